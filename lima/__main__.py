@@ -1,0 +1,5 @@
+"""`python -m lima` is the `lima` command."""
+
+from lima.cli import main
+
+main()

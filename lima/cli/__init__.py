@@ -1,0 +1,77 @@
+"""The `lima` command: its groups, the commands of the plugins, and how errors are shown.
+
+Imports nothing heavy: torch, transformers and sqlite_utils load inside the commands that need them.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from lima import __version__
+from lima.cli import listings, plugins, preview, runs, train
+from lima.errors import LimaError, did_you_mean
+from lima.plugins import Plugins, load_plugins
+
+
+class Cli(click.Group):
+    """A group that says which command was meant"""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = click.utils.make_str(args[0])
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            raise click.UsageError(f"There is no command {name!r}.{did_you_mean(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="lima")
+def cli() -> None:
+    """Fine-tune a language model on a thousand good examples
+
+    \b
+    lima demo                                   the paper's experiment on an embedded model
+    lima train --base FOLDER --source FILE      fine-tune, one checkpoint folder out
+    lima preview --base FOLDER --source FILE    which tokens are trained, in colour
+    """
+
+
+for command in (*train.COMMANDS, *preview.COMMANDS, *runs.COMMANDS, *listings.COMMANDS, *plugins.COMMANDS):
+    cli.add_command(command)
+
+
+def warn(loaded: Plugins, already: Iterable[str] = ()) -> set[str]:
+    """Say on stderr which plugins are set aside, why, and what removes them; their names"""
+    for plugin in loaded.broken:
+        if plugin.name not in already:
+            click.echo(
+                f"Warning: plugin {plugin.name!r} is not loaded: {plugin.error.rstrip('.')}. "
+                f"Remove it with `lima uninstall {plugin.name.partition(':')[0]}`, or see `lima plugins`.",
+                err=True,
+            )
+    return {p.name for p in loaded.broken}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 something the user can fix, 2 usage, 130 interrupted"""
+    loaded = load_plugins()
+    loaded.add_commands(cli)
+    quiet = (arguments or sys.argv[1:])[:1] in (["plugins"], ["install"], ["uninstall"])
+    known = {p.name for p in loaded.broken} if quiet else warn(loaded)
+    try:
+        code = cli.main(arguments, prog_name="lima", standalone_mode=False)
+    except LimaError as e:
+        if os.environ.get("LIMA_DEBUG"):
+            raise
+        click.echo(f"Error: {e}", err=True)
+        code = 1
+    except click.ClickException as e:
+        e.show()
+        code = e.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        code = 130
+    warn(loaded, known)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,74 @@
+"""`lima sources`, `renderers`, `base-models`, `models`, `graders` and `evaluations`: what the plugins registered."""
+
+from typing import Any
+
+import click
+
+from lima.cli.show import harmless, json_option, print_fields, print_json, print_rows
+from lima.plugins import load_plugins, singular
+
+
+def _rows(kind: str) -> list[dict[str, Any]]:
+    registry = load_plugins().registry(kind)
+    return [
+        {
+            "name": name,
+            "plugin": registry.owners[name],
+            **({"licence": thing.licence} if hasattr(thing, "licence") else {}),
+            "description": thing.description,
+        }
+        for name, thing in sorted(registry.items())
+    ]
+
+
+def _group(kind: str, what: str) -> click.Group:
+    """A group that lists everything of a kind"""
+
+    @click.group(kind.replace("_", "-"), invoke_without_command=True, help=f"List {what}")
+    @json_option
+    @click.pass_context
+    def group(ctx: click.Context, as_json: bool) -> None:
+        if ctx.invoked_subcommand is None:
+            print_rows(_rows(kind), as_json, f"No {singular(kind)} is registered. See `lima plugins`.")
+
+    return group
+
+
+sources = _group("sources", "where examples come from")
+evaluations = _group("evaluations", "what a model can be examined with")
+
+
+@sources.command("show")
+@click.argument("name")
+@click.option("-n", "--number", default=1, show_default=True, help="How many examples to print")
+@json_option
+def show_source(name: str, number: int, as_json: bool) -> None:
+    """Count, licence and content hash of a source (NAME, NAME:ARGUMENT or a file), and its first examples"""
+    from lima.prepare import open_source
+
+    source = open_source(name, load_plugins())
+    row = {
+        "name": source.name,
+        "plugin": source.owner,
+        "examples": len(source.records),
+        "licence": source.licence,
+        "hash": source.hash,
+    }
+    if as_json:
+        print_json(row)
+        return
+    print_fields(row, as_json)
+    for record in source.records[:number]:
+        click.echo(f"\n{harmless(record.id)}  {harmless(record.provenance)}")
+        for key, value in record.content().items():
+            click.echo(f"  {key}: {harmless(value if isinstance(value, str) else repr(value))}")
+
+
+COMMANDS = (
+    sources,
+    _group("renderers", "how examples become tokens"),
+    _group("base_models", "what can be fine-tuned by name"),
+    _group("models", "what can answer"),
+    _group("graders", "what can grade a reply"),
+    evaluations,
+)

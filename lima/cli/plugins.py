@@ -1,0 +1,75 @@
+"""`lima plugins`, `install` and `uninstall`: they work whatever plugin is broken."""
+
+import subprocess
+import sys
+from typing import Any
+
+import click
+
+from lima.cli.show import json_option, print_rows
+from lima.errors import LimaError, did_you_mean
+from lima.plugins import CORE, KINDS, Plugins, load_plugins
+
+
+def _describe(loaded: Plugins, everything: bool) -> list[dict[str, Any]]:
+    for kind in KINDS:
+        loaded.registry(kind)  # registering is when a plugin can still turn out broken
+    return [
+        {
+            "name": p.name,
+            "version": p.version,
+            "status": "broken" if p.error else "loaded",
+            "hooks": p.hooks,
+            **({"error": p.error} if p.error else {}),
+        }
+        for p in loaded.all
+        if everything or p.name != CORE
+    ]
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="What comes with the core, too")
+@click.option("--hook", help="Only the plugins that implement this hook")
+@json_option
+def plugins(everything: bool, hook: str | None, as_json: bool) -> None:
+    """List the plugins, their hooks, and why a broken one is not loaded"""
+    from lima import hookspecs
+
+    rows = _describe(load_plugins(), everything)
+    if hook is not None:
+        known = [n for n in vars(hookspecs) if hasattr(getattr(hookspecs, n), "lima_spec")]
+        if hook not in known:
+            raise LimaError(f"{hook!r} is no hook of lima.{did_you_mean(hook, known)}")
+        rows = [r for r in rows if hook in r["hooks"]]
+    if not as_json:
+        rows = [{**r, "hooks": ", ".join(r["hooks"]), "error": r.get("error", "")} for r in rows]
+        if not any(r["error"] for r in rows):
+            rows = [{k: v for k, v in r.items() if k != "error"} for r in rows]
+    print_rows(rows, as_json, "No plugin is installed. Install one with `lima install NAME`.")
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
+def install(arguments: tuple[str, ...]) -> None:
+    """Install plugins into this Python environment (the arguments are pip's)"""
+    _pip("install", *arguments)
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask")
+def uninstall(names: tuple[str, ...], yes: bool) -> None:
+    """Uninstall plugins, broken ones too"""
+    if CORE in names:
+        raise LimaError(f"{CORE} is lima itself. To remove it: {sys.executable} -m pip uninstall {CORE}")
+    _pip("uninstall", *(["-y"] if yes else []), *names)
+
+
+def _pip(*arguments: str) -> None:
+    # A process of its own: pip must not run inside an interpreter whose packages it replaces.
+    done = subprocess.run([sys.executable, "-m", "pip", *arguments])
+    if done.returncode:
+        raise LimaError(f"pip {arguments[0]} ended with status {done.returncode}; its message is above.")
+
+
+COMMANDS = (plugins, install, uninstall)

@@ -1,0 +1,86 @@
+"""`lima preview`: the tokens of an example in colour: what is trained, what is format, where the end-of-turn token is."""
+
+from typing import Any
+
+import click
+
+from lima.cli.show import harmless, json_option, print_json
+from lima.cli.train import read_recipe, recipe_options
+
+
+@click.command()
+@recipe_options
+@click.option("-n", "--number", default=3, show_default=True, help="How many examples of each source")
+@click.option("--example", "only", help="Only the example of this id")
+@json_option
+def preview(number: int, only: str | None, as_json: bool, **options: Any) -> None:
+    """Show which tokens are trained
+
+    Green is trained, bold green is the end-of-turn token with its loss, grey is not trained. A token is told from the next by
+    an underline that alternates.
+    """
+    from lima.errors import LimaError
+    from lima.plugins import load_plugins
+    from lima.prepare import prepare
+
+    ready = prepare(read_recipe(**options), load_plugins())
+    end = ready.tokenizer.convert_tokens_to_ids(ready.eot)
+    status = {(e["source"], e["example"]): e for e in ready.examples}
+    seen: dict[str, int] = {}
+    shown = []
+    for record, rendered in zip(ready.records, ready.rendered, strict=True):
+        seen[record.source] = seen.get(record.source, 0) + 1
+        if (only is None and seen[record.source] <= number) or record.id == only:
+            tokens = [ready.tokenizer.decode([i]) for i in rendered.ids]
+            shown.append((record, rendered, tokens))
+    if not shown:
+        raise LimaError(f"No example has the id {only!r}. The first is {ready.records[0].id!r}.")
+    if as_json:
+        print_json(
+            [
+                {
+                    "example": record.id,
+                    "source": record.source,
+                    "status": next((e["status"] for k, e in status.items() if k[1] == record.id), "kept"),
+                    "tokens": [
+                        {"id": i, "text": t, "weight": w}
+                        for i, t, w in zip(rendered.ids, tokens, rendered.weights, strict=True)
+                    ],
+                }
+                for record, rendered, tokens in shown
+            ]
+        )
+        return
+    _print(shown, end, ready.eot)
+
+
+def _print(shown: list[Any], end: int, eot: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for record, rendered, tokens in shown:
+        console.print(
+            Text(
+                harmless(f"{record.source} · {record.id} · {len(rendered.ids)} tokens, {rendered.trained} trained "),
+                style="bold",
+            )
+        )
+        line = Text()
+        for number, (i, token, weight) in enumerate(zip(rendered.ids, tokens, rendered.weights, strict=True)):
+            style = "bright_black" if not weight else "bold black on green" if i == end else "green"
+            line.append(harmless(token).replace("\n", "↵\n"), style=f"{style}{' underline' if number % 2 else ''}")
+        console.print(line, soft_wrap=True)
+        console.print()
+    console.print(
+        Text.assemble(
+            ("trained", "green"),
+            "  ",
+            (f" {eot} trained ", "bold black on green"),
+            "  ",
+            ("not trained", "bright_black"),
+        )
+    )
+
+
+COMMANDS = (preview,)

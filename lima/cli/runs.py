@@ -1,0 +1,81 @@
+"""`lima runs` and `lima checkpoints`: what was trained on what, out of the store."""
+
+import json
+from typing import Any
+
+import click
+
+from lima.cli.show import database_option, json_option, print_fields, print_json, print_rows
+
+
+@click.group(invoke_without_command=True)
+@database_option
+@json_option
+@click.pass_context
+def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
+    """List the runs, newest last"""
+    from lima.store import Store
+
+    if ctx.invoked_subcommand is None:
+        with Store(database) as store:
+            print_rows(
+                store.rows("select * from run_summary order by created, id"),
+                as_json,
+                f"No run in {store.path}. Make one with `lima train` or `lima demo`.",
+                ("id", "status", "renderer", "seed", "examples", "steps", "last_loss", "sources"),
+            )
+
+
+@runs.command("show")
+@click.argument("run")
+@database_option
+@json_option
+def show_run(run: str, database: str | None, as_json: bool) -> None:
+    """Everything recorded of one run (the start of its id is enough)"""
+    from lima.store import Store
+
+    with Store(database) as store:
+        row = store.run(run)
+        row["plugins"] = store.rows(
+            "select plugin, version, hash from run_plugins where run = ? order by plugin", [row["id"]]
+        )
+        row["sources"] = store.rows("select * from run_sources where run = ? order by source", [row["id"]])
+        row["examples_by_status"] = {
+            r["status"]: r["n"]
+            for r in store.rows(
+                "select status, count(*) n from run_examples where run = ? group by status", [row["id"]]
+            )
+        }
+        row["losses"] = [
+            r["loss"] for r in store.rows("select loss from steps where run = ? order by step", [row["id"]])
+        ]
+    if as_json:
+        print_json(row)
+        return
+    losses = row.pop("losses")
+    row["losses"] = f"{losses[0]:.3f} → {losses[-1]:.3f} over {len(losses)} steps" if losses else "none"
+    print_fields({k: _plain(v) for k, v in row.items() if v not in (None, "")}, as_json=False)
+
+
+def _plain(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+
+
+@click.group(invoke_without_command=True)
+@database_option
+@json_option
+@click.pass_context
+def checkpoints(ctx: click.Context, database: str | None, as_json: bool) -> None:
+    """List the checkpoints of all runs"""
+    from lima.store import Store
+
+    if ctx.invoked_subcommand is None:
+        with Store(database) as store:
+            print_rows(
+                store.rows("select run, epoch, step, folder, created from checkpoints order by created, run, epoch"),
+                as_json,
+                f"No checkpoint in {store.path}.",
+            )
+
+
+COMMANDS = (runs, checkpoints)

@@ -1,0 +1,71 @@
+"""How the commands print: a table for people, JSON for programs, and hostile text made harmless for a terminal.
+
+Knows nothing of what is printed.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+# C0 and C1 controls but tab and newline, and the marks that reorder or hide text.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def harmless(text: str) -> str:
+    """Text with control, zero-width and bidirectional characters written out, so that a terminal shows what is there"""
+    return _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
+
+
+def print_json(value: Any) -> None:
+    """Two-space JSON on stdout"""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str, columns: Sequence[str] = ()) -> None:
+    """Rows as a table or as JSON; `empty` is the sentence for none"""
+    if as_json:
+        print_json(list(rows))
+        return
+    if not rows:
+        click.echo(empty)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    names = list(columns or rows[0])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        numeric = all(isinstance(r.get(name), int | float) for r in rows)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(harmless("" if row.get(n) is None else _cell(row[n]))) for n in names))
+    Console().print(table)
+
+
+def print_fields(row: dict[str, Any], as_json: bool) -> None:
+    """One thing, a line a field"""
+    if as_json:
+        print_json(row)
+        return
+    width = max(map(len, row))
+    for name, value in row.items():
+        click.echo(f"{name.replace('_', ' '):<{width}}  {harmless(_cell(value))}")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON")
+database_option = click.option(
+    "-d", "--database", type=click.Path(dir_okay=False), help="SQLite file (default: LIMA_USER_PATH/lima.db)"
+)

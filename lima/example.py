@@ -1,0 +1,52 @@
+"""What is trained on: a record with an identity, a licence and a content hash; the core's own kind is prompt and response.
+
+Knows nothing of tokens or of files. A plugin adds another kind by subclassing `Record`.
+"""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(ABC):
+    """One thing to learn from, whatever its shape"""
+
+    id: str
+    "Unique within its source"
+    source: str = ""
+    "Name of the source that yielded it"
+    licence: str = ""
+    "SPDX name or a short sentence"
+    provenance: str = ""
+    "Where it came from: an address, a file and line, an author"
+
+    @abstractmethod
+    def content(self) -> dict[str, Any]:
+        """What is learnt from, as JSON-ready values; identity and provenance stay out"""
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the canonical JSON of `content()`: equal content, equal hash, wherever it came from"""
+        text = json.dumps(self.content(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example(Record):
+    """A prompt and the response to it (LIMA §2)"""
+
+    prompt: str
+    response: str
+    weight: float = 1.0
+    "Loss weight of the response's tokens; 0 is not trained"
+
+    def content(self) -> dict[str, Any]:
+        return {"prompt": self.prompt, "response": self.response, "weight": self.weight}
+
+
+def hash_all(records: "list[Record] | tuple[Record, ...]") -> str:
+    """One SHA-256 over the content hashes of many records, in their order"""
+    return hashlib.sha256("\n".join(r.content_hash for r in records).encode()).hexdigest()

@@ -1,0 +1,80 @@
+"""The contract between lima and its plugins, on one page.
+
+A plugin is a module named by an entry point of the group `lima`; it implements any of these hooks, marked with
+`@lima.hookimpl`. The `register` callbacks take a name and an object; a name that has an owner already is an error naming both.
+An implementation may leave out arguments it does not need, and may not give one a default. Knows nothing of who calls.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+
+    from lima.example import Record
+    from lima.run import Run
+
+hookspec = pluggy.HookspecMarker("lima")
+
+
+@hookspec
+def register_commands(cli: "click.Group") -> None:
+    "Add commands to the `lima` command line"
+
+
+@hookspec
+def register_sources(register: Callable[[str, Any], None]) -> None:
+    "Add sources of examples: `description`, `licence`, `examples(argument)`, and `recognises(row)` where it reads files"
+
+
+@hookspec
+def register_renderers(register: Callable[[str, Any], None]) -> None:
+    "Add renderers, which turn an example into token ids with a weight each (see `lima.rendering.Renderer`)"
+
+
+@hookspec
+def register_base_models(register: Callable[[str, Any], None]) -> None:
+    "Add base models: `description` and `folder()`, a Hugging Face folder to fine-tune from"
+
+
+@hookspec
+def register_models(register: Callable[[str, Any], None]) -> None:
+    "Add things that answer: `description` and `open(argument, store)`, which gives a `lima.generate.Model`"
+
+
+@hookspec
+def register_graders(register: Callable[[str, Any], None]) -> None:
+    "Add graders: `description` and `grade(turn)`, which gives a verdict with its reason"
+
+
+@hookspec
+def register_evaluations(register: Callable[[str, Any], None]) -> None:
+    "Add evaluations: `description`, `licence`, `grader` (a name) and what is to be asked"
+
+
+@hookspec
+def register_migrations(register: Callable[[str, Any], None]) -> None:
+    "Add a named set of sqlite-utils migrations for tables that the plugin owns"
+
+
+@hookspec
+def before_train(run: "Run", examples: "Sequence[Record]") -> None:
+    "Called once before the first step, with the examples that will be trained on"
+
+
+@hookspec
+def after_step(run: "Run", step: int, metrics: dict[str, Any]) -> None:
+    "Called after every optimiser step, on the main process; `metrics` has loss, learning_rate, tokens, seconds and more"
+
+
+@hookspec
+def after_epoch(run: "Run", epoch: int, checkpoint: Path | None) -> None:
+    "Called after every epoch; `checkpoint` is its folder, or None when the recipe keeps only the last"
+
+
+@hookspec
+def after_train(run: "Run", checkpoint: Path) -> None:
+    "Called once when training is done and its checkpoint folder is complete"

@@ -1,0 +1,193 @@
+"""Load a base model and its tokenizer, give them the end-of-turn token (EOT), and save them as a plain Hugging Face folder.
+
+safetensors only; code that comes with a model runs only when asked for. Knows nothing of examples or of the loop.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lima.errors import LimaError
+
+
+def pick_device(wanted: str) -> str:
+    """'cpu' or 'cuda'; 'auto' takes the GPU when there is one. LimaError for a GPU that is not there"""
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise LimaError("The recipe asks for device 'cuda', but torch sees no GPU here. Use device=cpu or device=auto.")
+    return "cuda" if there and wanted != "cpu" else "cpu"
+
+
+def check_folder(folder: str | Path) -> Path:
+    """The folder of a model with weights in safetensors, or LimaError saying which part is missing"""
+    path = Path(folder)
+    if not path.is_dir():
+        raise LimaError(
+            f"{folder} is no folder. Expected a Hugging Face folder with config.json, *.safetensors and a tokenizer."
+        )
+    if not (path / "config.json").is_file():
+        raise LimaError(f"{folder} has no config.json, so it is no Hugging Face model folder (or one half-copied).")
+    if not any(path.glob("*.safetensors")):
+        pickled = sorted(p.name for p in path.glob("*.bin"))
+        hint = (
+            f" It has {pickled[0]}, which is a pickle and can run code: convert it to safetensors first."
+            if pickled
+            else ""
+        )
+        raise LimaError(f"{folder} has no *.safetensors weights.{hint}")
+    index = path / "model.safetensors.index.json"
+    if index.is_file():
+        wanted = set(json.loads(index.read_text())["weight_map"].values())
+        missing = sorted(n for n in wanted if not (path / n).is_file())
+        if missing:
+            raise LimaError(
+                f"{folder} lacks {len(missing)} of its {len(wanted)} weight files, first {missing[0]}. Copy them again."
+            )
+    return path
+
+
+def load_tokenizer(folder: str | Path, trust_remote_code: bool = False) -> Any:
+    """The folder's fast tokenizer; LimaError when there is none"""
+    from transformers import AutoTokenizer
+
+    path = Path(folder)
+    files = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
+    if not any((path / f).is_file() for f in files):
+        raise LimaError(
+            f"{folder} has no tokenizer. Expected tokenizer.json beside the weights: copy it from the base model."
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
+    except Exception as e:
+        raise LimaError(f"The tokenizer of {folder} does not load: {type(e).__name__}: {e}") from e
+    if not tokenizer.is_fast:
+        raise LimaError(
+            f"The tokenizer of {folder} is not a fast one, so it gives no offsets. Save it with a tokenizer.json."
+        )
+    return tokenizer
+
+
+def load_model(folder: str | Path, dtype: str = "float32", trust_remote_code: bool = False) -> Any:
+    """The causal LM of a folder on the CPU; `dtype` 'auto' keeps the saved one"""
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # the command line has its own, and a library has none
+    path = check_folder(folder)
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=trust_remote_code
+        )
+    except (ValueError, OSError, KeyError, RuntimeError) as e:
+        raise LimaError(f"The model in {folder} does not load: {type(e).__name__}: {str(e).splitlines()[0]}") from e
+
+
+def folder_hash(folder: str | Path) -> str:
+    """SHA-256 over the names and bytes of a folder's weights, config and tokenizer"""
+    digest = hashlib.sha256()
+    for file in sorted(Path(folder).iterdir()):
+        if file.suffix in (".safetensors", ".json", ".model", ".jinja", ".txt"):
+            digest.update(file.name.encode() + b"\0")
+            with open(file, "rb") as f:
+                digest.update(hashlib.file_digest(f, "sha256").digest())
+    return digest.hexdigest()
+
+
+def extend_tokenizer(tokenizer: Any, tokens: list[str]) -> list[int]:
+    """Make sure each token is one special id; the ids that are new"""
+    from tokenizers import AddedToken
+
+    missing = [t for t in dict.fromkeys(tokens) if t not in tokenizer.get_vocab()]
+    tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in missing], special_tokens=True)
+    return [int(i) for i in tokenizer.convert_tokens_to_ids(missing)]
+
+
+def extend_embeddings(model: Any, new: list[int], used: int) -> None:
+    """Give the new ids their rows in the embedding and the LM head, at the mean of the `used` first ones (paper silent)"""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if used > rows:
+        raise LimaError(
+            f"The tokenizer has {used} tokens, but the model's embedding only {rows} rows: they do not belong together. "
+            "Take the tokenizer that was published with these weights."
+        )
+    if not new:
+        return
+    if max(new) >= rows:
+        model.resize_token_embeddings(max(new) + 1, mean_resizing=False)
+    head = model.get_output_embeddings()
+    weights = [model.get_input_embeddings().weight]
+    if head is not None and head.weight is not weights[0]:
+        weights.append(head.weight)
+    if getattr(head, "bias", None) is not None:
+        weights.append(head.bias)
+    with torch.no_grad():
+        for weight in weights:
+            weight[new] = weight[:used].mean(0)
+
+
+def set_stop(model: Any, tokenizer: Any, eot: str) -> None:
+    """Write the EOT into config and generation_config, first, before whatever stopped the base (marin#4760)"""
+    eot_id = tokenizer.convert_tokens_to_ids(eot)
+    before = model.generation_config.eos_token_id
+    before = [before] if isinstance(before, int) else list(before or [])
+    if tokenizer.eos_token_id is not None:
+        before.append(tokenizer.eos_token_id)
+    stops = list(dict.fromkeys([eot_id, *before]))
+    model.config.eos_token_id = stops
+    model.generation_config.eos_token_id = stops
+    if model.generation_config.pad_token_id is None:
+        model.generation_config.pad_token_id = (
+            tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stops[-1]
+        )
+
+
+def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Parameter]:
+    """Leave only these rows of the embedding and the LM head to train; the parameters concerned, which must not decay"""
+    head = model.get_output_embeddings()
+    parameters = [model.get_input_embeddings().weight]
+    if head is not None and head.weight is not parameters[0]:
+        parameters.append(head.weight)
+    for parameter in parameters:
+        keep = torch.zeros(parameter.shape[0], 1, device=parameter.device, dtype=parameter.dtype)
+        keep[trained_rows] = 1
+        parameter.register_hook(lambda gradient, keep=keep: gradient * keep.to(gradient.device))
+    return parameters
+
+
+def save(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype, template: str | None, card: str) -> None:
+    """Write a complete Hugging Face folder, or nothing: it is built beside its place and moved there file by file
+
+    config.json comes last, so that a folder without it is known to be unfinished."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-saving-", dir=folder.parent))
+    try:
+        if template is not None:
+            tokenizer.chat_template = template
+        state = {
+            k: v.detach().to(dtype).cpu() if v.is_floating_point() else v.cpu() for k, v in model.state_dict().items()
+        }
+        generation = model.generation_config
+        if not generation.do_sample and (
+            generation.temperature not in (None, 1.0) or generation.top_p not in (None, 1.0)
+        ):
+            generation.do_sample = True  # transformers refuses to save sampling values without it
+        model.config.dtype = dtype
+        model.save_pretrained(building, state_dict=state)
+        tokenizer.save_pretrained(building)
+        (building / "README.md").write_text(card, encoding="utf-8")
+        folder.mkdir(exist_ok=True)
+        for file in sorted(building.iterdir(), key=lambda f: (f.name == "config.json", f.name)):
+            with open(file, "rb") as f:
+                os.fsync(f.fileno())
+            os.replace(file, folder / file.name)
+    except (OSError, RuntimeError) as e:
+        # safetensors reports a full disk as its own error class, derived from Exception or RuntimeError.
+        raise LimaError(f"Cannot save the model to {folder}: {e}. Free some space or choose another folder.") from e
+    finally:
+        shutil.rmtree(building, ignore_errors=True)

@@ -1,0 +1,233 @@
+"""Find, load and describe plugins, and hold what they register under names.
+
+Plugins are entry points of the group `lima`, loaded in the order of their distributions' names, each isolated: one that fails
+is set aside with its cause, and the rest go on. `LIMA_LOAD_PLUGINS` chooses ('' = none, else names, comma-separated). What
+ships with the core is a plugin too (`lima.builtin`) and always there. Knows nothing of what the hooks are for.
+"""
+
+import hashlib
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from lima import __version__, hookspecs
+from lima.errors import LimaError, did_you_mean
+
+CORE = "lima-tune"
+KINDS = ("sources", "renderers", "base_models", "models", "graders", "evaluations", "migrations")
+
+
+@dataclass
+class Plugin:
+    """One plugin, loaded or not"""
+
+    name: str
+    "Its distribution"
+    version: str = ""
+    module: ModuleType | None = None
+    error: str = ""
+    "Why it is not loaded; empty when it is"
+    hooks: list[str] = field(default_factory=list)
+
+    def content_hash(self) -> str:
+        """SHA-256 over the plugin's Python files, so that a run records the code and not only its version"""
+        digest = hashlib.sha256()
+        if self.module is not None and self.module.__file__:
+            file = Path(self.module.__file__)
+            files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+            for f in files:
+                digest.update(f.relative_to(file.parent).as_posix().encode() + b"\0" + f.read_bytes())
+        return digest.hexdigest()
+
+
+class Registry(dict[str, Any]):
+    """Objects by name, each with one owner"""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.owners: dict[str, str] = {}
+        self.contested: dict[str, str] = {}
+        "Names that a second plugin wanted: why they cannot be used"
+
+    def find(self, name: str) -> Any:
+        """The object of that name; LimaError naming the known ones, or both owners of a contested name"""
+        if name in self.contested:
+            raise LimaError(self.contested[name])
+        if name not in self:
+            raise LimaError(f"There is no {singular(self.kind)} {name!r}.{did_you_mean(name, self)}")
+        return self[name]
+
+
+def singular(kind: str) -> str:
+    """'base_models' → 'base model'"""
+    return kind.removesuffix("s").replace("_", " ")
+
+
+class Plugins:
+    """The loaded plugins, the broken ones, and their registries"""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager("lima")
+        self.manager.add_hookspecs(hookspecs)
+        self.all: list[Plugin] = []
+        self._registries: dict[str, Registry] = {}
+
+    @property
+    def loaded(self) -> list[Plugin]:
+        return [p for p in self.all if not p.error]
+
+    @property
+    def broken(self) -> list[Plugin]:
+        return [p for p in self.all if p.error]
+
+    def add(self, name: str, module: Any, version: str = "") -> Plugin:
+        """Register one module or object as a plugin; what is wrong with it is kept in its `error`"""
+        plugin = Plugin(name, version, module if isinstance(module, ModuleType) else None)
+        try:
+            plugin.hooks = self._check(module)
+            self.manager.register(module, name=name)
+        except (LimaError, ValueError, pluggy.PluginValidationError) as e:
+            plugin.error = str(e)
+        self.all.append(plugin)
+        self._registries.clear()
+        return plugin
+
+    def _check(self, module: Any) -> list[str]:
+        """The hooks a module implements; refuses what pluggy would accept in silence: unknown hooks and default arguments"""
+        known = {n for n in vars(hookspecs) if hasattr(getattr(hookspecs, n), "lima_spec")}
+        found = []
+        for name in sorted(dir(module)):
+            if self.manager.parse_hookimpl_opts(module, name) is None:
+                continue
+            if name not in known:
+                raise LimaError(f"{name!r} is no hook of lima.{did_you_mean(name, known)}")
+            wanted = inspect.signature(getattr(hookspecs, name)).parameters
+            for parameter in inspect.signature(getattr(module, name)).parameters.values():
+                if parameter.default is not inspect.Parameter.empty:
+                    raise LimaError(
+                        f"its {name}() gives argument {parameter.name!r} a default, which is never filled in; "
+                        f"write {name}({', '.join(wanted)})"
+                    )
+                if parameter.name not in wanted:
+                    raise LimaError(f"its {name}() asks for {parameter.name!r}, but the hook has ({', '.join(wanted)})")
+            found.append(name)
+        return found
+
+    def _callers(self, hook: str) -> Iterator[tuple[Plugin, Callable[..., Any]]]:
+        """Each loaded plugin that implements the hook, in loading order, with a caller of that plugin alone"""
+        modules = {p.name: self.manager.get_plugin(p.name) for p in self.loaded}
+        for plugin in self.loaded:
+            if hook in plugin.hooks:
+                others = [m for n, m in modules.items() if n != plugin.name and m is not None]
+                yield plugin, self.manager.subset_hook_caller(hook, others)
+
+    def call(self, hook: str, **arguments: Any) -> None:
+        """Call a lifecycle hook; a plugin that fails in it stops the run, by name"""
+        for plugin, caller in self._callers(hook):
+            try:
+                caller(**arguments)
+            except LimaError:
+                raise
+            except Exception as e:
+                raise LimaError(
+                    f"Plugin {plugin.name!r} failed in {hook}: {type(e).__name__}: {e} "
+                    f"(LIMA_DEBUG=1 shows where; LIMA_LOAD_PLUGINS chooses which plugins run)"
+                ) from e
+
+    def _disable(self, plugin: Plugin, error: str) -> None:
+        plugin.error = error
+        self.manager.unregister(name=plugin.name)
+
+    def registry(self, kind: str) -> Registry:
+        """Everything of one kind (see KINDS) that the plugins register, made on first use"""
+        if kind not in self._registries:
+            registry = Registry(kind)
+            for plugin, caller in list(self._callers(f"register_{kind}")):
+                entries: dict[str, Any] = {}
+                try:
+                    caller(register=entries.__setitem__)
+                except Exception as e:
+                    self._disable(plugin, f"register_{kind} failed: {type(e).__name__}: {e}")
+                    continue
+                for name, thing in entries.items():
+                    if name in registry:
+                        registry.contested[name] = (
+                            f"The {singular(kind)} {name!r} is registered by both {registry.owners[name]!r} and "
+                            f"{plugin.name!r}. Uninstall one of them, or choose with LIMA_LOAD_PLUGINS."
+                        )
+                    else:
+                        registry[name], registry.owners[name] = thing, plugin.name
+            self._registries[kind] = registry
+        return self._registries[kind]
+
+    def add_commands(self, cli: Any) -> None:
+        """Let each plugin add its commands; one whose command has an owner already is set aside"""
+        owners = dict.fromkeys(cli.commands, CORE)
+        for plugin, caller in list(self._callers("register_commands")):
+            before = dict(cli.commands)
+            try:
+                caller(cli=cli)
+            except Exception as e:
+                cli.commands = before
+                self._disable(plugin, f"register_commands failed: {type(e).__name__}: {e}")
+                continue
+            taken = [n for n, c in before.items() if cli.commands.get(n) is not c]
+            if taken:
+                cli.commands = before
+                self._disable(plugin, f"its command {taken[0]!r} is registered by {owners[taken[0]]!r} already")
+            else:
+                owners.update({n: plugin.name for n in cli.commands if n not in before})
+
+
+def _wanted() -> list[str] | None:
+    """The names in LIMA_LOAD_PLUGINS, or None when it is not set (all)"""
+    value = os.environ.get("LIMA_LOAD_PLUGINS")
+    return None if value is None else [n.strip() for n in value.split(",") if n.strip()]
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else entry.module
+
+
+def _load(plugins: Plugins, entry: EntryPoint) -> None:
+    name = _distribution(entry)
+    version = entry.dist.version if entry.dist else ""
+    if name in {p.name for p in plugins.all}:
+        # One distribution may have several entry points; each needs a name of its own.
+        name = f"{name}:{entry.name}"
+    try:
+        module = entry.load()
+    # SystemExit as well: a plugin that calls sys.exit() on import must not take the command line with it.
+    except (Exception, SystemExit) as e:
+        plugins.all.append(Plugin(name, version, error=f"import failed: {type(e).__name__}: {e}"))
+        return
+    plugins.add(name, module, version)
+
+
+@cache
+def load_plugins() -> Plugins:
+    """The plugins of this process, loaded once"""
+    plugins = Plugins()
+    plugins.add(CORE, import_module("lima.builtin"), __version__)
+    wanted = _wanted()
+    found = sorted(entry_points(group="lima"), key=lambda e: (_distribution(e), e.name))
+    for entry in found:
+        if wanted is None or _distribution(entry) in wanted or entry.name in wanted:
+            _load(plugins, entry)
+    names = {n for e in found for n in (_distribution(e), e.name)}
+    for name in wanted or []:
+        if name not in names:
+            plugins.all.append(
+                Plugin(name, error=f"LIMA_LOAD_PLUGINS names it, but it is not installed.{did_you_mean(name, names)}")
+            )
+    return plugins

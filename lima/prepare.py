@@ -1,0 +1,173 @@
+"""From a recipe to rendered examples: find the base, open the sources, render, verify and cut, and count everything.
+
+Nothing is lost in silence: every example is kept, cut or dropped with a reason. Loads the tokenizer, never the weights.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lima.errors import LimaError, did_you_mean
+from lima.example import Record, hash_all
+from lima.plugins import Plugins
+from lima.recipe import Recipe
+from lima.rendering import Rendered, fit, render, with_prompt_weight
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened source"""
+
+    name: str
+    owner: str
+    "The plugin that registered it"
+    licence: str
+    records: tuple[Record, ...]
+
+    @property
+    def hash(self) -> str:
+        return hash_all(self.records)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the loop needs, but for the weights"""
+
+    base: Path
+    tokenizer: Any
+    renderer: Any
+    eot: str
+    new_ids: list[int]
+    "Tokens that the base does not have: the EOT, and what the format needs"
+    used: int
+    "How many tokens the base has"
+    records: list[Record]
+    "Those that are trained on"
+    rendered: list[Rendered]
+    "One a record"
+    sources: list[dict[str, Any]]
+    "Rows of run_sources"
+    examples: list[dict[str, Any]]
+    "Rows of run_examples: every example, the dropped ones too"
+
+
+def find_base(name: str, plugins: Plugins) -> Path:
+    """The folder of a base model, by path or registered name"""
+    bases = plugins.registry("base_models")
+    if name in bases or name in bases.contested:
+        return Path(bases.find(name).folder())
+    if Path(name).is_dir():
+        return Path(name).resolve()
+    if not name:
+        raise LimaError(
+            f"No base model is named. Use --base FOLDER, or one of the registered ones.{did_you_mean('', bases)}"
+        )
+    raise LimaError(f"There is no folder {name!r} and no base model of that name.{did_you_mean(name, bases)}")
+
+
+def open_source(spec: str, plugins: Plugins) -> Source:
+    """A source by NAME, NAME:ARGUMENT or file; a bare file goes to the source that recognises its first row"""
+    registry = plugins.registry("sources")
+    name, colon, argument = spec.partition(":")
+    if not (name in registry or name in registry.contested):
+        if not Path(spec).is_file():
+            raise LimaError(f"There is no source and no file {spec!r}.{did_you_mean(name, registry)}")
+        row = first_row(Path(spec))
+        able = [n for n, s in sorted(registry.items()) if hasattr(s, "recognises") and s.recognises(row)]
+        if len(able) != 1:
+            keys = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
+            formats = sorted(n for n, s in registry.items() if hasattr(s, "recognises"))
+            what = f"more than one source reads it ({', '.join(able)})" if able else f"no source reads rows with {keys}"
+            raise LimaError(
+                f"{spec}: {what}. Name the format, for example {formats[0]}:{spec}. Known: {', '.join(formats)}."
+            )
+        name, argument = able[0], spec
+    source = registry.find(name)
+    records = tuple(source.examples(argument or None))
+    if not records:
+        raise LimaError(f"The source {spec!r} has no example.")
+    licences = sorted({r.licence for r in records if r.licence}) or [source.licence]
+    return Source(spec, registry.owners[name], ", ".join(licences), records)
+
+
+def first_row(path: Path) -> Any:
+    """The first JSON value of a JSONL file, or the first element of a JSON array; LimaError when it is neither"""
+    try:
+        with open(path, encoding="utf-8") as file:
+            line = next((text for text in file if text.strip()), "")
+            if not line:
+                raise LimaError(f"{path} is empty. Expected one JSON object a line.")
+            try:
+                value = json.loads(line)
+            except ValueError as broken:
+                file.seek(0)
+                try:
+                    value = json.load(file)
+                except ValueError:
+                    raise LimaError(f"{path}, line 1: not JSON ({broken}). Expected JSONL or a JSON array.") from None
+    except UnicodeDecodeError as e:
+        raise LimaError(f"{path} is not UTF-8 text (byte {e.start}). Convert it, then try again.") from None
+    except OSError as e:
+        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
+    return value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
+
+
+def prepare(recipe: Recipe, plugins: Plugins) -> Prepared:
+    """Open, render, verify and cut everything a recipe names; the first wrong example is an error that names it"""
+    from lima.model import check_folder, extend_tokenizer, load_tokenizer
+
+    base = check_folder(find_base(recipe.base, plugins))
+    renderers = plugins.registry("renderers")
+    renderer = renderers.find(recipe.renderer)
+    if not recipe.sources:
+        raise LimaError(
+            "The recipe names no source. Use --source FILE.jsonl, or `lima sources` for the registered ones."
+        )
+    opened = [open_source(spec, plugins) for spec in recipe.sources]
+    tokenizer = load_tokenizer(base, recipe.trust_remote_code)
+    used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
+    new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
+    eot_id = tokenizer.convert_tokens_to_ids(eot)
+    records: list[Record] = []
+    rendered: list[Rendered] = []
+    rows: list[dict[str, Any]] = []
+    sources = []
+    for source in opened:
+        first = len(rows)
+        for record in source.records:
+            whole = render(record, renderer, tokenizer, eot, list(renderers.values()))
+            kept, status, reason = fit(whole, recipe.max_tokens, eot_id)
+            if kept is not None:
+                kept = with_prompt_weight(kept, recipe.prompt_weight)
+                records.append(record)
+                rendered.append(kept)
+            rows.append(
+                {
+                    "source": source.name,
+                    "example": record.id,
+                    "hash": record.content_hash,
+                    "status": status,
+                    "reason": reason,
+                    "tokens": len(kept.ids) if kept else 0,
+                    "trained_tokens": kept.trained if kept else 0,
+                }
+            )
+        sources.append(_source_row(source, rows[first:]))
+    if not rendered:
+        raise LimaError(
+            f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}."
+        )
+    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows)
+
+
+def _source_row(source: Source, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "owner": source.owner,
+        "licence": source.licence,
+        "hash": source.hash,
+        "examples": sum(r["status"] != "dropped" for r in rows),
+        "tokens": sum(r["tokens"] for r in rows),
+        "trained_tokens": sum(r["trained_tokens"] for r in rows),
+    }

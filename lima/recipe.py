@@ -1,0 +1,183 @@
+"""LIMA's hyper-parameters (§3), from TOML and from `--set key=value`, checked before anything is loaded.
+
+The defaults are the paper's. Knows nothing of how they are used.
+"""
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from lima.errors import LimaError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a fine-tune; each field is a key of the TOML file and of --set"""
+
+    base: str = ""
+    "Folder or registered name of the base model"
+    sources: tuple[str, ...] = ()
+    "Sources of examples: a file, NAME or NAME:ARGUMENT"
+    renderer: str = "plain"
+    "How an example becomes tokens"
+    out: str = ""
+    "Folder of the checkpoint; empty: lima-runs/RUN"
+    epochs: int = 15
+    "Passes over the examples (LIMA §3)"
+    batch_size: int = 32
+    "Examples in an optimiser step (LIMA §3: 32; 64 for smaller models)"
+    learning_rate: float = 1e-5
+    "At the first step; there is no warm-up"
+    final_learning_rate: float = 1e-6
+    "At the last step, reached in a straight line"
+    betas: tuple[float, float] = (0.9, 0.95)
+    "AdamW's β₁ and β₂"
+    weight_decay: float = 0.1
+    "On matrices; biases, norms and embeddings are left alone"
+    clip: float = 1.0
+    "Largest gradient norm; 0 is no clipping (the paper is silent)"
+    residual_dropout: float = 0.3
+    "At the last layer, rising linearly from 0 at the first (LIMA §3: 0.3; 0.2 for smaller models)"
+    max_tokens: int = 2048
+    "Longer examples are cut at the end of a turn"
+    prompt_weight: float = 0.0
+    "Loss weight of tokens outside the answers (2405.14394)"
+    freeze: str = ""
+    "'embeddings' trains only the new rows of the embedding"
+    seed: int = 0
+    "Order of the examples and dropout"
+    precision: str = "auto"
+    "'float32', 'bfloat16' (autocast over float32 weights) or 'auto': bfloat16 on a GPU"
+    device: str = "auto"
+    "'auto', 'cpu' or 'cuda'"
+    micro_batch_tokens: int = 8192
+    "Tokens that go through the model at once; changes speed and memory, not the result"
+    gradient_checkpointing: bool = False
+    "Recompute activations to save memory"
+    keep_epochs: bool = False
+    "Keep a checkpoint of every epoch, to choose from by its generations (LIMA §3)"
+    trust_remote_code: bool = False
+    "Run Python code that comes with the base model"
+    plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
+    "Tables for plugins: [plugins.NAME] in TOML, NAME.key=value in --set"
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            object.__setattr__(self, f.name, _checked(f.name, f.type, getattr(self, f.name)))
+        for name, (low, high) in _BOUNDS.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise LimaError(f"Recipe: {name} is {value!r}; expected {low:g} to {high:g}.")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise LimaError(f"Recipe: {name} is {getattr(self, name)!r}.{did_you_mean(getattr(self, name), known)}")
+        for beta in self.betas:
+            if not 0 <= beta < 1:
+                raise LimaError(f"Recipe: betas has {beta!r}; expected two numbers from 0 to below 1.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready"""
+        return asdict(self)
+
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """The rate of a step (0-based) of `steps`: first → final in a straight line, both reached exactly (LIMA §3)"""
+        if steps < 2:
+            return self.learning_rate
+        share = step / (steps - 1)
+        return self.learning_rate * (1 - share) + self.final_learning_rate * share
+
+    def with_values(self, settings: dict[str, Any]) -> "Recipe":
+        """A copy with some keys changed; 'NAME.key' goes to the table of plugin NAME"""
+        changed = dict(settings)
+        tables = {name: dict(table) for name, table in self.plugins.items()}
+        for key in [k for k in changed if "." in k]:
+            name, _, inner = key.partition(".")
+            tables.setdefault(name, {})[inner] = changed.pop(key)
+        for name, table in changed.pop("plugins", {}).items():
+            tables.setdefault(name, {}).update(table)
+        known = {f.name for f in fields(self)}
+        for key in changed:
+            if key not in known:
+                raise LimaError(f"{key!r} is no key of a recipe.{did_you_mean(key, known)}")
+        return replace(self, **changed, plugins=tables)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "Recipe":
+        """Read a recipe file; LimaError with file and line when it is malformed"""
+        try:
+            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as e:
+            raise LimaError(f"Cannot read the recipe {path}: {e.strerror}.") from None
+        except ValueError as e:
+            raise LimaError(f"{path} is not TOML: {e}.") from None
+        try:
+            return cls().with_values(table)
+        except LimaError as e:
+            raise LimaError(f"{path}: {e}") from None
+
+
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "epochs": (1, 10_000),
+    "batch_size": (1, 1_000_000),
+    "learning_rate": (0, 10),
+    "final_learning_rate": (0, 10),
+    "weight_decay": (0, 100),
+    "clip": (0, 1e9),
+    "residual_dropout": (0, 0.99),
+    "max_tokens": (2, 10_000_000),
+    "prompt_weight": (0, 100),
+    "seed": (0, 2**32 - 1),
+    "micro_batch_tokens": (1, 100_000_000),
+}
+_CHOICES = {
+    "precision": ("auto", "float32", "bfloat16"),
+    "device": ("auto", "cpu", "cuda"),
+    "freeze": ("", "embeddings"),
+}
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """'key=value' as TOML would read the value, or as plain text where TOML would not"""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise LimaError(f"--set {text!r}: expected key=value, for example --set epochs=3.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    return key.strip(), parsed
+
+
+def _checked(name: str, kind: Any, value: Any) -> Any:
+    """The value in its field's type, or LimaError; an int passes for a float, a bool never for a number"""
+    wrong = LimaError(f"Recipe: {name} is {value!r}; expected {_KIND_NAMES.get(kind, kind)}.")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind == tuple[str, ...]:
+        value = (value,) if isinstance(value, str) else value
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+            raise wrong
+        return tuple(value)
+    if kind == tuple[float, float]:
+        if not isinstance(value, list | tuple) or len(value) != 2 or not all(type(v) in (int, float) for v in value):
+            raise wrong
+        return tuple(float(v) for v in value)
+    if kind == dict[str, dict[str, Any]]:
+        if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
+            raise wrong
+        return value
+    if type(value) is not kind:
+        raise wrong
+    return value
+
+
+_KIND_NAMES: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    tuple[str, ...]: "a list of texts",
+    tuple[float, float]: "two numbers",
+    dict[str, dict[str, Any]]: "tables, one a plugin",
+}

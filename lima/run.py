@@ -1,0 +1,112 @@
+"""A run: the frozen record of what was trained on what, with which code, and its rows in the store.
+
+Knows nothing of torch; the loop tells it what happened.
+"""
+
+import json
+import platform
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lima.recipe import Recipe
+from lima.store import Store
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the millisecond"""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def new_run_id() -> str:
+    """Sorts by time and reads well: 20260102-150405-1f3a9c"""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What hooks are handed: everything that was decided before the first step"""
+
+    id: str
+    recipe: Recipe
+    base: Path
+    base_hash: str
+    renderer: str
+    eot: str
+    seed: int
+    folder: Path
+    "Where the checkpoint goes"
+    database: Path
+    sources: tuple[dict[str, Any], ...] = ()
+    "One row a source: name, owner, licence, hash, examples, tokens, trained_tokens"
+    plugins: tuple[dict[str, str], ...] = ()
+    "One row a plugin: name, version, hash"
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def environment() -> dict[str, str]:
+    """Python, platform and the versions of the libraries that decide a result"""
+    found = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
+    for name in ("lima-tune", "torch", "transformers", "tokenizers", "accelerate", "peft", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+class RunLog:
+    """Writes one run's rows; every call is one short transaction"""
+
+    def __init__(self, store: Store, run: Run) -> None:
+        self.store, self.run = store, run
+
+    def start(self, examples: list[dict[str, Any]]) -> None:
+        """The run, its plugins, sources and examples, in one transaction"""
+        run = self.run
+        with self.store.write() as db:
+            db.table("runs").insert(
+                {
+                    "id": run.id,
+                    "created": now(),
+                    "status": "running",
+                    "base": str(run.base),
+                    "base_hash": run.base_hash,
+                    "renderer": run.renderer,
+                    "eot": run.eot,
+                    "seed": run.seed,
+                    "recipe": json.dumps(run.recipe.as_dict()),
+                    "environment": json.dumps(run.environment),
+                    "folder": str(run.folder),
+                    "examples": sum(e["status"] != "dropped" for e in examples),
+                    "tokens": sum(e["tokens"] for e in examples),
+                    "trained_tokens": sum(e["trained_tokens"] for e in examples),
+                }
+            )
+            db.table("run_plugins").insert_all({"run": run.id, **p} for p in run.plugins)
+            db.table("run_sources").insert_all({"run": run.id, **s} for s in run.sources)
+            db.table("run_examples").insert_all({"run": run.id, "position": i, **e} for i, e in enumerate(examples))
+
+    def steps(self, rows: list[dict[str, Any]]) -> None:
+        """Loss and the rest of some steps"""
+        if rows:
+            with self.store.write() as db:
+                db.table("steps").insert_all({"run": self.run.id, **row} for row in rows)
+
+    def checkpoint(self, epoch: int, step: int, folder: Path) -> None:
+        """A checkpoint folder that is complete"""
+        with self.store.write() as db:
+            db.table("checkpoints").insert(
+                {"run": self.run.id, "epoch": epoch, "step": step, "folder": str(folder), "created": now()}
+            )
+
+    def finish(self, status: str, message: str, steps: int, seconds: float) -> None:
+        """How it ended: done, failed or interrupted"""
+        with self.store.write() as db:
+            db.table("runs").update(
+                self.run.id,
+                {"status": status, "message": message, "finished": now(), "steps": steps, "seconds": seconds},
+            )

@@ -1,0 +1,228 @@
+"""The SQLite file that everything is written to: runs, what they were trained on and with, steps, checkpoints.
+
+One connection, WAL, migrations in named sets (one of the core, one of each plugin). Many processes may open a new file at
+once. Knows nothing of what plugins keep in their tables.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlite_utils import Database, Migrations
+
+from lima.errors import LimaError, did_you_mean
+
+WAIT = 30.0
+"Seconds that a process waits for another one's write"
+
+migrations = Migrations("lima")
+
+
+@migrations()
+def m001_runs(db: Database) -> None:
+    db.table("runs").create(
+        {
+            "id": str,
+            "created": str,
+            "finished": str,
+            "status": str,
+            "message": str,
+            "base": str,
+            "base_hash": str,
+            "renderer": str,
+            "eot": str,
+            "seed": int,
+            "recipe": str,
+            "environment": str,
+            "folder": str,
+            "examples": int,
+            "tokens": int,
+            "trained_tokens": int,
+            "steps": int,
+            "seconds": float,
+        },
+        pk="id",
+    )
+    db.table("run_plugins").create(
+        {"run": str, "plugin": str, "version": str, "hash": str},
+        pk=("run", "plugin"),
+        foreign_keys=[("run", "runs", "id")],
+    )
+    db.table("run_sources").create(
+        {
+            "run": str,
+            "source": str,
+            "owner": str,
+            "licence": str,
+            "hash": str,
+            "examples": int,
+            "tokens": int,
+            "trained_tokens": int,
+        },
+        pk=("run", "source"),
+        foreign_keys=[("run", "runs", "id")],
+    )
+    db.table("run_examples").create(
+        {
+            "run": str,
+            "position": int,
+            "source": str,
+            "example": str,
+            "hash": str,
+            "status": str,
+            "reason": str,
+            "tokens": int,
+            "trained_tokens": int,
+        },
+        pk=("run", "position"),
+        foreign_keys=[("run", "runs", "id")],
+    )
+    db.table("steps").create(
+        {
+            "run": str,
+            "step": int,
+            "epoch": int,
+            "loss": float,
+            "accuracy": float,
+            "learning_rate": float,
+            "gradient_norm": float,
+            "tokens": int,
+            "trained_tokens": int,
+            "seconds": float,
+        },
+        pk=("run", "step"),
+        foreign_keys=[("run", "runs", "id")],
+    )
+    db.table("checkpoints").create(
+        {"run": str, "epoch": int, "step": int, "folder": str, "created": str},
+        pk=("run", "epoch"),
+        foreign_keys=[("run", "runs", "id")],
+    )
+    db.create_view(
+        "run_summary",
+        """
+        select runs.id, runs.status, runs.created, runs.base, runs.renderer, runs.seed, runs.examples, runs.steps,
+          (select round(loss, 4) from steps where run = runs.id order by step desc limit 1) as last_loss,
+          (select group_concat(source, ', ') from run_sources where run = runs.id) as sources,
+          runs.folder
+        from runs
+        """,
+    )
+
+
+def default_path() -> Path:
+    """The database when none is named: in LIMA_USER_PATH, else the user's folder for application data"""
+    return Path(os.environ.get("LIMA_USER_PATH") or click.get_app_dir("lima-tune")) / "lima.db"
+
+
+class Store:
+    """One open database file, migrated to what this lima and its plugins know"""
+
+    def __init__(self, path: str | Path | None = None, plugins: Any = None) -> None:
+        from lima.plugins import load_plugins
+
+        self.path = Path(path) if path else default_path()
+        sets = (plugins or load_plugins()).registry("migrations")
+        with _explained(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.db = Database(sqlite3.connect(self.path, timeout=WAIT))
+            self.db.execute(f"pragma busy_timeout = {int(WAIT * 1000)}")
+            self.db.execute("pragma foreign_keys = on")
+            self._migrate(dict(sorted(sets.items(), key=lambda item: (item[0] != "lima", item[0]))))
+            self._use_wal()
+
+    def _migrate(self, sets: dict[str, Migrations]) -> None:
+        for name, one in sets.items():
+            newer = {m.name for m in one.applied(self.db)} - {m.name for m in one._migrations}
+            if newer:
+                owner = "lima-tune" if name == "lima" else name
+                raise LimaError(
+                    f"The database {self.path} was written by a newer version of {owner} (it has {sorted(newer)[0]!r}). "
+                    f"Upgrade with: lima install --upgrade {owner}"
+                )
+        if not any(one.pending(self.db) for one in sets.values()):
+            return
+        # The lock comes first: two processes that both saw a pending migration must not both apply it (llm#789).
+        self.db.execute("begin immediate")
+        with self._transaction():
+            for one in sets.values():
+                one.apply(self.db)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.db.rollback()
+            raise
+        self.db.commit()
+
+    def _use_wal(self) -> None:
+        if self.db.execute("pragma journal_mode").fetchone()[0] == "wal":
+            return
+        try:
+            self.db.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as e:
+            # Another process is busy in the file. The mode belongs to the file, so whoever opens it alone next sets it.
+            if "locked" not in str(e):
+                raise
+
+    @contextmanager
+    def write(self) -> Iterator[Database]:
+        """A transaction that takes the write lock at once; on any error nothing of it stays"""
+        with _explained(self.path):
+            self.db.execute("begin immediate")
+            with self._transaction():
+                yield self.db
+
+    def rows(self, sql: str, parameters: Any = ()) -> list[dict[str, Any]]:
+        """The rows of a query as plain dicts"""
+        with _explained(self.path):
+            return list(self.db.query(sql, parameters))
+
+    def run(self, name: str) -> dict[str, Any]:
+        """One run by its id, or by the start of it when that is unambiguous"""
+        ids = [r["id"] for r in self.rows("select id from runs order by created, id")]
+        found = [i for i in ids if i == name] or [i for i in ids if name and i.startswith(name)]
+        if not found:
+            raise LimaError(f"There is no run {name!r} in {self.path}.{did_you_mean(name, ids[-20:])}")
+        if len(found) > 1:
+            raise LimaError(f"{name!r} is the start of {len(found)} runs: {', '.join(found[:5])}. Give more of it.")
+        row = self.rows("select * from runs where id = ?", [found[0]])[0]
+        return {**row, "recipe": json.loads(row["recipe"]), "environment": json.loads(row["environment"])}
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's and the disk's errors into sentences with the file and the next step"""
+    try:
+        yield
+    except (sqlite3.DatabaseError, OSError) as e:
+        text = str(e)
+        advice = {
+            "readonly": "The file or its folder is read-only: make it writable, or choose another with -d FILE.",
+            "unable to open": "Its folder does not exist or cannot be written: choose another with -d FILE.",
+            "full": "The disk is full: free some space; what was committed before is safe.",
+            "not a database": "Choose another file with -d FILE.",
+            "malformed": "The file is damaged: restore a copy, or choose another with -d FILE.",
+            "locked": f"Another process has held its lock for {WAIT:.0f} seconds: wait for it, or stop it.",
+            "disk I/O": "The disk failed or is full: free some space; what was committed before is safe.",
+        }
+        hint = next((a for k, a in advice.items() if k in text), None)
+        if hint is None and isinstance(e, sqlite3.DatabaseError):
+            raise
+        raise LimaError(f"Cannot use the database {path}: {text}. {hint or 'Choose another with -d FILE.'}") from e
