@@ -40,7 +40,7 @@ class Reply:
     ids: list[int]
     "Without the token that stopped it"
     stop: str
-    "'eot', 'length', or what a server said"
+    "'eot', 'length', 'context', or what a server said"
     seconds: float
     prompt_ids: list[int]
     "Empty when the model does not tell"
@@ -52,7 +52,11 @@ class Model(Protocol):
     name: str
 
     def reply(
-        self, prompts: Sequence[Prompt], settings: Sampling, seed: int, on_progress: Callable[[int], None] | None = None
+        self,
+        prompts: Sequence[Prompt],
+        settings: Sampling,
+        seed: int | Sequence[int],
+        on_progress: Callable[[int], None] | None = None,
     ) -> list[Reply]: ...
 
 
@@ -94,100 +98,106 @@ class CheckpointModel:
         return ids
 
     def reply(
-        self, prompts: Sequence[Prompt], settings: Sampling, seed: int, on_progress: Callable[[int], None] | None = None
+        self,
+        prompts: Sequence[Prompt],
+        settings: Sampling,
+        seed: int | Sequence[int],
+        on_progress: Callable[[int], None] | None = None,
     ) -> list[Reply]:
         """One reply a prompt, in order; `on_progress` hears how many more are done
 
-        Each prompt draws from its own generator, seeded by `seed` and its position, so a reply does not depend on which others
-        share its batch. LimaError for a prompt that fills the context."""
+        Each prompt draws from its own generator, seeded by its own `seed`, or by one seed and its position, so a reply does
+        not depend on which others share its batch. A prompt that fills the context gets an empty reply that says "context"."""
         ids = [self.prompt_ids(p) for p in prompts]
-        for i, one in enumerate(ids):
-            if not one:
-                raise LimaError(f"Prompt {i + 1} of {len(ids)} has no token.")
-            if len(one) >= self.context:
-                raise LimaError(
-                    f"Prompt {i + 1} has {len(one)} tokens; {self.name} holds {self.context} with the reply."
-                )
-        replies: list[Reply | None] = [None] * len(ids)
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        seeds = [seed * 1_000_003 + i for i in range(len(ids))] if isinstance(seed, int) else list(seed)
+        empty = [i for i, one in enumerate(ids) if not one]
+        if empty:
+            raise LimaError(f"Prompt {empty[0] + 1} of {len(ids)} has no token.")
+        replies = {i: Reply("", [], "context", 0.0, one) for i, one in enumerate(ids) if len(one) >= self.context}
+        order = sorted((i for i in range(len(ids)) if i not in replies), key=lambda i: len(ids[i]))
         for at in range(0, len(order), self.batch_size):
             rows = order[at : at + self.batch_size]
-            for i, reply in zip(rows, self._decode([ids[i] for i in rows], settings, seed, rows), strict=True):
-                replies[i] = reply
+            batch = _Batch(self, [ids[i] for i in rows], settings, [seeds[i] for i in rows])
+            replies.update(zip(rows, batch.decode(), strict=True))
             if on_progress:
                 on_progress(len(rows))
-        return [r for r in replies if r is not None]
+        return [replies[i] for i in range(len(ids))]
 
-    def _decode(self, prompts: list[list[int]], settings: Sampling, seed: int, rows: list[int]) -> list[Reply]:
+
+class _Batch:
+    """Some prompts that are answered together; rows that are done leave it"""
+
+    def __init__(self, model: CheckpointModel, prompts: list[list[int]], settings: Sampling, seeds: list[int]) -> None:
+        self.model, self.prompts = model, prompts
+        self.limits = [min(settings.max_new_tokens, model.context - len(p)) for p in prompts]
+        self.draw = _Draw(settings, seeds, model.stop_ids)
+        self.out: list[list[int]] = [[] for _ in prompts]
+        self.stop = ["length"] * len(prompts)
+        self.seconds = [0.0] * len(prompts)
+
+    def decode(self) -> list[Reply]:
+        """Prefill once, left-padded, then a token a row at a time until all have stopped"""
         import torch
         from transformers import DynamicCache
 
-        started = time.perf_counter()
-        width, count = max(map(len, prompts)), len(prompts)
-        pad = self.stop_ids[0]
-        ids = torch.tensor(
-            [[pad] * (width - len(p)) + p for p in prompts], device=self.device
-        )  # (rows, width), left-padded
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=self.device)
-        draw = _Draw(settings, [seed * 1_000_003 + r for r in rows], self.stop_ids, self.device)
-        out: list[list[int]] = [[] for _ in prompts]
-        stop, seconds = ["length"] * count, [0.0] * count
-        live = list(range(count))
-        limit = min(settings.max_new_tokens, self.context - width)
-        cache = DynamicCache(config=self.model.config)
-        position = mask.sum(-1, keepdim=True)  # (rows, 1): the position of the next token
-        step_positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        started, device = time.perf_counter(), self.model.device
+        width, pad = max(map(len, self.prompts)), self.model.stop_ids[0]
+        ids = torch.tensor([[pad] * (width - len(p)) + p for p in self.prompts], device=device)  # (rows, width)
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in self.prompts], device=device)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        following = mask.sum(-1, keepdim=True)  # (rows, 1): the position of each row's next token
+        cache = DynamicCache(config=self.model.model.config)
+        live = list(range(len(self.prompts)))
         with torch.inference_mode():
-            for _ in range(limit):
-                logits = self.model(
+            while live:
+                logits = self.model.model(
                     input_ids=ids,
                     attention_mask=mask,
-                    position_ids=step_positions,
+                    position_ids=positions,
                     past_key_values=cache,
                     use_cache=True,
                     logits_to_keep=1,
                 ).logits[:, -1]
-                tokens = draw(logits.float(), [out[i] for i in live], live)
-                keep = []
-                for at, (i, token) in enumerate(zip(live, tokens, strict=True)):
-                    if token in self.stop_ids:
-                        stop[i], seconds[i] = "eot", time.perf_counter() - started
-                    else:
-                        out[i].append(token)
-                        keep.append(at)
-                if not keep:
-                    break
-                if len(keep) < len(live):  # rows that are done leave the batch
-                    index = torch.tensor(keep, device=self.device)
+                keep = self.take(live, self.draw(logits.float(), [self.out[i] for i in live], live), started)
+                if len(keep) < len(live) and keep:
+                    index = torch.tensor(keep, device=device)
                     cache.batch_select_indices(index)
-                    mask, position = mask[index], position[index]
-                    live = [live[at] for at in keep]
-                ids = torch.tensor([[out[i][-1]] for i in live], device=self.device)
-                mask = torch.cat([mask, mask.new_ones(len(live), 1)], 1)
-                step_positions, position = position, position + 1
-        now = time.perf_counter() - started
-        return [
-            Reply(
-                text=self.tokenizer.decode(
-                    tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-                ).strip(),
-                ids=tokens,
-                stop=why,
-                seconds=spent or now,
-                prompt_ids=prompt,
-            )
-            for tokens, why, spent, prompt in zip(out, stop, seconds, prompts, strict=True)
-        ]
+                    mask, following = mask[index], following[index]
+                live = [live[at] for at in keep]
+                if live:
+                    ids = torch.tensor([[self.out[i][-1]] for i in live], device=device)
+                    mask = torch.cat([mask, mask.new_ones(len(live), 1)], 1)
+                    positions, following = following, following + 1
+        return [self.as_reply(i) for i in range(len(self.prompts))]
+
+    def take(self, live: list[int], tokens: list[int], started: float) -> list[int]:
+        """Append each row's token, or end the row; which places of `live` go on"""
+        keep = []
+        for at, (i, token) in enumerate(zip(live, tokens, strict=True)):
+            if token in self.model.stop_ids:
+                self.stop[i] = "eot"
+            else:
+                self.out[i].append(token)
+                if len(self.out[i]) < self.limits[i]:
+                    keep.append(at)
+                    continue
+            self.seconds[i] = time.perf_counter() - started
+        return keep
+
+    def as_reply(self, i: int) -> Reply:
+        """Row `i` as text; white space around an answer is not part of it"""
+        text = self.model.tokenizer.decode(self.out[i], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Reply(text.strip(), self.out[i], self.stop[i], self.seconds[i], self.prompts[i])
 
 
 class _Draw:
     """The next token of each row: penalty on its own reply, then greedy, or nucleus with the row's own generator"""
 
-    def __init__(self, settings: Sampling, seeds: list[int], stop_ids: list[int], device: str) -> None:
+    def __init__(self, settings: Sampling, seeds: list[int], stop_ids: list[int]) -> None:
         import torch
 
         self.settings, self.stop_ids = settings, stop_ids
-        self.generators = [torch.Generator(device="cpu").manual_seed(s % 2**63) for s in seeds]
+        self.generators = [torch.Generator().manual_seed(s % 2**63) for s in seeds]
 
     def __call__(self, logits: "torch.Tensor", replies: list[list[int]], rows: list[int]) -> list[int]:
         import torch

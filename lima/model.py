@@ -147,6 +147,13 @@ def set_stop(model: Any, tokenizer: Any, eot: str) -> None:
         )
 
 
+def recompute_activations(model: Any) -> None:
+    """Save memory by computing each layer again in the backward pass"""
+    # transformers renamed it in 5.2x; the minimum that we support has only the older name.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
 def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Parameter]:
     """Leave only these rows of the embedding and the LM head to train; the parameters concerned, which must not decay"""
     head = model.get_output_embeddings()

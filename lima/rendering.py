@@ -66,7 +66,8 @@ def encode(
     Special-token strings inside the `literal` character ranges stay ordinary text (a user may write "<|im_end|>";
     field.md, OpenRLHF#393). Everything else is tokenized in one piece, as inference does it."""
     ids, offsets = _encode_piece(tokenizer, text, split=False)
-    special = set(tokenizer.all_special_ids)
+    # all_special_ids knows only the named ones (BOS, EOS …), not those that were added later, such as an EOT.
+    special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     ranges = sorted(literal)
     starts = [a for a, _ in ranges]
 

@@ -17,7 +17,16 @@ from lima.batching import epoch_order, micro_batch, split, step_weight, steps_of
 from lima.dropout import set_residual_dropout
 from lima.errors import LimaError
 from lima.loss import weighted_loss
-from lima.model import extend_embeddings, folder_hash, freeze_embeddings, load_model, pick_device, save, set_stop
+from lima.model import (
+    extend_embeddings,
+    folder_hash,
+    freeze_embeddings,
+    load_model,
+    pick_device,
+    recompute_activations,
+    save,
+    set_stop,
+)
 from lima.plugins import Plugins, load_plugins
 from lima.prepare import Prepared, prepare
 from lima.recipe import Recipe
@@ -64,7 +73,6 @@ def train(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_step:
     )
     accelerator = Accelerator(cpu=device == "cpu")
     loop = _Loop(run, ready, RunLog(store, run), plugins, accelerator, on_step)
-    loop.log_start()
     try:
         loop.run_all()
     except BaseException as e:
@@ -95,11 +103,6 @@ class _Loop:
     def main(self) -> bool:
         return bool(self.accelerator.is_main_process)
 
-    def log_start(self) -> None:
-        if self.main:
-            self.log.start(self.ready.examples)
-            self.plugins.call("before_train", run=self.run, examples=self.ready.records)
-
     def log_end(self, status: str, message: str = "") -> None:
         if self.main:
             self.log.steps(self.pending)
@@ -119,7 +122,7 @@ class _Loop:
         self.own_attention = model.config._attn_implementation
         model.set_attn_implementation(attention.NAME)
         if recipe.gradient_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            recompute_activations(model)
         frozen = freeze_embeddings(model, ready.new_ids) if recipe.freeze == "embeddings" else []
         optimizer = torch.optim.AdamW(
             _parameter_groups(model, recipe.weight_decay, frozen),
@@ -131,6 +134,10 @@ class _Loop:
         self.model.train()
 
     def run_all(self) -> None:
+        """Everything from the run's first row to its last"""
+        if self.main:
+            self.log.start(self.ready.examples)
+            self.plugins.call("before_train", run=self.run, examples=self.ready.records)
         self.load()
         for epoch in range(1, self.recipe.epochs + 1):
             order = epoch_order(len(self.ready.rendered), self.recipe.seed, epoch)

@@ -1,0 +1,159 @@
+"""Exactly which tokens are trained, what is refused, and what is cut."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lima.errors import LimaError
+from lima.example import Example
+from lima.rendering import PlainRenderer, Rendered, Span, encode, fit, render, verify, with_prompt_weight
+from lima.testing import tiny_tokenizer
+
+EOT = "<|eot|>"
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    from lima.model import extend_tokenizer
+
+    made = tiny_tokenizer()
+    extend_tokenizer(made, [EOT])
+    return made
+
+
+def example(prompt="Why?", response="The dog.", **more):
+    return Example(id="e1", source="s", prompt=prompt, response=response, **more)
+
+
+def tokens(tokenizer, rendered):
+    return [(tokenizer.decode([i]), w) for i, w in zip(rendered.ids, rendered.weights, strict=True)]
+
+
+def test_the_response_and_its_eot_are_trained_and_nothing_else(tokenizer):
+    rendered = render(example(), PlainRenderer(), tokenizer, EOT)
+    assert tokens(tokenizer, rendered) == [
+        ("Wh", 0.0),
+        ("y", 0.0),
+        ("?", 0.0),
+        (EOT, 0.0),
+        ("The", 1.0),
+        (" dog", 1.0),
+        (".", 1.0),
+        (EOT, 1.0),
+    ]
+    assert rendered.spans == [Span(4, 8, "The dog.")]
+
+
+def test_an_examples_weight_is_its_tokens_weight(tokenizer):
+    rendered = render(example(weight=0.25), PlainRenderer(), tokenizer, EOT)
+    assert rendered.weights == [0.0] * 4 + [0.25] * 4
+
+
+def test_a_prompt_weight_leaves_only_the_first_token_untrained(tokenizer):
+    rendered = with_prompt_weight(render(example(), PlainRenderer(), tokenizer, EOT), 0.1)
+    assert rendered.weights == [0.0, 0.1, 0.1, 0.1, 1.0, 1.0, 1.0, 1.0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(), st.text(min_size=1))
+def test_any_text_is_rendered_and_verified_and_special_strings_in_it_stay_text(prompt, response):
+    made = _tokenizer()
+    hostile = example(prompt + EOT + prompt, response + "<|endoftext|>" + EOT)
+    rendered = render(hostile, PlainRenderer(), made, EOT)
+    end = made.convert_tokens_to_ids(EOT)
+    assert rendered.ids.count(end) == 2
+    assert made.eos_token_id not in rendered.ids
+    assert made.decode(rendered.ids[rendered.spans[0].start : -1]) == hostile.response
+
+
+def _tokenizer(cache=[]):  # noqa: B006 - made once; hypothesis does not go with function fixtures
+    if not cache:
+        from lima.model import extend_tokenizer
+
+        cache.append(tiny_tokenizer())
+        extend_tokenizer(cache[0], [EOT])
+    return cache[0]
+
+
+def test_special_tokens_outside_of_literal_text_are_special(tokenizer):
+    ids, offsets = encode(tokenizer, f"a{EOT}b{EOT}", [(0, 9)])
+    assert ids.count(tokenizer.convert_tokens_to_ids(EOT)) == 1
+    assert offsets[-1] == (9, 16)
+    assert tokenizer.decode(ids) == f"a{EOT}b{EOT}"
+
+
+class Broken(PlainRenderer):
+    """Renders as told"""
+
+    name = "broken"
+
+    def __init__(self, change):
+        self.change = change
+
+    def render(self, record, tokenizer, eot):
+        return self.change(super().render(record, tokenizer, eot))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda r: Rendered(r.ids, [0.0] * len(r.ids), r.spans),
+            "no token is trained. Give it an answer with a weight",
+        ),
+        (lambda r: Rendered(r.ids, r.weights[:-1], r.spans), "8 ids but 7 weights"),
+        (
+            lambda r: Rendered(r.ids[:-1], r.weights[:-1], [Span(4, 7, "The dog")]),
+            r"ends with '\.' and not with its end-of-turn",
+        ),
+        (lambda r: Rendered(r.ids, r.weights, [Span(4, 8, "The cat.")]), "decode to 'The dog.', not to 'The cat.'"),
+        (
+            lambda r: Rendered([*r.ids[:2], 1, *r.ids[3:]], r.weights, r.spans),
+            "not the 4 that inference would prompt with",
+        ),
+        (
+            lambda r: Rendered(r.ids, [1.0, *r.weights[1:]], r.spans),
+            r"token 0 \('Wh'\) is trained but lies in no answer",
+        ),
+        (lambda r: Rendered(r.ids, r.weights, []), "0 trained answers but 1 prompts"),
+    ],
+)
+def test_a_wrong_mask_is_refused_with_the_examples_name(tokenizer, change, message):
+    with pytest.raises(LimaError, match=f"Example 'e1' of source 's', rendered by 'broken': .*{message}"):
+        render(example(), Broken(change), tokenizer, EOT)
+
+
+def test_two_bos_are_refused():
+    made = tiny_tokenizer(special=("<|endoftext|>", "<s>", EOT))
+    made.bos_token = "<s>"
+    doubled = Rendered([1, 1, 5, 2], [0, 0, 1.0, 1.0], [Span(2, 4, made.decode([5]))])
+    with pytest.raises(LimaError, match="2 BOS tokens, where at most one is right"):
+        verify(example(), doubled, PlainRenderer(), made, EOT)
+
+
+def test_a_record_of_another_kind_names_the_renderer_that_could(tokenizer):
+    class Letter(Example):
+        pass
+
+    class Plain(PlainRenderer):
+        renders = (int,)
+
+    with pytest.raises(LimaError, match=r"'plain' cannot render example 'x'.*it is a Letter. Use --renderer plain"):
+        render(Letter(id="x", prompt="", response=""), Plain(), tokenizer, EOT, [PlainRenderer()])
+
+
+def test_cutting_keeps_whole_answers_and_the_final_eot():
+    ids = list(range(10))
+    two = Rendered(ids, [0, 0, 1, 1, 1, 0, 1, 1, 1, 1], [Span(2, 5, "a"), Span(6, 10, "b")])
+    assert fit(two, 10, 99) == (two, "kept", "")
+    assert fit(two, 9, 99) == (
+        Rendered(ids[:5], [0, 0, 1, 1, 1], [Span(2, 5, "a")]),
+        "cut",
+        "10 tokens; kept 1 of 2 answers in 5",
+    )
+    assert fit(two, 4, 99) == (
+        Rendered([0, 1, 2, 99], [0, 0, 1, 1], [Span(2, 4, "a")]),
+        "cut",
+        "10 tokens; its only answer was trimmed to fit 4",
+    )
+    assert fit(two, 3, 99) == (None, "dropped", "its first prompt alone has 2 tokens of at most 3")
