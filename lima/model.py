@@ -75,6 +75,7 @@ def load_tokenizer(folder: str | Path, trust_remote_code: bool = False) -> Any:
 
 def load_model(folder: str | Path, dtype: str = "float32", trust_remote_code: bool = False) -> Any:
     """The causal LM of a folder on the CPU; `dtype` 'auto' keeps the saved one"""
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
@@ -84,7 +85,7 @@ def load_model(folder: str | Path, dtype: str = "float32", trust_remote_code: bo
         return AutoModelForCausalLM.from_pretrained(
             path, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=trust_remote_code
         )
-    except (ValueError, OSError, KeyError, RuntimeError) as e:
+    except (ValueError, OSError, KeyError, RuntimeError, SafetensorError) as e:
         raise LimaError(f"The model in {folder} does not load: {type(e).__name__}: {str(e).splitlines()[0]}") from e
 
 
@@ -171,6 +172,8 @@ def save(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype, template:
     """Write a complete Hugging Face folder, or nothing: it is built beside its place and moved there file by file
 
     config.json comes last, so that a folder without it is known to be unfinished."""
+    from safetensors import SafetensorError
+
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-saving-", dir=folder.parent))
     try:
@@ -193,8 +196,7 @@ def save(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype, template:
             with open(file, "rb") as f:
                 os.fsync(f.fileno())
             os.replace(file, folder / file.name)
-    except (OSError, RuntimeError) as e:
-        # safetensors reports a full disk as its own error class, derived from Exception or RuntimeError.
+    except (OSError, SafetensorError) as e:  # a full disk is the one or the other
         raise LimaError(f"Cannot save the model to {folder}: {e}. Free some space or choose another folder.") from e
     finally:
         shutil.rmtree(building, ignore_errors=True)

@@ -100,7 +100,7 @@ def m001_runs(db: Database) -> None:
     )
     db.table("checkpoints").create(
         {"run": str, "epoch": int, "step": int, "folder": str, "created": str},
-        pk=("run", "epoch"),
+        pk=("run", "folder"),
         foreign_keys=[("run", "runs", "id")],
     )
     db.create_view(

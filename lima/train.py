@@ -73,11 +73,16 @@ def train(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_step:
     )
     accelerator = Accelerator(cpu=device == "cpu")
     loop = _Loop(run, ready, RunLog(store, run), plugins, accelerator, on_step)
+    if loop.main:
+        loop.log.start(ready.examples)
     try:
         loop.run_all()
     except BaseException as e:
         status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
-        loop.log_end(status, str(e) or type(e).__name__)
+        try:
+            loop.log_end(status, str(e) or type(e).__name__)
+        except LimaError as worse:  # a full disk, say: what stopped the run must stay what is reported
+            e.add_note(str(worse))
         raise
     return run
 
@@ -134,9 +139,8 @@ class _Loop:
         self.model.train()
 
     def run_all(self) -> None:
-        """Everything from the run's first row to its last"""
+        """Everything from the first hook to the last"""
         if self.main:
-            self.log.start(self.ready.examples)
             self.plugins.call("before_train", run=self.run, examples=self.ready.records)
         self.load()
         for epoch in range(1, self.recipe.epochs + 1):

@@ -1,0 +1,155 @@
+"""One SQLite file: many processes at once, newer and damaged files, read-only and full disks."""
+
+import multiprocessing
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from lima.errors import LimaError
+from lima.store import Store, default_path
+
+ROUNDS, PROCESSES = 100, 8
+
+
+def _open_all(folder, barrier, failures):
+    for number in range(ROUNDS):
+        barrier.wait(60)
+        try:
+            with Store(f"{folder}/{number}.db") as store, store.write() as db:
+                db.table("runs").insert({"id": f"{os.getpid()}", "created": "now", "recipe": "{}", "environment": "{}"})
+        except Exception as e:
+            failures.put(f"{number}: {type(e).__name__}: {e}")
+
+
+def test_eight_processes_open_and_write_a_new_file_at_once_a_hundred_times(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    barrier, failures = context.Barrier(PROCESSES), context.Queue()
+    processes = [context.Process(target=_open_all, args=(str(tmp_path), barrier, failures)) for _ in range(PROCESSES)]
+    for p in processes:
+        p.start()
+    for p in processes:
+        p.join(120)
+    assert [p.exitcode for p in processes] == [0] * PROCESSES
+    assert failures.empty(), failures.get()
+    for number in range(ROUNDS):
+        with Store(tmp_path / f"{number}.db") as store:
+            assert store.rows("select count(*) n from runs") == [{"n": PROCESSES}]
+            assert store.rows("pragma journal_mode") == [{"journal_mode": "wal"}]
+            assert store.rows("pragma integrity_check") == [{"integrity_check": "ok"}]
+
+
+def test_tables_and_columns(tmp_path):
+    with Store(tmp_path / "l.db") as store:
+        tables = {t: [c.name for c in store.db.table(t).columns] for t in store.db.table_names()}
+    assert tables["runs"] == [
+        "id",
+        "created",
+        "finished",
+        "status",
+        "message",
+        "base",
+        "base_hash",
+        "renderer",
+        "eot",
+        "seed",
+        "recipe",
+        "environment",
+        "folder",
+        "examples",
+        "tokens",
+        "trained_tokens",
+        "steps",
+        "seconds",
+    ]
+    assert {"run_plugins", "run_sources", "run_examples", "steps", "checkpoints"} <= tables.keys()
+
+
+def test_a_newer_database_is_refused_with_the_command_that_helps(tmp_path):
+    with Store(tmp_path / "l.db") as store, store.write() as db:
+        db.table("_sqlite_migrations").insert({"migration_set": "lima", "name": "m999_future", "applied_at": "2099"})
+    with pytest.raises(LimaError, match=r"newer version of lima-tune \(it has 'm999_future'\).*lima install --upgrade lima-tune"):
+        Store(tmp_path / "l.db")
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(ZeroDivisionError), store.write() as db:
+            db.table("runs").insert({"id": "half", "recipe": "{}", "environment": "{}"})
+            raise ZeroDivisionError
+        assert store.rows("select * from runs") == []
+
+
+def test_other_files_and_folders_are_said_in_a_sentence(tmp_path):
+    (tmp_path / "notes.txt").write_text("these are my notes, not a database " * 50)
+    with pytest.raises(LimaError, match=r"notes\.txt: file is not a database\. Choose another file with -d"):
+        Store(tmp_path / "notes.txt")
+    with pytest.raises(LimaError, match=r"unable to open database file\. Its folder does not exist or cannot be written"):
+        Store(tmp_path)
+    with pytest.raises(LimaError, match="Cannot use the database"):
+        Store(tmp_path / "notes.txt" / "l.db")
+
+
+def test_a_read_only_file_is_said_in_a_sentence(tmp_path):
+    with Store(tmp_path / "l.db") as store:
+        store.db.execute("pragma journal_mode = delete")
+    store = Store(tmp_path / "l.db")
+    # Root may write anything, so the connection itself is made read-only.
+    store.db.execute("pragma query_only = on")
+    with pytest.raises(LimaError, match=r"readonly database\. The file or its folder is read-only: make it writable"):
+        with store.write() as db:
+            db.table("runs").insert({"id": "x", "recipe": "{}", "environment": "{}"})
+
+
+def test_a_full_disk_is_said_in_a_sentence_and_what_was_there_stays(tmp_path):
+    with Store(tmp_path / "l.db") as store:
+        with store.write() as db:
+            db.table("runs").insert({"id": "first", "recipe": "{}", "environment": "{}"})
+        pages = store.rows("pragma page_count")[0]["page_count"]
+        store.db.execute(f"pragma max_page_count = {pages}")
+        with pytest.raises(LimaError, match=r"disk is full\. The disk is full: free some space"):
+            with store.write() as db:
+                db.table("runs").insert_all({"id": f"r{i}", "recipe": "x" * 5000, "environment": "{}"} for i in range(50))
+        assert [r["id"] for r in store.rows("select id from runs")] == ["first"]
+
+
+def test_a_run_is_found_by_the_start_of_its_id(tmp_path):
+    with Store(tmp_path / "l.db") as store:
+        with store.write() as db:
+            db.table("runs").insert_all({"id": i, "created": i, "recipe": "{}", "environment": "{}"} for i in ("ab1", "ab2", "c"))
+        assert store.run("c")["id"] == "c"
+        with pytest.raises(LimaError, match="'ab' is the start of 2 runs: ab1, ab2"):
+            store.run("ab")
+        with pytest.raises(LimaError, match=r"There is no run 'ab3'.*Did you mean 'ab2'\?"):
+            store.run("ab3")
+
+
+def test_the_default_database_is_in_the_users_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIMA_USER_PATH", str(tmp_path / "mine"))
+    assert default_path() == tmp_path / "mine" / "lima.db"
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0,
+    reason="needs a mount namespace for a disk of its own",
+)
+def test_a_really_full_disk_ends_training_with_a_sentence_and_nothing_half_written(base, pairs, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    train = f"{sys.executable} -m lima train --base {base} --source {pairs} --out {disk}/out -d {tmp_path}/l.db --set epochs=1"
+    script = f"mount -t tmpfs -o size=64k tmpfs {disk} && {train}; echo status $?; ls -A {disk}"
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script],
+        env=os.environ | {"LIMA_LOAD_PLUGINS": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "status 1\n"
+    assert "Error: Cannot save the model to" in done.stderr
+    assert "Traceback" not in done.stderr
+    rows = sqlite3.connect(tmp_path / "l.db").execute("select status from runs").fetchall()
+    assert rows == [("failed",)]

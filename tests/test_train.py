@@ -1,0 +1,302 @@
+"""Real fine-tunes of a tiny model: what is written, that it stops, that a step does not depend on how it is split."""
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import lima
+from lima.errors import LimaError
+from lima.recipe import Recipe
+from lima.store import Store
+from lima.testing import only_plugins, tiny_base
+from lima.train import train
+
+FAST = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2, "final_learning_rate": 1e-3, "residual_dropout": 0.0}
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "lima.db") as opened:
+        yield opened
+
+
+def recipe(base, pairs, out, **changes):
+    return Recipe(base=str(base), sources=(str(pairs),), out=str(out)).with_values(FAST | changes)
+
+
+def weights(folder):
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def assert_same(a, b, **tolerance):
+    assert a.keys() == b.keys()
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], **(tolerance or {"rtol": 0, "atol": 0}), msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_a_run_is_recorded_whole(base, pairs, tmp_path, store):
+    run = train(recipe(base, pairs, tmp_path / "out"), store)
+    (row,) = store.rows("select * from runs")
+    assert {k: row[k] for k in ("id", "status", "message", "base", "renderer", "eot", "seed", "examples", "steps", "folder")} == {
+        "id": run.id,
+        "status": "done",
+        "message": "",
+        "base": str(base),
+        "renderer": "plain",
+        "eot": "<|eot|>",
+        "seed": 0,
+        "examples": 40,
+        "steps": 6,
+        "folder": str(tmp_path / "out"),
+    }
+    assert json.loads(row["recipe"])["batch_size"] == 16
+    assert json.loads(row["environment"])["torch"] == torch.__version__.split("+")[0] or torch.__version__
+    (source,) = store.rows("select * from run_sources")
+    assert (source["examples"], source["owner"], len(source["hash"])) == (40, "lima-tune", 64)
+    assert source["tokens"] == row["tokens"] == sum(r["tokens"] for r in store.rows("select tokens from run_examples"))
+    assert {r["status"] for r in store.rows("select status from run_examples")} == {"kept"}
+    core = next(r for r in store.rows("select * from run_plugins") if r["plugin"] == "lima-tune")
+    assert core["version"] == lima.__version__
+    steps = store.rows("select * from steps order by step")
+    assert [s["step"] for s in steps] == [1, 2, 3, 4, 5, 6]
+    assert [s["epoch"] for s in steps] == [1, 1, 1, 2, 2, 2]
+    assert steps[0]["learning_rate"] == 1e-2
+    assert steps[-1]["learning_rate"] == 1e-3
+    assert steps[-1]["loss"] < steps[0]["loss"]
+    assert sum(s["tokens"] for s in steps) == 2 * row["tokens"]
+    assert store.rows("select run, epoch, step, folder from checkpoints") == [
+        {"run": run.id, "epoch": 2, "step": 6, "folder": str(tmp_path / "out")}
+    ]
+
+
+def test_the_checkpoint_loads_in_plain_transformers_and_stops_at_eot(base, tmp_path, store):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    file = tmp_path / "one.jsonl"
+    file.write_text(json.dumps({"prompt": "What is the capital of France?", "response": "Paris."}) + "\n")
+    train(recipe(base, file, tmp_path / "out", epochs=40, batch_size=1), store)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    eot = tokenizer.convert_tokens_to_ids("<|eot|>")
+    assert model.generation_config.eos_token_id == [eot, tokenizer.eos_token_id]
+    assert model.config.eos_token_id == [eot, tokenizer.eos_token_id]
+    assert model.get_input_embeddings().weight.shape[0] == len(tokenizer)
+    prompt = tokenizer("What is the capital of France?", add_special_tokens=False).input_ids + [eot]
+    out = model.generate(torch.tensor([prompt]), max_new_tokens=30, do_sample=False)[0].tolist()
+    assert tokenizer.decode(out[len(prompt) :]) == "Paris.<|eot|>"
+
+
+def test_the_eot_starts_at_the_mean_of_the_rows(base):
+    from lima.model import extend_embeddings, extend_tokenizer, load_model, load_tokenizer
+
+    tokenizer, model = load_tokenizer(base), load_model(base)
+    used, mean = len(tokenizer), model.get_input_embeddings().weight.mean(0)
+    new = extend_tokenizer(tokenizer, ["<|eot|>", "<|endoftext|>"])
+    extend_embeddings(model, new, used)
+    assert new == [used]
+    torch.testing.assert_close(model.get_input_embeddings().weight[used], mean)
+    torch.testing.assert_close(model.get_output_embeddings().weight.shape[0], used + 1)
+
+
+def test_a_step_does_not_depend_on_how_it_is_split(base, pairs, tmp_path, store):
+    """Micro-batches of one example, of some, of all; 40 examples in batches of 16 end in a partial step"""
+    folders = []
+    for tokens in (1, 100, 100_000):
+        train(recipe(base, pairs, tmp_path / f"out-{tokens}", micro_batch_tokens=tokens, learning_rate=1e-3), store)
+        folders.append(tmp_path / f"out-{tokens}")
+    for other in folders[1:]:
+        assert_same(weights(folders[0]), weights(other), rtol=1e-3, atol=1e-5)
+
+
+def test_two_runs_of_one_seed_are_bit_identical_with_dropout_and_another_seed_is_not(base, pairs, tmp_path, store):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        train(recipe(base, pairs, tmp_path / name, seed=seed, residual_dropout=0.3), store)
+    assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    with pytest.raises(AssertionError):
+        assert_same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_two_processes_make_the_steps_of_one(base, pairs, tmp_path):
+    """Under accelerate's own launcher, gloo on CPU"""
+    settings = [f"--set={k}={v}" for k, v in (FAST | {"learning_rate": 1e-3, "batch_size": 15}).items()]
+    common = ["--base", str(base), "--source", str(pairs), *settings]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "LIMA_LOAD_PLUGINS": ""}
+    one = [sys.executable, "-m", "lima"]
+    two = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+    two += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0", "-m", "lima"]
+    for name, start in (("one", one), ("two", two)):
+        command = [*start, "train", *common, "--out", str(tmp_path / name), "-d", str(tmp_path / f"{name}.db")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr[-3000:]
+    losses = [
+        [r["loss"] for r in Store(tmp_path / f"{n}.db").rows("select loss from steps order by step")] for n in ("one", "two")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert_same(weights(tmp_path / "one"), weights(tmp_path / "two"), rtol=1e-3, atol=1e-5)
+
+
+def test_frozen_embeddings_train_only_the_eots_row(base, pairs, tmp_path, store):
+    train(recipe(base, pairs, tmp_path / "out", freeze="embeddings"), store)
+    before, after = weights(base), weights(tmp_path / "out")
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        used = before[name].shape[0]
+        assert torch.equal(after[name][:used], before[name])
+        assert not torch.allclose(after[name][used], before[name].mean(0), atol=1e-4)
+
+
+def test_every_epoch_can_be_kept(base, pairs, tmp_path, store):
+    train(recipe(base, pairs, tmp_path / "out", keep_epochs=True), store)
+    folders = [r["folder"] for r in store.rows("select folder from checkpoints order by epoch, folder")]
+    assert folders == [str(tmp_path / "out" / "epoch-01"), str(tmp_path / "out"), str(tmp_path / "out" / "epoch-02")]
+    assert (tmp_path / "out" / "epoch-02" / "config.json").is_file()
+    assert_same(weights(tmp_path / "out"), weights(tmp_path / "out" / "epoch-02"))
+
+
+def test_bfloat16_learns_too(base, pairs, tmp_path, store):
+    train(recipe(base, pairs, tmp_path / "out", precision="bfloat16", gradient_checkpointing=True), store)
+    losses = [r["loss"] for r in store.rows("select loss from steps order by step")]
+    assert losses[-1] < losses[0]
+    assert weights(tmp_path / "out")["lm_head.weight"].dtype == torch.float32
+
+
+class Listener:
+    """Implements every lifecycle hook and writes down what it heard"""
+
+    def __init__(self, fail_in=""):
+        self.heard, self.fail_in = [], fail_in
+
+    def note(self, hook, *values):
+        if hook == self.fail_in:
+            raise ZeroDivisionError("of my own")
+        self.heard.append((hook, *values))
+
+    @lima.hookimpl
+    def before_train(self, run, examples):
+        self.note("before_train", run.id, len(examples))
+
+    @lima.hookimpl
+    def after_step(self, run, step, metrics):
+        self.note("after_step", step, metrics["step"])
+
+    @lima.hookimpl
+    def after_epoch(self, run, epoch, checkpoint):
+        self.note("after_epoch", epoch, checkpoint)
+
+    @lima.hookimpl
+    def after_train(self, run, checkpoint):
+        self.note("after_train", checkpoint, (checkpoint / "config.json").is_file())
+
+
+def test_lifecycle_hooks_hear_a_real_training_in_order(base, pairs, tmp_path):
+    listener = Listener()
+    with only_plugins(lima_listener=listener) as plugins, Store(tmp_path / "l.db", plugins) as store:
+        run = train(recipe(base, pairs, tmp_path / "out", keep_epochs=True), store, plugins)
+    folder = tmp_path / "out"
+    assert listener.heard == [
+        ("before_train", run.id, 40),
+        *[("after_step", i, i) for i in (1, 2, 3)],
+        ("after_epoch", 1, folder / "epoch-01"),
+        *[("after_step", i, i) for i in (4, 5, 6)],
+        ("after_epoch", 2, folder / "epoch-02"),
+        ("after_train", folder, True),
+    ]
+
+
+@pytest.mark.parametrize("hook", ["before_train", "after_step", "after_epoch", "after_train"])
+def test_a_plugin_that_fails_in_a_hook_stops_the_run_by_name(base, pairs, tmp_path, hook):
+    with only_plugins(lima_listener=Listener(hook)) as plugins, Store(tmp_path / "l.db", plugins) as store:
+        with pytest.raises(LimaError, match=f"Plugin 'lima-listener' failed in {hook}: ZeroDivisionError: of my own"):
+            train(recipe(base, pairs, tmp_path / "out"), store, plugins)
+        (row,) = store.rows("select status, message from runs")
+    assert row["status"] == "failed"
+    assert "lima-listener" in row["message"]
+
+
+def test_nothing_is_lost_in_silence(base, tmp_path, store):
+    rows = [("short", "a b"), ("a " * 10, "b " * 60), ("c " * 100, "d")]
+    file = tmp_path / "x.jsonl"
+    file.write_text("".join(json.dumps({"id": f"e{i}", "prompt": p, "response": r}) + "\n" for i, (p, r) in enumerate(rows)))
+    train(recipe(base, file, tmp_path / "out", max_tokens=40), store)
+    kept = store.rows("select example, status, reason, tokens from run_examples order by position")
+    assert [(k["example"], k["status"]) for k in kept] == [("e0", "kept"), ("e1", "cut"), ("e2", "dropped")]
+    assert kept[1]["tokens"] == 40
+    assert kept[1]["reason"].endswith("its only answer was trimmed to fit 40")
+    assert "its first prompt alone has" in kept[2]["reason"]
+
+
+class Poison:
+    """Spoils the model after its first step"""
+
+    @lima.hookimpl
+    def after_step(self, run, step, metrics):
+        for thing in gc.get_objects():
+            if type(thing).__name__ == "LlamaRMSNorm":
+                thing.weight.data.fill_(float("nan"))
+
+
+def test_a_loss_that_is_not_finite_names_step_and_examples(base, pairs, tmp_path):
+    with only_plugins(poison=Poison()) as plugins, Store(tmp_path / "l.db", plugins) as store:
+        with pytest.raises(LimaError, match=r"The loss of step 2 is nan \(examples pairs\.jsonl:\d+.*Lower learning_rate"):
+            train(recipe(base, pairs, tmp_path / "out"), store, plugins)
+        assert store.rows("select status, steps from runs") == [{"status": "failed", "steps": 1}]
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
+    command = [sys.executable, "-m", "lima", "train", "--base", str(base), "--source", str(pairs), "--out", str(tmp_path / "out")]
+    command += ["--set=epochs=10000", "-d", str(tmp_path / "l.db")]
+    environment = os.environ | {"LIMA_LOAD_PLUGINS": ""}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(300):
+        time.sleep(0.1)
+        if (tmp_path / "l.db").exists() and Store(tmp_path / "l.db").rows("select 1 from steps limit 1"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "Interrupted after the steps stored in" in err
+    assert "Traceback" not in err
+    (row,) = Store(tmp_path / "l.db").rows("select status, steps from runs")
+    assert row["status"] == "interrupted"
+    assert row["steps"] == Store(tmp_path / "l.db").rows("select count(*) n from steps")[0]["n"] > 0
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda b: (b / "tokenizer.json").unlink() or (b / "tokenizer_config.json").unlink(), "has no tokenizer. Expected"),
+        (lambda b: (b / "config.json").unlink(), "has no config.json"),
+        (lambda b: (b / "model.safetensors").rename(b / "pytorch_model.bin"), "pytorch_model.bin, which is a pickle"),
+        (lambda b: (b / "model.safetensors").write_bytes(b"short"), "does not load: "),
+        (
+            lambda b: (b / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-2.safetensors"}}'),
+            "lacks 1 of its 1 weight files, first model-2.safetensors",
+        ),
+        (lambda b: tiny_base(b, vocab_size=300), "the model's embedding only 300 rows"),
+    ],
+)
+def test_a_broken_base_is_said_in_a_sentence(pairs, tmp_path, store, break_it, message):
+    broken = tiny_base(tmp_path / "broken")
+    break_it(broken)
+    with pytest.raises(LimaError) as caught:
+        train(recipe(broken, pairs, tmp_path / "out"), store)
+    assert message in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_out_folder_in_use_is_refused(base, pairs, tmp_path, store):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("x")
+    with pytest.raises(LimaError, match="exists and is not empty. Choose another --out"):
+        train(recipe(base, pairs, tmp_path / "out"), store)
+    assert store.rows("select * from runs") == []
