@@ -1,0 +1,184 @@
+"""Loading, isolation, collisions, wrong hooks: with real distributions in a real second process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lima
+from lima.errors import LimaError
+from lima.testing import only_plugins
+
+
+def distribution(site: Path, name: str, code: str) -> None:
+    """An installed distribution with one module and an entry point, as pip would leave it"""
+    module = name.replace("-", "_")
+    (site / f"{module}.py").write_text(code)
+    info = site / f"{module}-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(f"[lima]\n{module} = {module}\n")
+    (info / "RECORD").write_text(f"{module}.py,,\n")
+
+
+GOOD = """
+import click, lima
+
+class Source:
+    description = "three examples"
+    licence = "CC0-1.0"
+    def examples(self, argument):
+        return [lima.Example(id=str(i), prompt="a", response="b") for i in range(3)]
+
+@lima.hookimpl
+def register_sources(register):
+    register("three", Source())
+
+@lima.hookimpl
+def register_commands(cli):
+    @cli.command()
+    def hello():
+        "Say hello"
+        click.echo("hello")
+"""
+
+
+@pytest.fixture
+def site(tmp_path):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    return folder
+
+
+def run(site, *arguments, load="lima-good,lima-bad,lima-a,lima-b"):
+    environment = os.environ | {"PYTHONPATH": str(site), "LIMA_LOAD_PLUGINS": load}
+    return subprocess.run(
+        [sys.executable, "-m", "lima", *arguments], env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_a_good_plugin_adds_a_command_and_a_source(site):
+    distribution(site, "lima-good", GOOD)
+    assert run(site, "hello", load="lima-good").stdout == "hello\n"
+    shown = json.loads(run(site, "sources", "show", "three", "--json", load="lima-good").stdout)
+    assert (shown["name"], shown["plugin"], shown["examples"], shown["licence"]) == ("three", "lima-good", 3, "CC0-1.0")
+    assert len(shown["hash"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("raise RuntimeError('no luck')", "import failed: RuntimeError: no luck"),
+        ("import sys; sys.exit(3)", "import failed: SystemExit: 3"),
+        ("syntax error here", "import failed: SyntaxError: "),
+        (
+            "import lima\n@lima.hookimpl\ndef register_comands(cli): pass",
+            "'register_comands' is no hook of lima. Did you mean 'register_commands'?",
+        ),
+        (
+            "import lima\n@lima.hookimpl\ndef after_step(run, step=1): pass",
+            "its after_step() gives argument 'step' a default, which is never filled in; write after_step(run, step, metrics)",
+        ),
+        (
+            "import lima\n@lima.hookimpl\ndef after_step(run, batch): pass",
+            "its after_step() asks for 'batch', but the hook has (run, step, metrics)",
+        ),
+        (
+            "import lima\n@lima.hookimpl\ndef register_commands(cli): 1 / 0",
+            "register_commands failed: ZeroDivisionError: division by zero",
+        ),
+        (
+            "import lima, click\n@lima.hookimpl\ndef register_commands(cli): cli.add_command(click.Command('train'))",
+            "its command 'train' is registered by 'lima-tune' already",
+        ),
+    ],
+)
+def test_a_broken_plugin_is_named_with_its_cause_and_the_rest_works(site, code, cause):
+    distribution(site, "lima-bad", code)
+    distribution(site, "lima-good", GOOD)
+    done = run(site, "hello", load="lima-good,lima-bad")
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+    assert f"Warning: plugin 'lima-bad' is not loaded: {cause.rstrip('.')}" in done.stderr
+    assert "Remove it with `lima uninstall lima-bad`" in done.stderr
+    listed = run(site, "plugins", "--json", load="lima-good,lima-bad")
+    assert listed.returncode == 0
+    bad, good = json.loads(listed.stdout)
+    assert (bad["name"], bad["version"], bad["status"]) == ("lima-bad", "1.2", "broken")
+    assert cause.rstrip(".") in bad["error"]
+    assert good == {
+        "name": "lima-good",
+        "version": "1.2",
+        "status": "loaded",
+        "hooks": ["register_commands", "register_sources"],
+    }
+    assert "Usage: lima train" in run(site, "train", "--help", load="lima-bad").stdout
+
+
+def test_a_source_that_two_plugins_register_names_both_and_cannot_be_used(site):
+    distribution(site, "lima-a", GOOD)
+    distribution(site, "lima-b", GOOD.replace("hello", "hi"))
+    done = run(site, "sources", "show", "three", load="lima-a,lima-b")
+    assert done.returncode == 1
+    assert "The source 'three' is registered by both 'lima-a' and 'lima-b'. Uninstall one of them" in done.stderr
+    alone = run(site, "sources", "show", "three", "--json", load="lima-b")
+    assert json.loads(alone.stdout)["plugin"] == "lima-b"
+
+
+def test_load_plugins_chooses_and_an_unknown_name_is_said(site):
+    distribution(site, "lima-good", GOOD)
+    assert json.loads(run(site, "plugins", "--json", load="").stdout) == []
+    done = run(site, "sources", load="lima-god")
+    assert "LIMA_LOAD_PLUGINS names it, but it is not installed. Did you mean 'lima-good'?" in done.stderr
+
+
+def test_plugins_by_hook(site):
+    distribution(site, "lima-good", GOOD)
+    listed = run(site, "plugins", "--all", "--hook", "register_renderers", "--json", load="lima-good")
+    assert [p["name"] for p in json.loads(listed.stdout)] == ["lima-tune"]
+    wrong = run(site, "plugins", "--hook", "register_source", load="")
+    assert wrong.returncode == 1
+    assert "Did you mean 'register_sources'?" in wrong.stderr
+
+
+def test_loading_is_sorted_by_distribution(site):
+    for name in ("lima-b", "lima-good", "lima-a"):
+        distribution(site, name, "")
+    listed = json.loads(run(site, "plugins", "--json", load="lima-b,lima-good,lima-a").stdout)
+    assert [p["name"] for p in listed] == ["lima-a", "lima-b", "lima-good"]
+
+
+def test_an_unknown_name_in_a_registry_lists_the_known():
+    with only_plugins() as plugins, pytest.raises(LimaError, match=r"no renderer 'plane'\. Did you mean 'plain'\? Known: plain\."):
+        plugins.registry("renderers").find("plane")
+
+
+def test_a_registration_that_fails_disables_its_plugin_only():
+    class Bad:
+        @lima.hookimpl
+        def register_sources(self, register):
+            raise OSError("gone")
+
+    class Good:
+        @lima.hookimpl
+        def register_sources(self, register):
+            register("mine", object())
+
+    with only_plugins(lima_bad=Bad(), lima_good=Good()) as plugins:
+        assert sorted(plugins.registry("sources")) == ["mine", "pairs"]
+        assert [(p.name, p.error) for p in plugins.broken] == [("lima-bad", "register_sources failed: OSError: gone")]
+
+
+def test_a_plugins_content_hash_follows_its_code(tmp_path, monkeypatch):
+    from importlib import import_module
+
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "lima_hashed.py").write_text("x = 1\n")
+    with only_plugins(lima_hashed=import_module("lima_hashed")) as plugins:
+        plugin = plugins.loaded[-1]
+        before = plugin.content_hash()
+        (tmp_path / "lima_hashed.py").write_text("x = 2\n")
+        assert len(before) == 64
+        assert plugin.content_hash() != before
