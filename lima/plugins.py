@@ -10,7 +10,6 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -214,9 +213,18 @@ def _load(plugins: Plugins, entry: EntryPoint) -> None:
     plugins.add(name, module, version)
 
 
-@cache
+_current: list[Plugins] = []
+"Those of this process, once loaded; `lima.testing.only_plugins` puts others in their place"
+
+
 def load_plugins() -> Plugins:
     """The plugins of this process, loaded once"""
+    if not _current:
+        _current.append(_load_all())
+    return _current[-1]
+
+
+def _load_all() -> Plugins:
     plugins = Plugins()
     plugins.add(CORE, import_module("lima.builtin"), __version__)
     wanted = _wanted()

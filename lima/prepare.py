@@ -55,14 +55,12 @@ class Prepared:
 def find_base(name: str, plugins: Plugins) -> Path:
     """The folder of a base model, by path or registered name"""
     bases = plugins.registry("base_models")
+    if not name:
+        raise LimaError(f"No base model is named. Use --base FOLDER, or a registered one.{did_you_mean('', bases)}")
     if name in bases or name in bases.contested:
         return Path(bases.find(name).folder())
     if Path(name).is_dir():
         return Path(name).resolve()
-    if not name:
-        raise LimaError(
-            f"No base model is named. Use --base FOLDER, or one of the registered ones.{did_you_mean('', bases)}"
-        )
     raise LimaError(f"There is no folder {name!r} and no base model of that name.{did_you_mean(name, bases)}")
 
 

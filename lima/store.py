@@ -23,85 +23,40 @@ WAIT = 30.0
 migrations = Migrations("lima")
 
 
+def _columns(text: str, whole: str = "", real: str = "") -> dict[str, type]:
+    """Column names to types, from names separated by spaces"""
+    return dict.fromkeys(text.split(), str) | dict.fromkeys(whole.split(), int) | dict.fromkeys(real.split(), float)
+
+
 @migrations()
 def m001_runs(db: Database) -> None:
+    of_run = [("run", "runs", "id")]
     db.table("runs").create(
-        {
-            "id": str,
-            "created": str,
-            "finished": str,
-            "status": str,
-            "message": str,
-            "base": str,
-            "base_hash": str,
-            "renderer": str,
-            "eot": str,
-            "seed": int,
-            "recipe": str,
-            "environment": str,
-            "folder": str,
-            "examples": int,
-            "tokens": int,
-            "trained_tokens": int,
-            "steps": int,
-            "seconds": float,
-        },
+        _columns(
+            "id created finished status message base base_hash renderer eot recipe environment folder",
+            "seed examples tokens trained_tokens steps",
+            "seconds",
+        ),
         pk="id",
     )
-    db.table("run_plugins").create(
-        {"run": str, "plugin": str, "version": str, "hash": str},
-        pk=("run", "plugin"),
-        foreign_keys=[("run", "runs", "id")],
-    )
+    db.table("run_plugins").create(_columns("run plugin version hash"), pk=("run", "plugin"), foreign_keys=of_run)
     db.table("run_sources").create(
-        {
-            "run": str,
-            "source": str,
-            "owner": str,
-            "licence": str,
-            "hash": str,
-            "examples": int,
-            "tokens": int,
-            "trained_tokens": int,
-        },
+        _columns("run source owner licence hash", "examples tokens trained_tokens"),
         pk=("run", "source"),
-        foreign_keys=[("run", "runs", "id")],
+        foreign_keys=of_run,
     )
     db.table("run_examples").create(
-        {
-            "run": str,
-            "position": int,
-            "source": str,
-            "example": str,
-            "hash": str,
-            "status": str,
-            "reason": str,
-            "tokens": int,
-            "trained_tokens": int,
-        },
+        _columns("run source example hash status reason", "position tokens trained_tokens"),
         pk=("run", "position"),
-        foreign_keys=[("run", "runs", "id")],
+        foreign_keys=of_run,
     )
     db.table("steps").create(
-        {
-            "run": str,
-            "step": int,
-            "epoch": int,
-            "loss": float,
-            "accuracy": float,
-            "learning_rate": float,
-            "gradient_norm": float,
-            "tokens": int,
-            "trained_tokens": int,
-            "seconds": float,
-        },
+        _columns("run", "step epoch tokens trained_tokens", "loss accuracy learning_rate gradient_norm seconds"),
         pk=("run", "step"),
-        foreign_keys=[("run", "runs", "id")],
+        foreign_keys=of_run,
     )
     db.table("checkpoints").create(
-        {"run": str, "epoch": int, "step": int, "folder": str, "created": str},
-        pk=("run", "folder"),
-        foreign_keys=[("run", "runs", "id")],
+        _columns("run folder created", "epoch step"), pk=("run", "folder"), foreign_keys=of_run
     )
     db.create_view(
         "run_summary",

@@ -83,8 +83,8 @@ def only_plugins(**modules: Any) -> Iterator[Any]:
     fresh.add(house.CORE, lima.builtin)
     for name, module in modules.items():
         fresh.add(name.replace("_", "-"), module)
-    real, house.load_plugins = house.load_plugins, lambda: fresh  # type: ignore[assignment]
+    house._current.append(fresh)
     try:
         yield fresh
     finally:
-        house.load_plugins = real
+        house._current.remove(fresh)

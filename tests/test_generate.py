@@ -21,7 +21,11 @@ def test_greedy_is_transformers_greedy_token_for_token(tmp_path, architecture):
     expected = []
     for prompt in PROMPTS:
         out = model.model.generate(
-            torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), max_new_tokens=12, do_sample=False, pad_token_id=0
+            torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt)),
+            max_new_tokens=12,
+            do_sample=False,
+            pad_token_id=0,
         )
         tokens = out[0, len(prompt) :].tolist()
         expected.append(tokens[: tokens.index(0)] if 0 in tokens else tokens)
@@ -58,7 +62,9 @@ def test_the_nucleus_holds_the_smallest_set_that_reaches_p():
 
 def test_a_prompt_that_fills_the_context_says_so_and_the_others_are_answered(tmp_path):
     model = model_of(tmp_path)
-    replies = model.reply([[5] * 512, [5] * 510, [6]], Sampling(temperature=0, max_new_tokens=4, repetition_penalty=1.0), 0)
+    replies = model.reply(
+        [[5] * 512, [5] * 510, [6]], Sampling(temperature=0, max_new_tokens=4, repetition_penalty=1.0), 0
+    )
     assert (replies[0].stop, replies[0].ids) == ("context", [])
     assert len(replies[1].ids) <= 2
     assert len(replies[2].ids) == 4 or replies[2].stop == "eot"

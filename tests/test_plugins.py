@@ -151,7 +151,10 @@ def test_loading_is_sorted_by_distribution(site):
 
 
 def test_an_unknown_name_in_a_registry_lists_the_known():
-    with only_plugins() as plugins, pytest.raises(LimaError, match=r"no renderer 'plane'\. Did you mean 'plain'\? Known: plain\."):
+    with (
+        only_plugins() as plugins,
+        pytest.raises(LimaError, match=r"no renderer 'plane'\. Did you mean 'plain'\? Known: plain\."),
+    ):
         plugins.registry("renderers").find("plane")
 
 

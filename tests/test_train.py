@@ -40,13 +40,17 @@ def weights(folder):
 def assert_same(a, b, **tolerance):
     assert a.keys() == b.keys()
     for name in a:
-        torch.testing.assert_close(a[name], b[name], **(tolerance or {"rtol": 0, "atol": 0}), msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            a[name], b[name], **(tolerance or {"rtol": 0, "atol": 0}), msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 def test_a_run_is_recorded_whole(base, pairs, tmp_path, store):
     run = train(recipe(base, pairs, tmp_path / "out"), store)
     (row,) = store.rows("select * from runs")
-    assert {k: row[k] for k in ("id", "status", "message", "base", "renderer", "eot", "seed", "examples", "steps", "folder")} == {
+    assert {
+        k: row[k] for k in ("id", "status", "message", "base", "renderer", "eot", "seed", "examples", "steps", "folder")
+    } == {
         "id": run.id,
         "status": "done",
         "message": "",
@@ -138,7 +142,8 @@ def test_two_processes_make_the_steps_of_one(base, pairs, tmp_path):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr[-3000:]
     losses = [
-        [r["loss"] for r in Store(tmp_path / f"{n}.db").rows("select loss from steps order by step")] for n in ("one", "two")
+        [r["loss"] for r in Store(tmp_path / f"{n}.db").rows("select loss from steps order by step")]
+        for n in ("one", "two")
     ]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     assert_same(weights(tmp_path / "one"), weights(tmp_path / "two"), rtol=1e-3, atol=1e-5)
@@ -224,7 +229,9 @@ def test_a_plugin_that_fails_in_a_hook_stops_the_run_by_name(base, pairs, tmp_pa
 def test_nothing_is_lost_in_silence(base, tmp_path, store):
     rows = [("short", "a b"), ("a " * 10, "b " * 60), ("c " * 100, "d")]
     file = tmp_path / "x.jsonl"
-    file.write_text("".join(json.dumps({"id": f"e{i}", "prompt": p, "response": r}) + "\n" for i, (p, r) in enumerate(rows)))
+    file.write_text(
+        "".join(json.dumps({"id": f"e{i}", "prompt": p, "response": r}) + "\n" for i, (p, r) in enumerate(rows))
+    )
     train(recipe(base, file, tmp_path / "out", max_tokens=40), store)
     kept = store.rows("select example, status, reason, tokens from run_examples order by position")
     assert [(k["example"], k["status"]) for k in kept] == [("e0", "kept"), ("e1", "cut"), ("e2", "dropped")]
@@ -245,14 +252,27 @@ class Poison:
 
 def test_a_loss_that_is_not_finite_names_step_and_examples(base, pairs, tmp_path):
     with only_plugins(poison=Poison()) as plugins, Store(tmp_path / "l.db", plugins) as store:
-        with pytest.raises(LimaError, match=r"The loss of step 2 is nan \(examples pairs\.jsonl:\d+.*Lower learning_rate"):
+        with pytest.raises(
+            LimaError, match=r"The loss of step 2 is nan \(examples pairs\.jsonl:\d+.*Lower learning_rate"
+        ):
             train(recipe(base, pairs, tmp_path / "out"), store, plugins)
         assert store.rows("select status, steps from runs") == [{"status": "failed", "steps": 1}]
     assert not (tmp_path / "out").exists()
 
 
 def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
-    command = [sys.executable, "-m", "lima", "train", "--base", str(base), "--source", str(pairs), "--out", str(tmp_path / "out")]
+    command = [
+        sys.executable,
+        "-m",
+        "lima",
+        "train",
+        "--base",
+        str(base),
+        "--source",
+        str(pairs),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     command += ["--set=epochs=10000", "-d", str(tmp_path / "l.db")]
     environment = os.environ | {"LIMA_LOAD_PLUGINS": ""}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -274,7 +294,10 @@ def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (lambda b: (b / "tokenizer.json").unlink() or (b / "tokenizer_config.json").unlink(), "has no tokenizer. Expected"),
+        (
+            lambda b: (b / "tokenizer.json").unlink() or (b / "tokenizer_config.json").unlink(),
+            "has no tokenizer. Expected",
+        ),
         (lambda b: (b / "config.json").unlink(), "has no config.json"),
         (lambda b: (b / "model.safetensors").rename(b / "pytorch_model.bin"), "pytorch_model.bin, which is a pickle"),
         (lambda b: (b / "model.safetensors").write_bytes(b"short"), "does not load: "),

@@ -110,20 +110,23 @@ def _train_with_bar(recipe: Recipe, store: Any) -> Any:
         TextColumn("loss {task.fields[loss]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("training", total=None, loss="…")
+    bar = Progress(*columns, console=Console(stderr=True))
+    task = bar.add_task("training", total=None, loss="…")
 
-        def on_step(step: int, steps: int, metrics: dict[str, Any]) -> None:
-            bar.update(task, completed=step, total=steps, loss=f"{metrics['loss']:.3f}")
+    def on_step(step: int, steps: int, metrics: dict[str, Any]) -> None:
+        bar.start()  # not before there is a step: an error in the recipe should stand alone
+        bar.update(task, completed=step, total=steps, loss=f"{metrics['loss']:.3f}")
 
-        try:
-            return fine_tune(recipe, store, on_step=on_step)
-        except KeyboardInterrupt:
+    try:
+        return fine_tune(recipe, store, on_step=on_step)
+    except KeyboardInterrupt:
+        if bar.live.is_started:
             bar.stop()
-            click.echo(
-                f"Interrupted after the steps stored in {store.path}: see `lima runs -d {store.path}`.", err=True
-            )
-            raise
+        click.echo(f"Interrupted after the steps stored in {store.path}: see `lima runs -d {store.path}`.", err=True)
+        raise
+    finally:
+        if bar.live.is_started:  # stopping one that never started prints an empty line
+            bar.stop()
 
 
 COMMANDS = (train,)

@@ -1,0 +1,190 @@
+"""The command line as a person meets it: a real process, real files, exit codes and sentences."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from lima.cli import main
+from lima.testing import only_plugins
+
+
+def lima(*arguments, **environment):
+    variables = os.environ | {"LIMA_LOAD_PLUGINS": ""} | environment
+    return subprocess.run(
+        [sys.executable, "-m", "lima", *map(str, arguments)], env=variables, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom lima.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch', 'transformers', 'sqlite_utils', 'jinja2', 'rich', 'scipy') if m in sys.modules])"
+    )
+    # With every plugin that is installed: they must be light as well.
+    environment = {k: v for k, v in os.environ.items() if k != "LIMA_LOAD_PLUGINS"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "Usage: lima" in done.stdout
+
+
+def test_train_and_look_at_it(base, pairs, tmp_path):
+    db = tmp_path / "l.db"
+    settings = ["--set", "epochs=2", "--set", "learning_rate=0.01", "--set", "residual_dropout=0"]
+    done = lima("train", "--base", base, "--source", pairs, "--out", tmp_path / "out", *settings, "-d", db, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert {k: result[k] for k in ("folder", "database", "steps", "examples")} == {
+        "folder": str(tmp_path / "out"),
+        "database": str(db),
+        "steps": 4,
+        "examples": 40,
+    }
+    (run,) = json.loads(lima("runs", "-d", db, "--json").stdout)
+    assert (run["id"], run["status"], run["steps"]) == (result["run"], "done", 4)
+    shown = json.loads(lima("runs", "show", result["run"][:17], "-d", db, "--json").stdout)
+    assert shown["recipe"]["epochs"] == 2
+    assert shown["examples_by_status"] == {"kept": 40}
+    assert len(shown["losses"]) == 4
+    (checkpoint,) = json.loads(lima("checkpoints", "-d", db, "--json").stdout)
+    assert checkpoint["folder"] == str(tmp_path / "out")
+    assert "done" in lima("runs", "-d", db).stdout
+
+
+def test_a_recipe_file_with_flags_over_it(base, pairs, tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text(f'base = "{base}"\nsources = ["{pairs}"]\nepochs = 9\nresidual_dropout = 0.0\n')
+    done = lima("train", file, "--out", tmp_path / "out", "--set", "epochs=1", "-d", tmp_path / "l.db", "--json")
+    assert json.loads(done.stdout)["steps"] == 2
+
+
+def test_dry_run_counts_and_trains_nothing(base, pairs, tmp_path):
+    done = lima("train", "--base", base, "--source", pairs, "--dry-run", "--json", "-d", tmp_path / "l.db")
+    (row,) = json.loads(done.stdout)
+    assert (row["examples"], row["share_of_tokens"]) == (40, "100.0 %")
+    assert not (tmp_path / "l.db").exists()
+
+
+def test_preview_lists_every_token_with_its_weight(base, pairs):
+    shown = json.loads(lima("preview", "--base", base, "--source", pairs, "-n", 1, "--json").stdout)
+    (one,) = shown
+    assert one["example"] == "pairs.jsonl:1"
+    assert "".join(t["text"] for t in one["tokens"]) == "What is 0?<|eot|>It is 0, the number.<|eot|>"
+    assert "".join(t["text"] for t in one["tokens"] if t["weight"]) == "It is 0, the number.<|eot|>"
+
+
+def test_preview_shows_control_characters_instead_of_obeying_them(base, tmp_path):
+    file = tmp_path / "x.jsonl"
+    file.write_text(json.dumps({"prompt": "a\x1b[31mb\u202e", "response": "c\x07"}) + "\n")
+    out = lima("preview", "--base", base, "--source", file, FORCE_COLOR="1").stdout
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", out)
+    assert "\\x1b" in plain
+    assert "\\x07" in plain
+    assert "\x1b[31mb" not in out
+    assert "\u202e" not in out
+
+
+def test_sources_are_listed_and_shown(pairs):
+    assert [s["name"] for s in json.loads(lima("sources", "--json").stdout)] == ["pairs"]
+    shown = json.loads(lima("sources", "show", f"pairs:{pairs}", "--json").stdout)
+    assert (shown["examples"], shown["licence"]) == (40, "the file's own")
+    assert json.loads(lima("renderers", "--json").stdout)[0]["name"] == "plain"
+
+
+@pytest.mark.parametrize(
+    "command", ["sources", "renderers", "base-models", "models", "graders", "evaluations", "plugins", "runs"]
+)
+def test_every_listing_takes_json(command, capfd):
+    assert isinstance(json.loads(Done(capfd, command, "--json").stdout), list)
+
+
+class Done:
+    """What a command in this process left, as `lima()` gives it of another one"""
+
+    def __init__(self, capfd, *arguments):
+        with pytest.raises(SystemExit) as end, only_plugins():
+            main([*map(str, arguments)])
+        self.returncode = end.value.code
+        self.stdout, self.stderr = capfd.readouterr()
+
+
+def bad(tmp_path, text):
+    file = tmp_path / "bad.jsonl"
+    file.write_bytes(text)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "bad.jsonl is empty"),
+        (b"{not json\n", "bad.jsonl, line 1: not JSON"),
+        (b'{"prompt": "a", "response": "b"}\n{"prompt": "a"', "bad.jsonl, line 2: not JSON"),
+        (
+            b'{"prompt": "a", "response": "b"}\n{"prompt": "a"}\n',
+            "line 2: expected text in 'response', found keys 'prompt'",
+        ),
+        (b'{"prompt": "a", "response": 3}\n', "line 1: expected text in 'response', found 'response' is int"),
+        (b'{"prompt": "a", "response": "b", "weight": -1}\n', "'weight' is -1; expected a number of 0 or more"),
+        (b'{"prompt": "a", "response": "b", "weight": 0}\n', "no token is trained"),
+        (b'{"text": "a"}\n', "no source reads rows with 'text'. Name the format, for example pairs:"),
+        (b'{"prompt": "\xff", "response": "b"}\n', "is not UTF-8 text"),
+    ],
+)
+def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, capfd, text, message):
+    done = Done(
+        capfd,
+        "train",
+        "--base",
+        base,
+        "--source",
+        bad(tmp_path, text),
+        "--out",
+        tmp_path / "out",
+        "-d",
+        tmp_path / "l.db",
+    )
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["trian"], 2, "There is no command 'trian'. Did you mean 'train'?"),
+        (["train", "--bsae", "x"], 2, "No such option"),
+        (["train"], 1, "No base model is named. Use --base FOLDER"),
+        (["train", "--base", "nowhere"], 1, "There is no folder 'nowhere' and no base model of that name."),
+        (["train", "--base", "BASE"], 1, "The recipe names no source. Use --source FILE.jsonl"),
+        (["train", "--base", "BASE", "--source", "pears"], 1, "no source and no file 'pears'. Did you mean 'pairs'?"),
+        (
+            ["train", "--base", "BASE", "--source", "PAIRS", "--renderer", "chatml"],
+            1,
+            "There is no renderer 'chatml'. Known: plain.",
+        ),
+        (["train", "--base", "BASE", "--source", "PAIRS", "--set", "epochs"], 1, "--set 'epochs': expected key=value"),
+        (["train", "--base", "BASE", "--source", "PAIRS", "--set", "epoch=1"], 1, "Did you mean 'epochs'?"),
+        (["train", "--base", "BASE", "--source", "PAIRS", "--set", "device=cuda"], 1, "torch sees no GPU here"),
+        (["train", "no-such.toml"], 1, "Cannot read the recipe no-such.toml: No such file"),
+        (["runs", "show", "x"], 1, "There is no run 'x' in"),
+        (["sources", "show", "x"], 1, "There is no source and no file 'x'."),
+        (["uninstall", "lima-tune"], 1, "lima-tune is lima itself"),
+    ],
+)
+def test_bad_input_gets_a_sentence(base, pairs, capfd, arguments, code, message):
+    names = {"BASE": str(base), "PAIRS": str(pairs)}
+    done = Done(capfd, *[names.get(a, a) for a in arguments])
+    assert done.returncode == code, done.stderr
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback():
+    assert "Traceback" in lima("train", LIMA_DEBUG="1").stderr
