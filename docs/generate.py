@@ -1,0 +1,130 @@
+"""What cog calls to fill the documentation: real commands with their real output, and tables from the code itself.
+
+Ids and times differ from run to run and are written as such; everything else must come out the same, which CI checks.
+"""
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+_folder = tempfile.TemporaryDirectory()
+BIN = Path(sys.executable).parent
+
+
+def files(**texts: str) -> None:
+    """Write files into the folder where the session's commands run"""
+    for name, text in texts.items():
+        (Path(_folder.name) / name.replace("__", ".")).write_text(text)
+
+
+def run(*commands: str, lines: int | None = None) -> str:
+    """A console block: each command and what it printed, cut after `lines` lines"""
+    home = Path(_folder.name)
+    environment = os.environ | {
+        "LIMA_USER_PATH": str(home / "user"),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "COLUMNS": "110",
+        "NO_COLOR": "1",
+        "TERM": "dumb",
+        "OMP_NUM_THREADS": "1",
+    }
+    block = []
+    for command in commands:
+        done = subprocess.run(
+            command, shell=True, cwd=home, env=environment, capture_output=True, text=True, timeout=300
+        )
+        output = done.stdout + (done.stderr if done.returncode else "")
+        shown = [line.rstrip() for line in _settled(output, home).strip("\n").splitlines()]
+        if lines and len(shown) > lines:
+            shown = [*shown[:lines], "…"]
+        block += [f"$ {command}", *shown, ""]
+    return "```console\n" + "\n".join(block).rstrip() + "\n```\n"
+
+
+def _settled(text: str, home: Path) -> str:
+    """Ids, times and places as placeholders of a fixed kind"""
+    text = text.replace(str(home.resolve()), "~").replace(str(home), "~")
+    text = re.sub(r"\b\d{8}-\d{6}-[0-9a-f]{6}\b", "20260102-150405-1f3a9c", text)
+    return re.sub(r"in \d+\.\d s", "in … s", text)
+
+
+def hooks() -> str:
+    """Every hook with its exact signature, its one line, and the first-party plugins that implement it"""
+    from lima import hookspecs
+    from lima.plugins import load_plugins
+
+    rows = []
+    for name, function in vars(hookspecs).items():
+        if hasattr(function, "lima_spec"):
+            owners = [p.name for p in load_plugins().loaded if name in p.hooks and p.name.startswith("lima-")]
+            arguments = ", ".join(inspect.signature(function).parameters)
+            rows.append(f"### `{name}({arguments})`\n\n{function.__doc__}. Implemented by {', '.join(owners)}.\n")
+    return "\n".join(rows)
+
+
+def recipe_keys() -> str:
+    """Every key of a recipe with its default and meaning, from the class itself"""
+    from lima.recipe import Recipe
+
+    source = inspect.getsource(Recipe)
+    meanings = dict(re.findall(r"^    (\w+): [^\n]+\n    \"(.+)\"$", source, re.M))
+    rows = ["| key | default | |", "|---|---|---|"]
+    for key, value in Recipe().as_dict().items():
+        shown = "" if value in ("", (), {}) else f"`{json.dumps(value)}`"
+        rows.append(f"| `{key}` | {shown} | {meanings[key].replace('|', chr(92) + '|')} |")
+    return "\n".join(rows) + "\n"
+
+
+def commands() -> str:
+    """The help of every command, from click itself"""
+    import click
+
+    from lima.cli import cli
+    from lima.plugins import load_plugins
+
+    load_plugins().add_commands(cli)
+    blocks = []
+
+    def add(command: click.Command, path: str) -> None:
+        context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+        blocks.append(f"## `{path}`\n\n```text\n{command.get_help(context)}\n```\n")
+        if isinstance(command, click.Group):
+            for name in sorted(command.commands):
+                add(command.commands[name], f"{path} {name}")
+
+    add(cli, "lima")
+    return "\n".join(blocks)
+
+
+def demo_table() -> str:
+    """The recorded result of `lima demo --more --json`, beside the paper's"""
+    result = json.loads((ROOT / "docs" / "demo.json").read_text())
+
+    def share(arm: dict[str, int], grade: str) -> str:
+        return f"{100 * arm[grade] / arm['turns']:.1f} % ({arm[grade]}/{arm['turns']})"
+
+    rows = ["| turns that are | paper, 1,000 | paper, + 30 | village, 1,000 | village, + 30 |", "|---|---|---|---|---|"]
+    paper = {"excellent": ("45.2 % (19/42)", "76.1 % (35/46)"), "pass": ("19.0 % (8/42)", "21.7 % (10/46)")}
+    paper["fail"] = ("35.7 % (15/42)", "2.2 % (1/46)")
+    for grade, (before, after) in paper.items():
+        rows.append(
+            f"| {grade} | {before} | {after} | {share(result['before'], grade)} | {share(result['after'], grade)} |"
+        )
+    c, more = result["conversations"], result["more"]
+    d = more["conversations"]
+    rows += [
+        "",
+        f"Ten conversations, {len(result['seeds'])} seeds: better in {c['better']}, tied in {c['tied']}, worse in {c['worse']} "
+        f"(paper: 7, 3, 0), exact sign-flip p = {result['p_value']:.4f}. On {sum(d.values())} further held-out conversations "
+        f"({more['before']['turns']:,} turns an arm): excellent {share(more['before'], 'excellent')} → "
+        f"{share(more['after'], 'excellent')}, fail {share(more['before'], 'fail')} → {share(more['after'], 'fail')}; "
+        f"better in {d['better']}, tied in {d['tied']}, worse in {d['worse']}.",
+        "",
+    ]
+    return "\n".join(rows)

@@ -1,0 +1,79 @@
+"""The documentation says what the code says, and every hook has somebody who implements it."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lima import hookspecs
+from lima.plugins import Plugins, _load_all
+
+ROOT = Path(__file__).parents[1]
+HOOKS = sorted(n for n, f in vars(hookspecs).items() if hasattr(f, "lima_spec"))
+
+
+@pytest.fixture
+def everything(monkeypatch) -> Plugins:
+    monkeypatch.delenv("LIMA_LOAD_PLUGINS", raising=False)
+    return _load_all()
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented_with_its_exact_signature(hook):
+    signature = ", ".join(inspect.signature(getattr(hookspecs, hook)).parameters)
+    assert f"### `{hook}({signature})`" in (ROOT / "docs" / "hooks.md").read_text()
+    assert getattr(hookspecs, hook).__doc__
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_implemented_by_a_first_party_plugin(everything, hook):
+    ours = {p.name for p in (ROOT / "plugins").iterdir()} | {"lima-tune"}
+    assert [p.name for p in everything.loaded if hook in p.hooks and p.name in ours]
+
+
+def test_no_first_party_plugin_is_broken(everything):
+    from lima.plugins import KINDS
+
+    for kind in KINDS:
+        everything.registry(kind)
+    assert [(p.name, p.error) for p in everything.broken] == []
+
+
+def test_every_command_is_documented():
+    text = (ROOT / "docs" / "commands.md").read_text()
+    for command in ("train", "preview", "runs", "sources", "plugins", "install", "uninstall", "demo", "dialogues"):
+        assert f"## `lima {command}`" in text
+
+
+def test_links_between_the_pages_lead_somewhere():
+    import re
+
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", sorted(p.name for p in (ROOT / "examples").glob("*.py")))
+def test_every_example_runs(example, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "LIMA_LOAD_PLUGINS"} | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / example)], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip()
+
+
+def test_the_example_plugin_is_a_plugin(monkeypatch):
+    from importlib import import_module
+
+    from lima.testing import only_plugins
+
+    monkeypatch.syspath_prepend(ROOT / "examples" / "04_plugin")
+    with only_plugins(lima_limericks=import_module("lima_limericks")) as plugins:
+        assert plugins.broken == []
+        (example,) = plugins.registry("sources").find("limericks").examples(None)
+    assert example.response == "who dreamt he was eating his shoe."
