@@ -7,7 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from lima import CheckpointModel, Recipe, Sampling, Store, load_plugins, train
+from lima import CheckpointModel, Recipe, Sampling, Store, fine_tune, load_plugins
 
 folder = Path(tempfile.mkdtemp(prefix="lima-example-"))
 pairs = [("Name a fruit.", "An apple."), ("Name a colour.", "Blue."), ("Name a tree.", "An oak.")]
@@ -24,7 +24,7 @@ recipe = Recipe(
     residual_dropout=0.0,
 )
 with Store(folder / "lima.db") as store:
-    run = train(recipe, store)
+    run = fine_tune(recipe, store)
     losses = [row["loss"] for row in store.rows("select loss from steps where run = ? order by step", [run.id])]
 print(f"loss {losses[0]:.2f} → {losses[-1]:.2f} in {len(losses)} steps")
 

@@ -7,7 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from lima import Recipe, Store, load_plugins, train
+from lima import Recipe, Store, fine_tune, load_plugins
 from lima.prepare import prepare
 
 folder = Path(tempfile.mkdtemp(prefix="lima-example-"))
@@ -27,5 +27,5 @@ for token, weight in zip(ready.rendered[0].ids, ready.rendered[0].weights, stric
     print(f"{ready.tokenizer.decode([token])!r:>14}  {'trained' if weight else ''}")
 
 with Store(folder / "lima.db") as store:
-    run = train(recipe, store)
+    run = fine_tune(recipe, store)
     print(store.rows("select source, examples, tokens, trained_tokens from run_sources where run = ?", [run.id]))

@@ -6,9 +6,8 @@ Run: python examples/03_evaluate_dialogues.py
 import tempfile
 from pathlib import Path
 
+from lima import Recipe, Sampling, Store, fine_tune
 from lima_dialogue_eval import compare, run_evaluation, write_report
-
-from lima import Recipe, Sampling, Store, train
 
 folder = Path(tempfile.mkdtemp(prefix="lima-example-"))
 greedy = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=48)
@@ -24,7 +23,7 @@ recipe = Recipe(
     residual_dropout=0.0,
 )
 with Store(folder / "lima.db") as store:
-    run = train(recipe, store)
+    run = fine_tune(recipe, store)
     tuned = run_evaluation(store, "village", run.id, arm="200 singles", seeds=[0], sampling=greedy, run_id=run.id)
     perfect = run_evaluation(store, "village", "village-perfect", arm="facts", seeds=[0], sampling=greedy)
     comparison = compare(store, tuned, perfect)

@@ -30,7 +30,7 @@ _HOME = {
     "Sampling": "generate",
     "Model": "generate",
     "CheckpointModel": "generate",
-    "train": "train",
+    "fine_tune": "train",
     "load_plugins": "plugins",
     "Plugins": "plugins",
 }

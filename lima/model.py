@@ -200,3 +200,23 @@ def save(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype, template:
         raise LimaError(f"Cannot save the model to {folder}: {e}. Free some space or choose another folder.") from e
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def saved_dtype(base: Path) -> torch.dtype:
+    """The dtype of the base's weights, which the checkpoint keeps"""
+    from transformers import AutoConfig
+
+    dtype = AutoConfig.from_pretrained(base, local_files_only=True).dtype
+    return dtype if isinstance(dtype, torch.dtype) else torch.float32
+
+
+def parameter_groups(model: Any, decay: float, frozen: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
+    """Weight decay on matrices only: biases, norms and embeddings stand for directions that decay would only bend"""
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)} | {id(p) for p in frozen}
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    decayed = [p for p in parameters if p.ndim >= 2 and id(p) not in embeddings]
+    chosen = {id(p) for p in decayed}
+    return [
+        {"params": decayed, "weight_decay": decay},
+        {"params": [p for p in parameters if id(p) not in chosen], "weight_decay": 0.0},
+    ]

@@ -57,6 +57,8 @@ class Recipe:
     "Recompute activations to save memory"
     keep_epochs: bool = False
     "Keep a checkpoint of every epoch, to choose from by its generations (LIMA §3)"
+    save_every: int = 0
+    "Steps between states to resume from; 0 is once an epoch, -1 never"
     trust_remote_code: bool = False
     "Run Python code that comes with the base model"
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -104,7 +106,12 @@ class Recipe:
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "Recipe":
-        """Read a recipe file; LimaError with file and line when it is malformed"""
+        """The recipe of a file; LimaError with file and line when it is malformed"""
+        return cls().with_values(cls.read(path))
+
+    @classmethod
+    def read(cls, path: str | Path) -> dict[str, Any]:
+        """The keys and values of a recipe file, checked, without the defaults"""
         try:
             table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as e:
@@ -112,9 +119,10 @@ class Recipe:
         except ValueError as e:
             raise LimaError(f"{path} is not TOML: {e}.") from None
         try:
-            return cls().with_values(table)
+            cls().with_values(table)
         except LimaError as e:
             raise LimaError(f"{path}: {e}") from None
+        return table
 
 
 _BOUNDS: dict[str, tuple[float, float]] = {
@@ -128,6 +136,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "max_tokens": (2, 10_000_000),
     "prompt_weight": (0, 100),
     "seed": (0, 2**32 - 1),
+    "save_every": (-1, 1e9),
     "micro_batch_tokens": (1, 100_000_000),
 }
 _CHOICES = {

@@ -58,6 +58,18 @@ def environment() -> dict[str, str]:
     return found
 
 
+def card(run: Run, steps: int) -> str:
+    """The README.md of a checkpoint folder"""
+    sources = "\n".join(
+        f"- {s['source']}: {s['examples']} examples, {s['licence']}, sha256 {s['hash'][:16]}" for s in run.sources
+    )
+    return (
+        f"# {run.folder.name}\n\nFine-tuned with lima {run.environment['lima-tune']} (run {run.id}) from {run.base.name}, "
+        f"sha256 {run.base_hash[:16]}, in {steps} steps.\n\nFormat: {run.renderer}; turns end with `{run.eot}`.\n\n"
+        f"Trained on\n{sources}\n"
+    )
+
+
 class RunLog:
     """Writes one run's rows; every call is one short transaction"""
 
@@ -89,6 +101,13 @@ class RunLog:
             db.table("run_plugins").insert_all({"run": run.id, **p} for p in run.plugins)
             db.table("run_sources").insert_all({"run": run.id, **s} for s in run.sources)
             db.table("run_examples").insert_all({"run": run.id, "position": i, **e} for i, e in enumerate(examples))
+
+    def reopen(self, step: int) -> None:
+        """Go on after `step`: what was logged beyond it is forgotten, for it will be done again"""
+        with self.store.write() as db:
+            db.execute("delete from steps where run = ? and step > ?", [self.run.id, step])
+            db.execute("delete from checkpoints where run = ? and step > ?", [self.run.id, step])
+            db.table("runs").update(self.run.id, {"status": "running", "message": "", "finished": None})
 
     def steps(self, rows: list[dict[str, Any]]) -> None:
         """Loss and the rest of some steps"""

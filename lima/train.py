@@ -4,16 +4,20 @@ A step's gradient is the weighted sum over its trained tokens divided by their t
 micro-batches and over processes. Every step draws its dropout from its own seed. Knows nothing of what the examples are about.
 """
 
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from filelock import FileLock, Timeout
 
 from lima import attention
 from lima.batching import epoch_order, micro_batch, split, step_weight, steps_of
+from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.dropout import set_residual_dropout
 from lima.errors import LimaError
 from lima.loss import weighted_loss
@@ -22,16 +26,18 @@ from lima.model import (
     folder_hash,
     freeze_embeddings,
     load_model,
+    parameter_groups,
     pick_device,
     recompute_activations,
     save,
+    saved_dtype,
     set_stop,
 )
 from lima.plugins import Plugins, load_plugins
 from lima.prepare import Prepared, prepare
 from lima.recipe import Recipe
 from lima.rendering import Rendered
-from lima.run import Run, RunLog, environment, new_run_id
+from lima.run import Run, RunLog, card, environment, new_run_id
 from lima.store import Store
 
 OnStep = Callable[[int, int, dict[str, Any]], None]
@@ -41,19 +47,66 @@ FLUSH_SECONDS = 1.0
 "Steps are written to the store this often, and at the end whatever the end is"
 
 
-def train(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_step: OnStep | None = None) -> Run:
+def fine_tune(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_step: OnStep | None = None) -> Run:
     """Fine-tune as the recipe says; the run, whose folder then holds a complete Hugging Face model
 
     LimaError for anything wrong with recipe, examples, base or disk, before the first step where it can be known. On any
-    error and on Ctrl-C the run's row says how far it came."""
+    error and on Ctrl-C the run's row says how far it came; `resume` goes on from there."""
     plugins = plugins or load_plugins()
-    device = pick_device(recipe.device)
+    pick_device(recipe.device)  # a GPU that is not there is said before anything is read
     run_id = new_run_id()
     folder = Path(recipe.out or f"lima-runs/{run_id}").resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LimaError(f"{folder} exists and is not empty. Choose another --out, or remove it first.")
     ready = prepare(recipe, plugins)
-    run = Run(
+    run = _record(run_id, recipe, folder, ready, store, plugins)
+    shutil.rmtree(states_folder(folder), ignore_errors=True)  # of an abandoned run that was to end in the same place
+    return _go(_Loop(run, ready, RunLog(store, run), plugins, on_step), lambda log: log.start(ready.examples))
+
+
+def resume(
+    name: str,
+    store: Store,
+    plugins: Plugins | None = None,
+    on_step: OnStep | None = None,
+    changes: dict[str, Any] | None = None,
+) -> Run:
+    """Go on with an interrupted run from its newest whole state, to the same weights as if it had never stopped
+
+    LimaError when it is done, when `changes` to its recipe are asked for, or when base or data are no longer what they were."""
+    plugins = plugins or load_plugins()
+    row = store.run(name)
+    recipe = Recipe().with_values(row["recipe"])
+    asked = recipe.with_values(changes or {})
+    different = [k for k, v in asked.as_dict().items() if v != recipe.as_dict()[k]]
+    if different:
+        raise LimaError(
+            f"Run {row['id']} was started with {different[0]} = {recipe.as_dict()[different[0]]!r}; it cannot be resumed with "
+            f"{asked.as_dict()[different[0]]!r}. Start a new run for another recipe."
+        )
+    if row["status"] == "done":
+        raise LimaError(f"Run {row['id']} is done: its model is in {row['folder']}. There is nothing to resume.")
+    ready = prepare(recipe, plugins)
+    run = _record(row["id"], recipe, Path(row["folder"]), ready, store, plugins)
+    if run.base_hash != row["base_hash"]:
+        raise LimaError(
+            f"The base model {run.base} is not what run {run.id} was started from. Restore it, or start a new run."
+        )
+    hashes = {
+        r["source"]: r["hash"] for r in store.rows("select source, hash from run_sources where run = ?", [run.id])
+    }
+    changed = [s["source"] for s in run.sources if hashes.get(s["source"]) != s["hash"]]
+    if changed:
+        raise LimaError(
+            f"The source {changed[0]!r} has changed since run {run.id} was started. Restore it, or start a new run."
+        )
+    loop = _Loop(run, ready, RunLog(store, run), plugins, on_step)
+    loop.state = newest_state(states_folder(run.folder))
+    return _go(loop, lambda log: log.reopen(loop.state[1] if loop.state else 0))
+
+
+def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: Store, plugins: Plugins) -> Run:
+    return Run(
         id=run_id,
         recipe=recipe,
         base=ready.base,
@@ -71,10 +124,20 @@ def train(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_step:
         ),
         environment=environment(),
     )
-    accelerator = Accelerator(cpu=device == "cpu")
-    loop = _Loop(run, ready, RunLog(store, run), plugins, accelerator, on_step)
+
+
+def _go(loop: "_Loop", open_log: Callable[[RunLog], None]) -> Run:
+    """Run the loop, and whatever happens leave the run's row true"""
+    lock = FileLock(loop.run.folder.parent / f".{loop.run.folder.name}.lock", blocking=False)
     if loop.main:
-        loop.log.start(ready.examples)
+        loop.run.folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise LimaError(
+                f"Another process is training into {loop.run.folder} right now. Wait for it, or stop it."
+            ) from None
+        open_log(loop.log)
     try:
         loop.run_all()
     except BaseException as e:
@@ -84,24 +147,27 @@ def train(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_step:
         except LimaError as worse:  # a full disk, say: what stopped the run must stay what is reported
             e.add_note(str(worse))
         raise
-    return run
+    finally:
+        if loop.main:
+            lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
+    return loop.run
 
 
 class _Loop:
     """The state of one run's loop"""
 
-    def __init__(
-        self, run: Run, ready: Prepared, log: RunLog, plugins: Plugins, accelerator: Accelerator, on_step: OnStep | None
-    ) -> None:
-        self.run, self.ready, self.log, self.plugins = run, ready, log, plugins
-        self.accelerator, self.on_step = accelerator, on_step
+    def __init__(self, run: Run, ready: Prepared, log: RunLog, plugins: Plugins, on_step: OnStep | None) -> None:
+        self.run, self.ready, self.log, self.plugins, self.on_step = run, ready, log, plugins, on_step
         self.recipe = run.recipe
+        self.state: tuple[Path, int] | None = None
+        self.accelerator = Accelerator(cpu=pick_device(self.recipe.device) == "cpu")
         self.per_epoch = -(-len(ready.rendered) // self.recipe.batch_size)
         self.steps = self.per_epoch * self.recipe.epochs
         self.step, self.pending = 0, list[dict[str, Any]]()
         self.started = self.flushed = time.monotonic()
         wanted = self.recipe.precision
-        on_gpu = accelerator.device.type == "cuda"
+        on_gpu = self.accelerator.device.type == "cuda"
         self.autocast = wanted == "bfloat16" or (wanted == "auto" and on_gpu)
 
     @property
@@ -119,7 +185,7 @@ class _Loop:
         recipe, ready = self.recipe, self.ready
         torch.manual_seed(recipe.seed)
         model = load_model(ready.base, trust_remote_code=recipe.trust_remote_code)
-        self.saved_dtype = _saved_dtype(ready.base)
+        self.saved_dtype = saved_dtype(ready.base)
         extend_embeddings(model, ready.new_ids, ready.used)
         set_stop(model, ready.tokenizer, ready.eot)
         set_residual_dropout(model, recipe.residual_dropout)
@@ -130,11 +196,14 @@ class _Loop:
             recompute_activations(model)
         frozen = freeze_embeddings(model, ready.new_ids) if recipe.freeze == "embeddings" else []
         optimizer = torch.optim.AdamW(
-            _parameter_groups(model, recipe.weight_decay, frozen),
+            parameter_groups(model, recipe.weight_decay, frozen),
             lr=recipe.learning_rate,
             betas=recipe.betas,
             fused=True,
         )
+        if self.state:
+            load_state(self.state[0], model, optimizer)
+            self.step = self.state[1]
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.model.train()
 
@@ -143,15 +212,20 @@ class _Loop:
         if self.main:
             self.plugins.call("before_train", run=self.run, examples=self.ready.records)
         self.load()
-        for epoch in range(1, self.recipe.epochs + 1):
+        for epoch in range(self.step // self.per_epoch + 1, self.recipe.epochs + 1):
             order = epoch_order(len(self.ready.rendered), self.recipe.seed, epoch)
-            for members in steps_of(order, self.recipe.batch_size):
+            for members in steps_of(order, self.recipe.batch_size)[self.step % self.per_epoch :]:
                 self.one_step(epoch, members)
+                if self.recipe.save_every > 0 and self.step % self.recipe.save_every == 0:
+                    self.save_state()
             self.end_of_epoch(epoch)
+            if self.recipe.save_every == 0:
+                self.save_state()
         self.save(self.run.folder)
         if self.main:
             self.log.checkpoint(self.recipe.epochs, self.step, self.run.folder)
             self.log_end("done")
+            shutil.rmtree(states_folder(self.run.folder), ignore_errors=True)
             self.plugins.call("after_train", run=self.run, checkpoint=self.run.folder)
 
     def one_step(self, epoch: int, members: list[int]) -> None:
@@ -202,7 +276,7 @@ class _Loop:
         right = torch.zeros((), device=device)
         for number, group in enumerate([*mine, *[groups[0]] * padding]):
             counts = number < len(mine)
-            with self.accelerator.no_sync(self.model) if number < rounds - 1 else _nothing():
+            with self.accelerator.no_sync(self.model) if number < rounds - 1 else nullcontext():
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
                     loss, hits = weighted_loss(self.model, micro_batch(examples, group), device)
                 self.accelerator.backward(loss * (scale if counts else 0.0))
@@ -232,6 +306,14 @@ class _Loop:
         if self.main:
             self.plugins.call("after_epoch", run=self.run, epoch=epoch, checkpoint=checkpoint)
 
+    def save_state(self) -> None:
+        """Keep what a killed run needs to go on from here; the store has every step up to it first"""
+        if self.main and self.step < self.steps:
+            self.log.steps(self.pending)
+            self.pending = []
+            model = self.accelerator.unwrap_model(self.model)
+            save_state(states_folder(self.run.folder), self.step, model, self.optimizer.optimizer)
+
     def save(self, folder: Path) -> None:
         if not self.main:
             return
@@ -239,43 +321,5 @@ class _Loop:
         model.set_attn_implementation(self.own_attention)
         renderer, tokenizer = self.ready.renderer, self.ready.tokenizer
         template = renderer.chat_template(tokenizer, self.ready.eot) if hasattr(renderer, "chat_template") else None
-        save(model, tokenizer, folder, self.saved_dtype, template, _card(self.run, self.step))
+        save(model, tokenizer, folder, self.saved_dtype, template, card(self.run, self.step))
         model.set_attn_implementation(attention.NAME)
-
-
-def _nothing() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
-
-
-def _saved_dtype(base: Path) -> torch.dtype:
-    """The dtype of the base's weights, which the checkpoint keeps"""
-    from transformers import AutoConfig
-
-    dtype = AutoConfig.from_pretrained(base, local_files_only=True).dtype
-    return dtype if isinstance(dtype, torch.dtype) else torch.float32
-
-
-def _parameter_groups(model: Any, decay: float, frozen: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
-    """Weight decay on matrices only: biases, norms and embeddings stand for directions that decay would only bend"""
-    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)} | {id(p) for p in frozen}
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in parameters if p.ndim >= 2 and id(p) not in embeddings]
-    chosen = {id(p) for p in decayed}
-    return [
-        {"params": decayed, "weight_decay": decay},
-        {"params": [p for p in parameters if id(p) not in chosen], "weight_decay": 0.0},
-    ]
-
-
-def _card(run: Run, steps: int) -> str:
-    """The README.md of a checkpoint folder"""
-    sources = "\n".join(
-        f"- {s['source']}: {s['examples']} examples, {s['licence']}, sha256 {s['hash'][:16]}" for s in run.sources
-    )
-    return (
-        f"# {run.folder.name}\n\nFine-tuned with lima {run.environment['lima-tune']} (run {run.id}) from {run.base.name}, "
-        f"sha256 {run.base_hash[:16]}, in {steps} steps.\n\nFormat: {run.renderer}; turns end with `{run.eot}`.\n\n"
-        f"Trained on\n{sources}\n"
-    )

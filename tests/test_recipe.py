@@ -30,6 +30,7 @@ def test_the_defaults_are_the_papers():
         "micro_batch_tokens": 8192,
         "gradient_checkpointing": False,
         "keep_epochs": False,
+        "save_every": 0,
         "trust_remote_code": False,
         "plugins": {},
     }

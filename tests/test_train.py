@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from lima.errors import LimaError
 from lima.recipe import Recipe
 from lima.store import Store
 from lima.testing import only_plugins, tiny_base
-from lima.train import train
+from lima.train import fine_tune
 
 FAST = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2, "final_learning_rate": 1e-3, "residual_dropout": 0.0}
 
@@ -46,7 +47,7 @@ def assert_same(a, b, **tolerance):
 
 
 def test_a_run_is_recorded_whole(base, pairs, tmp_path, store):
-    run = train(recipe(base, pairs, tmp_path / "out"), store)
+    run = fine_tune(recipe(base, pairs, tmp_path / "out"), store)
     (row,) = store.rows("select * from runs")
     assert {
         k: row[k] for k in ("id", "status", "message", "base", "renderer", "eot", "seed", "examples", "steps", "folder")
@@ -87,7 +88,7 @@ def test_the_checkpoint_loads_in_plain_transformers_and_stops_at_eot(base, tmp_p
 
     file = tmp_path / "one.jsonl"
     file.write_text(json.dumps({"prompt": "What is the capital of France?", "response": "Paris."}) + "\n")
-    train(recipe(base, file, tmp_path / "out", epochs=40, batch_size=1), store)
+    fine_tune(recipe(base, file, tmp_path / "out", epochs=40, batch_size=1), store)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     eot = tokenizer.convert_tokens_to_ids("<|eot|>")
@@ -115,7 +116,7 @@ def test_a_step_does_not_depend_on_how_it_is_split(base, pairs, tmp_path, store)
     """Micro-batches of one example, of some, of all; 40 examples in batches of 16 end in a partial step"""
     folders = []
     for tokens in (1, 100, 100_000):
-        train(recipe(base, pairs, tmp_path / f"out-{tokens}", micro_batch_tokens=tokens, learning_rate=1e-3), store)
+        fine_tune(recipe(base, pairs, tmp_path / f"out-{tokens}", micro_batch_tokens=tokens, learning_rate=1e-3), store)
         folders.append(tmp_path / f"out-{tokens}")
     for other in folders[1:]:
         assert_same(weights(folders[0]), weights(other), rtol=1e-3, atol=1e-5)
@@ -123,7 +124,7 @@ def test_a_step_does_not_depend_on_how_it_is_split(base, pairs, tmp_path, store)
 
 def test_two_runs_of_one_seed_are_bit_identical_with_dropout_and_another_seed_is_not(base, pairs, tmp_path, store):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        train(recipe(base, pairs, tmp_path / name, seed=seed, residual_dropout=0.3), store)
+        fine_tune(recipe(base, pairs, tmp_path / name, seed=seed, residual_dropout=0.3), store)
     assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
     with pytest.raises(AssertionError):
         assert_same(weights(tmp_path / "a"), weights(tmp_path / "c"))
@@ -150,7 +151,7 @@ def test_two_processes_make_the_steps_of_one(base, pairs, tmp_path):
 
 
 def test_frozen_embeddings_train_only_the_eots_row(base, pairs, tmp_path, store):
-    train(recipe(base, pairs, tmp_path / "out", freeze="embeddings"), store)
+    fine_tune(recipe(base, pairs, tmp_path / "out", freeze="embeddings"), store)
     before, after = weights(base), weights(tmp_path / "out")
     for name in ("model.embed_tokens.weight", "lm_head.weight"):
         used = before[name].shape[0]
@@ -159,7 +160,7 @@ def test_frozen_embeddings_train_only_the_eots_row(base, pairs, tmp_path, store)
 
 
 def test_every_epoch_can_be_kept(base, pairs, tmp_path, store):
-    train(recipe(base, pairs, tmp_path / "out", keep_epochs=True), store)
+    fine_tune(recipe(base, pairs, tmp_path / "out", keep_epochs=True), store)
     folders = [r["folder"] for r in store.rows("select folder from checkpoints order by epoch, folder")]
     assert folders == [str(tmp_path / "out" / "epoch-01"), str(tmp_path / "out"), str(tmp_path / "out" / "epoch-02")]
     assert (tmp_path / "out" / "epoch-02" / "config.json").is_file()
@@ -167,7 +168,7 @@ def test_every_epoch_can_be_kept(base, pairs, tmp_path, store):
 
 
 def test_bfloat16_learns_too(base, pairs, tmp_path, store):
-    train(recipe(base, pairs, tmp_path / "out", precision="bfloat16", gradient_checkpointing=True), store)
+    fine_tune(recipe(base, pairs, tmp_path / "out", precision="bfloat16", gradient_checkpointing=True), store)
     losses = [r["loss"] for r in store.rows("select loss from steps order by step")]
     assert losses[-1] < losses[0]
     assert weights(tmp_path / "out")["lm_head.weight"].dtype == torch.float32
@@ -204,7 +205,7 @@ class Listener:
 def test_lifecycle_hooks_hear_a_real_training_in_order(base, pairs, tmp_path):
     listener = Listener()
     with only_plugins(lima_listener=listener) as plugins, Store(tmp_path / "l.db", plugins) as store:
-        run = train(recipe(base, pairs, tmp_path / "out", keep_epochs=True), store, plugins)
+        run = fine_tune(recipe(base, pairs, tmp_path / "out", keep_epochs=True), store, plugins)
     folder = tmp_path / "out"
     assert listener.heard == [
         ("before_train", run.id, 40),
@@ -220,7 +221,7 @@ def test_lifecycle_hooks_hear_a_real_training_in_order(base, pairs, tmp_path):
 def test_a_plugin_that_fails_in_a_hook_stops_the_run_by_name(base, pairs, tmp_path, hook):
     with only_plugins(lima_listener=Listener(hook)) as plugins, Store(tmp_path / "l.db", plugins) as store:
         with pytest.raises(LimaError, match=f"Plugin 'lima-listener' failed in {hook}: ZeroDivisionError: of my own"):
-            train(recipe(base, pairs, tmp_path / "out"), store, plugins)
+            fine_tune(recipe(base, pairs, tmp_path / "out"), store, plugins)
         (row,) = store.rows("select status, message from runs")
     assert row["status"] == "failed"
     assert "lima-listener" in row["message"]
@@ -232,7 +233,7 @@ def test_nothing_is_lost_in_silence(base, tmp_path, store):
     file.write_text(
         "".join(json.dumps({"id": f"e{i}", "prompt": p, "response": r}) + "\n" for i, (p, r) in enumerate(rows))
     )
-    train(recipe(base, file, tmp_path / "out", max_tokens=40), store)
+    fine_tune(recipe(base, file, tmp_path / "out", max_tokens=40), store)
     kept = store.rows("select example, status, reason, tokens from run_examples order by position")
     assert [(k["example"], k["status"]) for k in kept] == [("e0", "kept"), ("e1", "cut"), ("e2", "dropped")]
     assert kept[1]["tokens"] == 40
@@ -255,7 +256,7 @@ def test_a_loss_that_is_not_finite_names_step_and_examples(base, pairs, tmp_path
         with pytest.raises(
             LimaError, match=r"The loss of step 2 is nan \(examples pairs\.jsonl:\d+.*Lower learning_rate"
         ):
-            train(recipe(base, pairs, tmp_path / "out"), store, plugins)
+            fine_tune(recipe(base, pairs, tmp_path / "out"), store, plugins)
         assert store.rows("select status, steps from runs") == [{"status": "failed", "steps": 1}]
     assert not (tmp_path / "out").exists()
 
@@ -283,7 +284,7 @@ def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
-    assert "Interrupted after the steps stored in" in err
+    assert re.search(r"Interrupted after step \d+\. Go on with `lima train --resume", err)
     assert "Traceback" not in err
     (row,) = Store(tmp_path / "l.db").rows("select status, steps from runs")
     assert row["status"] == "interrupted"
@@ -312,7 +313,7 @@ def test_a_broken_base_is_said_in_a_sentence(pairs, tmp_path, store, break_it, m
     broken = tiny_base(tmp_path / "broken")
     break_it(broken)
     with pytest.raises(LimaError) as caught:
-        train(recipe(broken, pairs, tmp_path / "out"), store)
+        fine_tune(recipe(broken, pairs, tmp_path / "out"), store)
     assert message in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -321,5 +322,5 @@ def test_an_out_folder_in_use_is_refused(base, pairs, tmp_path, store):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("x")
     with pytest.raises(LimaError, match="exists and is not empty. Choose another --out"):
-        train(recipe(base, pairs, tmp_path / "out"), store)
+        fine_tune(recipe(base, pairs, tmp_path / "out"), store)
     assert store.rows("select * from runs") == []

@@ -32,26 +32,32 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def read_recipe(
+def read_recipe(**options: Any) -> Recipe:
+    """The recipe file with the flags over it; --set goes over all"""
+    return Recipe().with_values(given(**options))
+
+
+def given(
     recipe: str | None,
     base: str | None,
     sources: tuple[str, ...],
     renderer: str | None,
     out: str | None,
     settings: tuple[str, ...],
-) -> Recipe:
-    """The recipe file with the flags over it; --set goes over all"""
+) -> dict[str, Any]:
+    """The keys that file, flags and --set name, with their values"""
     flags = {"base": base, "sources": sources, "renderer": renderer, "out": out}
-    chosen = {k: v for k, v in flags.items() if v}
-    return (Recipe.from_toml(recipe) if recipe else Recipe()).with_values(chosen | dict(map(parse_setting, settings)))
+    read = Recipe.read(recipe) if recipe else {}
+    return read | {k: v for k, v in flags.items() if v} | dict(map(parse_setting, settings))
 
 
 @click.command()
 @recipe_options
+@click.option("--resume", "resumed", metavar="RUN", help="Go on with an interrupted run, to the same weights")
 @click.option("--dry-run", is_flag=True, help="Render, verify and count everything; train nothing")
 @database_option
 @json_option
-def train(dry_run: bool, database: str | None, as_json: bool, **options: Any) -> None:
+def train(resumed: str | None, dry_run: bool, database: str | None, as_json: bool, **options: Any) -> None:
     """Fine-tune a base model on examples
 
     RECIPE is a TOML file; flags and --set go over it. The result is a Hugging Face folder.
@@ -59,49 +65,56 @@ def train(dry_run: bool, database: str | None, as_json: bool, **options: Any) ->
     \b
     lima train --base llama-folder --source pairs.jsonl --out tuned --set epochs=3
     """
-    from lima.plugins import load_plugins
-    from lima.prepare import prepare
     from lima.store import Store
 
-    recipe = read_recipe(**options)
     if dry_run:
-        ready = prepare(recipe, load_plugins())
-        total = sum(s["tokens"] for s in ready.sources) or 1
-        rows = [{**s, "share_of_tokens": f"{100 * s['tokens'] / total:.1f} %"} for s in ready.sources]
-        columns = ("source", "examples", "tokens", "trained_tokens", "share_of_tokens", "licence")
-        print_rows(rows, as_json, "No source.", columns)
+        _count(read_recipe(**options), as_json)
         return
+    changes = given(**options)
+    recipe = None if resumed else Recipe().with_values(changes)
     with Store(database) as store:
-        run = _train_with_bar(recipe, store)
-        row = store.run(run.id)
-        last = store.rows("select loss, accuracy from steps where run = ? order by step desc limit 1", [run.id])[0]
+
+        def start(on_step: Any) -> Any:
+            from lima.train import fine_tune, resume
+
+            return (
+                fine_tune(recipe, store, on_step=on_step)
+                if recipe
+                else resume(resumed or "", store, None, on_step, changes)
+            )
+
+        _print_end(_with_bar(start, store), store, as_json)
+
+
+def _count(recipe: Recipe, as_json: bool) -> None:
+    from lima.plugins import load_plugins
+    from lima.prepare import prepare
+
+    ready = prepare(recipe, load_plugins())
+    total = sum(s["tokens"] for s in ready.sources) or 1
+    rows = [{**s, "share_of_tokens": f"{100 * s['tokens'] / total:.1f} %"} for s in ready.sources]
+    columns = ("source", "examples", "tokens", "trained_tokens", "share_of_tokens", "licence")
+    print_rows(rows, as_json, "No source.", columns)
+
+
+def _print_end(run: Any, store: Any, as_json: bool) -> None:
+    row = store.run(run.id)
+    last = store.rows("select loss from steps where run = ? order by step desc limit 1", [run.id])[0]
     if as_json:
-        print_json(
-            {
-                "run": run.id,
-                "folder": str(run.folder),
-                "database": str(run.database),
-                "steps": row["steps"],
-                "examples": row["examples"],
-                "tokens": row["tokens"],
-                "trained_tokens": row["trained_tokens"],
-                "loss": last["loss"],
-                "seconds": round(row["seconds"], 2),
-            }
-        )
+        counts = {k: row[k] for k in ("steps", "examples", "tokens", "trained_tokens")}
+        places = {"folder": str(run.folder), "database": str(run.database)}
+        print_json({"run": run.id, **places, **counts, "loss": last["loss"], "seconds": round(row["seconds"], 2)})
         return
     click.echo(
         f"Run {run.id}: {row['steps']} steps over {row['examples']} examples in {row['seconds']:.1f} s, "
-        f"last loss {last['loss']:.3f}.\n"
-        f"Model: {run.folder}\nDatabase: {run.database}"
+        f"last loss {last['loss']:.3f}.\nModel: {run.folder}\nDatabase: {run.database}"
     )
 
 
-def _train_with_bar(recipe: Recipe, store: Any) -> Any:
+def _with_bar(start: Callable[[Any], Any], store: Any) -> Any:
+    """Call `start` with a listener that moves a progress bar"""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from lima.train import train as fine_tune
 
     columns = (
         TextColumn("{task.description}"),
@@ -118,11 +131,18 @@ def _train_with_bar(recipe: Recipe, store: Any) -> Any:
         bar.update(task, completed=step, total=steps, loss=f"{metrics['loss']:.3f}")
 
     try:
-        return fine_tune(recipe, store, on_step=on_step)
+        return start(on_step)
     except KeyboardInterrupt:
         if bar.live.is_started:
             bar.stop()
-        click.echo(f"Interrupted after the steps stored in {store.path}: see `lima runs -d {store.path}`.", err=True)
+        last = store.rows("select id, steps from runs order by created desc limit 1")
+        if last:
+            run, where = last[0]["id"], f"-d {store.path}"
+            click.echo(
+                f"Interrupted after step {last[0]['steps']}. Go on with `lima train --resume {run} {where}`, "
+                f"or see `lima runs show {run} {where}`.",
+                err=True,
+            )
         raise
     finally:
         if bar.live.is_started:  # stopping one that never started prints an empty line

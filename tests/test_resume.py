@@ -1,0 +1,162 @@
+"""Killed at any moment and resumed, a run ends in the same bits; what must not be resumed is refused."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lima.checkpoint import load_state, newest_state, save_state, states_folder
+from lima.errors import LimaError
+from lima.recipe import Recipe
+from lima.store import Store
+from lima.testing import tiny_model
+from lima.train import fine_tune, resume
+
+KEYS = {
+    "epochs": 6,
+    "batch_size": 8,
+    "learning_rate": 1e-2,
+    "final_learning_rate": 1e-3,
+    "residual_dropout": 0.3,
+    "save_every": 3,
+}
+
+
+def recipe(base, pairs, out, **changes):
+    return Recipe(base=str(base), sources=(str(pairs),), out=str(out)).with_values(KEYS | changes)
+
+
+def losses(store, run=None):
+    return [(r["step"], r["loss"], r["gradient_norm"]) for r in store.rows("select * from steps order by step")]
+
+
+class Stop(BaseException):
+    """What a test stops a run with"""
+
+
+def stop_at(number):
+    def on_step(step, steps, metrics):
+        if step == number:
+            raise Stop
+
+    return on_step
+
+
+@pytest.fixture(scope="module")
+def whole(base, tmp_path_factory):
+    """The uninterrupted run: its weights and its logged losses"""
+    folder = tmp_path_factory.mktemp("whole")
+    rows = [{"prompt": f"What is {i}?", "response": f"It is {i}, the number{' so' * (i % 7)}."} for i in range(40)]
+    pairs = folder / "pairs.jsonl"
+    pairs.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    with Store(folder / "l.db") as store:
+        fine_tune(recipe(base, pairs, folder / "out"), store)
+        return pairs, load_file(folder / "out" / "model.safetensors"), losses(store)
+
+
+def assert_equal(whole, folder, store):
+    _, weights, logged = whole
+    found = load_file(folder / "model.safetensors")
+    assert found.keys() == weights.keys()
+    assert [n for n in weights if not torch.equal(found[n], weights[n])] == []
+    assert losses(store) == logged
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 12, 29, 30])
+def test_stopped_at_a_step_and_resumed_the_weights_and_losses_are_the_same_bits(whole, base, tmp_path, step):
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(Stop):
+            fine_tune(recipe(base, whole[0], tmp_path / "out"), store, on_step=stop_at(step))
+        (row,) = store.rows("select id, status, steps from runs")
+        assert (row["status"], row["steps"]) == ("failed", step)
+        resume(row["id"], store)
+        assert_equal(whole, tmp_path / "out", store)
+        assert store.rows("select status from runs") == [{"status": "done"}]
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments_the_weights_and_losses_are_the_same_bits(whole, base, tmp_path):
+    """kill −9 of a real process that saves after every step, resumed until it is through"""
+    wanted = recipe(base, whole[0], tmp_path / "out", save_every=1).as_dict()
+    job = {"recipe": wanted, "database": str(tmp_path / "l.db"), "seed": 1, "kills": 20, "longest": 0.6}
+    script = Path(__file__).with_name("kill_and_resume.py")
+    environment = os.environ | {"LIMA_LOAD_PLUGINS": "", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(script), json.dumps(job)], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    with Store(tmp_path / "l.db") as store:
+        assert_equal(whole, tmp_path / "out", store)
+
+
+def test_a_torn_state_is_passed_over(whole, base, tmp_path):
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(Stop):
+            fine_tune(recipe(base, whole[0], tmp_path / "out"), store, on_step=stop_at(8))
+        states = states_folder(tmp_path / "out")
+        (state,) = states.glob("step-*")
+        assert newest_state(states) == (state, 6)
+        torn = states / "step-00000007"
+        shutil.copytree(state, torn)
+        with open(torn / "weights.safetensors", "r+b") as file:
+            file.truncate(1000)
+        (states / "step-00000009").mkdir()
+        assert newest_state(states) == (state, 6)
+        run = store.rows("select id from runs")[0]["id"]
+        resume(run, store)
+        assert_equal(whole, tmp_path / "out", store)
+
+
+def test_optimizer_state_goes_round(tmp_path):
+    def trained():
+        model = tiny_model()
+        return model, torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+
+    model, optimizer = trained()
+    model(input_ids=torch.arange(9)[None]).logits.sum().backward()
+    optimizer.step()
+    save_state(tmp_path / "s", 1, model, optimizer)
+    other, fresh = trained()
+    load_state(newest_state(tmp_path / "s")[0], other, fresh)
+    assert [
+        n for (n, p), q in zip(model.named_parameters(), other.parameters(), strict=True) if not torch.equal(p, q)
+    ] == []
+    for p, q in zip(model.parameters(), other.parameters(), strict=True):
+        assert optimizer.state[p].keys() == fresh.state[q].keys()
+        assert all(torch.equal(v, fresh.state[q][k]) for k, v in optimizer.state[p].items())
+
+
+def test_what_must_not_be_resumed_is_refused_in_a_sentence(whole, base, tmp_path):
+    pairs = tmp_path / "pairs.jsonl"
+    shutil.copy(whole[0], pairs)
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(Stop):
+            fine_tune(recipe(base, pairs, tmp_path / "out"), store, on_step=stop_at(4))
+        run = store.rows("select id from runs")[0]["id"]
+        with pytest.raises(LimaError, match="was started with seed = 0; it cannot be resumed with 3"):
+            resume(run, store, changes={"seed": 3})
+        pairs.write_text(pairs.read_text().replace("What is 7", "What was 7"))
+        with pytest.raises(LimaError, match="pairs.jsonl' has changed since run"):
+            resume(run, store)
+        shutil.copy(whole[0], pairs)
+        resume(run, store, changes={"seed": 0})
+        with pytest.raises(LimaError, match="is done: its model is in"):
+            resume(run, store)
+        with pytest.raises(LimaError, match="There is no run 'nope'"):
+            resume("nope", store)
+
+
+def test_two_processes_do_not_train_into_one_folder(whole, base, tmp_path):
+    def second(step, steps, metrics):
+        with pytest.raises(LimaError, match=r"Another process is training into .*out right now"):
+            resume(store.rows("select id from runs")[0]["id"], store)
+
+    with Store(tmp_path / "l.db") as store:
+        fine_tune(recipe(base, whole[0], tmp_path / "out", epochs=1), store, on_step=second)
