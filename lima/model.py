@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -168,20 +169,25 @@ def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Para
     return parameters
 
 
-def save(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype, template: str | None, card: str) -> None:
+def save(
+    model: Any,
+    tokenizer: Any,
+    folder: Path,
+    dtype: torch.dtype,
+    card: str,
+    state: dict[str, torch.Tensor],
+    prove: Callable[[Path], None] | None = None,
+) -> None:
     """Write a complete Hugging Face folder, or nothing: it is built beside its place and moved there file by file
 
-    config.json comes last, so that a folder without it is known to be unfinished."""
+    `state` is what is saved under the model's configuration; `prove` may look at the finished folder and refuse it. config.json
+    comes last, so that a folder without it is known to be unfinished."""
     from safetensors import SafetensorError
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-saving-", dir=folder.parent))
     try:
-        if template is not None:
-            tokenizer.chat_template = template
-        state = {
-            k: v.detach().to(dtype).cpu() if v.is_floating_point() else v.cpu() for k, v in model.state_dict().items()
-        }
+        state = {k: v.detach().to(dtype).cpu() if v.is_floating_point() else v.cpu() for k, v in state.items()}
         generation = model.generation_config
         if not generation.do_sample and (
             generation.temperature not in (None, 1.0) or generation.top_p not in (None, 1.0)
@@ -191,6 +197,8 @@ def save(model: Any, tokenizer: Any, folder: Path, dtype: torch.dtype, template:
         model.save_pretrained(building, state_dict=state)
         tokenizer.save_pretrained(building)
         (building / "README.md").write_text(card, encoding="utf-8")
+        if prove:
+            prove(building)
         folder.mkdir(exist_ok=True)
         for file in sorted(building.iterdir(), key=lambda f: (f.name == "config.json", f.name)):
             with open(file, "rb") as f:

@@ -43,6 +43,12 @@ class Recipe:
     "Longer examples are cut at the end of a turn"
     prompt_weight: float = 0.0
     "Loss weight of tokens outside the answers (2405.14394)"
+    lora_rank: int = 0
+    "Rank of LoRA updates on all linear layers; 0 trains all weights"
+    lora_alpha: int = 0
+    "LoRA's scale is lora_alpha / lora_rank; 0 is twice the rank"
+    lora_dropout: float = 0.0
+    "On the input of the LoRA updates"
     freeze: str = ""
     "'embeddings' trains only the new rows of the embedding"
     seed: int = 0
@@ -136,6 +142,9 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "max_tokens": (2, 10_000_000),
     "prompt_weight": (0, 100),
     "seed": (0, 2**32 - 1),
+    "lora_rank": (0, 100_000),
+    "lora_alpha": (0, 1_000_000),
+    "lora_dropout": (0, 0.99),
     "save_every": (-1, 1e9),
     "micro_batch_tokens": (1, 100_000_000),
 }

@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from filelock import FileLock, Timeout
 
 from lima import attention
+from lima.adapter import add_lora, merged_state, prove_merge, save_adapter
 from lima.batching import epoch_order, micro_batch, split, step_weight, steps_of
 from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.dropout import set_residual_dropout
@@ -194,7 +195,11 @@ class _Loop:
         model.set_attn_implementation(attention.NAME)
         if recipe.gradient_checkpointing:
             recompute_activations(model)
-        frozen = freeze_embeddings(model, ready.new_ids) if recipe.freeze == "embeddings" else []
+        if recipe.lora_rank:
+            model = add_lora(model, recipe, ready.new_ids)
+        frozen = (
+            freeze_embeddings(model, ready.new_ids) if recipe.freeze == "embeddings" and not recipe.lora_rank else []
+        )
         optimizer = torch.optim.AdamW(
             parameter_groups(model, recipe.weight_decay, frozen),
             lr=recipe.learning_rate,
@@ -318,8 +323,23 @@ class _Loop:
         if not self.main:
             return
         model = self.accelerator.unwrap_model(self.model)
-        model.set_attn_implementation(self.own_attention)
-        renderer, tokenizer = self.ready.renderer, self.ready.tokenizer
-        template = renderer.chat_template(tokenizer, self.ready.eot) if hasattr(renderer, "chat_template") else None
-        save(model, tokenizer, folder, self.saved_dtype, template, card(self.run, self.step))
-        model.set_attn_implementation(attention.NAME)
+        plain = model.get_base_model() if self.recipe.lora_rank else model
+        plain.set_attn_implementation(self.own_attention)
+        tokenizer, renderer = self.ready.tokenizer, self.ready.renderer
+        if hasattr(renderer, "chat_template"):
+            tokenizer.chat_template = renderer.chat_template(tokenizer, self.ready.eot)
+        about = card(self.run, self.step)
+        if self.recipe.lora_rank:
+            size = save_adapter(model, folder / "adapter")
+            about += f"\nLoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`.\n"
+
+            def prove(built: Path) -> None:
+                # bfloat16 keeps eight bits: a merge into it cannot come closer than that.
+                prove_merge(model, load_model(built), self.ready.rendered[0].ids[:32], 1e-4 if exact else 3e-2)
+
+            exact = self.saved_dtype == torch.float32
+            save(plain, tokenizer, folder, self.saved_dtype, about, merged_state(model), prove)
+            model.train()
+        else:
+            save(plain, tokenizer, folder, self.saved_dtype, about, model.state_dict())
+        plain.set_attn_implementation(attention.NAME)

@@ -17,7 +17,7 @@ LAYERS = [
     {"store"},
     {"run"},
     {"rendering", "attention", "dropout", "batching"},
-    {"loss", "model", "builtin", "generate", "checkpoint"},
+    {"loss", "model", "builtin", "generate", "checkpoint", "adapter"},
     {"prepare"},
     {"train"},
     {"testing"},

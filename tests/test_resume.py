@@ -96,6 +96,22 @@ def test_killed_at_twenty_random_moments_the_weights_and_losses_are_the_same_bit
         assert_equal(whole, tmp_path / "out", store)
 
 
+def test_lora_resumes_to_the_same_bits_too(whole, base, tmp_path):
+    wanted = [recipe(base, whole[0], tmp_path / name, lora_rank=4, lora_dropout=0.1) for name in ("a", "b")]
+    with Store(tmp_path / "l.db") as store:
+        fine_tune(wanted[0], store)
+        expected = losses(store)
+        with pytest.raises(Stop):
+            fine_tune(wanted[1], store, on_step=stop_at(11))
+        run = store.rows("select id from runs where status = 'failed'")[0]["id"]
+        resume(run, store)
+        found = store.rows("select step, loss, gradient_norm from steps where run = ? order by step", [run])
+    assert [tuple(r.values()) for r in found] == expected
+    for name in ("model.safetensors", "adapter/adapter_model.safetensors"):
+        a, b = (load_file(tmp_path / out / name) for out in ("a", "b"))
+        assert [n for n in a if not torch.equal(a[n], b[n])] == []
+
+
 def test_a_torn_state_is_passed_over(whole, base, tmp_path):
     with Store(tmp_path / "l.db") as store:
         with pytest.raises(Stop):

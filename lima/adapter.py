@@ -1,0 +1,99 @@
+"""LoRA through peft: low-rank updates on the linear layers, and of the embeddings only the new tokens' rows.
+
+Training a whole embedding for one new token made a 3.2 GB adapter of a 1B model (unsloth#1093); here the adapter holds those
+rows alone, on the input and the output side, tied or not. The checkpoint is the merged model; the merge is proved by its
+logits, or refused. Knows nothing of the loop.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lima.errors import LimaError
+from lima.recipe import Recipe
+
+
+def add_lora(model: Any, recipe: Recipe, new_ids: list[int]) -> Any:
+    """The model with an adapter as the recipe says; everything else is frozen"""
+    from peft import LoraConfig, get_peft_model
+
+    rows = {}
+    if new_ids:
+        rows[_name_of(model, model.get_input_embeddings())] = new_ids
+        head = model.get_output_embeddings()
+        if head is not None and head.weight is not model.get_input_embeddings().weight:
+            rows[_name_of(model, head)] = new_ids
+    config = LoraConfig(
+        r=recipe.lora_rank,
+        lora_alpha=recipe.lora_alpha or 2 * recipe.lora_rank,
+        lora_dropout=recipe.lora_dropout,
+        target_modules="all-linear",
+        trainable_token_indices=rows or None,
+        task_type="CAUSAL_LM",
+    )
+    with warnings.catch_warnings():
+        # peft asks transformers by names that it is about to drop, and sets fan_in_fan_out for Conv1D by itself, saying so.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing|fan_in_fan_out")
+        return get_peft_model(model, config)
+
+
+def _name_of(model: Any, wanted: torch.nn.Module) -> str:
+    """The last part of a module's name, by which peft finds it"""
+    return next(name for name, module in model.named_modules() if module is wanted).rpartition(".")[2]
+
+
+def merged_state(adapted: Any) -> dict[str, torch.Tensor]:
+    """The weights of the plain model with the adapter merged in, by the plain model's names; the adapter is left as it is"""
+    from peft.tuners.lora import LoraLayer
+    from peft.utils.other import TrainableTokensWrapper
+
+    model = adapted.get_base_model()
+    state: dict[str, torch.Tensor] = {}
+    inside: set[str] = set()
+    modules: list[tuple[str, Any]] = list(model.named_modules())
+    for name, module in modules:
+        if isinstance(module, LoraLayer):
+            base: Any = module.get_base_layer()
+            layer: Any = module
+            state[f"{name}.weight"] = base.weight + layer.get_delta_weight("default").to(base.weight.dtype)
+            if getattr(base, "bias", None) is not None:
+                state[f"{name}.bias"] = base.bias
+        elif isinstance(module, TrainableTokensWrapper):
+            state[f"{name}.weight"] = module.token_adapter.get_merged_weights(["default"])
+            if getattr(module.token_adapter.base_layer, "bias", None) is not None:
+                state[f"{name}.bias"] = module.token_adapter.base_layer.bias
+        else:
+            continue
+        inside.add(f"{name}.")
+    for name, value in model.state_dict().items():
+        if not any(name.startswith(i) for i in inside):
+            state[name] = value
+    return {name: value.detach() for name, value in state.items()}
+
+
+def prove_merge(adapted: Any, merged: Any, ids: list[int], tolerance: float) -> float:
+    """The largest difference between the adapter's logits and the merged model's; LimaError when it exceeds the tolerance
+
+    (transformers#45127, unsloth#9331: merges that silently answer differently.)"""
+    adapted.eval()
+    merged.eval()
+    with torch.no_grad():
+        probe = torch.tensor([ids], device=adapted.device)
+        theirs = adapted(input_ids=probe).logits.float().cpu()
+        ours = merged(input_ids=probe.to(merged.device)).logits.float().cpu()
+    scale = theirs.abs().max().item() or 1.0
+    worst = (theirs - ours).abs().max().item() / scale
+    if not worst <= tolerance:
+        raise LimaError(
+            f"The merged model's logits differ from the adapter's by {worst:.2g} of their size (at most {tolerance:g} is right), "
+            "so it was not saved. The adapter is; use it with peft."
+        )
+    return worst
+
+
+def save_adapter(adapted: Any, folder: Path) -> int:
+    """Write the adapter beside its merged model; its size in bytes"""
+    adapted.save_pretrained(folder, save_embedding_layers=False)
+    return sum(f.stat().st_size for f in folder.iterdir() if f.suffix == ".safetensors")

@@ -1,0 +1,69 @@
+"""LoRA: only the new tokens' rows of the embeddings train, the adapter is small, and the merge is proved."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lima.adapter import add_lora, merged_state, prove_merge
+from lima.errors import LimaError
+from lima.model import load_model
+from lima.recipe import Recipe
+from lima.store import Store
+from lima.testing import ARCHITECTURES, tiny_base, tiny_model
+from lima.train import fine_tune
+
+KEYS = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2, "final_learning_rate": 1e-3, "lora_rank": 4}
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")  # of peft itself, which the test loads by hand
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out")
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma2", "gpt_neox", "phi"])
+def test_only_the_eots_rows_of_the_embeddings_change_and_the_merged_model_answers_like_the_adapter(
+    architecture, tied, pairs, tmp_path
+):
+    from peft import PeftModel
+
+    base = tiny_base(tmp_path / "base", architecture, tie_word_embeddings=tied)
+    recipe = Recipe(base=str(base), sources=(str(pairs),), out=str(tmp_path / "out")).with_values(KEYS)
+    with Store(tmp_path / "l.db") as store:
+        fine_tune(recipe, store)
+        losses = [r["loss"] for r in store.rows("select loss from steps order by step")]
+    assert losses[-1] < losses[0]
+    before, after = load_model(base), load_model(tmp_path / "out")
+    for get in ("get_input_embeddings", "get_output_embeddings"):
+        old, new = getattr(before, get)().weight, getattr(after, get)().weight
+        assert torch.equal(new[: len(old)], old)
+        assert len(new) == len(old) + 1
+        assert not torch.allclose(new[-1], old.mean(0), atol=1e-5)
+    # The adapter of the folder, put on the extended base by peft itself, gives the merged model's logits.
+    extended = load_model(base)
+    extended.resize_token_embeddings(len(after.get_input_embeddings().weight), mean_resizing=False)
+    adapted = PeftModel.from_pretrained(extended, tmp_path / "out" / "adapter").eval()
+    ids = torch.tensor([[5, 6, 7, 8, len(old)]])
+    torch.testing.assert_close(adapted(input_ids=ids).logits, after.eval()(input_ids=ids).logits, rtol=1e-4, atol=1e-4)
+    adapter = tmp_path / "out" / "adapter" / "adapter_model.safetensors"
+    assert f"({adapter.stat().st_size:,} bytes)" in (tmp_path / "out" / "README.md").read_text()
+    rows = [v.shape[0] for n, v in load_file(adapter).items() if "token_adapter" in n]
+    assert rows
+    assert set(rows) == {1}
+
+
+@pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - {"mixtral"}))
+def test_a_fresh_adapter_changes_nothing_and_merges_to_the_base(architecture):
+    model = tiny_model(architecture)
+    before = {n: v.clone() for n, v in model.state_dict().items()}
+    adapted = add_lora(model, Recipe(lora_rank=2), [7])
+    state = merged_state(adapted)
+    assert state.keys() == before.keys()
+    assert [n for n in before if not torch.allclose(state[n], before[n])] == []
+
+
+def test_a_merge_that_answers_differently_is_refused():
+    adapted = add_lora(tiny_model(), Recipe(lora_rank=2), [7])
+    other = tiny_model(seed=1)
+    with pytest.raises(
+        LimaError, match=r"The merged model's logits differ from the adapter's by .* so it was not saved"
+    ):
+        prove_merge(adapted, other, [1, 2, 3], 1e-4)
+    assert prove_merge(adapted, tiny_model(), [1, 2, 3], 1e-4) < 1e-6
