@@ -225,7 +225,9 @@ def open_checkpoint(name: str, store: Any) -> CheckpointModel:
     renderers = load_plugins().registry("renderers")
     if Path(name).is_dir():
         known = store.rows(
-            "select renderer from runs where folder = ? order by created desc limit 1", [str(Path(name).resolve())]
+            "select renderer from checkpoints join runs on runs.id = run where checkpoints.folder = ? "
+            "order by runs.created desc limit 1",
+            [str(Path(name).resolve())],
         )
         renderer = known[0]["renderer"] if known else "template" if "template" in renderers else "plain"
         return CheckpointModel(name, renderers.find(renderer))

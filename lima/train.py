@@ -1,51 +1,24 @@
-"""The training loop: LIMA's recipe (§3) over rendered examples, on accelerate; CPU, one GPU or several from the same code.
+"""Start a fine-tune, or go on with an interrupted one: what is decided and recorded before the first step.
 
-A step's gradient is the weighted sum over its trained tokens divided by their total weight, however the step is split into
-micro-batches and over processes. Every step draws its dropout from its own seed. Knows nothing of what the examples are about.
+Knows nothing of how a step is made; that is `lima.loop`.
 """
 
 import shutil
-import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import Accelerator
 from filelock import FileLock, Timeout
 
-from lima import attention
-from lima.adapter import add_lora, merged_state, prove_merge, save_adapter
-from lima.batching import epoch_order, micro_batch, split, step_weight, steps_of
-from lima.checkpoint import load_state, newest_state, save_state, states_folder
-from lima.dropout import set_residual_dropout
+from lima.checkpoint import newest_state, states_folder
 from lima.errors import LimaError
-from lima.loss import weighted_loss
-from lima.model import (
-    extend_embeddings,
-    folder_hash,
-    freeze_embeddings,
-    load_model,
-    parameter_groups,
-    pick_device,
-    recompute_activations,
-    save,
-    saved_dtype,
-    set_stop,
-)
+from lima.loop import Loop, OnStep
+from lima.model import folder_hash, pick_device
 from lima.plugins import Plugins, load_plugins
 from lima.prepare import Prepared, prepare
 from lima.recipe import Recipe
-from lima.rendering import Rendered
-from lima.run import Run, RunLog, card, environment, new_run_id
+from lima.run import Run, RunLog, environment, new_run_id
 from lima.store import Store
-
-OnStep = Callable[[int, int, dict[str, Any]], None]
-"Hears (step from 1, steps, metrics)"
-
-FLUSH_SECONDS = 1.0
-"Steps are written to the store this often, and at the end whatever the end is"
 
 
 def fine_tune(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_step: OnStep | None = None) -> Run:
@@ -62,7 +35,7 @@ def fine_tune(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_s
     ready = prepare(recipe, plugins)
     run = _record(run_id, recipe, folder, ready, store, plugins)
     shutil.rmtree(states_folder(folder), ignore_errors=True)  # of an abandoned run that was to end in the same place
-    return _go(_Loop(run, ready, RunLog(store, run), plugins, on_step), lambda log: log.start(ready.examples))
+    return _go(Loop(run, ready, RunLog(store, run), plugins, on_step), lambda log: log.start(ready.examples))
 
 
 def resume(
@@ -101,7 +74,7 @@ def resume(
         raise LimaError(
             f"The source {changed[0]!r} has changed since run {run.id} was started. Restore it, or start a new run."
         )
-    loop = _Loop(run, ready, RunLog(store, run), plugins, on_step)
+    loop = Loop(run, ready, RunLog(store, run), plugins, on_step)
     loop.state = newest_state(states_folder(run.folder))
     return _go(loop, lambda log: log.reopen(loop.state[1] if loop.state else 0))
 
@@ -127,7 +100,7 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
     )
 
 
-def _go(loop: "_Loop", open_log: Callable[[RunLog], None]) -> Run:
+def _go(loop: Loop, open_log: Callable[[RunLog], None]) -> Run:
     """Run the loop, and whatever happens leave the run's row true"""
     lock = FileLock(loop.run.folder.parent / f".{loop.run.folder.name}.lock", blocking=False)
     if loop.main:
@@ -153,193 +126,3 @@ def _go(loop: "_Loop", open_log: Callable[[RunLog], None]) -> Run:
             lock.release()
             Path(lock.lock_file).unlink(missing_ok=True)
     return loop.run
-
-
-class _Loop:
-    """The state of one run's loop"""
-
-    def __init__(self, run: Run, ready: Prepared, log: RunLog, plugins: Plugins, on_step: OnStep | None) -> None:
-        self.run, self.ready, self.log, self.plugins, self.on_step = run, ready, log, plugins, on_step
-        self.recipe = run.recipe
-        self.state: tuple[Path, int] | None = None
-        self.accelerator = Accelerator(cpu=pick_device(self.recipe.device) == "cpu")
-        self.per_epoch = -(-len(ready.rendered) // self.recipe.batch_size)
-        self.steps = self.per_epoch * self.recipe.epochs
-        self.step, self.pending = 0, list[dict[str, Any]]()
-        self.started = self.flushed = time.monotonic()
-        wanted = self.recipe.precision
-        on_gpu = self.accelerator.device.type == "cuda"
-        self.autocast = wanted == "bfloat16" or (wanted == "auto" and on_gpu)
-
-    @property
-    def main(self) -> bool:
-        return bool(self.accelerator.is_main_process)
-
-    def log_end(self, status: str, message: str = "") -> None:
-        if self.main:
-            self.log.steps(self.pending)
-            self.pending = []
-            self.log.finish(status, message, self.step, time.monotonic() - self.started)
-
-    def load(self) -> None:
-        """The model with EOT, dropout and attention in place, and its optimizer"""
-        recipe, ready = self.recipe, self.ready
-        torch.manual_seed(recipe.seed)
-        model = load_model(ready.base, trust_remote_code=recipe.trust_remote_code)
-        self.saved_dtype = saved_dtype(ready.base)
-        extend_embeddings(model, ready.new_ids, ready.used)
-        set_stop(model, ready.tokenizer, ready.eot)
-        set_residual_dropout(model, recipe.residual_dropout)
-        attention.register()
-        self.own_attention = model.config._attn_implementation
-        model.set_attn_implementation(attention.NAME)
-        if recipe.gradient_checkpointing:
-            recompute_activations(model)
-        if recipe.lora_rank:
-            model = add_lora(model, recipe, ready.new_ids)
-        frozen = (
-            freeze_embeddings(model, ready.new_ids) if recipe.freeze == "embeddings" and not recipe.lora_rank else []
-        )
-        optimizer = torch.optim.AdamW(
-            parameter_groups(model, recipe.weight_decay, frozen),
-            lr=recipe.learning_rate,
-            betas=recipe.betas,
-            fused=True,
-        )
-        if self.state:
-            load_state(self.state[0], model, optimizer)
-            self.step = self.state[1]
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
-        self.model.train()
-
-    def run_all(self) -> None:
-        """Everything from the first hook to the last"""
-        if self.main:
-            self.plugins.call("before_train", run=self.run, examples=self.ready.records)
-        self.load()
-        for epoch in range(self.step // self.per_epoch + 1, self.recipe.epochs + 1):
-            order = epoch_order(len(self.ready.rendered), self.recipe.seed, epoch)
-            for members in steps_of(order, self.recipe.batch_size)[self.step % self.per_epoch :]:
-                self.one_step(epoch, members)
-                if self.recipe.save_every > 0 and self.step % self.recipe.save_every == 0:
-                    self.save_state()
-            self.end_of_epoch(epoch)
-            if self.recipe.save_every == 0:
-                self.save_state()
-        self.save(self.run.folder)
-        if self.main:
-            self.log.checkpoint(self.recipe.epochs, self.step, self.run.folder)
-            self.log_end("done")
-            shutil.rmtree(states_folder(self.run.folder), ignore_errors=True)
-            self.plugins.call("after_train", run=self.run, checkpoint=self.run.folder)
-
-    def one_step(self, epoch: int, members: list[int]) -> None:
-        """Forward and backward over the step's micro-batches, then one update"""
-        started, recipe = time.monotonic(), self.recipe
-        rate = recipe.learning_rate_at(self.step, self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        examples = [self.ready.rendered[i] for i in members]
-        # Seeded by step and process, so that a resumed run draws the same dropout.
-        torch.manual_seed((recipe.seed * 1_000_003 + self.step) * 1009 + self.accelerator.process_index)
-        loss, right = self.gradients(examples)
-        if not torch.isfinite(loss):
-            names = ", ".join(self.ready.records[i].id for i in members[:8])
-            raise LimaError(
-                f"The loss of step {self.step + 1} is {loss.item()} (examples {names}{' …' if len(members) > 8 else ''}). "
-                "Lower learning_rate, or look at these examples with `lima preview`."
-            )
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), recipe.clip or float("inf"))
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.step += 1
-        trained = sum(sum(w != 0 for w in e.weights[1:]) for e in examples)
-        self.report(
-            {
-                "step": self.step,
-                "epoch": epoch,
-                "loss": loss.item(),
-                "accuracy": right.item() / trained,
-                "learning_rate": rate,
-                "gradient_norm": float(norm),
-                "tokens": sum(len(e.ids) for e in examples),
-                "trained_tokens": trained,
-                "seconds": time.monotonic() - started,
-            }
-        )
-
-    def gradients(self, examples: list[Rendered]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Leave the step's gradient in the parameters; (mean loss, trained tokens predicted right) over all processes"""
-        device, processes = self.accelerator.device, self.accelerator.num_processes
-        groups = split([len(e.ids) for e in examples], self.recipe.micro_batch_tokens, processes)
-        mine = groups[self.accelerator.process_index :: processes]
-        rounds = -(-len(groups) // processes)
-        # A process without a micro-batch in the last round repeats one at weight 0: all must take part in the reduction.
-        padding = rounds - len(mine)
-        scale = processes / step_weight(examples)  # data parallel averages over processes; undo that
-        total = torch.zeros((), device=device)
-        right = torch.zeros((), device=device)
-        for number, group in enumerate([*mine, *[groups[0]] * padding]):
-            counts = number < len(mine)
-            with self.accelerator.no_sync(self.model) if number < rounds - 1 else nullcontext():
-                with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
-                    loss, hits = weighted_loss(self.model, micro_batch(examples, group), device)
-                self.accelerator.backward(loss * (scale if counts else 0.0))
-            if counts:
-                total += loss.detach() * scale / processes
-                right += hits
-        return self.accelerator.reduce(total, "sum"), self.accelerator.reduce(right, "sum")
-
-    def report(self, metrics: dict[str, Any]) -> None:
-        if not self.main:
-            return
-        self.pending.append(metrics)
-        if time.monotonic() - self.flushed > FLUSH_SECONDS:
-            self.log.steps(self.pending)
-            self.pending, self.flushed = [], time.monotonic()
-        self.plugins.call("after_step", run=self.run, step=self.step, metrics=metrics)
-        if self.on_step:
-            self.on_step(self.step, self.steps, metrics)
-
-    def end_of_epoch(self, epoch: int) -> None:
-        checkpoint = None
-        if self.recipe.keep_epochs:
-            checkpoint = self.run.folder / f"epoch-{epoch:02d}"
-            self.save(checkpoint)
-            if self.main:
-                self.log.checkpoint(epoch, self.step, checkpoint)
-        if self.main:
-            self.plugins.call("after_epoch", run=self.run, epoch=epoch, checkpoint=checkpoint)
-
-    def save_state(self) -> None:
-        """Keep what a killed run needs to go on from here; the store has every step up to it first"""
-        if self.main and self.step < self.steps:
-            self.log.steps(self.pending)
-            self.pending = []
-            model = self.accelerator.unwrap_model(self.model)
-            save_state(states_folder(self.run.folder), self.step, model, self.optimizer.optimizer)
-
-    def save(self, folder: Path) -> None:
-        if not self.main:
-            return
-        model = self.accelerator.unwrap_model(self.model)
-        plain = model.get_base_model() if self.recipe.lora_rank else model
-        plain.set_attn_implementation(self.own_attention)
-        tokenizer, renderer = self.ready.tokenizer, self.ready.renderer
-        if hasattr(renderer, "chat_template"):
-            tokenizer.chat_template = renderer.chat_template(tokenizer, self.ready.eot)
-        about = card(self.run, self.step)
-        if self.recipe.lora_rank:
-            size = save_adapter(model, folder / "adapter")
-            about += f"\nLoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`.\n"
-
-            def prove(built: Path) -> None:
-                # bfloat16 keeps eight bits: a merge into it cannot come closer than that.
-                prove_merge(model, load_model(built), self.ready.rendered[0].ids[:32], 1e-4 if exact else 3e-2)
-
-            exact = self.saved_dtype == torch.float32
-            save(plain, tokenizer, folder, self.saved_dtype, about, merged_state(model), prove)
-            model.train()
-        else:
-            save(plain, tokenizer, folder, self.saved_dtype, about, model.state_dict())
-        plain.set_attn_implementation(attention.NAME)

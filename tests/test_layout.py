@@ -19,6 +19,7 @@ LAYERS = [
     {"rendering", "attention", "dropout", "batching"},
     {"loss", "model", "builtin", "generate", "checkpoint", "adapter"},
     {"prepare"},
+    {"loop"},
     {"train"},
     {"testing"},
     {"cli", "__main__"},

@@ -41,7 +41,12 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str, column
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in names:
         numeric = all(isinstance(r.get(name), int | float) for r in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            name.replace("_", " "),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=name in ("id", "run"),
+        )
     for row in rows:
         table.add_row(*(Text(harmless("" if row.get(n) is None else _cell(row[n]))) for n in names))
     Console().print(table)

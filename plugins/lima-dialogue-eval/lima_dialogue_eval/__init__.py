@@ -1,0 +1,83 @@
+"""lima-dialogue-eval: hold the same conversations before and after a fine-tune, grade every reply, and say what changed.
+
+The public names, found on first use so that loading the plugin stays light, and what the plugin registers.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lima import hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+    from lima.example import Record
+    from lima.run import Run
+
+_HOME = {
+    "Comparison": "comparison",
+    "Arm": "comparison",
+    "compare": "arms",
+    "run_evaluation": "evaluate",
+    "resume_evaluation": "evaluate",
+    "open_model": "evaluate",
+    "GradedTurn": "grade",
+    "Verdict": "grade",
+    "dialogue_runs": "log",
+    "find_run": "log",
+    "print_comparison": "terminal",
+    "write_report": "report",
+    "visible": "hostile",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'lima_dialogue_eval' has no attribute {name!r}")
+    return getattr(import_module(f"lima_dialogue_eval.{_HOME[name]}"), name)
+
+
+@hookimpl
+def register_commands(cli: "click.Group") -> None:
+    from lima_dialogue_eval.cli import dialogues
+
+    cli.add_command(dialogues)
+
+
+@hookimpl
+def register_graders(register: Callable[[str, Any], None]) -> None:
+    from lima_dialogue_eval.grade import Requirements
+
+    register("requirements", Requirements())
+
+
+@hookimpl
+def register_migrations(register: Callable[[str, Any], None]) -> None:
+    from lima_dialogue_eval.tables import migrations
+
+    register("lima-dialogue-eval", migrations)
+
+
+@hookimpl
+def before_train(run: "Run", examples: "Sequence[Record]") -> None:
+    from lima_dialogue_eval.lifecycle import check
+
+    check(run.recipe)
+
+
+@hookimpl
+def after_epoch(run: "Run", epoch: int, checkpoint: Path | None) -> None:
+    from lima_dialogue_eval.lifecycle import evaluate
+
+    evaluate(run, "after_epoch", checkpoint, f"epoch {epoch}")
+
+
+@hookimpl
+def after_train(run: "Run", checkpoint: Path) -> None:
+    from lima_dialogue_eval.lifecycle import evaluate
+
+    evaluate(run, "after_train", checkpoint, "")

@@ -1,0 +1,207 @@
+"""`lima dialogues`: hold evaluations, compare two of them, and write the report.
+
+Lists the dialogue runs by default. Everything heavy loads inside the commands. Knows nothing of how any of it is done.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lima.cli.show import database_option, json_option, print_json, print_rows
+from lima.errors import LimaError
+
+_LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
+
+
+@click.group(invoke_without_command=True)
+@database_option
+@json_option
+@click.pass_context
+def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
+    """Hold conversations with a model before and after, and compare
+
+    \b
+    lima dialogues run EVALUATION --model before --arm before
+    lima dialogues run EVALUATION --model after --arm after
+    lima dialogues compare BEFORE AFTER
+    """
+    if ctx.invoked_subcommand is None:
+        from lima.store import Store
+        from lima_dialogue_eval.log import dialogue_runs
+
+        with Store(database) as store:
+            empty = f"No dialogue run in {store.path}. Make one with `lima dialogues run EVALUATION --model MODEL`."
+            print_rows(dialogue_runs(store), as_json, empty, _LISTED)
+
+
+@dialogues.command()
+@click.argument("evaluation", required=False)
+@click.option("--model", help="NAME or NAME:ARGUMENT of `lima models`; a folder or a run is a checkpoint")
+@click.option("--seeds", type=click.IntRange(1), help="How many seeds, from 0  [default: 3; 1 when greedy]")
+@click.option("--seed", "chosen", type=click.IntRange(0), multiple=True, help="This seed; may be given several times")
+@click.option("--arm", default="", help="A label, such as before or after")
+@click.option("--temperature", type=click.FloatRange(0), help="0 is greedy  [default: 0.7]")
+@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="Nucleus  [default: 0.9]")
+@click.option("--repetition-penalty", type=click.FloatRange(0, min_open=True), help="[default: 1.2]")
+@click.option("--max-new-tokens", type=click.IntRange(1), help="Longest reply  [default: 2048]")
+@click.option("--grader", help="Of `lima graders`  [default: the evaluation's]")
+@click.option("--resume", metavar="RUN", help="Go on with a dialogue run that did not finish, or had errors")
+@database_option
+@json_option
+def run(
+    evaluation: str | None,
+    model: str | None,
+    seeds: int | None,
+    chosen: tuple[int, ...],
+    arm: str,
+    grader: str | None,
+    resume: str | None,
+    database: str | None,
+    as_json: bool,
+    **sampling: Any,
+) -> None:
+    """Hold every conversation of EVALUATION with a model and grade it (`lima evaluations` lists them)"""
+    from lima.generate import Sampling
+    from lima.store import Store
+    from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
+    from lima_dialogue_eval.log import dialogue_runs
+
+    if resume is None and (evaluation is None or model is None):
+        raise click.UsageError("Give an EVALUATION and a --model, or --resume RUN.")
+    if resume is not None and evaluation is not None:
+        raise click.UsageError(f"--resume {resume} goes on with its own evaluation: leave out {evaluation!r}.")
+    if seeds is not None and chosen:
+        raise click.UsageError("Give --seeds, how many, or --seed, which ones: not both.")
+    if seeds is None:
+        seeds = 1 if sampling["temperature"] == 0 else 3
+    with Store(database) as store, _notes_of_an_interrupt(), _Bar() as bar:
+        if resume is not None:
+            id = resume_evaluation(store, resume, model, bar.advance)
+        else:
+            id = run_evaluation(
+                store,
+                evaluation or "",
+                model,
+                arm=arm,
+                seeds=chosen or range(seeds),
+                sampling=Sampling(**{k: v for k, v in sampling.items() if v is not None}),
+                grader=grader,
+                on_progress=bar.advance,
+            )
+        row = next(row for row in dialogue_runs(store) if row["id"] == id)
+    if as_json:
+        print_json(row)
+    else:
+        print_rows([row], False, "", _LISTED)
+
+
+@dialogues.command()
+@click.argument("before")
+@click.argument("after")
+@database_option
+@json_option
+def compare(before: str, after: str, database: str | None, as_json: bool) -> None:
+    """What changed from BEFORE to AFTER: dialogue runs, or several with commas between, whose seeds are pooled"""
+    from lima.store import Store
+    from lima_dialogue_eval.arms import compare
+    from lima_dialogue_eval.terminal import print_comparison
+
+    with Store(database) as store:
+        result = compare(store, _ids(before), _ids(after))
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        from rich.console import Console
+
+        print_comparison(result, Console())
+
+
+@dialogues.command()
+@click.argument("before")
+@click.argument("after")
+@click.option(
+    "-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The HTML file to write"
+)
+@click.option("--title", default="Before and after", show_default=True)
+@database_option
+def report(before: str, after: str, out: Path, title: str, database: str | None) -> None:
+    """Write BEFORE and AFTER as one HTML file: the figures, and all conversations side by side"""
+    from lima.store import Store
+    from lima_dialogue_eval.arms import compare
+    from lima_dialogue_eval.report import write_report
+
+    with Store(database) as store:
+        path = write_report(store, compare(store, _ids(before), _ids(after)), out, title=title)
+    click.echo(f"Wrote {path}")
+
+
+@dialogues.command()
+@click.argument("run")
+@click.option("--seed", type=int, help="Only this seed")
+@click.option("--conversation", help="Only this conversation")
+@database_option
+@json_option
+def show(run: str, seed: int | None, conversation: str | None, database: str | None, as_json: bool) -> None:
+    """The conversations of a dialogue run, reply by reply with grade and reason"""
+    from lima.store import Store
+    from lima_dialogue_eval.log import conversations, find_run, replies
+
+    with Store(database) as store:
+        row = find_run(store, run)
+        rows = [
+            r
+            for r in replies(store, row["id"], row["grader"])
+            if (seed is None or r["seed"] == seed) and (conversation is None or r["conversation"] == conversation)
+        ]
+        held = conversations(store, row["id"])
+    if not rows and (seed is not None or conversation is not None):
+        known = ", ".join(dict.fromkeys(c["conversation"] for c in held))
+        raise LimaError(
+            f"Dialogue run {row['id']} has no such turns. Its seeds: {row['seeds']}; its conversations: {known}."
+        )
+    if as_json:
+        print_json({**row, "conversations": held, "turns": rows})
+        return
+    from rich.console import Console
+
+    from lima_dialogue_eval.terminal import print_dialogues
+
+    print_dialogues(row, held, rows, Console())
+
+
+def _ids(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+@contextmanager
+def _notes_of_an_interrupt() -> Iterator[None]:
+    """Say on Ctrl-C what is kept and how to go on"""
+    try:
+        yield
+    except KeyboardInterrupt as e:
+        for note in getattr(e, "__notes__", []):
+            click.echo(note, err=True)
+        raise
+
+
+class _Bar:
+    """A progress bar on stderr, so that stdout stays the answer"""
+
+    def __enter__(self) -> "_Bar":
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("replies"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.task = self.progress.add_task("replies", total=None)
+        self.progress.start()
+        return self
+
+    def advance(self, done: int, total: int) -> None:
+        self.progress.update(self.task, completed=done, total=total)
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()

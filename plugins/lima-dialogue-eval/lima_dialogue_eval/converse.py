@@ -1,0 +1,113 @@
+"""Hold many conversations at once: a turn of all of them in one batch, the model's own replies feeding the next.
+
+What goes wrong with one conversation (a server that fails, a history that fills the context) is a status of that
+conversation, never a grade and never the end of the others. Knows nothing of grades or databases.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lima.generate import Reply, Sampling
+from lima_dialogue_eval.hostile import storable
+
+if TYPE_CHECKING:
+    from lima_chat import EvalConversation, EvalTurn, Turn
+
+ANSWERED, FULL, ERROR = "answered", "context full", "error"
+RUNNING, COMPLETE = "running", "complete"
+
+
+@dataclass
+class Dialogue:
+    """One conversation with one seed, and how far it has come"""
+
+    conversation: "EvalConversation"
+    seed: int
+    history: "list[Turn]" = field(default_factory=list)
+    "Users' turns and the model's own replies, in turn"
+    index: int = 0
+    "The next exchange, counted from 0"
+    status: str = RUNNING
+    "running; then complete, or 'context full' or 'error'"
+
+    @property
+    def turn(self) -> "EvalTurn":
+        return self.conversation.turns[self.index]
+
+    def prompt(self) -> "tuple[Turn, ...]":
+        """The history and what the user says next"""
+        from lima_chat import Turn
+
+        return (*self.history, Turn("user", self.turn.user))
+
+    def take(self, reply: str) -> None:
+        """The model's reply to the current turn; on to the next"""
+        from lima_chat import Turn
+
+        self.history = [*self.prompt(), Turn("assistant", reply)]
+        self.index += 1
+        if self.index == len(self.conversation.turns):
+            self.status = COMPLETE
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one turn of one dialogue"""
+
+    dialogue: Dialogue
+    index: int
+    prompt: "tuple[Turn, ...]"
+    status: str
+    "answered, 'context full' or 'error'"
+    reply: Reply | None = None
+    message: str = ""
+    "What went wrong, in the words of whoever failed"
+
+
+def converse(
+    dialogues: Sequence[Dialogue], model: Any, sampling: Sampling, on_progress: Callable[[int], None] | None = None
+) -> Iterator[list[Outcome]]:
+    """Ask the next turn of every dialogue that still runs, until none does; yields the outcomes turn by turn
+
+    `on_progress` hears how many more replies are there, while a batch is under way."""
+    while live := [d for d in dialogues if d.status == RUNNING]:
+        outcomes = _ask(live, model, sampling, on_progress)
+        for outcome in outcomes:
+            if outcome.reply is not None:
+                outcome.dialogue.take(outcome.reply.text)
+            else:
+                outcome.dialogue.status = outcome.status
+        yield outcomes
+
+
+def draw_seed(dialogue: Dialogue) -> int:
+    """The seed of one reply: of the dialogue's seed, its conversation and the turn, and of nothing else
+
+    So a reply is the same whichever others are asked along with it, and both arms draw the same numbers."""
+    text = f"{dialogue.seed}\0{dialogue.conversation.id}\0{dialogue.index}"
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:6], "big")
+
+
+def _ask(
+    live: list[Dialogue], model: Any, sampling: Sampling, on_progress: Callable[[int], None] | None
+) -> list[Outcome]:
+    """One outcome a dialogue, in order: all in one call; where that fails each alone, so that only the guilty are errors"""
+    try:
+        replies = model.reply([d.prompt() for d in live], sampling, [draw_seed(d) for d in live], on_progress)
+        if len(replies) != len(live):
+            raise ValueError(f"{model.name} gave {len(replies)} replies to {len(live)} prompts")
+    except Exception as e:
+        if len(live) > 1:
+            return [outcome for d in live for outcome in _ask([d], model, sampling, on_progress)]
+        return [Outcome(live[0], live[0].index, live[0].prompt(), ERROR, message=f"{type(e).__name__}: {e}")]
+    return [_outcome(d, reply, model) for d, reply in zip(live, replies, strict=True)]
+
+
+def _outcome(dialogue: Dialogue, reply: Reply, model: Any) -> Outcome:
+    if reply.stop == "context" and not reply.text:
+        message = f"The history has {len(reply.prompt_ids)} tokens, which fill the context of {model.name}."
+        return Outcome(dialogue, dialogue.index, dialogue.prompt(), FULL, message=message)
+    # What is stored is what the next turn reads.
+    return Outcome(dialogue, dialogue.index, dialogue.prompt(), ANSWERED, replace(reply, text=storable(reply.text)))

@@ -1,0 +1,298 @@
+"""Run an evaluation: open the model, hold its conversations, grade every reply, and commit after every turn.
+
+A run that was killed holds every turn that was done, and can be resumed. Knows nothing of comparing runs.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lima.errors import LimaError, did_you_mean
+from lima.generate import Sampling
+from lima.run import environment, new_run_id
+from lima.store import Store
+from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, RUNNING, Dialogue, Outcome, converse
+from lima_dialogue_eval.grade import ERROR as GRADE_ERROR
+from lima_dialogue_eval.grade import GRADED, GradedTurn, Verdict
+from lima_dialogue_eval.hostile import storable
+from lima_dialogue_eval.log import DialogueLog, conversations, find_run, replies
+from lima_dialogue_eval.statistics import GRADES, PRIMARY
+
+if TYPE_CHECKING:
+    from lima_chat import EvalConversation
+
+OnProgress = Callable[[int, int], None]
+"Hears (turns done, turns in all)"
+
+
+def run_evaluation(
+    store: Store,
+    evaluation: str,
+    model: Any,
+    *,
+    arm: str,
+    seeds: Sequence[int],
+    sampling: Sampling,
+    run_id: str | None = None,
+    grader: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Hold every conversation of a registered evaluation with a model, once a seed, and grade it; the dialogue run's id
+
+    `model` is something with `reply`, or text as `open_model` takes it. LimaError for what is unknown or cannot be graded,
+    before anything is asked; and when every single conversation failed."""
+    from lima.plugins import load_plugins
+
+    plugins = load_plugins()
+    found = plugins.registry("evaluations").find(evaluation)
+    grader = grader or found.grader
+    script, judge = _script(evaluation, found), plugins.registry("graders").find(grader)
+    if hasattr(judge, "verify"):
+        judge.verify(list(script.values()))
+    _check_seeds(seeds, sampling)
+    answering = open_model(model, store) if isinstance(model, str) else model
+    log = DialogueLog(store, new_run_id())
+    log.start(
+        {
+            "evaluation": evaluation,
+            "evaluation_hash": script_hash(list(script.values())),
+            "model": _reopenable(model, answering),
+            "run": run_id or _run_of(store, str(answering.name)),
+            "arm": arm,
+            "seeds": json.dumps(list(seeds)),
+            "sampling": json.dumps(asdict(sampling)),
+            "grader": grader,
+            "primary_test": PRIMARY,
+            "plugins": json.dumps(
+                [{"plugin": p.name, "version": p.version, "hash": p.content_hash()} for p in plugins.loaded if p.module]
+            ),
+            "environment": json.dumps(environment()),
+        },
+        [
+            {"conversation": c.id, "seed": seed, "topic": storable(c.topic), "turns": len(c.turns)}
+            for seed in seeds
+            for c in script.values()
+        ],
+    )
+    dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
+    return _Evaluation(log, judge, grader, dialogues).run(answering, sampling, on_progress)
+
+
+def resume_evaluation(store: Store, name: str, model: Any = None, on_progress: OnProgress | None = None) -> str:
+    """Go on with a dialogue run that was interrupted, killed or had errors; what was answered stays
+
+    LimaError when the evaluation has changed since, or when nothing is left to do."""
+    from lima.plugins import load_plugins
+
+    row = find_run(store, name)
+    plugins = load_plugins()
+    script = _script(row["evaluation"], plugins.registry("evaluations").find(row["evaluation"]))
+    if script_hash(list(script.values())) != row["evaluation_hash"]:
+        raise LimaError(
+            f"The evaluation {row['evaluation']!r} has changed since dialogue run {row['id']} was begun; start a new one."
+        )
+    judge = plugins.registry("graders").find(row["grader"])
+    done = replies(store, row["id"], row["grader"])
+    dialogues = [_recalled(script[c["conversation"]], c, done) for c in conversations(store, row["id"])]
+    ungraded = {(r["conversation"], r["seed"], r["turn"]): r for r in done if _wants_grade(r)}
+    if not ungraded and all(d.status != RUNNING for d in dialogues):
+        raise LimaError(f"Dialogue run {row['id']} is complete: there is nothing to resume.")
+    answering = open_model(model or row["model"], store) if isinstance(model, str | None) else model
+    evaluation = _Evaluation(DialogueLog(store, row["id"]), judge, row["grader"], dialogues)
+    evaluation.log.mark(RUNNING)
+    evaluation.log.grades(evaluation.regraded(ungraded))
+    return evaluation.run(answering, Sampling(**row["sampling"]), on_progress)
+
+
+class _Evaluation:
+    """One dialogue run under way"""
+
+    def __init__(self, log: DialogueLog, judge: Any, grader: str, dialogues: list[Dialogue]) -> None:
+        self.log, self.judge, self.grader, self.dialogues = log, judge, grader, dialogues
+
+    def run(self, model: Any, sampling: Sampling, on_progress: OnProgress | None) -> str:
+        """Hold what is left, and leave the run's row saying how it ended; its id"""
+        started = time.monotonic()
+        try:
+            self.hold(model, sampling, on_progress)
+        except BaseException as e:
+            status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
+            self.log.mark(status, str(e) or type(e).__name__, time.monotonic() - started)
+            e.add_note(f"Every turn that was done is kept. Go on with: lima dialogues run --resume {self.log.id}")
+            raise
+        ended = sum(d.status != COMPLETE for d in self.dialogues)
+        message = f"{ended} of {len(self.dialogues)} conversations ended early" if ended else ""
+        self.log.mark("done", message, time.monotonic() - started)
+        return self.log.id
+
+    def hold(self, model: Any, sampling: Sampling, on_progress: OnProgress | None) -> None:
+        total = sum(len(d.conversation.turns) for d in self.dialogues)
+
+        def settled() -> int:
+            return sum(d.index if d.status == RUNNING else len(d.conversation.turns) for d in self.dialogues)
+
+        def while_asking(more: int) -> None:
+            nonlocal done
+            done = min(total, done + more)
+            if on_progress:
+                on_progress(done, total)
+
+        done = settled()
+        for outcomes in converse(self.dialogues, model, sampling, while_asking):
+            ended = [o for o in outcomes if o.dialogue.status != RUNNING]
+            self.log.turns([_turn_row(o) for o in outcomes], [_ended_row(o) for o in ended])
+            self.log.grades([self.graded(o) for o in outcomes if o.status == ANSWERED])
+            if all(d.status == ERROR and d.index == 0 for d in self.dialogues):
+                raise LimaError(
+                    f"Every conversation failed at its first turn. {model.name} said: {outcomes[0].message}"
+                )
+            done = settled()
+            if on_progress:
+                on_progress(done, total)
+
+    def graded(self, outcome: Outcome) -> dict[str, Any]:
+        """The grade row of one answered turn"""
+        assert outcome.reply is not None
+        conversation = outcome.dialogue.conversation
+        turn = GradedTurn(conversation, outcome.index, outcome.prompt, outcome.reply.text, outcome.reply.stop)
+        return self._row(conversation.id, outcome.dialogue.seed, turn)
+
+    def regraded(self, rows: dict[tuple[str, int, int], dict[str, Any]]) -> list[dict[str, Any]]:
+        """Grade rows of turns that were answered before, and not graded"""
+        found = []
+        for d in self.dialogues:
+            for index in range(d.index):
+                row = rows.get((d.conversation.id, d.seed, index + 1))
+                if row:
+                    history = tuple(d.history[: 2 * index + 1])
+                    turn = GradedTurn(d.conversation, index, history, row["reply"], row["stop"])
+                    found.append(self._row(d.conversation.id, d.seed, turn))
+        return found
+
+    def _row(self, conversation: str, seed: int, turn: GradedTurn) -> dict[str, Any]:
+        verdict = judged(self.judge, turn)
+        return {
+            "conversation": conversation,
+            "seed": seed,
+            "turn": turn.index + 1,
+            "grader": self.grader,
+            "grade": verdict.grade,
+            "reason": storable(verdict.reason),
+            "status": verdict.status,
+        }
+
+
+def judged(judge: Any, turn: GradedTurn) -> Verdict:
+    """The grader's verdict; one that fails or gives no known grade is a status, never a grade"""
+    try:
+        verdict: Verdict = judge.grade(turn)
+    except Exception as e:
+        return Verdict(None, f"The grader failed: {type(e).__name__}: {e}", GRADE_ERROR)
+    if verdict.grade not in (*GRADES, None) or (verdict.grade is None and verdict.status == GRADED):
+        return Verdict(None, f"The grader said {verdict.grade!r}; expected {', '.join(GRADES)}.", GRADE_ERROR)
+    return verdict
+
+
+def open_model(name: str, store: Store) -> Any:
+    """The model that NAME or NAME:ARGUMENT names; a folder or a run of the store is a checkpoint"""
+    from lima.plugins import load_plugins
+
+    models = load_plugins().registry("models")
+    kind, colon, argument = name.partition(":")
+    if kind in models or kind in models.contested:
+        return models.find(kind).open(argument if colon else None, store)
+    if Path(name).is_dir():
+        return models.find("checkpoint").open(name, store)
+    runs = [r["id"] for r in store.rows("select id from runs order by created desc limit 20")]
+    if not any(run.startswith(name) for run in runs) and not store.rows("select 1 from runs where id = ?", [name]):
+        raise LimaError(
+            f"{name!r} is no model, no folder and no run in {store.path}.{did_you_mean(name, [*models, *runs])}"
+        )
+    return models.find("checkpoint").open(name, store)
+
+
+def script_hash(script: "Sequence[EvalConversation]") -> str:
+    """SHA-256 of everything that an evaluation asks and holds replies to; two runs compare only when it is the same"""
+    text = json.dumps([asdict(c) for c in script], sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _script(name: str, evaluation: Any) -> "dict[str, EvalConversation]":
+    found = list(evaluation.conversations())
+    script = {c.id: c for c in found}
+    if not script:
+        raise LimaError(f"The evaluation {name!r} has no conversation.")
+    if len(script) < len(found):
+        twice = sorted({c.id for c in found if sum(o.id == c.id for o in found) > 1})
+        raise LimaError(f"The evaluation {name!r} has several conversations with the id {twice[0]!r}.")
+    return script
+
+
+def _check_seeds(seeds: Sequence[int], sampling: Sampling) -> None:
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise LimaError(f"The seeds are {list(seeds)}; expected one or more different whole numbers.")
+    if sampling.temperature == 0 and len(seeds) > 1:
+        raise LimaError(
+            f"At temperature 0 the {len(seeds)} seeds give the same reply each: give one seed, or a temperature above 0."
+        )
+
+
+def _reopenable(given: Any, model: Any) -> str:
+    """How to name the model so that it can be opened again: its folder, else what was asked for"""
+    return given if isinstance(given, str) and not Path(model.name).is_dir() else str(model.name)
+
+
+def _run_of(store: Store, folder: str) -> str | None:
+    """The run that wrote a checkpoint folder, where the model is one"""
+    sql = "select run from checkpoints where folder = ? order by created desc limit 1"
+    known = store.rows(sql, [str(Path(folder).resolve())])
+    return known[0]["run"] if known else None
+
+
+def _recalled(conversation: "EvalConversation", row: dict[str, Any], done: list[dict[str, Any]]) -> Dialogue:
+    """A dialogue as far as its answered turns go; an error is tried again, a full context is not"""
+    dialogue = Dialogue(conversation, row["seed"])
+    for turn in sorted(done, key=lambda r: r["turn"]):
+        if (turn["conversation"], turn["seed"], turn["status"]) == (conversation.id, row["seed"], ANSWERED):
+            dialogue.take(turn["reply"])
+    if dialogue.status == RUNNING and row["status"] not in (RUNNING, ERROR):
+        dialogue.status = row["status"]
+    return dialogue
+
+
+def _wants_grade(row: dict[str, Any]) -> bool:
+    return row["status"] == ANSWERED and row["grade"] is None and row["grade_status"] in ("not graded", GRADE_ERROR)
+
+
+def _turn_row(outcome: Outcome) -> dict[str, Any]:
+    dialogue, reply = outcome.dialogue, outcome.reply
+    turn = dialogue.conversation.turns[outcome.index]
+    return {
+        "conversation": dialogue.conversation.id,
+        "seed": dialogue.seed,
+        "turn": outcome.index + 1,
+        "kind": turn.kind,
+        "user": storable(turn.user),
+        "requirements": json.dumps(turn.requirements, default=str),
+        "reply": reply.text if reply else None,
+        "prompt_ids": json.dumps(reply.prompt_ids) if reply else None,
+        "prompt_tokens": len(reply.prompt_ids) if reply else None,
+        "reply_tokens": len(reply.ids) if reply else None,
+        "stop": reply.stop if reply else None,
+        "seconds": reply.seconds if reply else None,
+        "status": outcome.status,
+        "message": storable(outcome.message),
+    }
+
+
+def _ended_row(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "conversation": outcome.dialogue.conversation.id,
+        "seed": outcome.dialogue.seed,
+        "status": outcome.dialogue.status,
+        "message": storable(outcome.message),
+    }

@@ -1,0 +1,36 @@
+"""Hostile text made harmless to look at: what a terminal or a browser would obey or hide is written out as ⟨U+202E⟩.
+
+Newlines and tabs stay, and so do the joiners that emoji and many scripts need. Escaping for HTML is the template's work.
+"""
+
+import regex
+
+# Default_Ignorable without the joiners and the variation selectors, which choose the look of emoji.
+_HIDDEN = regex.compile(
+    r"(?![\n\t\u200c\u200d\ufe00-\ufe0f])[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]"
+)
+_UNPAIRED = regex.compile(r"[\ud800-\udfff]")
+
+
+def pieces(text: str) -> list[tuple[bool, str]]:
+    """The text cut into (is it a written-out character, what to show), for a page that marks them"""
+    text = text.replace("\r\n", "\n")
+    found, at = [], 0
+    for match in _HIDDEN.finditer(text):
+        if match.start() > at:
+            found.append((False, text[at : match.start()]))
+        found.append((True, f"⟨U+{ord(match[0]):04X}⟩"))
+        at = match.end()
+    if at < len(text):
+        found.append((False, text[at:]))
+    return found
+
+
+def visible(text: str) -> str:
+    """The text with control, bidirectional and invisible characters written out"""
+    return "".join(piece for _, piece in pieces(text))
+
+
+def storable(text: str) -> str:
+    """The text with unpaired surrogates, which no UTF-8 file or database holds, replaced by U+FFFD"""
+    return _UNPAIRED.sub("\ufffd", text)

@@ -1,0 +1,107 @@
+"""Writes the rows of a dialogue run and reads them back; every call is one short transaction.
+
+Knows nothing of models or graders.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from lima.errors import LimaError, did_you_mean
+from lima.run import now
+from lima.store import Store
+
+_TURN = ("dialogue_run", "conversation", "seed", "turn")
+
+
+class DialogueLog:
+    """One dialogue run's rows"""
+
+    def __init__(self, store: Store, id: str) -> None:
+        self.store, self.id = store, id
+
+    def start(self, run: dict[str, Any], conversations: Iterable[dict[str, Any]]) -> None:
+        """The run and its conversations, before anything is asked"""
+        with self.store.write() as db:
+            db["dialogue_runs"].insert({"id": self.id, "created": now(), "status": "running", **run})
+            db["dialogue_conversations"].insert_all(
+                {"dialogue_run": self.id, "status": "running", "message": "", **c} for c in conversations
+            )
+
+    def turns(self, rows: Iterable[dict[str, Any]], ended: Iterable[dict[str, Any]]) -> None:
+        """Turns that were asked, and the conversations (conversation, seed, status, message) that ended with them
+
+        A turn that failed before is replaced: only answers are kept."""
+        with self.store.write() as db:
+            db["dialogue_turns"].insert_all(
+                ({"dialogue_run": self.id, "created": now(), **row} for row in rows), pk=_TURN, replace=True
+            )
+            for one in ended:
+                db.execute(
+                    "update dialogue_conversations set status = :status, message = :message "
+                    "where dialogue_run = :dialogue_run and conversation = :conversation and seed = :seed",
+                    {"dialogue_run": self.id, **one},
+                )
+
+    def grades(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Grades; those that were there stay"""
+        with self.store.write() as db:
+            db["dialogue_grades"].insert_all(
+                {"dialogue_run": self.id, "rater": "", "created": now(), **r} for r in rows
+            )
+
+    def mark(self, status: str, message: str = "", seconds: float | None = None) -> None:
+        """How the run stands: running, done, failed or interrupted"""
+        with self.store.write() as db:
+            db.execute(
+                "update dialogue_runs set status = :status, message = :message, seconds = coalesce(seconds, 0) + :seconds, "
+                "finished = case when :status = 'running' then null else :now end where id = :id",
+                {"status": status, "message": message, "seconds": seconds or 0.0, "now": now(), "id": self.id},
+            )
+
+
+def dialogue_runs(store: Store) -> list[dict[str, Any]]:
+    """The evaluation runs with their counts, newest last"""
+    rows = store.rows("select * from dialogue_run_summary order by created, id")
+    return [{**row, "seeds": json.loads(row["seeds"])} for row in rows]
+
+
+def find_run(store: Store, name: str) -> dict[str, Any]:
+    """One dialogue run by its id or the unambiguous start of it, its JSON columns decoded"""
+    ids = [r["id"] for r in store.rows("select id from dialogue_runs order by created, id")]
+    found = [i for i in ids if i == name] or [i for i in ids if name and i.startswith(name)]
+    if not found:
+        raise LimaError(
+            f"There is no dialogue run {name!r} in {store.path}.{did_you_mean(name, ids[-20:])} "
+            "Make one with `lima dialogues run EVALUATION --model MODEL`."
+        )
+    if len(found) > 1:
+        raise LimaError(
+            f"{name!r} is the start of {len(found)} dialogue runs: {', '.join(found[:5])}. Give more of it."
+        )
+    row = store.rows("select * from dialogue_runs where id = ?", [found[0]])[0]
+    return {**row, **{key: json.loads(row[key]) for key in ("seeds", "sampling", "plugins", "environment")}}
+
+
+def conversations(store: Store, id: str) -> list[dict[str, Any]]:
+    """The conversation rows of a run, in the order of the evaluation, seed by seed"""
+    return store.rows("select * from dialogue_conversations where dialogue_run = ? order by rowid", [id])
+
+
+def replies(store: Store, id: str, grader: str) -> list[dict[str, Any]]:
+    """The turns of a run, each with the latest grade that one grader gave it (None without)"""
+    rows = store.rows(
+        "select * from dialogue_turns where dialogue_run = ? order by conversation, seed, turn",
+        [id],
+    )
+    latest = {
+        tuple(g[k] for k in _TURN): g
+        for g in store.rows(
+            "select * from dialogue_latest_grades where dialogue_run = ? and grader = ? order by id", [id, grader]
+        )
+    }
+    empty = {"grade": None, "reason": "", "status": "not graded"}
+    for row in rows:
+        grade = latest.get(tuple(row[k] for k in _TURN), empty)
+        row["grade"], row["reason"], row["grade_status"] = grade["grade"], grade["reason"], grade["status"]
+    return rows

@@ -1,0 +1,213 @@
+"""One self-contained HTML file: the figures beside the paper's, and all conversations side by side.
+
+No script and no external resource, and a content security policy that allows none. Replies, topics and model names are hostile
+text: the template escapes everything, and hidden characters are written out. Knows nothing of how figures are computed.
+"""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lima import __version__
+from lima.errors import LimaError
+from lima.run import now
+from lima.store import Store
+from lima_dialogue_eval import figures
+from lima_dialogue_eval.comparison import Arm, Change, Comparison
+from lima_dialogue_eval.hostile import pieces, storable
+from lima_dialogue_eval.log import conversations, replies
+from lima_dialogue_eval.statistics import SCORES, Tally, p_text, share_text
+
+TEMPLATE = "report.html.jinja"
+
+
+def write_report(store: Store, comparison: Comparison, path: str | Path, title: str = "Before and after") -> Path:
+    """Write the report of a comparison to a file, whole or not at all; the file's path"""
+    path = Path(path)
+    text = storable(render(store, comparison, title))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as e:
+        with suppress(OSError):
+            temporary.unlink()
+        raise LimaError(f"Cannot write the report {path}: {e.strerror}. Choose another file.") from None
+    return path
+
+
+def render(store: Store, comparison: Comparison, title: str) -> str:
+    """The report as HTML"""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("lima_dialogue_eval", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        pieces=lambda value: pieces(str(value)), figures=figures, share=share_text, p_text=p_text
+    )
+    replicates = _replicates(comparison)
+    sections = _sections(store, comparison, len(replicates))
+    return environment.get_template(TEMPLATE).render(
+        title=title,
+        c=comparison,
+        rows=figures.table_rows(comparison),
+        labels=_labels(comparison),
+        replicates=replicates,
+        sections=sections,
+        counts=_counts(sections, len(replicates)),
+        bars=_bars,
+        groups=[
+            ("By turn", "turn", figures.DEFINITIONS["by_turn"], comparison.by_turn),
+            ("By kind of turn", "kind", figures.DEFINITIONS["by_kind"], comparison.by_kind),
+        ],
+        sources=_sources(comparison),
+        created=now()[:16].replace("T", " ") + " UTC",
+        version=__version__,
+    )
+
+
+def _replicates(comparison: Comparison) -> list[str]:
+    """A name for each pair of replicates, shown as the choice of seeds"""
+    before, after = comparison.before.seeds, comparison.after.seeds
+    names: list[str] = []
+    for i in range(max(len(before), len(after))):
+        seeds = list(dict.fromkeys(str(seeds[i]) if i < len(seeds) else "none" for seeds in (before, after)))
+        name = " / ".join(seeds)
+        names.append(f"{name} (no. {i + 1})" if name in names else name)
+    return names
+
+
+def _labels(comparison: Comparison) -> list[str]:
+    """What the arms are called beside 'before' and 'after'; nothing where that says it already"""
+    pairs = (("before", comparison.before.label), ("after", comparison.after.label))
+    return ["" if label.casefold() == name else label for name, label in pairs]
+
+
+def _bars(tally: Tally) -> list[tuple[str, float]]:
+    """The widths of a stacked bar, in per cent"""
+    return [(grade, 100 * tally.count(grade) / tally.turns if tally.turns else 0.0) for grade in figures.NAMES]
+
+
+def _sections(store: Store, comparison: Comparison, replicates: int) -> list[dict[str, Any]]:
+    """The conversations with their turns, a list for each pair of replicates"""
+    held = [_held(store, arm, comparison.grader) for arm in (comparison.before, comparison.after)]
+    topics = list(held[0]["topics"].values())
+    changes: dict[str, Change] = {c.conversation: c for c in comparison.changes}
+    left_out = {row["conversation"]: row for row in comparison.left_out}
+    sections = []
+    for conversation, topic in held[0]["topics"].items():
+        dialogues = []
+        for i in range(replicates):
+            sides = [side["turns"].get((i, conversation), {}) for side in held]
+            ends = [side["ends"].get((i, conversation), "") for side in held]
+            numbers = sorted({*sides[0], *sides[1]})
+            turns = [{"number": n, "before": sides[0].get(n), "after": sides[1].get(n)} for n in numbers]
+            for turn in turns:
+                turn["script"] = turn["before"] or turn["after"]
+                turn["requirements"] = json.loads(turn["script"]["requirements"] or "[]")
+                turn["same"], turn["worse"] = _marks(turn["before"], turn["after"])
+            dialogues.append(
+                {
+                    "turns": turns,
+                    "ends": ends,
+                    "different": any(not t["same"] for t in turns),
+                    "regression": any(t["worse"] for t in turns),
+                }
+            )
+        sections.append(
+            {
+                "id": conversation,
+                "topic": topic,
+                "name": topic if topic and topics.count(topic) == 1 else f"{topic} ({conversation})".strip(),
+                "change": changes.get(conversation),
+                "left_out": left_out.get(conversation),
+                "dialogues": dialogues,
+                "classes": _classes(dialogues),
+            }
+        )
+    return sections
+
+
+def _held(store: Store, arm: Arm, grader: str) -> dict[str, Any]:
+    """Topics, turns by (replicate, conversation) and number, and how conversations ended that did not run to their end"""
+    topics: dict[str, str] = {}
+    turns: dict[tuple[int, str], dict[int, dict[str, Any]]] = {}
+    ends: dict[tuple[int, str], str] = {}
+    offset = 0
+    for run in arm.runs:
+        place = {seed: offset + i for i, seed in enumerate(run["seeds"])}
+        offset += len(place)
+        for row in conversations(store, run["id"]):
+            topics.setdefault(row["conversation"], row["topic"])
+            if row["status"] != "complete":
+                ends[place[row["seed"]], row["conversation"]] = f"{row['status']}: {row['message']}"
+        for row in replies(store, run["id"], grader):
+            turns.setdefault((place[row["seed"]], row["conversation"]), {})[row["turn"]] = row
+    return {"topics": topics, "turns": turns, "ends": ends}
+
+
+def _marks(before: dict[str, Any] | None, after: dict[str, Any] | None) -> tuple[bool, bool]:
+    """(same grade on both sides, worse after)"""
+    grades = [row["grade"] if row else None for row in (before, after)]
+    known = all(g in SCORES for g in grades)
+    return grades[0] == grades[1], known and SCORES[grades[1]] < SCORES[grades[0]]
+
+
+def _classes(dialogues: list[dict[str, Any]]) -> str:
+    """The class names that the filters select by: d0 = different in the first replicate, r-all = a regression in any"""
+    found = []
+    for letter, mark in (("d", "different"), ("r", "regression")):
+        found += [f"{letter}{i}" for i, d in enumerate(dialogues) if d[mark]]
+        found += [f"{letter}-all"] if any(d[mark] for d in dialogues) else []
+    return " ".join(found)
+
+
+def _counts(sections: list[dict[str, Any]], replicates: int) -> list[dict[str, Any]]:
+    """For each choice of seeds, how many conversations each filter shows"""
+    choices = [*(str(i) for i in range(replicates)), "-all"]
+    return [
+        {
+            "key": key,
+            "all": len(sections),
+            "different": sum(f"d{key}" in s["classes"].split() for s in sections),
+            "regressions": sum(f"r{key}" in s["classes"].split() for s in sections),
+        }
+        for key in choices
+    ]
+
+
+def _sources(comparison: Comparison) -> list[dict[str, Any]]:
+    """What each side was made with, one entry a dialogue run"""
+    found = []
+    for side, arm in (("before", comparison.before), ("after", comparison.after)):
+        for run in arm.runs:
+            found.append(
+                {
+                    "side": side,
+                    "dialogue run": run["id"],
+                    "arm": run["arm"],
+                    "model": run["model"],
+                    "trained in run": run["run"] or "unknown",
+                    "held": run["created"][:19].replace("T", " "),
+                    "seconds": f"{run['seconds'] or 0:.1f}",
+                    "seeds": ", ".join(map(str, run["seeds"])),
+                    "sampling": _pairs(run["sampling"]),
+                    "versions": _pairs(run["environment"]),
+                    "plugins": ", ".join(f"{p['plugin']} {p['version']} ({p['hash'][:8]})" for p in run["plugins"]),
+                    "script": f"{run['evaluation']}, sha256 {run['evaluation_hash'][:16]}",
+                    "primary test": run["primary_test"],
+                }
+            )
+    return found
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())

@@ -1,0 +1,134 @@
+"""The tables that this plugin owns, and the views that make the useful questions one line of SQL.
+
+A dialogue run is one evaluation held with one model; below it conversations, turns and grades, keyed by (dialogue run,
+conversation, seed, turn), turns counted from 1. Grades are append-only: a second opinion is a second row. Knows nothing of
+who writes.
+"""
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("lima-dialogue-eval")
+
+_TURN = ("dialogue_run", "conversation", "seed", "turn")
+_KEY = {"dialogue_run": str, "conversation": str, "seed": int}
+
+
+@migrations()
+def m001_dialogues(db: Database) -> None:
+    db["dialogue_runs"].create(
+        {
+            "id": str,
+            "created": str,
+            "finished": str,
+            "status": str,  # running, done, interrupted, failed
+            "message": str,
+            "evaluation": str,
+            "evaluation_hash": str,
+            "model": str,
+            "run": str,  # of the core's table runs, where the model is one; no foreign key: it may be in another file
+            "arm": str,
+            "seeds": str,
+            "sampling": str,
+            "grader": str,
+            "primary_test": str,
+            "plugins": str,
+            "environment": str,
+            "seconds": float,
+        },
+        pk="id",
+    )
+    db["dialogue_conversations"].create(
+        # status: running, complete, context full, error
+        {**_KEY, "topic": str, "turns": int, "status": str, "message": str},
+        pk=_TURN[:3],
+        foreign_keys=[("dialogue_run", "dialogue_runs", "id")],
+    )
+    db["dialogue_turns"].create(
+        {
+            **_KEY,
+            "turn": int,
+            "kind": str,
+            "user": str,
+            "requirements": str,
+            "reply": str,
+            "prompt_ids": str,
+            "prompt_tokens": int,
+            "reply_tokens": int,
+            "stop": str,
+            "seconds": float,
+            "status": str,  # answered, context full, error
+            "message": str,
+            "created": str,
+        },
+        pk=_TURN,
+        foreign_keys=[("dialogue_run", "dialogue_runs", "id")],
+    )
+    db["dialogue_grades"].create(
+        {
+            "id": int,
+            **_KEY,
+            "turn": int,
+            "grader": str,
+            "rater": str,  # the person's name; empty for a program
+            "grade": str,
+            "reason": str,
+            "status": str,  # graded, or why there is no grade: needs a person, error
+            "created": str,
+        },
+        pk="id",
+        foreign_keys=[("dialogue_run", "dialogue_runs", "id")],
+    )
+    db["dialogue_grades"].create_index(_TURN)
+    for verb in ("update", "delete"):
+        db.execute(
+            f"create trigger dialogue_grades_no_{verb} before {verb} on dialogue_grades "
+            "begin select raise(abort, 'dialogue_grades is append-only: add a row instead'); end"
+        )
+
+
+_COUNTS = """
+  count(*) as turns,
+  sum(grade = 'excellent') as excellent, sum(grade = 'pass') as pass, sum(grade = 'fail') as fail,
+  round(100.0 * avg(grade = 'excellent'), 1) as excellent_percent, round(100.0 * avg(grade = 'fail'), 1) as fail_percent
+"""
+
+
+@migrations()
+def m002_views(db: Database) -> None:
+    db.create_view(
+        "dialogue_latest_grades",
+        """
+        select grades.* from dialogue_grades grades where id = (
+          select max(id) from dialogue_grades same
+          where same.dialogue_run = grades.dialogue_run and same.conversation = grades.conversation
+            and same.seed = grades.seed and same.turn = grades.turn
+            and same.grader = grades.grader and same.rater = grades.rater)
+        """,
+    )
+    db.create_view(
+        "dialogue_replies",
+        """
+        select turns.dialogue_run, runs.evaluation, runs.arm, turns.conversation, turns.seed, turns.turn, turns.kind,
+          turns.user, turns.reply, turns.stop, turns.status, grades.grade, grades.reason, grades.status as grade_status
+        from dialogue_turns turns join dialogue_runs runs on runs.id = turns.dialogue_run
+        left join dialogue_latest_grades grades on grades.dialogue_run = turns.dialogue_run and grades.grader = runs.grader
+          and grades.conversation = turns.conversation and grades.seed = turns.seed and grades.turn = turns.turn
+        """,
+    )
+    for name, columns in (("run", ""), ("turn", ", turn"), ("kind", ", kind")):
+        db.create_view(
+            f"dialogue_grades_by_{name}",
+            f"select dialogue_run, evaluation, arm{columns}, {_COUNTS} from dialogue_replies where grade is not null "
+            f"group by dialogue_run{columns}",
+        )
+    db.create_view(
+        "dialogue_run_summary",
+        """
+        select runs.id, runs.status, runs.message, runs.created,
+          runs.evaluation, runs.arm, runs.model, runs.run, runs.grader, runs.seeds,
+          coalesce(g.turns, 0) as turns, g.excellent, g.pass, g.fail, g.excellent_percent, g.fail_percent,
+          (select count(*) from dialogue_conversations c
+            where c.dialogue_run = runs.id and c.status in ('error', 'context full')) as ended_early
+        from dialogue_runs runs left join dialogue_grades_by_run g on g.dialogue_run = runs.id
+        """,
+    )

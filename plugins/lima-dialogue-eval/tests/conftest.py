@@ -1,0 +1,181 @@
+"""A model that answers from its prompt alone, an evaluation of two conversations, and a store that knows both."""
+
+import json
+import os
+from types import SimpleNamespace
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+
+import lima_dialogue_eval
+from lima import hookimpl
+from lima.generate import Reply, Sampling
+from lima.store import Store
+from lima.testing import only_plugins
+from lima_chat import EvalConversation, EvalTurn
+
+CONVERSATIONS = [
+    EvalConversation(
+        "tea",
+        "Making tea",
+        (
+            EvalTurn("How do I make tea?", ({"text": "says water", "check": {"contains_all": "water"}},), "opening"),
+            EvalTurn("Shorter.", ({"text": "short", "check": {"max_words": 5}, "must": False},), "shorter"),
+            EvalTurn("Is it kind?", ({"text": "is kind"},), "why"),
+        ),
+    ),
+    EvalConversation(
+        "bus",
+        "Catching a bus",
+        (
+            EvalTurn("When does it go?", ({"text": "says nine", "check": {"contains_all": "nine"}},), "opening"),
+            EvalTurn("And back?", ({"text": "says ten", "check": {"contains_all": "ten"}},), "follow-up"),
+        ),
+    ),
+]
+
+
+class Parrot:
+    """Answers with what it was asked, how long the history is and its seed, so that a test can tell where a reply came from"""
+
+    name = "parrot"
+
+    def __init__(self, answers=None, fail=(), full=()):
+        self.answers, self.fail, self.full = answers or {}, fail, full
+        self.calls = []
+
+    def reply(self, prompts, settings, seed, on_progress=None):
+        self.calls.append(len(prompts))
+        if any(p[-1].content in self.fail for p in prompts):
+            raise ConnectionError("the line is dead")
+        found = []
+        for prompt, one in zip(prompts, seed, strict=True):
+            asked = prompt[-1].content
+            if asked in self.full:
+                found.append(Reply("", [], "context", 0.0, [1, 2, 3]))
+                continue
+            said = "".join(t.content[0] for t in prompt)
+            text = self.answers.get(asked, f"{asked} after {said}")
+            found.append(Reply(f"{text} #{one % 97}", [7] * len(text.split()), "eot", 0.25, list(range(len(prompt)))))
+        return found
+
+
+class Evaluations:
+    """A plugin with one evaluation and one model"""
+
+    @hookimpl
+    def register_evaluations(self, register):
+        register(
+            "small",
+            SimpleNamespace(
+                description="two conversations",
+                licence="Apache-2.0",
+                grader="requirements",
+                conversations=lambda: CONVERSATIONS,
+            ),
+        )
+
+    @hookimpl
+    def register_models(self, register):
+        register("parrot", SimpleNamespace(description="repeats", open=lambda argument, store: Parrot()))
+
+
+@pytest.fixture
+def plugins():
+    with only_plugins(lima_dialogue_eval=lima_dialogue_eval, evaluations=Evaluations()) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def store(plugins, tmp_path):
+    with Store(tmp_path / "lima.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def Model():
+    return Parrot
+
+
+@pytest.fixture
+def greedy():
+    return Sampling(temperature=0.0)
+
+
+@pytest.fixture
+def script():
+    return CONVERSATIONS
+
+
+@pytest.fixture
+def by_hand(store):
+    """Writes a finished dialogue run with the given grades: {conversation: {seed: "EPF-"}}, '-' = left to a person"""
+    from itertools import count
+
+    from lima_dialogue_eval.log import DialogueLog
+    from lima_dialogue_eval.statistics import PRIMARY
+
+    letters = {"E": "excellent", "P": "pass", "F": "fail", "-": None}
+    numbers = count(1)
+
+    def write(grades, **values):
+        id = f"run-{next(numbers)}"
+        log, seeds = DialogueLog(store, id), sorted({seed for of_one in grades.values() for seed in of_one})
+        row = {
+            "evaluation": "small",
+            "evaluation_hash": "h" * 64,
+            "model": "by hand",
+            "arm": "",
+            "seeds": json.dumps(seeds),
+            "sampling": json.dumps({"temperature": 0.7}),
+            "grader": "requirements",
+            "primary_test": PRIMARY,
+            "plugins": "[]",
+            "environment": json.dumps({"torch": "2"}),
+            **values,
+        }
+        keys = [(c, seed, labels) for c in grades for seed, labels in grades[c].items()]
+        log.start(row, [{"conversation": c, "seed": s, "topic": f"About {c}", "turns": len(g)} for c, s, g in keys])
+        turns = [
+            {
+                "conversation": c,
+                "seed": seed,
+                "turn": n,
+                "kind": "opening" if n == 1 else "follow-up",
+                "user": f"user {n}",
+                "requirements": "[]",
+                "reply": f"{id} {c} {seed} {n}",
+                "stop": "eot",
+                "seconds": 0.5,
+                "reply_tokens": 4,
+                "status": "answered",
+                "message": "",
+            }
+            for c, seed, labels in keys
+            for n, _ in enumerate(labels, 1)
+        ]
+        ended = [{"conversation": c, "seed": s, "status": "complete", "message": ""} for c, s, _ in keys]
+        log.turns(turns, ended)
+        log.grades(
+            {
+                "conversation": c,
+                "seed": seed,
+                "turn": n,
+                "grader": row["grader"],
+                "grade": letters[label],
+                "reason": f"because {label}",
+                "status": "needs a person" if label == "-" else "graded",
+            }
+            for c, seed, labels in keys
+            for n, label in enumerate(labels, 1)
+        )
+        log.mark("done", "", 1.0)
+        return id
+
+    return write
+
+
+@pytest.fixture(name="Evaluations")
+def evaluations_plugin():
+    return Evaluations

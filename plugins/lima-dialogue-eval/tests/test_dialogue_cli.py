@@ -1,0 +1,132 @@
+"""`lima dialogues` from end to end, and what bad input gets."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from lima.errors import LimaError
+from lima_dialogue_eval.cli import dialogues
+
+
+@pytest.fixture
+def lima(plugins, tmp_path):
+    """Runs `lima dialogues …` on a database of the test's own; gives its stdout"""
+
+    def run(*arguments, code=0):
+        result = CliRunner().invoke(dialogues, [*arguments, *(["-d", str(tmp_path / "cli.db")] if code != 2 else [])])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        return result.stdout if code == 0 else result.stderr
+
+    return run
+
+
+def test_from_run_to_report(lima, tmp_path):
+    assert lima().startswith("No dialogue run in ")
+    assert json.loads(lima("--json")) == []
+    made = [
+        json.loads(lima("run", "small", "--model", "parrot", "--arm", arm, "--seeds", "2", "--json"))
+        for arm in ("one", "two")
+    ]
+    assert [(m["status"], m["arm"], m["seeds"], m["turns"]) for m in made] == [
+        ("done", "one", [0, 1], 8),
+        ("done", "two", [0, 1], 8),
+    ]
+    assert json.loads(lima("--json")) == made
+    one, two = (m["id"] for m in made)
+    assert one[:15] in lima()
+    compared = json.loads(lima("compare", one, two, "--json"))
+    assert compared["conversations"] == {"better": 0, "tied": 2, "worse": 0}
+    assert compared["p_value"] == 1.0
+    table = lima("compare", one, two)
+    for text in (
+        "25.0 % = 2/8",
+        "45.2 % = 19/42",
+        "76.1 % = 35/46",
+        "better in 0, tied in 2, worse in 0 of 2",
+        "p = 1",
+    ):
+        assert text in table
+    file = tmp_path / "out.html"
+    assert lima("report", one, two, "-o", str(file)) == f"Wrote {file}\n"
+    assert "45.2 % = 19/42" in file.read_text()
+    shown = lima("show", one, "--seed", "1", "--conversation", "bus")
+    assert "bus · Catching a bus · seed 1 · complete" in shown
+    assert "Missed (must): says nine (without 'nine')." in shown
+    assert len(json.loads(lima("show", one, "--json"))["turns"]) == 10
+
+
+def test_seeds_and_sampling(lima):
+    def run(*options):
+        return json.loads(lima("run", "small", "--model", "parrot", "--json", *options))["seeds"]
+
+    assert run() == [0, 1, 2]
+    assert run("--temperature", "0") == [0]
+    assert run("--seed", "7", "--seed", "9") == [7, 9]
+    given = ("--temperature", "1.5", "--top-p", "0.5", "--repetition-penalty", "1", "--max-new-tokens", "9")
+    run("--seeds", "1", *given)
+    id = json.loads(lima("--json"))[-1]["id"]
+    assert json.loads(lima("show", id, "--json"))["sampling"] == {
+        "temperature": 1.5,
+        "top_p": 0.5,
+        "repetition_penalty": 1.0,
+        "max_new_tokens": 9,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run", "smal", "--model", "parrot"), "There is no evaluation 'smal'. Did you mean 'small'? Known: small."),
+        (("run", "small", "--model", "parot"), "'parot' is no model, no folder and no run in "),
+        (("run", "small", "--model", "parrot", "--grader", "x"), "There is no grader 'x'. Known: requirements."),
+        (("run", "--resume", "x"), "There is no dialogue run 'x' in "),
+        (("compare", "x", "y"), "There is no dialogue run 'x' in "),
+        (("report", "x", "y", "-o", "z.html"), "There is no dialogue run 'x' in "),
+        (("show", "x"), "There is no dialogue run 'x' in "),
+    ],
+)
+def test_bad_input_is_a_sentence(lima, arguments, sentence):
+    with pytest.raises(LimaError) as e:
+        lima(*arguments)
+    assert str(e.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run", "small"), "Give an EVALUATION and a --model, or --resume RUN."),
+        (("run", "small", "--resume", "x"), "--resume x goes on with its own evaluation: leave out 'small'."),
+        (("run", "small", "--model", "m", "--seeds", "2", "--seed", "1"), "not both"),
+        (("run", "small", "--model", "m", "--temperature", "-1"), "not in the range"),
+    ],
+)
+def test_wrong_usage(lima, arguments, sentence):
+    assert sentence in lima(*arguments, code=2)
+
+
+def test_show_names_what_there_is(lima):
+    id = json.loads(lima("run", "small", "--model", "parrot", "--json"))["id"]
+    with pytest.raises(LimaError, match=r"has no such turns\. Its seeds: \[0, 1, 2\]; its conversations: tea, bus\."):
+        lima("show", id, "--seed", "8")
+
+
+def test_the_real_command_exits_with_one_and_a_sentence(tmp_path):
+    """In a process of its own, as the plugin that is installed"""
+    command = [sys.executable, "-m", "lima", "dialogues", "compare", "x", "y", "-d", str(tmp_path / "new.db")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Error: There is no dialogue run 'x' in " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_heavy_is_imported_for_help():
+    code = (
+        "import sys, lima_dialogue_eval, lima_dialogue_eval.cli; "
+        "print([m for m in ('torch', 'transformers', 'sqlite_utils', 'scipy', 'numpy', 'rich', 'jinja2') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

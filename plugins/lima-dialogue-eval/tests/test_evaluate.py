@@ -1,0 +1,314 @@
+"""Holding conversations: whole rows, own replies in the history, seeds, statuses, and what a killed process leaves."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lima.errors import LimaError
+from lima.generate import Reply, Sampling
+from lima.store import Store
+from lima_chat import Turn
+from lima_dialogue_eval import GradedTurn, Verdict, resume_evaluation, run_evaluation
+from lima_dialogue_eval.converse import Dialogue, converse, draw_seed
+from lima_dialogue_eval.evaluate import judged, open_model
+from lima_dialogue_eval.log import conversations, find_run, replies
+from lima_dialogue_eval.statistics import PRIMARY
+
+
+def evaluate(store, model, seeds=(3,), **more):
+    values = {"arm": "before", "seeds": seeds, "sampling": Sampling(), **more}
+    return run_evaluation(store, "small", model, **values)
+
+
+def test_every_column_of_a_run(store, Model, script):
+    model = Model({"How do I make tea?": "Boil water"})
+    heard = []
+    id = evaluate(store, model, on_progress=lambda done, total: heard.append((done, total)))
+    run = find_run(store, id[:-2])
+    plugins = [p["plugin"] for p in run.pop("plugins")]
+    assert plugins == ["lima-tune", "lima-dialogue-eval"]
+    assert set(run.pop("environment")) >= {"python", "torch", "transformers", "lima-tune"}
+    assert run.pop("created") < run.pop("finished")
+    assert len(run.pop("evaluation_hash")) == 64
+    assert run.pop("seconds") >= 0
+    assert run == {
+        "id": id,
+        "status": "done",
+        "message": "",
+        "evaluation": "small",
+        "model": "parrot",
+        "run": None,
+        "arm": "before",
+        "seeds": [3],
+        "sampling": {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.2, "max_new_tokens": 2048},
+        "grader": "requirements",
+        "primary_test": PRIMARY,
+    }
+    assert conversations(store, id) == [
+        {"dialogue_run": id, "conversation": c, "seed": 3, "topic": t, "turns": n, "status": "complete", "message": ""}
+        for c, t, n in (("tea", "Making tea", 3), ("bus", "Catching a bus", 2))
+    ]
+    # Both conversations in one call, turn by turn; the shorter one leaves.
+    assert model.calls == [2, 2, 1]
+    assert heard == [(2, 5), (4, 5), (5, 5)]
+
+
+def test_every_column_of_the_turns_and_own_replies_in_the_history(store, Model, script):
+    id = evaluate(store, Model({"How do I make tea?": "Boil water"}))
+    rows = replies(store, id, "requirements")
+    assert {r.pop("created")[:2] for r in rows} == {"20"}
+    draws = {(c.id, i + 1): draw_seed(Dialogue(c, 3, index=i)) % 97 for c in script for i in range(len(c.turns))}
+
+    def row(conversation, turn, text, grade, reason, status="graded"):
+        asked = next(c for c in script if c.id == conversation).turns[turn - 1]
+        reply = f"{text} #{draws[conversation, turn]}"
+        return {
+            "dialogue_run": id,
+            "conversation": conversation,
+            "seed": 3,
+            "turn": turn,
+            "kind": asked.kind,
+            "user": asked.user,
+            "requirements": json.dumps(asked.requirements),
+            "reply": reply,
+            "prompt_ids": json.dumps(list(range(2 * turn - 1))),
+            "prompt_tokens": 2 * turn - 1,
+            "reply_tokens": len(text.split()),
+            "stop": "eot",
+            "seconds": 0.25,
+            "status": "answered",
+            "message": "",
+            "grade": grade,
+            "reason": reason,
+            "grade_status": status,
+        }
+
+    met = "The checked requirement is met."
+    assert rows == [
+        row("bus", 1, "When does it go? after W", "fail", "Missed (must): says nine (without 'nine')."),
+        # The second letter is that of the model's own first reply.
+        row("bus", 2, "And back? after WWA", "fail", "Missed (must): says ten (without 'ten')."),
+        row("tea", 1, "Boil water", "excellent", met),
+        row("tea", 2, "Shorter. after HBS", "excellent", met),
+        row("tea", 3, "Is it kind? after HBSSI", None, "Left to a person: is kind.", "needs a person"),
+    ]
+
+
+def test_a_reply_depends_on_its_seed_and_not_on_its_company(store, Model):
+    def told(id, seed):
+        return {
+            (r["conversation"], r["turn"]): r["reply"] for r in replies(store, id, "requirements") if r["seed"] == seed
+        }
+
+    together, alone = evaluate(store, Model(), seeds=(3, 4)), evaluate(store, Model(), seeds=[4])
+    assert told(together, 4) == told(alone, 4)
+    assert told(together, 3) != told(alone, 4)
+    assert len(told(together, 3)) == 5
+
+
+def test_an_error_ends_its_conversation_and_no_other_and_can_be_resumed(store, Model):
+    model = Model(fail=["And back?"])
+    id = evaluate(store, model)
+    assert model.calls == [2, 2, 1, 1, 1]
+    run = find_run(store, id)
+    assert (run["status"], run["message"]) == ("done", "1 of 2 conversations ended early")
+    ended = {c["conversation"]: (c["status"], c["message"]) for c in conversations(store, id)}
+    assert ended == {"tea": ("complete", ""), "bus": ("error", "ConnectionError: the line is dead")}
+    bus = [r for r in replies(store, id, "requirements") if r["conversation"] == "bus"]
+    assert [(r["turn"], r["status"], r["reply"], r["message"], r["grade_status"]) for r in bus] == [
+        (1, "answered", bus[0]["reply"], "", "graded"),
+        (2, "error", None, "ConnectionError: the line is dead", "not graded"),
+    ]
+    model = Model()
+    assert resume_evaluation(store, id, model) == id
+    assert model.calls == [1]
+    whole = evaluate(store, Model())
+    keys = ("conversation", "turn", "reply", "grade", "status", "message")
+    assert [[r[k] for k in keys] for r in replies(store, id, "requirements")] == [
+        [r[k] for k in keys] for r in replies(store, whole, "requirements")
+    ]
+    assert [c["status"] for c in conversations(store, id)] == ["complete", "complete"]
+    with pytest.raises(LimaError, match="is complete: there is nothing to resume"):
+        resume_evaluation(store, id, Model())
+
+
+def test_a_full_context_is_a_status_and_is_not_tried_again(store, Model):
+    id = evaluate(store, Model(full=["Shorter."]))
+    tea = conversations(store, id)[0]
+    assert (tea["status"], tea["message"]) == (
+        "context full",
+        "The history has 3 tokens, which fill the context of parrot.",
+    )
+    assert [r["status"] for r in replies(store, id, "requirements") if r["conversation"] == "tea"] == [
+        "answered",
+        "context full",
+    ]
+    with pytest.raises(LimaError, match="nothing to resume"):
+        resume_evaluation(store, id, Model())
+
+
+def test_when_every_conversation_fails_at_once_the_run_fails(store, Model):
+    with pytest.raises(
+        LimaError, match=r"^Every conversation failed at its first turn\. parrot said: ConnectionError: the"
+    ):
+        evaluate(store, Model(fail=["How do I make tea?", "When does it go?"]))
+    run = store.rows("select status, message from dialogue_runs")[0]
+    assert run["status"] == "failed"
+
+
+def test_ctrl_c_keeps_what_was_done(store, Model):
+    class Interrupted(Model):
+        def reply(self, prompts, *rest):
+            if len(self.calls) == 1:
+                raise KeyboardInterrupt
+            return super().reply(prompts, *rest)
+
+    with pytest.raises(KeyboardInterrupt) as e:
+        evaluate(store, Interrupted())
+    run = store.rows("select id, status from dialogue_runs")[0]
+    assert run["status"] == "interrupted"
+    assert e.value.__notes__ == [
+        f"Every turn that was done is kept. Go on with: lima dialogues run --resume {run['id']}"
+    ]
+    assert len(replies(store, run["id"], "requirements")) == 2
+    resume_evaluation(store, run["id"], Model())
+    assert len([r for r in replies(store, run["id"], "requirements") if r["status"] == "answered"]) == 5
+
+
+def test_too_few_replies_are_an_error_of_the_model(script, Model):
+    class Short(Model):
+        def reply(self, *arguments):
+            return super().reply(*arguments)[:-1]
+
+    outcomes = next(iter(converse([Dialogue(c, 0) for c in script], Short(), Sampling())))
+    assert [o.message for o in outcomes] == ["ValueError: parrot gave 0 replies to 1 prompts"] * 2
+
+
+def test_text_that_no_database_holds_is_replaced_before_the_next_turn_reads_it(store, Model):
+    class Broken(Model):
+        def reply(self, prompts, *rest):
+            return [Reply(f"\ud800{len(p)}" if len(p) == 1 else p[1].content, [], "eot", 0.0, []) for p in prompts]
+
+    id = evaluate(store, Broken())
+    assert {r["reply"] for r in replies(store, id, "requirements")} == {"\ufffd1"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (
+            Verdict("Excellent", "x"),
+            Verdict(None, "The grader said 'Excellent'; expected excellent, pass, fail.", "error"),
+        ),
+        (Verdict(None, "x"), Verdict(None, "The grader said None; expected excellent, pass, fail.", "error")),
+        (Verdict(None, "x", "needs a person"), Verdict(None, "x", "needs a person")),
+        (ValueError("no verdict line"), Verdict(None, "The grader failed: ValueError: no verdict line", "error")),
+    ],
+)
+def test_only_a_known_label_is_a_grade(script, verdict, expected):
+    class Judge:
+        def grade(self, turn):
+            if isinstance(verdict, Exception):
+                raise verdict
+            return verdict
+
+    assert judged(Judge(), GradedTurn(script[0], 0, (Turn("user", "Hi"),), "Hello", "eot")) == expected
+
+
+def test_what_is_unknown_is_a_sentence(store, Model):
+    with pytest.raises(LimaError, match=r"There is no evaluation 'smal'\. Did you mean 'small'\?"):
+        run_evaluation(store, "smal", Model(), arm="", seeds=[0], sampling=Sampling())
+    with pytest.raises(LimaError, match=r"There is no grader 'requirement'\. Did you mean 'requirements'\?"):
+        evaluate(store, Model(), grader="requirement")
+    with pytest.raises(LimaError, match="'parot' is no model, no folder and no run in .* Did you mean 'parrot'"):
+        evaluate(store, "parot")
+    with pytest.raises(LimaError, match="At temperature 0 the 2 seeds give the same reply each"):
+        evaluate(store, Model(), seeds=[0, 1], sampling=Sampling(temperature=0))
+    with pytest.raises(LimaError, match=r"The seeds are \[1, 1\]"):
+        evaluate(store, Model(), seeds=[1, 1])
+    assert store.rows("select * from dialogue_runs") == []
+
+
+def test_models_by_name_folder_and_run(store, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("lima.builtin.Checkpoints.open", lambda self, argument, store: asked.append(argument))
+    store.db["runs"].insert({"id": "20260101-000000-abcdef", "created": "2026", "folder": "x", "recipe": "{}"})
+    assert open_model("parrot", store).name == "parrot"
+    for name in (str(tmp_path), "checkpoint:x", "20260101"):
+        open_model(name, store)
+    assert asked == [str(tmp_path), "x", "20260101"]
+
+
+SLOW = """
+import importlib.util, sys, time
+spec = importlib.util.spec_from_file_location("fixtures", sys.argv[1])
+fixtures = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fixtures)
+import lima_dialogue_eval
+from lima.generate import Sampling
+from lima.store import Store
+from lima.testing import only_plugins
+
+class Slow(fixtures.Parrot):
+    def reply(self, prompts, *rest):
+        if len(self.calls) == 2:
+            print("third turn", flush=True)
+            time.sleep(60)
+        return super().reply(prompts, *rest)
+
+with only_plugins(lima_dialogue_eval=lima_dialogue_eval, evaluations=fixtures.Evaluations()), Store(sys.argv[2]) as store:
+    lima_dialogue_eval.run_evaluation(store, "small", Slow(), arm="a", seeds=[0, 1], sampling=Sampling())
+"""
+
+
+def test_kill_9_leaves_an_open_database_with_whole_turns(plugins, tmp_path, Model):
+    file = tmp_path / "killed.db"
+    arguments = [sys.executable, "-c", SLOW, str(Path(__file__).with_name("conftest.py")), str(file)]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "third turn\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    with sqlite3.connect(file) as db:
+        assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+    db.close()
+    with Store(file) as store:
+        run = store.rows("select id, status from dialogue_runs")[0]
+        assert run["status"] == "running"
+        kept = replies(store, run["id"], "requirements")
+        assert sorted((r["conversation"], r["seed"], r["turn"]) for r in kept) == [
+            (c, s, t) for c in ("bus", "tea") for s in (0, 1) for t in (1, 2)
+        ]
+        assert all(r["reply"] and r["grade"] for r in kept)
+        model = Model()
+        resume_evaluation(store, run["id"], model)
+        assert model.calls == [2]
+        assert find_run(store, run["id"])["status"] == "done"
+        assert store.rows("select turns, excellent, pass, fail from dialogue_grades_by_run") == [
+            {"turns": 8, "excellent": 2, "pass": 0, "fail": 6}
+        ]
+
+
+def test_grades_are_append_only_and_the_latest_counts(store, Model):
+    id = evaluate(store, Model())
+    for verb in ("delete from dialogue_grades", "update dialogue_grades set grade = 'excellent'"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            store.db.execute(verb)
+    key = {"dialogue_run": id, "conversation": "bus", "seed": 3, "turn": 1, "grader": "requirements", "rater": ""}
+    store.db["dialogue_grades"].insert({**key, "grade": "pass", "reason": "second thoughts", "status": "graded"})
+    assert [r["grade"] for r in replies(store, id, "requirements")][:2] == ["pass", "fail"]
+    by = {name: store.rows(f"select * from dialogue_grades_by_{name}") for name in ("turn", "kind")}
+    assert [(r["turn"], r["turns"], r["pass"], r["fail_percent"]) for r in by["turn"]] == [
+        (1, 2, 1, 50.0),
+        (2, 2, 0, 50.0),
+    ]
+    assert [(r["kind"], r["excellent"]) for r in by["kind"]] == [("follow-up", 0), ("opening", 0), ("shorter", 1)]
+    assert store.rows("select id, turns, excellent, ended_early from dialogue_run_summary") == [
+        {"id": id, "turns": 4, "excellent": 1, "ended_early": 0}
+    ]

@@ -1,0 +1,151 @@
+"""The grader 'requirements': each check on replies that hold and that miss it, the grades, and hostile replies."""
+
+import time
+
+import pytest
+
+from lima.errors import LimaError
+from lima_chat import EvalConversation, EvalTurn
+from lima_dialogue_eval import GradedTurn, Verdict
+from lima_dialogue_eval.checks import missed, verify
+from lima_dialogue_eval.grade import Requirements
+
+LIST = "Three things:\n\n- bread\n* milk\n1. eggs\n2) tea"
+TABLE = "Here:\n\n| a | b |\n|---|:-:|\n| 1 | 2 |"
+
+
+@pytest.mark.parametrize(
+    ("check", "holds", "misses"),
+    [
+        ({"max_words": 4}, "Don't panic, well-known 3.5", "one two three four five"),
+        ({"min_words": 3}, "one, two; three!", "one -- two ..."),
+        ({"max_sentences": 2}, "See Dr. Smith, e.g. at 9.30 a.m. today. Or not!", "One. Two. Three"),
+        ({"max_sentences": 1}, "Really?!", "Yes. No."),
+        ({"max_sentences": 4}, LIST.replace("Three things:\n\n", ""), LIST),
+        ({"contains_all": ["Paris", "42"]}, "PARIS has 42.", "Paris has 421."),
+        ({"contains_all": "don't"}, "You don’t say", "You do not say"),
+        ({"contains_all": "boil*"}, "It is boiling", "It is parboil-free"),
+        ({"contains_all": "/colou?rs?/"}, "many colors", "many hues"),
+        ({"contains_all": "two words"}, "these two\nwords", "two other words"),
+        ({"contains_all": "C++"}, "I use C++.", "I use C."),
+        ({"contains_any": ["cat", "dog"]}, "a Dog!", "a category"),
+        ({"contains_none": ["sorry"]}, "no regrets", "I am Sorry."),
+        ({"starts_with": ["Yes", "No"]}, "  no, thanks", "Nope; yes"),
+        ({"regex": r"^\d{3}$"}, "see\n123\nthere", "1234"),
+        ({"regex": ["a", "b"]}, "A b", "a c"),
+        ({"not_regex": r"\bI\b"}, "you did", "so did i"),
+        ({"list_items": 4}, LIST, "- one"),
+        ({"min_list_items": 2}, LIST, "- one"),
+        ({"max_list_items": 1}, "- one", LIST),
+        ({"no_list": True}, "well - no list here, 1.5 of it", LIST),
+        ({"no_list": False}, LIST, "none"),
+        ({"paragraphs": 2}, "one\nmore\n \ntwo", "one"),
+        ({"max_paragraphs": 1}, "one\ntwo\n\n", "one\n\ntwo"),
+        ({"ends_with_question": True}, 'He asked "why?"\n', "Why? Because."),
+        ({"ends_with_question": False}, "Because.", "Why?"),
+        ({"json": True}, '```json\n{"a": [1, 2]}\n```', "{'a': 1}"),
+        ({"json": False}, "plain", "[1]"),
+        ({"table": True}, TABLE, "a | b\n1 | 2"),
+        ({"table": False}, "none", TABLE),
+        ({"max_words": 2, "starts_with": "yes"}, "yes, sir", "yes, dear sir"),
+    ],
+)
+def test_each_check(check, holds, misses):
+    verify(check)
+    assert missed(check, holds) == []
+    assert len(missed(check, misses)) == 1
+
+
+def test_what_is_missed_is_said():
+    assert missed({"max_words": 2, "contains_all": ["tea", "milk"]}, "hot milk please") == [
+        "3 words, at most 2 wanted",
+        "without 'tea'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("check", "sentence"),
+    [
+        ({"max_word": 3}, "'max_word' is no check. Did you mean 'max_words'?"),
+        ({"max_words": "3"}, "check 'max_words' is '3'; expected a whole number."),
+        ({"json": 1}, "check 'json' is 1; expected true or false."),
+        ({"contains_all": []}, "check 'contains_all' is []; expected a text or a list of texts."),
+        ({"regex": "(a"}, "'(a' is no regular expression: missing )"),
+        ({"regex": "a" * 1001}, "a pattern has 1001 characters; at most 1000 are allowed."),
+        ("short", "a check is 'short'; expected an object"),
+    ],
+)
+def test_a_check_that_cannot_be_read_is_an_error(check, sentence):
+    with pytest.raises(LimaError) as e:
+        verify(check)
+    assert str(e.value).startswith(sentence)
+
+
+def turn(*requirements, reply="Fine, thanks.", stop="eot"):
+    conversation = EvalConversation("c", "Topic", (EvalTurn("How are you?", requirements),))
+    Requirements().verify([conversation])
+    return GradedTurn(conversation, 0, (), reply, stop)
+
+
+MUST = {"text": "is fine", "check": {"contains_all": "fine"}}
+NICE = {"text": "is short", "check": {"max_words": 2}, "must": False}
+OPEN = {"text": "is kind"}
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        (turn(MUST, NICE), Verdict("excellent", "All 2 checked requirements met.")),
+        (turn(MUST), Verdict("excellent", "The checked requirement is met.")),
+        (turn(MUST, NICE, reply="I am fine"), Verdict("pass", "Missed: is short (3 words, at most 2 wanted).")),
+        (
+            turn(MUST, NICE, reply="Bad"),
+            Verdict("fail", "Missed (must): is fine (without 'fine')."),
+        ),
+        (
+            turn(MUST, stop="length"),
+            Verdict("pass", "The checked requirement is met. The reply did not end by itself (stop: length)."),
+        ),
+        (turn(MUST, stop="stop"), Verdict("excellent", "The checked requirement is met.")),
+        (turn(MUST, OPEN), Verdict("excellent", "The checked requirement is met. Left to a person: is kind.")),
+        (turn(OPEN), Verdict(None, "Left to a person: is kind.", "needs a person")),
+        (turn(), Verdict(None, "This turn has no requirement.", "needs a person")),
+    ],
+)
+def test_grades(given, verdict):
+    assert Requirements().grade(given) == verdict
+
+
+@pytest.mark.parametrize(
+    ("requirement", "sentence"),
+    [
+        ({"check": {}}, "Conversation 'c', turn 1: a requirement is {'check': {}}; expected an object with 'text'"),
+        ({"text": "x", "must": "yes"}, "Conversation 'c', turn 1: 'must' of 'x' is 'yes'; expected true or false."),
+        ({"text": "x", "check": {"wrods": 1}}, "Conversation 'c', turn 1: 'wrods' is no check."),
+    ],
+)
+def test_a_malformed_requirement_names_conversation_and_turn(requirement, sentence):
+    with pytest.raises(LimaError) as e:
+        turn(requirement)
+    assert str(e.value).startswith(sentence)
+
+
+def test_a_hostile_reply_takes_little_time_and_gets_no_grade():
+    """A pattern that backtracks for ever is a status; JSON of a million brackets is not JSON"""
+    started = time.monotonic()
+    slow = turn({"text": "x", "check": {"regex": "(.*,){25}P"}}, reply="1," * 3_000)
+    verdict = Requirements().grade(slow)
+    assert (verdict.grade, verdict.status) == (None, "error")
+    assert "took longer than 0.5 s" in verdict.reason
+    assert missed({"json": True}, "[" * 1_000_000) == ["no JSON"]
+    for check in ({"table": True}, {"max_sentences": 1}, {"list_items": 3}, {"max_words": 1}, {"paragraphs": 2}):
+        for text in (
+            "|-" * 500_000,
+            "- " * 500_000,
+            ". " * 500_000,
+            "\n" * 1_000_000,
+            "a." * 500_000,
+            "| |\n|--" * 99_999,
+        ):
+            missed(check, text)
+    assert time.monotonic() - started < 8

@@ -1,0 +1,232 @@
+"""The report: exact figures, every conversation side by side, and hostile text that stays text in a real browser."""
+
+import html
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from lima.errors import LimaError
+from lima.generate import Reply
+from lima_dialogue_eval import compare, run_evaluation, visible, write_report
+from lima_dialogue_eval.figures import DEFINITIONS
+from lima_dialogue_eval.hostile import storable
+from lima_dialogue_eval.statistics import PRIMARY
+
+HOSTILE = [
+    "<script>document.title = 'owned'</script>",
+    "</div></template></style></textarea><img src=x onerror=\"document.title='owned'\">",
+    "{{ 7 * 7 }}{% raw %} &lt;b&gt; &amp; <!-- ]]>",
+    "red \x1b[31m alarm\x07 \x9b2J",
+    "user\u202etxt.exe\u2066 \u200bhidden \ufeff\U000e0041\u2028next\u00ad",
+    "\ud800 lone",
+    "👩‍👩‍👧 ❤️ नमस्ते \tשלום",
+]
+
+
+class Page(HTMLParser):
+    """The elements and the text of a page"""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.attributes, self.depth = [], "", [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        self.depth += tag == "style"
+
+    def handle_endtag(self, tag):
+        self.depth -= tag == "style"
+
+    def handle_data(self, data):
+        if not self.depth:
+            self.text += data
+
+
+@pytest.fixture
+def page(store, by_hand, tmp_path):
+    """The text of a report on runs written by hand"""
+
+    def write(before, after, title="Before and after", **values):
+        file = write_report(store, compare(store, before, after), tmp_path / "folder" / "report.html", title=title)
+        assert [f.name for f in file.parent.iterdir()] == ["report.html"]
+        return file.read_text(encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture
+def hostile(store, Model):
+    class Hostile(Model):
+        name = "<script>document.title='owned'</script>"
+
+        def reply(self, prompts, settings, seed, on_progress=None):
+            return [Reply(HOSTILE[s % len(HOSTILE)], [], HOSTILE[0], 0.0, []) for s in seed]
+
+    from lima.generate import Sampling
+
+    arms = [
+        run_evaluation(store, "small", Hostile(), arm=f"<b>{arm}</b>\u202e", seeds=range(8), sampling=Sampling())
+        for arm in ("before", "after")
+    ]
+    texts = [r["reply"] for r in store.rows("select distinct reply from dialogue_turns")]
+    assert sorted(texts) == sorted(map(storable, HOSTILE))
+    return arms
+
+
+def test_the_table_and_the_tests_of_the_paper(page, by_hand):
+    ten = [f"{n:02d}" for n in range(1, 11)]
+    text = page(by_hand({c: {0: "EPFF"} for c in ten}), by_hand({c: {0: "EEEP"} for c in ten}))
+    table = re.search(r'<table class="paper">.*?</table>', text, re.S)[0]
+    cells = [[part for part in re.split("<[^>]*>", cell) if part] for cell in re.findall(r"<td.*?</td>", table)]
+    assert cells == [
+        ["25.0 % = 10/40", "14.2–40.2 %"],
+        ["75.0 % = 30/40", "59.8–85.8 %"],
+        ["45.2 % = 19/42", "31.2–60.1 %"],
+        ["76.1 % = 35/46", "62.1–86.1 %"],
+        ["25.0 % = 10/40", "14.2–40.2 %"],
+        ["25.0 % = 10/40", "14.2–40.2 %"],
+        ["19.0 % = 8/42", "10.0–33.3 %"],
+        ["21.7 % = 10/46", "12.3–35.6 %"],
+        ["50.0 % = 20/40", "35.2–64.8 %"],
+        ["0.0 % = 0/40", "0.0–8.8 %"],
+        ["35.7 % = 15/42", "23.0–50.8 %"],
+        ["2.2 % = 1/46", "0.4–11.3 %"],
+        ["10 of 10"],
+        ["0 of 10"],
+        ["6 of 10"],
+        ["not given"],
+    ]
+    words = " ".join(Page(text).text.split())
+    for sentence in (
+        "10 better 0 tied 0 worse of 10; exact sign test p = .00195. Paper: 7, 3 and 0 of 10, p = .0156.",
+        "+1.00 grade points, 95 % interval +1.00 to +1.00 (paired t, n = 10).",
+        "p = .00195 two-sided sign-flip over 10 conversations; exact, all 2^10 = 1,024 sign flips.",
+        "95 % Wilson intervals, turns treated as independent.",
+        "Excellent +50.0 percentage points, p = .00391; Fail −50.0 percentage points, p = .00391",
+        PRIMARY,
+        *(" ".join(d.split()) for d in DEFINITIONS.values()),
+    ):
+        assert sentence in words
+
+
+def test_conversations_stand_side_by_side_and_can_be_filtered(page, by_hand):
+    before = by_hand({"same": {0: "EP", 1: "EP"}, "better": {0: "EF", 1: "EE"}, "worse": {0: "EE", 1: "EP"}})
+    after = by_hand({"same": {0: "EP", 1: "EP"}, "better": {0: "EP", 1: "EE"}, "worse": {0: "EE", 1: "EF"}})
+    text = page(before, after)
+    articles = dict(re.findall(r'<article class="talk ?([^"]*)" id="c\d".*?<p class="id">(\w+)</p>', text, re.S))
+    assert {name: classes for classes, name in articles.items()} == {
+        "same": "",
+        "better": "d0 d-all",
+        "worse": "d1 d-all r1 r-all",
+    }
+    counts = re.findall(r'<label for="f-(\w+)">\w+ (.*?)</label>', text)
+    assert {name: re.findall(r'n(-?\w+)">(\d+)<', spans) for name, spans in counts} == {
+        "all": [("0", "3"), ("1", "3"), ("-all", "3")],
+        "different": [("0", "1"), ("1", "1"), ("-all", "2")],
+        "regressions": [("0", "0"), ("1", "1"), ("-all", "1")],
+    }
+    pairs = re.findall(r'<div class="pair">(.*?)</div>\n</div>\n</div>', text, re.S)
+    sides = [
+        re.findall(r'class="reply (\w+)".*?class="said" dir="auto">(.*?)</div>.*?</b> (.*?)</p>', p, re.S)
+        for p in pairs
+    ]
+    assert len(sides) == 12
+    assert sides[0] == [("excellent", "run-1 same 0 1", "because E"), ("excellent", "run-2 same 0 1", "because E")]
+    assert sides[5] == [("fail", "run-1 better 0 2", "because F"), ("pass", "run-2 better 0 2", "because P")]
+    assert text.count('<span class="flag">worse after</span>') == 1
+
+
+def test_what_left_the_comparison_is_shown_and_named(store, page, by_hand):
+    from lima_dialogue_eval.log import DialogueLog
+
+    before, after = by_hand({"a": {0: "F-"}, "b": {0: "PP"}}), by_hand({"a": {0: "EE"}, "b": {0: "E"}})
+    failed = {
+        "conversation": "b",
+        "seed": 0,
+        "turn": 2,
+        "kind": "",
+        "user": "",
+        "status": "error",
+        "message": "no <line>",
+    }
+    DialogueLog(store, after).turns(
+        [{**failed, "requirements": "[]"}],
+        [{"conversation": "b", "seed": 0, "status": "error", "message": "no <line>"}],
+    )
+    words = " ".join(Page(page(before, after)).text.split())
+    assert "Left out: b (after). error (seed 0): no <line>" in words
+    assert "Waiting: 1 turns have no grade on both sides" in words
+    assert "About b left out" in words
+    assert "error no <line>" in words
+    assert "needs a person because -" in words
+
+
+def test_hostile_text_is_only_text(page, hostile):
+    text = page(*hostile, title="<i>title</i>")
+    found = Page(text)
+    assert not {"script", "img", "template", "iframe", "link", "textarea"} & set(found.tags)
+    assert not [a for a in found.attributes if a[0].startswith("on")]
+    assert not [a for a in found.attributes if a[0] in ("src", "href") and not a[1].startswith("#")]
+    assert "url(" not in text
+    assert "@import" not in text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u202a-\u202e\u2066-\u2069\ufeff]", text)
+    policy = dict(found.attributes)
+    assert (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'" in policy.values()
+        or text.count("default-src 'none'; style-src 'unsafe-inline'")
+    )
+    for reply in map(storable, HOSTILE):
+        assert visible(reply) in found.text
+    assert html.escape("<b>before</b>") in text
+
+
+def test_what_hides_is_written_out_and_what_scripts_need_stays():
+    assert [visible(text) for text in HOSTILE[3:]] == [
+        "red ⟨U+001B⟩[31m alarm⟨U+0007⟩ ⟨U+009B⟩2J",
+        "user⟨U+202E⟩txt.exe⟨U+2066⟩ ⟨U+200B⟩hidden ⟨U+FEFF⟩⟨U+E0041⟩⟨U+2028⟩next⟨U+00AD⟩",
+        "⟨U+D800⟩ lone",
+        "👩‍👩‍👧 ❤️ नमस्ते \tשלום",
+    ]
+    assert visible("a\r\nb\rc") == "a\nb⟨U+000D⟩c"
+
+
+def browser():
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")
+def test_no_script_of_a_reply_runs_in_a_real_browser(page, hostile, tmp_path):
+    text = page(*hostile, title="honest")
+    # Without the policy too: the escaping alone must hold.
+    bare = tmp_path / "bare.html"
+    bare.write_text(re.sub(r"<meta http-equiv[^>]*>", "", text))
+    probe = tmp_path / "probe.html"
+    probe.write_text(f"<title>honest</title>{HOSTILE[0]}")
+    assert "<title>owned</title>" in dom(probe, tmp_path), "the browser runs scripts, so that the test can tell"
+    for file in (tmp_path / "folder" / "report.html", bare):
+        seen = dom(file, tmp_path)
+        assert "<title>honest</title>" in seen
+        assert "<script" not in seen
+        assert "<img" not in seen
+
+
+def dom(file, folder):
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run --disable-component-update "
+        "--disable-sync --dump-dom"
+    )
+    command = [browser(), *flags.split(), f"--user-data-dir={folder / 'profile'}", file.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(store, by_hand, tmp_path):
+    comparison = compare(store, by_hand({"a": {0: "E"}}), by_hand({"a": {0: "E"}}))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LimaError, match=r"^Cannot write the report .*report\.html: .*Choose another file\.$"):
+        write_report(store, comparison, tmp_path / "file" / "report.html")
