@@ -1,0 +1,117 @@
+"""Where dialogues lie and how they are read: this package's own folder, or anybody's, one JSON file each.
+
+A file that cannot be read is kept with the reason, so that a linter can go on to the next. Knows nothing of what a dialogue
+must look like.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from lima.errors import LimaError
+
+TRAIN, EVAL = "train", "eval"
+"The two sets, and the folders they lie in"
+
+
+@dataclass(frozen=True)
+class File:
+    """One JSON file and what is in it"""
+
+    name: str
+    "Path below the folder that was read, with forward slashes"
+    data: Any
+    error: str = ""
+    "Why it could not be read; then `data` is None"
+
+    @property
+    def stem(self) -> str:
+        """The file's name without folder and ending"""
+        return self.name.rpartition("/")[2].removesuffix(".json")
+
+    @property
+    def folder(self) -> str:
+        """The first folder of its path, '' at the top"""
+        return self.name.partition("/")[0] if "/" in self.name else ""
+
+    @property
+    def is_evaluation(self) -> bool:
+        """Whether its turns are a script for evaluating: the user's lines without answers"""
+        turns = self.data.get("turns") if isinstance(self.data, dict) else None
+        first = turns[0] if isinstance(turns, list) and turns else None
+        if isinstance(first, dict) and ("user" in first) != ("role" in first):
+            return "user" in first
+        return self.folder == EVAL
+
+
+def our_folder() -> Traversable:
+    """The folder of dialogues that comes with this package"""
+    folder = files("lima_dialogues").joinpath("dialogues")
+    if not folder.is_dir():
+        raise LimaError(
+            "lima_dialogues/dialogues is no folder: it is a symbolic link in the repository, and this checkout was made "
+            "without symbolic links. Install the wheel of lima-dialogues, or clone again with "
+            "`git clone -c core.symlinks=true` (on Windows with developer mode switched on)."
+        )
+    return folder
+
+
+def read(folder: Traversable) -> list[File]:
+    """Every JSON file in a folder and its subfolders, sorted by path; hidden ones are left out"""
+    return [_read(name, path) for name, path in sorted(_walk(folder, ""), key=lambda found: found[0])]
+
+
+def read_folder(path: str | Path) -> list[File]:
+    """The JSON files of a user's folder; LimaError when there is no such folder or no such file in it"""
+    folder = Path(path)
+    if not folder.is_dir():
+        kind = "a file" if folder.exists() else "not there"
+        raise LimaError(f"{path} is {kind}; expected a folder of dialogues, one JSON file each.")
+    try:
+        found = read(folder)
+    except OSError as e:
+        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
+    if not found:
+        raise LimaError(f"No .json file in {path} or its subfolders; expected one file for each dialogue.")
+    return found
+
+
+def _walk(folder: Traversable, above: str) -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        name = f"{above}{entry.name}"
+        if entry.name.startswith("."):
+            continue
+        # A link that leads back up would never end, so folders behind links are not entered.
+        if entry.is_dir() and not (isinstance(entry, Path) and entry.is_symlink()):
+            yield from _walk(entry, f"{name}/")
+        elif entry.name.endswith(".json") and entry.is_file():
+            yield name, entry
+
+
+def _read(name: str, path: Traversable) -> File:
+    try:
+        return File(name, json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once))
+    except OSError as e:
+        return File(name, None, f"cannot be read ({e.strerror})")
+    except UnicodeDecodeError as e:
+        return File(name, None, f"is not UTF-8 text ({e.reason} at byte {e.start})")
+    except json.JSONDecodeError as e:
+        return File(name, None, f"is not JSON ({e.msg}, line {e.lineno}, column {e.colno})")
+    except RecursionError:
+        return File(name, None, "is nested too deeply to be read")
+    except ValueError as e:
+        return File(name, None, f"is not JSON as expected ({e})")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, in which no key may stand twice: the later one would win in silence"""
+    row: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in row:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        row[key] = value
+    return row

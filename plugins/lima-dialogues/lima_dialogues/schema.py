@@ -1,0 +1,241 @@
+"""The shape of one file, which keys it has and that the roles alternate; and its lengths.
+
+Two shapes: a dialogue to train on (user and assistant in turn) and a conversation to evaluate with (the user's lines, each with
+what a reply is held to). Knows nothing of other files.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lima.errors import did_you_mean
+from lima_dialogues.files import EVAL, TRAIN, File
+
+FEWEST, MOST = 3, 6
+"Exchanges of a dialogue, and user turns of a conversation"
+LONGEST_USER, LONGEST_ANSWER, LONGEST_DIALOGUE = 150, 400, 1300
+"Words; a dialogue of 1,300 fits into the 2,048 tokens that the recipe keeps"
+ORIGINS = ("free", "thread")
+CHECKS = (
+    "max_words",
+    "min_words",
+    "max_sentences",
+    "contains_all",
+    "contains_any",
+    "contains_none",
+    "regex",
+    "not_regex",
+    "list_items",
+    "min_list_items",
+    "max_list_items",
+    "no_list",
+    "ends_with_question",
+    "paragraphs",
+    "max_paragraphs",
+    "json",
+    "table",
+    "starts_with",
+)
+"The vocabulary of checks; what each means is said in dialogues/README.md"
+
+_TRAIN = {"id": True, "topic": True, "origin": False, "author": True, "licence": True, "tags": False, "turns": True}
+_EVAL = {"id": True, "topic": True, "author": True, "licence": True, "turns": True}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, where, and what to do about it"""
+
+    file: str
+    turn: int | None
+    "Counted from 1 over the file's turns; None when it concerns the whole file"
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        where = self.file if self.turn is None else f"{self.file}, turn {self.turn}"
+        return f"{where}: {self.what}. {self.fix}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """As a row for --json"""
+        return asdict(self)
+
+
+def shape(file: File) -> Iterator[Problem]:
+    """What is wrong with the shape of one file, in the order in which one would mend it; lengths are another matter"""
+    if file.error:
+        yield Problem(file.name, None, file.error, "Mend it; the rest of the file was not looked at.")
+        return
+    if not isinstance(file.data, dict):
+        yield Problem(
+            file.name, None, f"holds {_kind(file.data)}, not an object", 'Put {"id": …, "topic": …, "turns": […]}.'
+        )
+        return
+    evaluation = file.is_evaluation
+    if file.folder in (TRAIN, EVAL) and evaluation != (file.folder == EVAL):
+        kind = "a conversation to evaluate with" if evaluation else "a dialogue to train on"
+        yield Problem(file.name, None, f"is {kind}", f"Move it to {EVAL if evaluation else TRAIN}/.")
+    yield from _keys(file, _EVAL if evaluation else _TRAIN)
+    turns = file.data.get("turns")
+    if "turns" in file.data and not (isinstance(turns, list) and turns):
+        yield Problem(file.name, None, f"'turns' is {_kind(turns)}", "Put a list with the turns in their order.")
+    elif isinstance(turns, list):
+        yield from _script(file, turns) if evaluation else _dialogue(file, turns)
+
+
+def lengths(file: File) -> Iterator[Problem]:
+    """What is too short or too long in one file; turns that are no turns are left to `shape`"""
+    said = spoken(file)
+    for number, role, text in said:
+        limit = LONGEST_USER if role == "user" else LONGEST_ANSWER
+        if words(text) > limit:
+            yield Problem(file.name, number, f"has {words(text)} words", f"Cut it to {limit}.")
+    n = sum(role == "user" for _, role, _ in said)
+    if said and not FEWEST <= n <= MOST:
+        what = "user turn" if file.is_evaluation else "exchange"
+        yield Problem(file.name, None, f"has {n} {what}{'s' * (n != 1)}", f"Make it {FEWEST} to {MOST}.")
+    total = sum(words(text) for _, _, text in said)
+    if total > LONGEST_DIALOGUE:
+        yield Problem(
+            file.name, None, f"has {total} words", f"Cut it to {LONGEST_DIALOGUE}; more would be trimmed in training."
+        )
+
+
+def spoken(file: File) -> list[tuple[int, str, str]]:
+    """(number, role, text) of the turns of either shape, those that are text"""
+    turns = file.data.get("turns") if isinstance(file.data, dict) else None
+    said = []
+    for number, turn in enumerate(turns if isinstance(turns, list) else [], 1):
+        if isinstance(turn, dict):
+            role, text = ("user", turn["user"]) if "user" in turn else (turn.get("role"), turn.get("content"))
+            if isinstance(role, str) and isinstance(text, str):
+                said.append((number, role, text))
+    return said
+
+
+def words(text: str) -> int:
+    """Words, as white space divides them"""
+    return len(text.split())
+
+
+def _keys(file: File, known: dict[str, bool]) -> Iterator[Problem]:
+    for key in known:
+        value = file.data.get(key)
+        if key not in file.data:
+            if known[key]:
+                yield Problem(file.name, None, f"has no {key!r}", f"Add it; a file has {', '.join(known)}.")
+        elif key == "tags":
+            if not isinstance(value, list) or not all(isinstance(tag, str) and tag for tag in value):
+                yield Problem(
+                    file.name, None, f"'tags' is {_shown(value)}", 'Put a list of words, such as ["ellipsis"].'
+                )
+        elif key != "turns" and not (isinstance(value, str) and value.strip()):
+            yield Problem(file.name, None, f"{key!r} is {_shown(value)}", "Put a text.")
+    for key in file.data:
+        if key not in known:
+            yield Problem(
+                file.name, None, f"has an unknown key {key!r}", f"Remove or rename it.{did_you_mean(key, known)}"
+            )
+    if isinstance(file.data.get("id"), str) and file.data["id"] != file.stem:
+        yield Problem(
+            file.name, None, f"has the id {file.data['id']!r}", f"Make it {file.stem!r}, the name of the file."
+        )
+    if isinstance(file.data.get("origin"), str) and "origin" in known and file.data["origin"] not in ORIGINS:
+        yield Problem(file.name, None, f"'origin' is {file.data['origin']!r}", f"Put one of: {', '.join(ORIGINS)}.")
+
+
+def _dialogue(file: File, turns: list[Any]) -> Iterator[Problem]:
+    for number, turn in enumerate(turns, 1):
+        wanted = "user" if number % 2 else "assistant"
+        if not isinstance(turn, dict) or set(turn) != {"role", "content"}:
+            yield Problem(file.name, number, _odd(turn), "A turn has 'role' and 'content', nothing else.")
+            continue
+        if turn["role"] != wanted:
+            yield Problem(
+                file.name,
+                number,
+                f"has the role {_shown(turn['role'])}, expected {wanted!r}",
+                "User and assistant alternate, the user begins.",
+            )
+        yield from _text(file, number, "content", turn["content"])
+    if len(turns) % 2:
+        yield Problem(file.name, len(turns), "has no answer", "End with the assistant's turn.")
+
+
+def _script(file: File, turns: list[Any]) -> Iterator[Problem]:
+    for number, turn in enumerate(turns, 1):
+        if not isinstance(turn, dict) or not {"user", "requirements"} <= set(turn) <= {"user", "requirements", "kind"}:
+            yield Problem(file.name, number, _odd(turn), "A turn has 'user', 'kind' and 'requirements', nothing else.")
+            continue
+        yield from _text(file, number, "user", turn["user"])
+        if not isinstance(turn.get("kind", ""), str):
+            yield Problem(file.name, number, f"'kind' is {_shown(turn['kind'])}", 'Put a word, such as "ellipsis".')
+        requirements = turn["requirements"]
+        for requirement in requirements if isinstance(requirements, list) else [requirements]:
+            yield from _requirement(file, number, requirement)
+        rows = [r for r in requirements if isinstance(r, dict)] if isinstance(requirements, list) else []
+        if not any(r.get("must", True) and r.get("check") for r in rows):
+            yield Problem(
+                file.name,
+                number,
+                "has no requirement that must hold and carries a check",
+                'Add {"text": …, "must": true, "check": {…}}: it decides between pass and fail.',
+            )
+
+
+def _requirement(file: File, number: int, requirement: Any) -> Iterator[Problem]:
+    if not isinstance(requirement, dict) or not isinstance(requirement.get("text"), str):
+        yield Problem(
+            file.name,
+            number,
+            f"has {_shown(requirement)} for a requirement",
+            'Put {"text": …, "must": …, "check": {…}}.',
+        )
+        return
+    if not isinstance(requirement.get("must", True), bool):
+        yield Problem(file.name, number, f"'must' is {_shown(requirement['must'])}", "Put true or false.")
+    for key in requirement:
+        if key not in ("text", "must", "check"):
+            yield Problem(
+                file.name,
+                number,
+                f"a requirement has an unknown key {key!r}",
+                f"Remove or rename it.{did_you_mean(key, ('text', 'must', 'check'))}",
+            )
+    check = requirement.get("check", {})
+    if not isinstance(check, dict):
+        yield Problem(file.name, number, f"'check' is {_shown(check)}", 'Put an object such as {"max_words": 50}.')
+        return
+    for key in check:
+        if key not in CHECKS:
+            yield Problem(file.name, number, f"{key!r} is no check", f"Rename it.{did_you_mean(key, CHECKS)}")
+
+
+def _text(file: File, number: int, key: str, value: Any) -> Iterator[Problem]:
+    if not isinstance(value, str) or not value.strip():
+        yield Problem(file.name, number, f"{key!r} is {_shown(value)}", "Put what is said.")
+    elif value != value.strip():
+        yield Problem(
+            file.name, number, "begins or ends with white space", "Remove it; the template puts what is needed."
+        )
+
+
+def _odd(turn: Any) -> str:
+    return f"has the keys {', '.join(map(repr, turn))}" if isinstance(turn, dict) and turn else f"is {_shown(turn)}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _kind(value: Any) -> str:
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
+    return "an empty list" if value == [] else names.get(type(value), "null")
