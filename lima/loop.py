@@ -33,6 +33,7 @@ from lima.model import (
     saved_dtype,
     set_stop,
 )
+from lima.neftune import Neftune
 from lima.plugins import Plugins
 from lima.prepare import Prepared
 from lima.rendering import Rendered
@@ -80,6 +81,7 @@ class Loop:
         extend_embeddings(model, ready.new_ids, ready.used)
         set_stop(model, ready.tokenizer, ready.eot)
         set_residual_dropout(model, recipe.residual_dropout)
+        self.noise = Neftune(model, recipe.neftune_alpha) if recipe.neftune_alpha else None
         attention.register()
         self.own_attention = model.config._attn_implementation
         model.set_attn_implementation(attention.NAME)
@@ -172,8 +174,11 @@ class Loop:
         for number, group in enumerate([*mine, *[groups[0]] * padding]):
             counts = number < len(mine)
             with self.accelerator.no_sync(self.model) if number < rounds - 1 else nullcontext():
+                batch = micro_batch(examples, group)
+                if self.noise:
+                    self.noise.segments = batch.segments
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
-                    loss, hits = weighted_loss(self.model, micro_batch(examples, group), device)
+                    loss, hits = weighted_loss(self.model, batch, device)
                 self.accelerator.backward(loss * (scale if counts else 0.0))
             if counts:
                 total += loss.detach() * scale / processes

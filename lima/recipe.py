@@ -49,6 +49,8 @@ class Recipe:
     "LoRA's scale is lora_alpha / lora_rank; 0 is twice the rank"
     lora_dropout: float = 0.0
     "On the input of the LoRA updates"
+    neftune_alpha: float = 0.0
+    "Size of noise on the embeddings (2310.05914); 0 is none"
     freeze: str = ""
     "'embeddings' trains only the new rows of the embedding"
     seed: int = 0
@@ -142,6 +144,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "max_tokens": (2, 10_000_000),
     "prompt_weight": (0, 100),
     "seed": (0, 2**32 - 1),
+    "neftune_alpha": (0, 1000),
     "lora_rank": (0, 100_000),
     "lora_alpha": (0, 1_000_000),
     "lora_dropout": (0, 0.99),

@@ -16,7 +16,7 @@ LAYERS = [
     {"plugins"},
     {"store"},
     {"run"},
-    {"rendering", "attention", "dropout", "batching"},
+    {"rendering", "attention", "dropout", "neftune", "batching"},
     {"loss", "model", "builtin", "generate", "checkpoint", "adapter"},
     {"prepare"},
     {"loop"},

@@ -1,5 +1,7 @@
 """LIMA's numbers, and what a wrong recipe is told."""
 
+from pathlib import Path
+
 import pytest
 
 from lima.batching import epoch_order, split, steps_of
@@ -26,6 +28,7 @@ def test_the_defaults_are_the_papers():
         "lora_rank": 0,
         "lora_alpha": 0,
         "lora_dropout": 0.0,
+        "neftune_alpha": 0.0,
         "freeze": "",
         "seed": 0,
         "precision": "auto",
@@ -112,3 +115,19 @@ def test_a_recipe_file_is_read_and_a_malformed_one_gives_file_and_line(tmp_path)
         Recipe.from_toml(file)
     with pytest.raises(LimaError, match=r"Cannot read the recipe .*nowhere\.toml: No such file"):
         Recipe.from_toml(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[1] / "examples" / "recipes").glob("*.toml")), ids=lambda p: p.stem
+)
+def test_the_recipes_that_ship_are_recipes(file):
+    recipe = Recipe.from_toml(file)
+    assert recipe.final_learning_rate == pytest.approx(recipe.learning_rate / 10)
+
+
+def test_the_65b_recipe_is_the_papers():
+    shipped = Recipe.from_toml(Path(__file__).parents[1] / "examples" / "recipes" / "lima-65b.toml").as_dict()
+    ours = {"renderer", "keep_epochs", "gradient_checkpointing"}
+    assert {k: v for k, v in shipped.items() if k not in ours} == {
+        k: v for k, v in Recipe().as_dict().items() if k not in ours
+    }
