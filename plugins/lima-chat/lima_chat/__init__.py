@@ -1,0 +1,51 @@
+"""lima-chat: conversations for lima, as a plugin.
+
+Brings the conversation types (importable from here, cheaply), sources that read the usual chat formats, and renderers made of
+Jinja chat templates. Knows nothing of training; it only notes what each run learnt from.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lima import hookimpl
+from lima_chat.conversation import Conversation, EvalConversation, EvalTurn, Turn
+
+if TYPE_CHECKING:
+    from lima.example import Record
+    from lima.run import Run
+
+__all__ = ["Conversation", "EvalConversation", "EvalTurn", "Turn"]
+
+
+@hookimpl
+def register_sources(register: Callable[[str, Any], None]) -> None:
+    from lima_chat.oasst import Oasst
+    from lima_chat.readers import Alpaca, LimaStrings, OpenAI, ShareGPT
+
+    for source in (OpenAI(), ShareGPT(), Alpaca(), LimaStrings(), Oasst()):
+        register(source.name, source)
+
+
+@hookimpl
+def register_renderers(register: Callable[[str, Any], None]) -> None:
+    from lima_chat.renderer import OwnTemplateRenderer, TemplateRenderer
+    from lima_chat.templates import template_files
+
+    # The first one that can render an example is what the core suggests: the paper's format.
+    for file in sorted(template_files(), key=lambda f: f.name != "lima"):
+        register(file.name, TemplateRenderer(file))
+    register("template", OwnTemplateRenderer())
+
+
+@hookimpl
+def register_migrations(register: Callable[[str, Any], None]) -> None:
+    from lima_chat.tables import migrations
+
+    register("lima-chat", migrations)
+
+
+@hookimpl
+def before_train(run: "Run", examples: "Sequence[Record]") -> None:
+    from lima_chat.tables import note_conversations
+
+    note_conversations(run, examples)

@@ -1,0 +1,209 @@
+"""Renderers made of chat templates: a conversation as text, its tokens, and which of them are trained.
+
+The text is rendered once and tokenized once with offsets; the trained tokens are those within an answer's characters and the
+end-of-turn token (EOT) after it. transformers' own mask leaks over later turns (transformers#47325) and is not used. The core
+verifies the result. Knows nothing of where conversations or templates come from.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from lima.errors import LimaError
+from lima.example import Example, Record
+from lima.rendering import Rendered, Span, bos_ids, encode, reused_or_new_eot
+from lima_chat.conversation import Conversation, Turn
+
+if TYPE_CHECKING:
+    from lima_chat.layout import Layout, Message
+    from lima_chat.templates import TemplateFile
+
+
+class ChatRenderer(ABC):
+    """What the renderers of files and of tokenizers share; they say what the template is and which token ends a turn"""
+
+    name: str
+    description: str
+    renders: tuple[type, ...] = (Conversation, Example)
+
+    def __init__(self) -> None:
+        self._layouts: WeakKeyDictionary[Any, dict[Any, Layout]] = WeakKeyDictionary()
+
+    @abstractmethod
+    def end_of_turn(self, tokenizer: Any) -> str:
+        """The token text that ends a turn"""
+
+    def special_tokens(self, tokenizer: Any) -> list[str]:
+        """Tokens that the format needs in the vocabulary besides the EOT"""
+        return []
+
+    @abstractmethod
+    def chat_template(self, tokenizer: Any, eot: str) -> str:
+        """The Jinja source to save with the tokenizer, so that plain transformers prompts with the same ids"""
+
+    @abstractmethod
+    def _source(self, tokenizer: Any) -> tuple[str, str, int]:
+        """A name for error messages, the Jinja source, and how many lines of its file come before it"""
+
+    @abstractmethod
+    def _variables(self, tokenizer: Any, eot: str) -> dict[str, Any]:
+        """What the template is given besides the messages"""
+
+    def layout(self, tokenizer: Any, eot: str) -> "Layout":
+        """The template with this tokenizer's variables, made once"""
+        name, source, head = self._source(tokenizer)
+        known = self._layouts.setdefault(tokenizer, {})
+        key = (source, eot, repr(tokenizer.special_tokens_map))
+        try:
+            return known[key]
+        except KeyError:
+            from lima_chat.layout import Layout
+            from lima_chat.sandbox import compiled
+
+            known[key] = Layout(compiled(name, source, head), self._variables(tokenizer, eot))
+            return known[key]
+
+    def render(self, record: Conversation | Example, tokenizer: Any, eot: str) -> Rendered:
+        """Ids and weights: each answer that is trained, and its EOT, has the weight of its turn"""
+        conversation = Conversation.of(record)
+        messages, layout = _messages(conversation.turns), self.layout(tokenizer, eot)
+        with self._naming(record):
+            return self._render(conversation, messages, layout, tokenizer, eot)
+
+    @contextmanager
+    def _naming(self, record: Record) -> Iterator[None]:
+        """Say in an error which example it is about"""
+        try:
+            yield
+        except LimaError as e:
+            of = f" of source {record.source!r}" if record.source else ""
+            raise LimaError(f"Example {record.id!r}{of}, rendered by {self.name!r}: {e}") from e.__cause__
+
+    def _render(
+        self, conversation: Conversation, messages: "list[Message]", layout: "Layout", tokenizer: Any, eot: str
+    ) -> Rendered:
+        text, contents = layout.text(messages, prompting=False)
+        ids, offsets = encode(tokenizer, text, contents)
+        stops = [stop for _, stop in offsets]
+        weights, spans = [0.0] * len(ids), []
+        roles = tuple(m["role"] for m in messages)
+        end = tokenizer.convert_tokens_to_ids(eot)
+        for i in conversation.trained_turns:
+            edges = layout.edges(roles, i, eot)
+            a, b = contents[i][0] - edges.lead, contents[i][1] + edges.tail
+            first, last = bisect_right(stops, a), bisect_right(stops, b)
+            if last >= len(ids) or ids[last] != end:
+                raise LimaError(
+                    f"no token {eot!r} follows turn {i + 1}. The tokenizer must know it as one token; "
+                    "lima adds it before it renders (lima.model.extend_tokenizer)."
+                )
+            if offsets[first][0] < a:
+                joined = text[slice(*offsets[first])]
+                raise LimaError(
+                    f"the tokenizer joins the beginning of turn {i + 1} to the template's text before it, in {joined!r}, which "
+                    "inference would not. Let the template's prompt end, or the answer begin, without white space."
+                )
+            weights[first : last + 1] = [float(conversation.turns[i].weight)] * (last + 1 - first)
+            spans.append(Span(first, last + 1, text[a:b]))
+        return Rendered(ids, weights, spans)
+
+    def prompts(self, record: Conversation | Example, tokenizer: Any, eot: str) -> list[list[int]]:
+        """For each trained answer the ids that inference would prompt with: what came before, rendered by itself"""
+        conversation = Conversation.of(record)
+        messages, layout = _messages(conversation.turns), self.layout(tokenizer, eot)
+        with self._naming(record):
+            texts = [layout.text(messages[:i], prompting=True) for i in conversation.trained_turns]
+        return [encode(tokenizer, *text)[0] for text in texts]
+
+    def chat_prompt(self, turns: Sequence[Turn], tokenizer: Any, eot: str) -> list[int]:
+        """The ids that prompt the assistant's next turn; the last turn must be the user's"""
+        if not turns or turns[-1].role != "user":
+            last = f"the last turn is the {turns[-1].role}'s" if turns else "there is no turn"
+            raise LimaError(f"A reply is asked for where {last}. The user's turn comes last.")
+        return encode(tokenizer, *self.layout(tokenizer, eot).text(_messages(turns), prompting=True))[0]
+
+
+class TemplateRenderer(ChatRenderer):
+    """The renderer of one template file"""
+
+    def __init__(self, file: "TemplateFile") -> None:
+        super().__init__()
+        self.file, self.name = file, file.name
+        self.description = file.description or f"the template {file.name}.jinja"
+
+    def end_of_turn(self, tokenizer: Any) -> str:
+        if self.file.eot != "eos_token":
+            return self.file.eot or reused_or_new_eot(tokenizer)
+        if not tokenizer.eos_token:
+            raise LimaError(
+                f"The format {self.name!r} ends turns with the tokenizer's EOS, and this tokenizer has none. Use lima or chatml."
+            )
+        return str(tokenizer.eos_token)
+
+    def special_tokens(self, tokenizer: Any) -> list[str]:
+        return list(self.file.tokens)
+
+    def chat_template(self, tokenizer: Any, eot: str) -> str:
+        own = {k: v for k, v in self._variables(tokenizer, eot).items() if k in ("bos_token", "eot_token")}
+        return (
+            "".join(f"{{% set {k} = {json.dumps(v, ensure_ascii=False)} %}}\n" for k, v in own.items())
+            + self.file.source
+        )
+
+    def _source(self, tokenizer: Any) -> tuple[str, str, int]:
+        return repr(self.name), self.file.source, self.file.head
+
+    def _variables(self, tokenizer: Any, eot: str) -> dict[str, Any]:
+        # A BOS only where this tokenizer starts its texts with one, as in the core's plain renderer.
+        bos = tokenizer.bos_token if bos_ids(tokenizer) else ""
+        return {**_named(tokenizer), "bos_token": bos, "eot_token": eot}
+
+
+class OwnTemplateRenderer(ChatRenderer):
+    """The chat template that the base model's tokenizer came with"""
+
+    name = "template"
+    description = "the base model's own chat template"
+
+    def end_of_turn(self, tokenizer: Any) -> str:
+        """The token that the template writes after an answer, found by rendering one"""
+        after = self.layout(tokenizer, "").skeleton(("user", "assistant"), False).pieces[-1].lstrip()
+        known = [
+            t.content for t in tokenizer.added_tokens_decoder.values() if t.content and after.startswith(t.content)
+        ]
+        if not known:
+            raise LimaError(
+                f"The tokenizer's own chat template writes {repr(after[:40]) if after else 'nothing'} after an answer, and no "
+                "special token, so nothing would stop generation. Use --renderer chatml, or another."
+            )
+        return max(known, key=len)
+
+    def chat_template(self, tokenizer: Any, eot: str) -> str:
+        return self._source(tokenizer)[1]
+
+    def _source(self, tokenizer: Any) -> tuple[str, str, int]:
+        template = tokenizer.chat_template
+        if isinstance(template, dict):
+            template = template.get("default")
+        if not template:
+            raise LimaError(
+                "The renderer 'template' uses the tokenizer's own chat template, and this tokenizer has none. "
+                "Use --renderer lima, chatml, or another of `lima renderers`."
+            )
+        return "of the tokenizer", template, 0
+
+    def _variables(self, tokenizer: Any, eot: str) -> dict[str, Any]:
+        return _named(tokenizer)
+
+
+def _named(tokenizer: Any) -> dict[str, Any]:
+    """What transformers gives to a template besides the messages"""
+    return {**tokenizer.special_tokens_map, "tools": None, "documents": None}
+
+
+def _messages(turns: Sequence[Turn]) -> "list[Message]":
+    return [{"role": t.role, "content": t.content} for t in turns]

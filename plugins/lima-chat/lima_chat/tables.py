@@ -1,0 +1,56 @@
+"""What lima-chat keeps in the store: how many turns each conversation of a run has, and how many of them are trained.
+
+Knows nothing of the core's tables but the run's id.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlite_utils import Database, Migrations
+
+from lima.store import Store
+from lima_chat.conversation import Conversation
+
+if TYPE_CHECKING:
+    from lima.example import Record
+    from lima.run import Run
+
+migrations = Migrations("lima-chat")
+
+
+@migrations()
+def m001_conversations(db: Database) -> None:
+    db.table("conversations_trained").create(
+        {
+            "run": str,
+            "position": int,
+            "source": str,
+            "example": str,
+            "hash": str,
+            "turns": int,
+            "trained_turns": int,
+        },
+        pk=("run", "position"),
+        foreign_keys=[("run", "runs", "id")],
+    )
+
+
+def note_conversations(run: "Run", examples: "Sequence[Record]") -> None:
+    """A row for each conversation that a run trains on, as it came from its source (the core says what was cut)"""
+    rows = [
+        {
+            "run": run.id,
+            "position": position,
+            "source": example.source,
+            "example": example.id,
+            "hash": example.content_hash,
+            "turns": len(example.turns),
+            "trained_turns": len(example.trained_turns),
+        }
+        for position, example in enumerate(examples)
+        if isinstance(example, Conversation)
+    ]
+    if rows:
+        with Store(run.database) as store, store.write() as db:
+            # A run that is resumed begins with the same conversations again.
+            db.table("conversations_trained").insert_all(rows, replace=True)
