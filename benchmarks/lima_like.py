@@ -1,6 +1,7 @@
 """Text in the shape of LIMA's training set: 1,000 single exchanges and 30 dialogues, about 538,000 tokens of ordinary words.
 
-Seeded; made of invented words, so that a tokenizer trained on it behaves like one on real text. Knows nothing of what is measured.
+Seeded; made of invented words, so that a tokenizer trained on it behaves like one on real text. Knows nothing
+of what is measured.
 """
 
 import random

@@ -15,7 +15,7 @@ from lima.example import Example
 def json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
     """(line number, value) for each line of a JSONL file; LimaError with file and line where one is not JSON"""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     try:
@@ -57,6 +57,8 @@ class Pairs:
                         f"{key!r} is {type(row[key]).__name__}" if key in row else f"keys {', '.join(map(repr, row))}"
                     )
                     raise LimaError(f"{where}: expected text in {key!r}, found {found}.")
+                if any("\ud800" <= c <= "\udfff" for c in row[key]):
+                    raise LimaError(f"{where}: {key!r} holds half of a character (a lone surrogate). Repair the text.")
             weight = row.get("weight", 1.0)
             if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < float("inf"):
                 raise LimaError(f"{where}: 'weight' is {weight!r}; expected a number of 0 or more.")

@@ -92,7 +92,7 @@ def open_source(spec: str, plugins: Plugins) -> Source:
 def first_row(path: Path) -> Any:
     """The first JSON value of a JSONL file, or the first element of a JSON array; LimaError when it is neither"""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             line = next((text for text in file if text.strip()), "")
             if not line:
                 raise LimaError(f"{path} is empty. Expected one JSON object a line.")

@@ -112,6 +112,11 @@ class Done:
         self.stdout, self.stderr = capfd.readouterr()
 
 
+def test_a_byte_order_mark_is_forgiven(tmp_path, capfd):
+    file = bad(tmp_path, b'\xef\xbb\xbf{"prompt": "a", "response": "b"}\n')
+    assert json.loads(Done(capfd, "sources", "show", file, "--json").stdout)["examples"] == 1
+
+
 def bad(tmp_path, text):
     file = tmp_path / "bad.jsonl"
     file.write_bytes(text)
@@ -131,6 +136,7 @@ def bad(tmp_path, text):
         (b'{"prompt": "a", "response": 3}\n', "line 1: expected text in 'response', found 'response' is int"),
         (b'{"prompt": "a", "response": "b", "weight": -1}\n', "'weight' is -1; expected a number of 0 or more"),
         (b'{"prompt": "a", "response": "b", "weight": 0}\n', "no token is trained"),
+        (b'{"prompt": "a", "response": "\\ud800"}\n', "'response' holds half of a character"),
         (b'{"text": "a"}\n', "no source reads rows with 'text'. Name the format, for example pairs:"),
         (b'{"prompt": "\xff", "response": "b"}\n', "is not UTF-8 text"),
     ],

@@ -157,3 +157,15 @@ def test_cutting_keeps_whole_answers_and_the_final_eot():
         "10 tokens; its only answer was trimmed to fit 4",
     )
     assert fit(two, 3, 99) == (None, "dropped", "its first prompt alone has 2 tokens of at most 3")
+
+
+def test_a_tokenizer_that_composes_accents_is_forgiven_that():
+    from tokenizers import normalizers
+
+    from lima.model import extend_tokenizer
+
+    made = tiny_tokenizer()
+    extend_tokenizer(made, [EOT])
+    made.backend_tokenizer.normalizer = normalizers.NFC()
+    rendered = render(example(response="Cafe\u0301"), PlainRenderer(), made, EOT)
+    assert made.decode(rendered.ids[rendered.spans[0].start : -1]) == "Caf\u00e9"
