@@ -117,6 +117,18 @@ def test_a_broken_plugin_is_named_with_its_cause_and_the_rest_works(site, code, 
     assert "Usage: lima train" in run(site, "train", "--help", load="lima-bad").stdout
 
 
+def test_install_and_uninstall_work_with_a_broken_plugin(site):
+    distribution(site, "lima-bad", "raise RuntimeError('no luck')")
+    done = run(site, "install", "--help", load="lima-bad")
+    assert "Usage: lima install" in done.stdout
+    done = run(site, "install", "--no-index", "lima-is-not-to-be-found", load="lima-bad")
+    assert done.returncode == 1
+    assert "Error: pip install ended with status 1; its message is above." in done.stderr
+    done = run(site, "uninstall", "-y", "lima-is-not-to-be-found", load="lima-bad")
+    assert done.returncode == 0
+    assert "lima-is-not-to-be-found" in done.stdout + done.stderr
+
+
 def test_a_source_that_two_plugins_register_names_both_and_cannot_be_used(site):
     distribution(site, "lima-a", GOOD)
     distribution(site, "lima-b", GOOD.replace("hello", "hi"))

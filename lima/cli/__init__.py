@@ -56,22 +56,30 @@ def warn(loaded: Plugins, already: Iterable[str] = ()) -> set[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something the user can fix, 2 usage, 130 interrupted"""
-    loaded = load_plugins()
-    loaded.add_commands(cli)
-    quiet = (arguments or sys.argv[1:])[:1] in (["plugins"], ["install"], ["uninstall"])
-    known = {p.name for p in loaded.broken} if quiet else warn(loaded)
     try:
-        code = cli.main(arguments, prog_name="lima", standalone_mode=False)
+        sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
     except LimaError as e:
         if os.environ.get("LIMA_DEBUG"):
             raise
         click.echo(f"Error: {e}", err=True)
-        code = 1
+        sys.exit(1)
     except click.ClickException as e:
         e.show()
-        code = e.exit_code
+        sys.exit(e.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        code = 130
-    warn(loaded, known)
-    sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(130)
+
+
+def _run(arguments: list[str]) -> int:
+    loaded = load_plugins()
+    loaded.add_commands(cli)
+    # These three say by themselves what is broken, or mend it.
+    known = (
+        {p.name for p in loaded.broken} if arguments[:1] in (["plugins"], ["install"], ["uninstall"]) else warn(loaded)
+    )
+    try:
+        code = cli.main(arguments, prog_name="lima", standalone_mode=False)
+    finally:
+        warn(loaded, known)
+    return code if isinstance(code, int) else 0
