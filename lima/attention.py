@@ -15,19 +15,12 @@ NAME = "lima_varlen"
 
 
 def register() -> None:
-    """Make the name known to transformers; doing it again is harmless"""
+    """Make the name known to transformers, which builds no mask for a name that has none; doing it again is harmless"""
     from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface
 
     AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, _no_mask)
 
 
-def _no_mask(*_: Any, **__: Any) -> None:
-    """Segments say who sees whom; there is no mask to build"""
-
-
-@lru_cache(maxsize=64)
 def buckets(segments: tuple[int, ...]) -> list[list[tuple[int, int]]]:
     """The segments as (start, length), grouped so that padding a group to its longest adds at most a quarter of it"""
     starts, at = [], 0
@@ -64,35 +57,51 @@ def attend(
             f"{type(module).__name__} uses attention sinks, which variable-length attention does not know"
         )
     repeat = query.shape[1] // key.shape[1]
-    out = torch.empty_like(query[..., : value.shape[-1]])
+    groups, order = _places(tuple(segments), query.device)
+    rows = [t[0].transpose(0, 1) for t in (query, key, value)]  # (tokens, heads, d) each
     pieces = []
-    for group in buckets(tuple(segments)):
-        index, valid = _index(tuple(group), query.device)  # (examples, longest)
-        q, k, v = (
-            t[0].transpose(0, 1)[index].transpose(1, 2) for t in (query, key, value)
-        )  # (examples, heads, longest, d)
+    for index, real in groups:  # (examples, longest), (tokens of the group,)
+        q, k, v = (t[index].transpose(1, 2) for t in rows)  # (examples, heads, longest, d)
         window = sliding_window if sliding_window is not None and sliding_window < index.shape[1] else None
         if softcap is not None or window is not None:
             o = _explicit(q, k, v, scaling, dropout, window, softcap, repeat)
         else:
-            # Padding stands behind each example, where a causal mask hides it: no mask is needed.
-            o = F.scaled_dot_product_attention(
-                q, k, v, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=repeat > 1
-            )
-        pieces.append((index[valid], o.transpose(1, 2)[valid]))  # (tokens of the group, heads, d)
-    order = torch.cat([i for i, _ in pieces])
-    out = torch.cat([o for _, o in pieces])[order.argsort()]
-    return out.unsqueeze(0), None
+            o = _causal(q, k, v, scaling, dropout, repeat)
+        pieces.append(o.transpose(1, 2).flatten(0, 1)[real])  # (tokens of the group, heads, d)
+    return torch.cat(pieces)[order].unsqueeze(0), None
 
 
-@lru_cache(maxsize=256)
-def _index(group: tuple[tuple[int, int], ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where each token of the group stands in the row, (examples, longest), and which of those places are real"""
-    longest = group[0][1]
-    starts = torch.tensor([s for s, _ in group], device=device)[:, None]
-    lengths = torch.tensor([n for _, n in group], device=device)[:, None]
-    steps = torch.arange(longest, device=device)[None]
-    return starts + steps.clamp(max=lengths - 1), steps < lengths
+@lru_cache(maxsize=64)
+def _places(
+    segments: tuple[int, ...], device: torch.device
+) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]:
+    """For each bucket where its tokens stand in the row, (examples, longest), and which of those places are real,
+    (tokens,); and the order that brings the buckets' tokens back into the row"""
+    groups, stand = [], []
+    for group in buckets(segments):
+        starts = torch.tensor([s for s, _ in group])[:, None]
+        lengths = torch.tensor([n for _, n in group])[:, None]
+        steps = torch.arange(group[0][1])[None]
+        index = starts + torch.minimum(steps, lengths - 1)
+        real = (steps < lengths).flatten().nonzero()[:, 0]
+        stand.append(index.flatten()[real])
+        groups.append((index.to(device), real.to(device)))
+    return groups, torch.cat(stand).argsort().to(device)
+
+
+def _causal(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scaling: float | None, dropout: float, repeat: int
+) -> torch.Tensor:
+    """Causal attention of right-padded examples: a causal mask hides the padding, so that no other is needed"""
+    if q.device.type == "meta":
+        # On the meta device torch would take the path that keeps all scores; no real device does, and plans count what is kept.
+        if repeat > 1:
+            k, v = k.repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1)
+        flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        return flash(q, k, v, dropout, True, scale=scaling)[0]
+    return F.scaled_dot_product_attention(
+        q, k, v, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=repeat > 1
+    )
 
 
 def _explicit(

@@ -25,8 +25,8 @@ def pick_device(wanted: str) -> str:
     return "cuda" if there and wanted != "cpu" else "cpu"
 
 
-def check_folder(folder: str | Path) -> Path:
-    """The folder of a model with weights in safetensors, or LimaError saying which part is missing"""
+def check_folder(folder: str | Path, weights: bool = True) -> Path:
+    """The folder of a model, with weights in safetensors where they are wanted, or LimaError saying which part is missing"""
     path = Path(folder)
     if not path.is_dir():
         raise LimaError(
@@ -34,6 +34,8 @@ def check_folder(folder: str | Path) -> Path:
         )
     if not (path / "config.json").is_file():
         raise LimaError(f"{folder} has no config.json, so it is no Hugging Face model folder (or one half-copied).")
+    if not weights:
+        return path
     if not any(path.glob("*.safetensors")):
         pickled = sorted(p.name for p in path.glob("*.bin"))
         hint = (

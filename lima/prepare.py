@@ -111,11 +111,13 @@ def first_row(path: Path) -> Any:
     return value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
 
 
-def prepare(recipe: Recipe, plugins: Plugins) -> Prepared:
-    """Open, render, verify and cut everything a recipe names; the first wrong example is an error that names it"""
+def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
+    """Open, render, verify and cut everything a recipe names; the first wrong example is an error that names it
+
+    Without `weights` the base may be a folder of configuration and tokenizer alone."""
     from lima.model import check_folder, extend_tokenizer, load_tokenizer
 
-    base = check_folder(find_base(recipe.base, plugins))
+    base = check_folder(find_base(recipe.base, plugins), weights)
     renderers = plugins.registry("renderers")
     renderer = renderers.find(recipe.renderer)
     if not recipe.sources:

@@ -19,7 +19,7 @@ LAYERS = [
     {"rendering", "attention", "dropout", "neftune", "batching"},
     {"loss", "model", "builtin", "generate", "checkpoint", "adapter"},
     {"prepare"},
-    {"loop"},
+    {"loop", "plan"},
     {"train"},
     {"testing"},
     {"cli", "__main__"},

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from lima import __version__
-from lima.cli import listings, plugins, preview, runs, train
+from lima.cli import listings, plan, plugins, preview, runs, train
 from lima.errors import LimaError, did_you_mean
 from lima.plugins import Plugins, load_plugins
 
@@ -38,7 +38,14 @@ def cli() -> None:
     """
 
 
-for command in (*train.COMMANDS, *preview.COMMANDS, *runs.COMMANDS, *listings.COMMANDS, *plugins.COMMANDS):
+for command in (
+    *train.COMMANDS,
+    *plan.COMMANDS,
+    *preview.COMMANDS,
+    *runs.COMMANDS,
+    *listings.COMMANDS,
+    *plugins.COMMANDS,
+):
     cli.add_command(command)
 
 

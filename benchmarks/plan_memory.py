@@ -1,0 +1,116 @@
+"""What `lima plan` estimates beside the peak memory of a real step, on CPU in float32; prints one JSON object.
+
+    python benchmarks/plan_memory.py llama | qwen2 | mistral
+
+The peak is the process's resident memory during the second step (the optimizer's state exists by then), less what the process
+held before the model was made. Linux only: the kernel's high-water mark is reset in between, and the C library is told to give
+every freed tensor back at once, so that fragments of its heap do not count as memory that the step needs.
+"""
+
+import ctypes
+import json
+import sys
+
+import torch
+
+from lima import attention
+from lima.batching import micro_batch
+from lima.loss import weighted_loss
+from lima.plan import kept_by_autograd
+from lima.rendering import Rendered
+
+SHAPES = {
+    "llama": (
+        {
+            "vocab_size": 8000,
+            "hidden_size": 256,
+            "intermediate_size": 704,
+            "num_hidden_layers": 6,
+            "num_attention_heads": 8,
+        },
+        4000,
+    ),
+    "qwen2": (
+        {
+            "vocab_size": 32000,
+            "hidden_size": 512,
+            "intermediate_size": 1536,
+            "num_hidden_layers": 8,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 2,
+        },
+        2000,
+    ),
+    "mistral": (
+        {
+            "vocab_size": 16000,
+            "hidden_size": 384,
+            "intermediate_size": 1024,
+            "num_hidden_layers": 10,
+            "num_attention_heads": 6,
+            "num_key_value_heads": 6,
+        },
+        2000,
+    ),
+}
+
+
+def resident(kind: str) -> int:
+    """Bytes, from the kernel's account of this process"""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(kind))
+
+
+def main(shape: str) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.set_num_threads(1)
+    ctypes.CDLL("libc.so.6").mallopt(-3, 1 << 16)  # M_MMAP_THRESHOLD
+    attention.register()
+    values, tokens = SHAPES[shape]
+    config = AutoConfig.for_model(shape, **values)
+
+    def step(model, batch) -> None:
+        loss, _ = weighted_loss(model, batch, "cpu")
+        loss.backward()
+
+    def batch_of(length: int, count: int):
+        one = Rendered([1] * length, [0.0] * (length // 5) + [1.0] * (length - length // 5), [])
+        return micro_batch([one] * count, range(count))
+
+    with torch.device("meta"):
+        ghost = AutoModelForCausalLM.from_config(config)
+    batch = batch_of(500, tokens // 500)
+    parameters = sum(p.numel() for p in ghost.parameters())
+    estimated = 12 * parameters + max(4 * parameters, kept_by_autograd(ghost, batch))
+    small = {**values, "vocab_size": 100, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1}
+    warm = AutoModelForCausalLM.from_config(AutoConfig.for_model(shape, **small))
+    warm.set_attn_implementation(attention.NAME)
+    step(warm, batch_of(50, 2))  # libraries allocate on first use
+    before = resident("VmRSS")
+    model = AutoModelForCausalLM.from_config(config).train()
+    model.set_attn_implementation(attention.NAME)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+    for number in range(2):
+        if number:
+            with open("/proc/self/clear_refs", "w") as marks:
+                marks.write("5")
+        step(model, batch)
+        optimizer.step()
+        optimizer.zero_grad()
+    measured = resident("VmHWM") - before
+    print(
+        json.dumps(
+            {
+                "shape": shape,
+                "parameters": parameters,
+                "tokens": tokens,
+                "estimated": estimated,
+                "measured": measured,
+                "ratio": round(estimated / measured, 3),
+            }
+        )
+    )
+
+
+main(sys.argv[1])

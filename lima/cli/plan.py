@@ -1,0 +1,58 @@
+"""`lima plan`: parameters, steps, tokens, memory and GPUs of a recipe, before anything is loaded."""
+
+from typing import Any
+
+import click
+
+from lima.cli.show import json_option, print_json, print_rows
+from lima.cli.train import read_recipe, recipe_options
+
+
+@click.command()
+@recipe_options
+@json_option
+def plan(as_json: bool, **options: Any) -> None:
+    """Say what a recipe will need, without loading weights
+
+    Memory is for float32 weights with AdamW and the largest micro-batch; the base needs only its config.json and tokenizer.
+    """
+    from dataclasses import asdict
+
+    import torch
+
+    from lima.plan import GIB
+    from lima.plan import plan as make_plan
+    from lima.plugins import load_plugins
+    from lima.prepare import prepare
+
+    recipe = read_recipe(**options)
+    ready = prepare(recipe, load_plugins(), weights=False)
+    on_gpu = torch.cuda.is_available() and recipe.device != "cpu"
+    bfloat16 = recipe.precision == "bfloat16" or (recipe.precision == "auto" and on_gpu)
+    found = make_plan(recipe, ready, bfloat16)
+    shares = [{**s, "share_of_tokens": f"{100 * s['tokens'] / (found.tokens or 1):.1f} %"} for s in ready.sources]
+    if as_json:
+        print_json({**asdict(found), "peak": found.peak, "sources": shares})
+        return
+    rows = [
+        {"what": "parameters", "how many": f"{found.parameters:,}, of which {found.trained_parameters:,} are trained"},
+        {"what": "steps", "how many": f"{found.steps:,} of {recipe.batch_size} examples, {recipe.epochs} epochs"},
+        {"what": "tokens an epoch", "how many": f"{found.tokens:,}, of which {found.trained_tokens:,} are trained"},
+        {"what": "weights, gradients, moments", "how many": f"{found.states / GIB:.2f} GiB"},
+        {
+            "what": "activations",
+            "how many": f"{found.activations / GIB:.2f} GiB for a micro-batch of {found.micro_batch_tokens:,} tokens "
+            f"in {'bfloat16' if bfloat16 else 'float32'}",
+        },
+        {"what": "peak", "how many": f"{found.peak / GIB:.2f} GiB on one device"},
+        {
+            "what": "GPUs with FSDP2",
+            "how many": ", or ".join(f"{n} of {size} GiB" for size, n in found.gpus.items() if n)
+            or "none is large enough: lower micro_batch_tokens, or set gradient_checkpointing=true",
+        },
+    ]
+    print_rows(rows, False, "")
+    print_rows(shares, False, "", ("source", "examples", "tokens", "trained_tokens", "share_of_tokens", "licence"))
+
+
+COMMANDS = (plan,)

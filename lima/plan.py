@@ -1,0 +1,142 @@
+"""What a recipe will need before anything runs: parameters, steps, tokens a source, peak memory, GPUs.
+
+The model is built on the meta device from its configuration, without weights, and its largest micro-batch is sent through it
+there; what autograd would keep is counted tensor by tensor, so the estimate holds for any architecture. Knows nothing of time
+that was not measured.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lima import attention
+from lima.batching import MicroBatch, epoch_order, micro_batch, split, steps_of
+from lima.loss import weighted_loss
+from lima.model import recompute_activations
+from lima.prepare import Prepared
+from lima.recipe import Recipe
+from lima.rendering import Rendered
+
+GIB = 2**30
+GPU_SIZES = (24, 48, 80, 141)
+"GiB of the GPUs that the table speaks of"
+USABLE = 0.9
+"Share of a GPU's memory that is planned with; the rest is fragments, kernels and communication"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The answer of `lima plan`; memory in bytes"""
+
+    parameters: int
+    trained_parameters: int
+    steps: int
+    examples: int
+    tokens: int
+    trained_tokens: int
+    micro_batch_tokens: int
+    "Of the largest micro-batch"
+    states: int
+    "Weights and gradients in float32, AdamW's two moments"
+    gradients: int
+    "Of that, the gradients: they fill up while the activations of a step's only micro-batch are given back"
+    several: bool
+    "Whether a step has more than one micro-batch, so that gradients are there when the next one begins"
+    activations: int
+    "What the backward pass of the largest micro-batch keeps at its start"
+    gpus: dict[int, int]
+    "How many GPUs of each size in GiB, states sharded with FSDP2"
+
+    @property
+    def peak(self) -> int:
+        if self.several:
+            return self.states + self.activations
+        return self.states - self.gradients + max(self.gradients, self.activations)
+
+
+def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
+    """Count everything for a recipe that is prepared; `bfloat16` is whether the activations will be"""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(ready.base, local_files_only=True, trust_remote_code=recipe.trust_remote_code)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16 if bfloat16 else torch.float32)
+    if ready.new_ids and max(ready.new_ids) >= model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(max(ready.new_ids) + 1, mean_resizing=False)
+    if recipe.gradient_checkpointing:
+        recompute_activations(model)
+    total = sum(p.numel() for p in model.parameters())
+    trained = _lora_parameters(model, recipe, ready) if recipe.lora_rank else total
+    batch, several = largest_micro_batch(recipe, ready)
+    activations = kept_by_autograd(model, batch)
+    states = 4 * total + 12 * trained
+    per_epoch = -(-len(ready.rendered) // recipe.batch_size)
+    return Plan(
+        parameters=total,
+        trained_parameters=trained,
+        steps=per_epoch * recipe.epochs,
+        examples=len(ready.rendered),
+        tokens=sum(s["tokens"] for s in ready.sources),
+        trained_tokens=sum(s["trained_tokens"] for s in ready.sources),
+        micro_batch_tokens=batch.ids.shape[1],
+        states=states,
+        gradients=4 * trained,
+        several=several,
+        activations=activations,
+        gpus={size: gpus_needed(states, activations, size) for size in GPU_SIZES},
+    )
+
+
+def largest_micro_batch(recipe: Recipe, ready: Prepared) -> tuple[MicroBatch, bool]:
+    """The micro-batch with the most tokens, and of those with the most trained ones, that the first epochs will meet; and
+    whether any step has more than one"""
+    best: tuple[tuple[int, int], list[Rendered], list[int]] | None = None
+    several = False
+    for epoch in range(1, min(recipe.epochs, 3) + 1):
+        for members in steps_of(epoch_order(len(ready.rendered), recipe.seed, epoch), recipe.batch_size):
+            step = [ready.rendered[i] for i in members]
+            groups = split([len(one.ids) for one in step], recipe.micro_batch_tokens)
+            several = several or len(groups) > 1
+            for group in groups:
+                size = (sum(len(step[i].ids) for i in group), sum(step[i].trained for i in group))
+                if best is None or size > best[0]:
+                    best = (size, step, group)
+    assert best is not None, "prepare() gives at least one example"
+    return micro_batch(best[1], best[2]), several
+
+
+def kept_by_autograd(model: Any, batch: MicroBatch) -> int:
+    """Bytes that the backward pass of this micro-batch needs at its start, parameters not counted"""
+    attention.register()
+    model.train()
+    model.set_attn_implementation(attention.NAME)
+    own = {p.untyped_storage()._cdata for p in model.parameters()}
+    kept: dict[int, Any] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage  # held, so that no other tensor gets the same address
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        weighted_loss(model, batch, "meta")
+    # The softmax is kept; its gradient and that of the logits, as large again, come before anything is given back.
+    logits = len(batch.targets) * model.config.get_text_config().vocab_size * 4
+    return sum(storage.nbytes() for storage in kept.values()) + 2 * logits
+
+
+def gpus_needed(states: int, activations: int, gib: int) -> int:
+    """The fewest GPUs of that size whose share of the states fits beside one micro-batch; 0 when no number does"""
+    room = USABLE * gib * GIB - activations
+    return max(1, -(-states // int(room))) if room > 0 else 0
+
+
+def _lora_parameters(model: Any, recipe: Recipe, ready: Prepared) -> int:
+    """Parameters of the updates: rank × (in + out) of every linear layer but the LM head, and the new tokens' rows"""
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    linear = [m for m in model.modules() if type(m).__name__ in ("Linear", "Conv1D") and m is not head]
+    updates = sum(recipe.lora_rank * sum(m.weight.shape) for m in linear)
+    sides = 1 if head is None or head.weight is embedding.weight else 2
+    return updates + sides * len(ready.new_ids) * embedding.weight.shape[1]

@@ -1,0 +1,83 @@
+"""The plan's counts against what a real run does, and its memory against a real process's peak."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lima.plan import gpus_needed, plan
+from lima.plugins import load_plugins
+from lima.prepare import prepare
+from lima.recipe import Recipe
+from lima.store import Store
+from lima.testing import tiny_tokenizer
+from lima.train import fine_tune
+
+
+def test_counts_are_those_of_the_run(base, pairs, tmp_path):
+    recipe = Recipe(base=str(base), sources=(str(pairs),), out=str(tmp_path / "out"), epochs=2, batch_size=16)
+    found = plan(recipe, prepare(recipe, load_plugins()), bfloat16=False)
+    with Store(tmp_path / "l.db") as store:
+        run = store.run(fine_tune(recipe, store).id)
+    assert (found.steps, found.examples, found.tokens, found.trained_tokens) == (
+        run["steps"],
+        run["examples"],
+        run["tokens"],
+        run["trained_tokens"],
+    )
+    from lima.model import load_model
+
+    assert (
+        found.parameters
+        == found.trained_parameters
+        == sum(p.numel() for p in load_model(tmp_path / "out").parameters())
+    )
+    assert found.states == 16 * found.parameters
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma2"])
+def test_lora_counts_are_pefts(architecture, pairs, tmp_path):
+    from lima.adapter import add_lora
+    from lima.model import extend_embeddings, load_model
+    from lima.testing import tiny_base
+
+    base = tiny_base(tmp_path / "base", architecture)
+    recipe = Recipe(base=str(base), sources=(str(pairs),), lora_rank=4)
+    ready = prepare(recipe, load_plugins())
+    model = load_model(base)
+    extend_embeddings(model, ready.new_ids, ready.used)
+    adapted = add_lora(model, recipe, ready.new_ids)
+    trained = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+    assert plan(recipe, ready, bfloat16=False).trained_parameters == trained
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["llama", "qwen2", "mistral"])
+def test_memory_is_within_a_tenth_of_the_measured_peak(shape):
+    script = Path(__file__).parents[1] / "benchmarks" / "plan_memory.py"
+    done = subprocess.run([sys.executable, str(script), shape], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert found["estimated"] == pytest.approx(found["measured"], rel=0.1)
+
+
+def test_65_billion_parameters_are_planned_without_weights(pairs, tmp_path):
+    from transformers import LlamaConfig
+
+    LlamaConfig(
+        vocab_size=32000, hidden_size=8192, intermediate_size=22016, num_hidden_layers=80, num_attention_heads=64
+    ).save_pretrained(tmp_path / "65b")
+    tiny_tokenizer().save_pretrained(tmp_path / "65b")
+    recipe = Recipe(base=str(tmp_path / "65b"), sources=(str(pairs),), gradient_checkpointing=True)
+    found = plan(recipe, prepare(recipe, load_plugins(), weights=False), bfloat16=True)
+    assert found.parameters == 65_285_660_672
+    # 16 bytes a parameter are 973 GiB: thirteen and a half times nine tenths of 80.
+    assert found.gpus[80] == gpus_needed(found.states, found.activations, 80) == 14
+    assert found.gpus[141] == 8
+
+
+def test_no_number_of_gpus_helps_when_the_activations_alone_are_too_large():
+    assert gpus_needed(10**9, 30 * 2**30, 24) == 0
+    assert gpus_needed(10**9, 2**30, 24) == 1
