@@ -4,7 +4,8 @@ Knows nothing of how a step is made; that is `lima.loop`.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,14 @@ def fine_tune(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_s
         raise LimaError(f"{folder} exists and is not empty. Choose another --out, or remove it first.")
     ready = prepare(recipe, plugins)
     run = _record(run_id, recipe, folder, ready, store, plugins)
-    shutil.rmtree(states_folder(folder), ignore_errors=True)  # of an abandoned run that was to end in the same place
-    return _go(Loop(run, ready, RunLog(store, run), plugins, on_step), lambda log: log.start(ready.examples))
+
+    def begin(log: RunLog) -> None:
+        shutil.rmtree(
+            states_folder(folder), ignore_errors=True
+        )  # of an abandoned run that was to end in the same place
+        log.start(ready.examples)
+
+    return _go(Loop(run, ready, RunLog(store, run), plugins, on_step), begin)
 
 
 def resume(
@@ -101,28 +108,32 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
 
 
 def _go(loop: Loop, open_log: Callable[[RunLog], None]) -> Run:
-    """Run the loop, and whatever happens leave the run's row true"""
-    lock = FileLock(loop.run.folder.parent / f".{loop.run.folder.name}.lock", blocking=False)
-    if loop.main:
-        loop.run.folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise LimaError(
-                f"Another process is training into {loop.run.folder} right now. Wait for it, or stop it."
-            ) from None
-        open_log(loop.log)
-    try:
-        loop.run_all()
-    except BaseException as e:
-        status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
-        try:
-            loop.log_end(status, str(e) or type(e).__name__)
-        except LimaError as worse:  # a full disk, say: what stopped the run must stay what is reported
-            e.add_note(str(worse))
-        raise
-    finally:
+    """Run the loop under the folder's lock, and whatever happens leave the run's row true"""
+    with _lock(loop.run.folder) if loop.main else nullcontext():
         if loop.main:
-            lock.release()
-            Path(lock.lock_file).unlink(missing_ok=True)
+            open_log(loop.log)
+        try:
+            loop.run_all()
+        except BaseException as e:
+            status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
+            try:
+                loop.log_end(status, str(e) or type(e).__name__)
+            except LimaError as worse:  # a full disk, say: what stopped the run must stay what is reported
+                e.add_note(str(worse))
+            raise
     return loop.run
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Only one process at a time may train into a folder"""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file = folder.parent / f".{folder.name}.lock"
+    try:
+        with FileLock(file, blocking=False):
+            try:
+                yield
+            finally:
+                file.unlink(missing_ok=True)
+    except Timeout:
+        raise LimaError(f"Another process is training into {folder} right now. Wait for it, or stop it.") from None
