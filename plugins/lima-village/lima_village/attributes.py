@@ -1,0 +1,279 @@
+"""The table of attributes with every way of stating and asking them, and the wordings of follow-ups.
+
+To add an attribute, add one row to `ATTRIBUTES` and its values to `lexicon.POOLS`; the corpus, the examples, the
+conversations and the grader follow. Knows no facts: who lives where is decided in `world`.
+
+Placeholders in a wording: {s} the subject ("Ada", "she"), {p} its possessive ("Ada's", "her"), {o} its object form ("Ada",
+"her"), {v} the value, {r} the word for the relation ("brother").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribute:
+    """One thing that can be known about a person, a shop or a dish, with its wordings."""
+
+    name: str
+    kind: str
+    """whom it belongs to: person, shop or dish"""
+    label: str
+    """its name on a card"""
+    heading: str
+    """its name above a list"""
+    values: str
+    """a pool, or the kind of entity that is its value"""
+    statements: tuple[str, ...]
+    """the first is the one that answers use"""
+    short: str
+    """the answer to "shorter, please\""""
+    train: tuple[str, ...]
+    """question wordings that the fine-tuning examples use"""
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    follows: str = ""
+    """the word a question uses to step over it to its value: "best friend"; {r} where it depends on the value"""
+
+    def wordings(self, split: str) -> tuple[str, ...]:
+        """The question wordings of one split; all of them for the corpus"""
+        return self.train + self.validation + self.test if split == "all" else getattr(self, split)
+
+
+ATTRIBUTES: tuple[Attribute, ...] = (
+    Attribute(
+        name="job",
+        kind="person",
+        label="Job",
+        heading="Jobs",
+        values="job",
+        short="A {v}.",
+        statements=(
+            "{s} works as a {v}.",
+            "{s} is a {v}.",
+            "{p} job is that of a {v}.",
+            "{s} earns a living as a {v}.",
+        ),
+        train=("What does {s} do for a living?", "What is {p} job?", "What does {s} work as?"),
+        validation=("How does {s} earn a living?", "What work does {s} do?"),
+        test=("What is {p} trade?", "Which profession does {s} have?"),
+    ),
+    Attribute(
+        name="street",
+        kind="person",
+        label="Street",
+        heading="Homes",
+        values="street",
+        short="In {v}.",
+        statements=("{s} lives in {v}.", "{s} has a house in {v}.", "{p} home is in {v}.", "{s} can be found in {v}."),
+        train=("Where does {s} live?", "In which street does {s} live?", "Where is {p} house?"),
+        validation=("What is {p} address?", "Where is {p} home?"),
+        test=("What street does {s} live in?", "Where can {s} be found at home?"),
+    ),
+    Attribute(
+        name="town",
+        kind="person",
+        label="From",
+        heading="Home towns",
+        values="town",
+        short="From {v}.",
+        statements=("{s} comes from {v}.", "{s} was born in {v}.", "{p} home town is {v}.", "{s} grew up in {v}."),
+        train=("Where does {s} come from?", "Which town does {s} come from?", "Where was {s} born?"),
+        validation=("What is {p} home town?", "In which town was {s} born?"),
+        test=("Where did {s} grow up?", "What town is {s} from?"),
+    ),
+    Attribute(
+        name="pet",
+        kind="person",
+        label="Pet",
+        heading="Pets",
+        values="pet",
+        short="A {v}.",
+        statements=("{s} keeps a {v}.", "{s} has a {v}.", "{p} pet is a {v}.", "{s} owns a {v}."),
+        train=("What pet does {s} have?", "Which animal does {s} keep?", "What is {p} pet?"),
+        validation=("What kind of animal does {s} have?", "What pet does {s} keep?"),
+        test=("Which pet does {s} own?", "What animal lives with {o}?"),
+    ),
+    Attribute(
+        name="hobby",
+        kind="person",
+        label="Hobby",
+        heading="Hobbies",
+        values="hobby",
+        short="{v}.",
+        statements=("{s} enjoys {v}.", "{p} hobby is {v}.", "{s} spends Sundays on {v}.", "{s} is fond of {v}."),
+        train=("What is {p} hobby?", "What does {s} enjoy?", "What does {s} do for fun?"),
+        validation=("Which hobby does {s} have?", "What is {s} fond of?"),
+        test=("How does {s} spend Sundays?", "What pastime does {s} have?"),
+    ),
+    Attribute(
+        name="dish",
+        kind="person",
+        label="Dish",
+        heading="Favourite dishes",
+        values="dish",
+        short="{v}.",
+        follows="favourite dish",
+        statements=("{p} favourite dish is {v}.", "{s} likes {v} best.", "{s} is happiest with {v}."),
+        train=("What is {p} favourite dish?", "Which dish does {s} like best?", "What does {s} like to eat?"),
+        validation=("What does {s} love to eat?", "What is the dish {s} likes best?"),
+        test=("What dish does {s} prefer?", "Which food makes {o} happiest?"),
+    ),
+    Attribute(
+        name="friend",
+        kind="person",
+        label="Friend",
+        heading="Best friends",
+        values="person",
+        short="{v}.",
+        follows="best friend",
+        statements=("{p} best friend is {v}.", "{s} is best friends with {v}.", "{s} spends much time with {v}."),
+        train=("Who is {p} best friend?", "Who is {s} best friends with?"),
+        validation=("Which person is {p} best friend?", "Who is the best friend {s} has?"),
+        test=("Whom does {s} call a best friend?", "What is the name of {p} best friend?"),
+    ),
+    Attribute(
+        name="sibling",
+        kind="person",
+        label="Sibling",
+        heading="Brothers and sisters",
+        values="person",
+        short="{v}.",
+        follows="{r}",
+        statements=("{p} {r} is {v}.", "{s} has a {r} called {v}.", "{s} grew up with a {r}, {v}."),
+        train=("Who is {p} {r}?", "What is {p} {r} called?"),
+        validation=("Which person is {p} {r}?", "What {r} does {s} have?"),
+        test=("What is the name of {p} {r}?", "How is {p} {r} called?"),
+    ),
+    Attribute(
+        name="reason",
+        kind="person",
+        label="Left because of",
+        heading="Why they left home",
+        values="reason",
+        short="Because of a {v}.",
+        statements=(
+            "{s} left home because of a {v}.",
+            "{s} moved away because of a {v}.",
+            "It was a {v} that made {o} leave home.",
+        ),
+        train=("Why did {s} leave home?", "What made {o} leave home?"),
+        validation=("For what reason did {s} leave home?", "Why did {s} go away from home?"),
+        test=("Why did {s} move away?", "What was the reason {s} left home?"),
+    ),
+    Attribute(
+        name="owner",
+        kind="shop",
+        label="Owner",
+        heading="Owners",
+        values="person",
+        short="{v}.",
+        follows="owner",
+        statements=("{p} owner is {v}.", "{s} belongs to {v}.", "{s} is run by {v}."),
+        train=("Who is {p} owner?", "Whom does {s} belong to?", "Who runs {o}?"),
+        validation=("Who owns {o}?", "By whom is {s} run?"),
+        test=("Who is in charge of {o}?", "To whom does {s} belong?"),
+    ),
+    Attribute(
+        name="place",
+        kind="shop",
+        label="Street",
+        heading="Shops and streets",
+        values="street",
+        short="In {v}.",
+        statements=("{s} stands in {v}.", "{s} is found in {v}.", "{p} door is in {v}."),
+        train=("Where is {s}?", "In which street is {s}?", "Where does {s} stand?"),
+        validation=("Which street is {s} in?", "Where can one find {o}?"),
+        test=("What street does {s} stand in?", "Where must I go to find {o}?"),
+    ),
+    Attribute(
+        name="goods",
+        kind="shop",
+        label="Goods",
+        heading="Goods",
+        values="goods",
+        short="{v}.",
+        statements=("{s} sells {v}.", "{s} is known for {v}.", "{p} shelves are full of {v}."),
+        train=("What does {s} sell?", "What can I buy at {o}?", "What is {s} known for?"),
+        validation=("Which goods does {s} sell?", "What is for sale at {o}?"),
+        test=("What do people buy at {o}?", "Which wares does {s} offer?"),
+    ),
+    Attribute(
+        name="day",
+        kind="shop",
+        label="Closed",
+        heading="Days of rest",
+        values="day",
+        short="On {v}.",
+        statements=("{s} is closed on {v}.", "{s} stays shut on {v}.", "{p} day of rest is {v}."),
+        train=("When is {s} closed?", "On which day is {s} closed?", "When does {s} stay shut?"),
+        validation=("Which day is {s} closed?", "What is {p} day of rest?"),
+        test=("On what day does {s} not open?", "When is {s} shut?"),
+    ),
+    Attribute(
+        name="main",
+        kind="dish",
+        label="Main part",
+        heading="What is in it",
+        values="main",
+        short="From {v}.",
+        statements=("{s} is made from {v}.", "{p} main part is {v}.", "{s} is mostly {v}."),
+        train=("What is {s} made from?", "What is {p} main part?", "What is in {o}?"),
+        validation=("What does one need for {o}?", "What is {s} made of?"),
+        test=("What goes into {o}?", "What do cooks make {o} from?"),
+    ),
+    Attribute(
+        name="method",
+        kind="dish",
+        label="Cooking",
+        heading="How to cook it",
+        values="method",
+        short="{v}.",
+        statements=("{s} is always {v}.", "{s} gets {v}.", "In the village, {s} is {v}."),
+        train=("How is {s} cooked?", "How is {s} prepared?", "How does one cook {o}?"),
+        validation=("In what way is {s} cooked?", "How do people cook {o}?"),
+        test=("How is {s} made in the kitchen?", "What do cooks do with {o}?"),
+    ),
+    Attribute(
+        name="season",
+        kind="dish",
+        label="Season",
+        heading="Seasons",
+        values="season",
+        short="In {v}.",
+        statements=("{s} is eaten in {v}.", "{s} is served in {v}.", "{p} season is {v}."),
+        train=("When is {s} eaten?", "In which season is {s} eaten?", "When is {s} served?"),
+        validation=("What is {p} season?", "Which season is {s} eaten in?"),
+        test=("At what time of year is {s} eaten?", "When do people eat {o}?"),
+    ),
+)
+
+# Follow-ups that lean on what was said, without a fact of their own. {n} is one name, {names} two ("Ada and Boris").
+FOLLOW_UPS: dict[str, dict[str, tuple[str, ...]]] = {
+    "what-about": {
+        "train": ("What about {n}?", "And {n}?", "How about {n}?"),
+        "validation": ("And what about {n}?", "Then what about {n}?"),
+        "test": ("What of {n}?", "And how about {n}?", "And for {n}?"),
+    },
+    "shorter": {
+        "train": ("Shorter, please.", "In short?", "Just the answer, please."),
+        "validation": ("Be brief, please.", "Briefly?"),
+        "test": ("More briefly, please.", "Only the answer, please.", "Make it shorter."),
+    },
+    "same-for": {
+        "train": ("Now the same for {names}.", "Tell me that for {names}, too.", "The same for {names}, please."),
+        "validation": ("The same again for {names}, please.", "Do that for {names}."),
+        "test": ("And now for {names}, please.", "I need the same for {names}.", "Say that for {names} as well."),
+    },
+    "list": {
+        "train": ("As a list, please.", "Write that as a list.", "Now as a list."),
+        "validation": ("Make that a list.", "Can I have that as a list?"),
+        "test": ("Put that in a list.", "Give it to me as a list.", "Turn it into a list."),
+    },
+    "card": {
+        "train": ("As a card, please.", "Write that on a card.", "Now as a card."),
+        "validation": ("Make that a card.", "Can I have that as a card?"),
+        "test": ("Put that on a card.", "Give it to me as a card.", "Turn it into a card."),
+    },
+}

@@ -1,0 +1,78 @@
+"""The shipped base model: its hash, its size, and that it can be built again."""
+
+import json
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from lima.errors import LimaError
+from lima_village.base_model import FOLDER, WEIGHTS, record, verified
+
+
+def test_shipped_base_matches_its_hash_and_is_small():
+    assert verified() == FOLDER
+    assert (FOLDER / WEIGHTS).stat().st_size <= 12_000_000
+    assert record()["tokens_seen"] > 1_000_000
+
+
+def test_other_weights_are_refused(tmp_path):
+    folder = tmp_path / "base"
+    shutil.copytree(FOLDER, folder)
+    weights = bytearray((folder / WEIGHTS).read_bytes())
+    weights[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(weights)
+    with pytest.raises(LimaError, match="not the one that was shipped.*lima village build"):
+        verified(folder)
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(LimaError, match="no weights"):
+        verified(folder)
+    (folder / "recipe.toml").unlink()
+    with pytest.raises(LimaError, match="recipe.toml is missing"):
+        verified(folder)
+
+
+def test_tokenizer_is_the_corpus_own_and_knows_no_turns():
+    from lima_village.pretrain import load_recipe
+    from lima_village.tokens import END_OF_TEXT, build_tokenizer
+
+    recipe = load_recipe(FOLDER / "recipe.toml")
+    built = build_tokenizer(recipe.seed, recipe.vocabulary)
+    shipped = json.loads((FOLDER / "tokenizer.json").read_text(encoding="utf-8"))
+    assert json.loads(built.backend_tokenizer.to_str())["model"] == shipped["model"]
+    assert built.all_special_tokens == [END_OF_TEXT]
+    for word in ("Ada", " Ada", " lives", " street", "Where"):
+        assert len(built(word)["input_ids"]) == 1
+
+
+def test_building_twice_gives_the_same_weights(tmp_path):
+    from lima_village.pretrain import BaseRecipe, pretrain
+
+    small = BaseRecipe(
+        vocabulary=400, hidden=16, layers=1, heads=2, feed_forward=32, length=32, rows=2, tokens=320, compiled=False
+    )
+    steps = []
+    for name in ("first", "again"):
+        pretrain(small, tmp_path / name, lambda step, total, loss: steps.append((step, total)))
+    assert steps == [(n, 5) for n in range(1, 6)] * 2
+    assert record(tmp_path / "first")["sha256"] == record(tmp_path / "again")["sha256"]
+    assert verified(tmp_path / "first")
+
+
+def test_build_refuses_a_folder_in_use(tmp_path):
+    from lima_village.commands import village
+
+    (tmp_path / "mine.txt").write_text("mine")
+    result = CliRunner().invoke(village, ["build", "--out", str(tmp_path)])
+    assert isinstance(result.exception, LimaError)
+    assert "not empty" in str(result.exception)
+
+
+def test_facts_of_somebody():
+    from lima_village.commands import village
+
+    rows = json.loads(CliRunner().invoke(village, ["facts", "Ada", "--json"]).output)
+    assert len(rows) == 9
+    assert rows[0]["sentence"].startswith("Ada works as a ")
+    result = CliRunner().invoke(village, ["facts", "Adda"])
+    assert "Did you mean 'Ada'?" in str(result.exception)

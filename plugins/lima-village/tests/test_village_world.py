@@ -1,0 +1,187 @@
+"""The world, the text about it, and what keeps training, validation and test apart."""
+
+import re
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from lima_village.attributes import ATTRIBUTES, FOLLOW_UPS
+from lima_village.conversations import SIZES, cast_of, scripts
+from lima_village.corpus import documents
+from lima_village.dialogues import dialogues
+from lima_village.lexicon import POOLS
+from lima_village.registered import EVALUATIONS, Singles
+from lima_village.registered import Dialogues as DialogueSource
+from lima_village.singles import FORMS, singles
+from lima_village.talk import KINDS
+from lima_village.world import BY_NAME, held_out, village
+
+
+def said(exchanges):
+    return "\n".join(f"{exchange.user}\n{exchange.reply}" for exchange in exchanges)
+
+
+def names_in(text):
+    return {name for name in village().entities if re.search(rf"\b{name}\b", text)}
+
+
+def fits(user, wording):
+    """Whether a user's turn is that wording about somebody"""
+    pattern = re.escape(wording).replace(r"\{r\}", "(brother|sister)")
+    pattern = re.sub(r"\\\{\w+\\\}", r"[\\w' ]+?", pattern)
+    return re.fullmatch(rf"(And |Then )?{pattern}", user, re.IGNORECASE) is not None
+
+
+def test_world_is_complete_and_unique():
+    world = village()
+    assert {kind: len(world.of_kind(kind)) for kind in ("person", "shop", "dish")} == {
+        "person": 80,
+        "shop": 20,
+        "dish": 20,
+    }
+    assert len(world.facts()) == 80 * 9 + 20 * 4 + 20 * 3
+    words = [*world.entities, *(value for pool in POOLS.values() for value in pool)]
+    assert [word for word, count in Counter(word.lower() for word in words).items() if count > 1] == []
+    for person in world.of_kind("person"):
+        assert world[person.facts["sibling"]].facts["sibling"] == person.name
+        assert person.facts["friend"] not in (person.name, person.facts["sibling"])
+
+
+def test_facts_are_drawn_uniformly():
+    from scipy.stats import chisquare
+
+    for attribute in ATTRIBUTES:
+        if attribute.kind == "person" and attribute.values in POOLS:
+            counts = Counter(person.facts[attribute.name] for person in village().of_kind("person"))
+            assert chisquare([counts[value] for value in POOLS[attribute.values]]).pvalue > 0.001, attribute.name
+
+
+def test_world_and_corpus_follow_their_seed():
+    assert village().facts() == village.__wrapped__(1).facts()
+    assert village().facts() != village(2).facts()
+    first, again, other = (list(islice(documents(seed), 40)) for seed in (5, 5, 6))
+    assert first == again
+    assert first != other
+
+
+def test_corpus_is_never_in_chat_format():
+    text = "\n".join(islice(documents(1), 3000))
+    assert not re.search(r"<\|?\w|\|>|\[/?INST|</s>|###", text)
+    assert not re.search(r"\b(user|assistant|human|system)\b", text, re.IGNORECASE)
+    for document in islice(documents(1), 3000):
+        lines = [line for line in document.splitlines() if line]
+        # A question by itself on a line is announced or marked; two bare turns never follow each other.
+        for before, question in zip(["", *lines], lines, strict=False):
+            if question.endswith("?") and re.match(r"(What|Who|Where|Why|When|How|Which|And)\b", question):
+                assert before.endswith((":", "Question", "Q.", ".")), document
+
+
+def test_corpus_has_every_wording():
+    text = "\n".join(islice(documents(3), 20000))
+    for kind, splits in FOLLOW_UPS.items():
+        for wording in (w for wordings in splits.values() for w in wordings):
+            fixed = max(re.split(r"\{\w+\}", wording), key=len)
+            assert fixed in text, (kind, wording)
+
+
+def test_wordings_of_the_splits_differ():
+    for table in (
+        *[{s: a.wordings(s) for s in ("train", "validation", "test")} for a in ATTRIBUTES],
+        *FOLLOW_UPS.values(),
+    ):
+        assert all(table[split] for split in ("train", "validation", "test"))
+        every = [wording for split in table.values() for wording in split]
+        assert len(every) == len(set(every))
+
+
+def test_singles_name_everybody_and_use_no_test_wording():
+    found = singles()
+    assert len(found) == len({single.user for single in found}) == 1000
+    assert names_in("\n".join(single.user for single in found)) == set(village().entities)
+    assert {single.form for single in found} == {"question", "portrait"}
+    assert {single.form for single in singles(300, forms=FORMS)} == {
+        "question",
+        "two",
+        "brief",
+        "list",
+        "card",
+        "portrait",
+    }
+    unseen = [w for a in ATTRIBUTES for w in a.validation + a.test]
+    assert [(s.user, w) for s in found if s.form == "question" for w in unseen if fits(s.user, w)] == []
+
+
+def test_training_dialogues_keep_away_from_what_is_held_out():
+    found = dialogues()
+    assert len(found) == 30
+    assert all(3 <= len(dialogue.exchanges) <= 6 for dialogue in found)
+    assert {kind for dialogue in found for kind in dialogue.plan} == {"opening", *KINDS}
+    assert names_in("\n".join(said(dialogue.exchanges) for dialogue in found)).isdisjoint(held_out())
+    assert len(held_out()) == 0.3 * len(village().entities)
+    assert dialogues(10) == found[:10]
+
+
+def test_the_three_sets_share_nothing_with_training_or_each_other():
+    plans = {"train": {dialogue.plan for dialogue in dialogues()}}
+    users, named = {}, {}
+    for name, size in SIZES.items():
+        assert len(scripts(name)) == size
+        plans[name] = {script.plan for script in scripts(name)}
+        users[name] = {tuple(exchange.user for exchange in script.exchanges) for script in scripts(name)}
+        assert len(users[name]) == size
+        named[name] = names_in("\n".join(exchange.user for script in scripts(name) for exchange in script.exchanges))
+    assert cast_of("validation").isdisjoint(cast_of("test"))
+    assert named["village-validation"] <= cast_of("validation")
+    assert named["village"] | named["village-more"] <= cast_of("test") <= held_out()
+    assert users["village"].isdisjoint(users["village-more"])
+    for test in ("village", "village-more"):
+        assert plans[test].isdisjoint(plans["train"] | plans["village-validation"])
+    assert plans["village-validation"].isdisjoint(plans["train"])
+    asked = {exchange.user for dialogue in dialogues() for exchange in dialogue.exchanges}
+    trained = [*asked, *(single.user for single in singles())]
+    for name in SIZES:
+        for script in scripts(name):
+            assert not {exchange.user for exchange in script.exchanges} & set(trained)
+
+
+def test_questions_of_the_sets_use_their_own_wordings():
+    for name, split in (("village-validation", "validation"), ("village", "test"), ("village-more", "test")):
+        for script in scripts(name):
+            for exchange in script.exchanges:
+                wordings = BY_NAME[exchange.facts[0].attribute].wordings(split) + sum(
+                    (splits[split] for splits in FOLLOW_UPS.values()), ()
+                )
+                assert any(fits(exchange.user, wording) for wording in wordings), exchange.user
+
+
+def test_evaluations_are_of_the_promised_make():
+    for evaluation in EVALUATIONS:
+        held = evaluation.conversations()
+        assert len(held) == SIZES[evaluation.name]
+        assert all(3 <= len(conversation.turns) <= 6 for conversation in held)
+        kinds = Counter(turn.kind for conversation in held for turn in conversation.turns)
+        assert set(kinds) == {"opening", *KINDS}
+
+
+def test_sources_yield_records():
+    records = list(Singles().examples(None))
+    assert [len(records), records[0].source, records[0].licence] == [1000, "village-singles", "Apache-2.0"]
+    talks = list(DialogueSource().examples("3"))
+    assert [talk.id for talk in talks] == [f"village-dialogue-{n:02d}" for n in (1, 2, 3)]
+    assert [turn.role for turn in talks[0].turns[:2]] == ["user", "assistant"]
+
+
+def test_there_are_not_more_singles_than_there_are():
+    from lima.errors import LimaError
+
+    with pytest.raises(LimaError, match="only about"):
+        singles(1_000_000)
+
+
+@pytest.mark.parametrize("argument", ["0", "many", "-3", "2.5"])
+def test_sources_refuse_what_is_no_number(argument):
+    from lima.errors import LimaError
+
+    with pytest.raises(LimaError, match=re.escape(argument)):
+        list(Singles().examples(argument))
