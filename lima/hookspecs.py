@@ -67,7 +67,7 @@ def before_train(run: "Run", examples: "Sequence[Record]") -> None:
 
 @hookspec
 def after_step(run: "Run", step: int, metrics: dict[str, Any]) -> None:
-    "Called after every optimiser step, on the main process; `metrics` has loss, learning_rate, tokens, seconds and more"
+    "Called after every optimiser step; `metrics` has loss, accuracy, learning_rate, tokens, seconds, and steps (of the run)"
 
 
 @hookspec

@@ -192,7 +192,7 @@ class Loop:
         if time.monotonic() - self.flushed > FLUSH_SECONDS:
             self.log.steps(self.pending)
             self.pending, self.flushed = [], time.monotonic()
-        self.plugins.call("after_step", run=self.run, step=self.step, metrics=metrics)
+        self.plugins.call("after_step", run=self.run, step=self.step, metrics=metrics | {"steps": self.steps})
         if self.on_step:
             self.on_step(self.step, self.steps, metrics)
 

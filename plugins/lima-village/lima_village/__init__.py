@@ -55,3 +55,10 @@ def register_evaluations(register: Callable[[str, Any], None]) -> None:
 
     for evaluation in EVALUATIONS:
         register(evaluation.name, evaluation)
+
+
+@hookimpl
+def after_step(run: Any, step: int, metrics: dict[str, Any]) -> None:
+    from lima_village.progress import heard
+
+    heard(run, step, metrics)

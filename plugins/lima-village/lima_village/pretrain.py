@@ -156,6 +156,7 @@ def save(
     shipped.config.dtype = torch.bfloat16
     shipped.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
     seen = step * recipe.length * recipe.rows
     record = {**asdict(recipe), "tokens_seen": seen, "sha256": sha256(folder / "model.safetensors")}
     lines = [f"{key} = {json.dumps(value)}" for key, value in record.items()]

@@ -42,19 +42,19 @@ def work(job: Job, tell: Callable[..., None]) -> None:
     from lima.store import Store
     from lima.train import fine_tune
     from lima_dialogue_eval import run_evaluation
+    from lima_village.progress import listeners
 
     torch.set_num_threads(1)
+    listeners.append(
+        lambda run, step, metrics: tell(
+            "training", seed=run.seed, done=step, total=metrics["steps"], loss=metrics["loss"]
+        )
+    )
     with Store(job.database) as store:
         for seed in job.seeds:
             out = Path(job.folder) / f"{job.arm}-seed{seed}"
             recipe = Recipe().with_values({**job.recipe, "seed": seed, "out": str(out), "device": "cpu"})
-            run = fine_tune(
-                recipe,
-                store,
-                on_step=lambda step, steps, metrics, seed=seed: tell(
-                    "training", seed=seed, done=step, total=steps, loss=metrics["loss"]
-                ),
-            )
+            run = fine_tune(recipe, store)
             tell("trained", seed=seed, run=run.id, folder=str(out))
             model = CheckpointModel(out, load_plugins().registry("renderers").find(recipe.renderer), device="cpu")
             for evaluation in job.evaluations:
