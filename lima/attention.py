@@ -11,7 +11,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from lima.errors import LimaError
+
 NAME = "lima_varlen"
+ONE_ROW_EACH = "Set micro_batch_tokens=1, which gives each example a row of its own."
 
 
 def register() -> None:
@@ -51,11 +54,9 @@ def attend(
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each segment: query (1, heads, tokens, d) → (1, tokens, heads, d)"""
     if segments is None:
-        raise RuntimeError(f"{type(module).__name__} was called without `segments`: its model does not pass them on")
+        raise LimaError(f"{type(module).__name__} does not pass on which tokens belong together. {ONE_ROW_EACH}")
     if extra.get("s_aux") is not None:
-        raise RuntimeError(
-            f"{type(module).__name__} uses attention sinks, which variable-length attention does not know"
-        )
+        raise LimaError(f"{type(module).__name__} uses attention sinks, which attention by segments does not know.")
     repeat = query.shape[1] // key.shape[1]
     groups, order = _places(tuple(segments), query.device)
     rows = [t[0].transpose(0, 1) for t in (query, key, value)]  # (tokens, heads, d) each

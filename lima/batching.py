@@ -46,7 +46,7 @@ def steps_of(order: Sequence[int], batch_size: int) -> list[list[int]]:
 def split(lengths: Sequence[int], budget: int, parts: int = 1) -> list[list[int]]:
     """Indices grouped so that a group holds at most `budget` tokens, or one example that is longer by itself
 
-    At least `parts` groups where there are as many examples, so that every process has work. Longest first into the
+    About `parts` groups where the lengths allow it, so that every process has work. Longest first into the
     fullest group where it still fits (best fit); the result depends on nothing but the arguments."""
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     budget = min(budget, max(-(-sum(lengths) // parts), max(lengths, default=1)))

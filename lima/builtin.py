@@ -10,6 +10,7 @@ from typing import Any
 from lima import hookimpl
 from lima.errors import LimaError
 from lima.example import Example
+from lima.hostile import storable
 
 
 def json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
@@ -18,12 +19,7 @@ def json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
         with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    try:
-                        yield number, json.loads(line)
-                    except ValueError as e:
-                        raise LimaError(
-                            f"{path}, line {number}: not JSON ({e}). One object a line is expected."
-                        ) from None
+                    yield number, _parsed(line, f"{path}, line {number}")
     except UnicodeDecodeError as e:
         raise LimaError(
             f"{path} is not UTF-8 text ({e.reason} at byte {e.start}). Convert it, then try again."
@@ -32,10 +28,33 @@ def json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
         raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
 
 
+def _parsed(text: str, where: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        raise LimaError(f"{where}: not JSON ({e}). One object a line is expected.") from None
+    # JSON can spell half of a character, which no database or UTF-8 file can hold.
+    if "\\ud" in text.lower() and storable(text_of := json.dumps(value, ensure_ascii=False)) != text_of:
+        raise LimaError(f"{where}: a text holds half of a character (a lone surrogate). Repair the text.")
+    return value
+
+
+def _rows(path: str) -> Iterator[tuple[str, Any]]:
+    """(where, value) for each line of a JSONL file or item of a JSON array"""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig") if Path(path).is_file() else ""
+    except (UnicodeDecodeError, OSError):
+        text = ""  # json_lines says what is wrong
+    if text.lstrip().startswith("["):
+        yield from ((f"{path}, item {i}", item) for i, item in enumerate(_parsed(text, path), 1))
+    else:
+        yield from ((f"{path}, line {number}", value) for number, value in json_lines(path))
+
+
 class Pairs:
     """A JSONL file of prompt and response"""
 
-    description = "JSONL file, one object a line: prompt, response, and if you like id, licence, provenance, weight"
+    description = "JSONL or JSON, objects with prompt and response, and if you like id, licence, provenance, weight"
     licence = "the file's own"
 
     def recognises(self, row: Any) -> bool:
@@ -45,8 +64,7 @@ class Pairs:
         if not argument:
             raise LimaError("The source 'pairs' reads a file: write it as pairs:FILE.jsonl.")
         name = Path(argument).name
-        for number, row in json_lines(argument):
-            where = f"{argument}, line {number}"
+        for number, (where, row) in enumerate(_rows(argument), 1):
             if not isinstance(row, dict):
                 raise LimaError(
                     f"{where}: expected an object with 'prompt' and 'response', found {type(row).__name__}."
@@ -57,11 +75,9 @@ class Pairs:
                         f"{key!r} is {type(row[key]).__name__}" if key in row else f"keys {', '.join(map(repr, row))}"
                     )
                     raise LimaError(f"{where}: expected text in {key!r}, found {found}.")
-                if any("\ud800" <= c <= "\udfff" for c in row[key]):
-                    raise LimaError(f"{where}: {key!r} holds half of a character (a lone surrogate). Repair the text.")
             weight = row.get("weight", 1.0)
-            if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight < float("inf"):
-                raise LimaError(f"{where}: 'weight' is {weight!r}; expected a number of 0 or more.")
+            if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight <= 1e6:
+                raise LimaError(f"{where}: 'weight' is {weight!r}; expected a number from 0 to 1,000,000.")
             yield Example(
                 id=str(row.get("id", f"{name}:{number}")),
                 source=name,

@@ -17,9 +17,9 @@ import torch
 from lima.errors import LimaError
 
 
-def states_folder(out: Path) -> Path:
-    """Where the states of the run that will end in `out` are kept meanwhile"""
-    return out.parent / f".{out.name}-states"
+def states_folder(out: Path, run: str) -> Path:
+    """Where the states of a run that will end in `out` are kept meanwhile; each run has its own"""
+    return out.parent / f".{out.name}-{run}"
 
 
 def save_state(folder: Path, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -49,7 +49,9 @@ def save_state(folder: Path, step: int, model: torch.nn.Module, optimizer: torch
         os.rename(building, target)
         _sync(folder)
     except (OSError, SafetensorError) as e:
-        raise LimaError(f"Cannot save the state of step {step} to {folder}: {e}. The one before it is intact.") from e
+        raise LimaError(
+            f"Cannot save the state of step {step} to {folder}: {e}. An earlier one, if there was one, is intact."
+        ) from e
     finally:
         shutil.rmtree(building, ignore_errors=True)
     for older in folder.iterdir():

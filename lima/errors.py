@@ -12,6 +12,14 @@ class LimaError(Exception):
     """Something a user can fix; the message says what, and how"""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a run, which its row and its states outlive"""
+
+    def __init__(self, run: str, step: int) -> None:
+        super().__init__(f"run {run} after step {step}")
+        self.run, self.step = run, step
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the closest known one and the list of all
 

@@ -79,7 +79,7 @@ class CheckpointModel:
                 f"{folder} names no token that stops generation; expected eos_token_id in generation_config.json."
             )
         self.eot = self.tokenizer.convert_ids_to_tokens(
-            eos[0] if isinstance(eos, list) else eos  # the first one is the EOT (lima.model.set_eot writes it so)
+            eos[0] if isinstance(eos, list) else eos  # the first one is the EOT (lima.model.set_stop writes it so)
         )
         positions = getattr(self.model.config, "max_position_embeddings", None)
         self.context: int = positions or 1_000_000

@@ -21,13 +21,12 @@ from lima.batching import epoch_order, micro_batch, split, step_weight, steps_of
 from lima.checkpoint import load_state, save_state, states_folder
 from lima.dropout import set_residual_dropout
 from lima.errors import LimaError
-from lima.loss import weighted_loss
+from lima.loss import prove_isolation, weighted_loss
 from lima.model import (
     extend_embeddings,
     freeze_embeddings,
     load_model,
     parameter_groups,
-    pick_device,
     recompute_activations,
     save,
     saved_dtype,
@@ -49,11 +48,14 @@ FLUSH_SECONDS = 1.0
 class Loop:
     """The state of one run's loop"""
 
-    def __init__(self, run: Run, ready: Prepared, log: RunLog, plugins: Plugins, on_step: OnStep | None) -> None:
+    def __init__(
+        self, run: Run, ready: Prepared, log: RunLog, plugins: Plugins, on_step: OnStep | None, accelerator: Accelerator
+    ) -> None:
         self.run, self.ready, self.log, self.plugins, self.on_step = run, ready, log, plugins, on_step
         self.recipe = run.recipe
         self.state: tuple[Path, int] | None = None
-        self.accelerator = Accelerator(cpu=pick_device(self.recipe.device) == "cpu")
+        self.finished = False
+        self.accelerator = accelerator
         self.per_epoch = -(-len(ready.rendered) // self.recipe.batch_size)
         self.steps = self.per_epoch * self.recipe.epochs
         self.step, self.pending = 0, list[dict[str, Any]]()
@@ -77,18 +79,20 @@ class Loop:
         recipe, ready = self.recipe, self.ready
         torch.manual_seed(recipe.seed)
         model = load_model(ready.base, trust_remote_code=recipe.trust_remote_code)
-        self.saved_dtype = saved_dtype(ready.base)
+        self.saved_dtype = saved_dtype(ready.base, recipe.trust_remote_code)
         extend_embeddings(model, ready.new_ids, ready.used)
         set_stop(model, ready.tokenizer, ready.eot)
         set_residual_dropout(model, recipe.residual_dropout)
-        self.noise = Neftune(model, recipe.neftune_alpha) if recipe.neftune_alpha else None
         attention.register()
         self.own_attention = model.config._attn_implementation
         model.set_attn_implementation(attention.NAME)
         if recipe.gradient_checkpointing:
             recompute_activations(model)
+        plain = model
         if recipe.lora_rank:
             model = add_lora(model, recipe, ready.new_ids)
+        # After the adapter, which puts a module of its own in the place of the embedding.
+        self.noise = Neftune(plain, recipe.neftune_alpha) if recipe.neftune_alpha else None
         frozen = (
             freeze_embeddings(model, ready.new_ids) if recipe.freeze == "embeddings" and not recipe.lora_rank else []
         )
@@ -101,6 +105,8 @@ class Loop:
         if self.state:
             load_state(self.state[0], model, optimizer)
             self.step = self.state[1]
+        if recipe.micro_batch_tokens > 1:
+            prove_isolation(plain.to(self.accelerator.device), self.accelerator.device)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.model.train()
 
@@ -122,7 +128,8 @@ class Loop:
         if self.main:
             self.log.checkpoint(self.recipe.epochs, self.step, self.run.folder)
             self.log_end("done")
-            shutil.rmtree(states_folder(self.run.folder), ignore_errors=True)
+            self.finished = True
+            shutil.rmtree(states_folder(self.run.folder, self.run.id), ignore_errors=True)
             self.plugins.call("after_train", run=self.run, checkpoint=self.run.folder)
 
     def one_step(self, epoch: int, members: list[int]) -> None:
@@ -212,7 +219,7 @@ class Loop:
             self.log.steps(self.pending)
             self.pending = []
             model = self.accelerator.unwrap_model(self.model)
-            save_state(states_folder(self.run.folder), self.step, model, self.optimizer.optimizer)
+            save_state(states_folder(self.run.folder, self.run.id), self.step, model, self.optimizer.optimizer)
 
     def save(self, folder: Path) -> None:
         if not self.main:
@@ -225,15 +232,15 @@ class Loop:
             tokenizer.chat_template = renderer.chat_template(tokenizer, self.ready.eot)
         about = card(self.run, self.step)
         if self.recipe.lora_rank:
-            size = save_adapter(model, folder / "adapter")
-            about += f"\nLoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`.\n"
 
-            def prove(built: Path) -> None:
+            def finish(built: Path) -> str:
+                size = save_adapter(model, built / "adapter")
                 # bfloat16 keeps eight bits: a merge into it cannot come closer than that.
+                exact = self.saved_dtype == torch.float32
                 prove_merge(model, load_model(built), self.ready.rendered[0].ids[:32], 1e-4 if exact else 3e-2)
+                return f"\nLoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`.\n"
 
-            exact = self.saved_dtype == torch.float32
-            save(plain, tokenizer, folder, self.saved_dtype, about, merged_state(model), prove)
+            save(plain, tokenizer, folder, self.saved_dtype, about, merged_state(model), finish)
             model.train()
         else:
             save(plain, tokenizer, folder, self.saved_dtype, about, model.state_dict())

@@ -46,7 +46,12 @@ def check_folder(folder: str | Path, weights: bool = True) -> Path:
         raise LimaError(f"{folder} has no *.safetensors weights.{hint}")
     index = path / "model.safetensors.index.json"
     if index.is_file():
-        wanted = set(json.loads(index.read_text())["weight_map"].values())
+        try:
+            wanted = set(json.loads(index.read_text())["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            raise LimaError(
+                f"{index} is malformed ({type(e).__name__}: {e}). Copy it from the base model again."
+            ) from None
         missing = sorted(n for n in wanted if not (path / n).is_file())
         if missing:
             raise LimaError(
@@ -178,12 +183,12 @@ def save(
     dtype: torch.dtype,
     card: str,
     state: dict[str, torch.Tensor],
-    prove: Callable[[Path], None] | None = None,
+    finish: Callable[[Path], str] | None = None,
 ) -> None:
     """Write a complete Hugging Face folder, or nothing: it is built beside its place and moved there file by file
 
-    `state` is what is saved under the model's configuration; `prove` may look at the finished folder and refuse it. config.json
-    comes last, so that a folder without it is known to be unfinished."""
+    `state` is what is saved under the model's configuration; `finish` may look at the built folder, refuse it or add to it, and
+    gives a text for the card. config.json comes last, so that a folder without it is known to be unfinished."""
     from safetensors import SafetensorError
 
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -198,25 +203,26 @@ def save(
         model.config.dtype = dtype
         model.save_pretrained(building, state_dict=state)
         tokenizer.save_pretrained(building)
-        (building / "README.md").write_text(card, encoding="utf-8")
-        if prove:
-            prove(building)
+        (building / "README.md").write_text(card + (finish(building) if finish else ""), encoding="utf-8")
         folder.mkdir(exist_ok=True)
         for file in sorted(building.iterdir(), key=lambda f: (f.name == "config.json", f.name)):
-            with open(file, "rb") as f:
-                os.fsync(f.fileno())
+            if file.is_dir():  # an adapter, or a tokenizer's further templates
+                shutil.rmtree(folder / file.name, ignore_errors=True)
+            else:
+                with open(file, "rb") as f:
+                    os.fsync(f.fileno())
             os.replace(file, folder / file.name)
     except (OSError, SafetensorError) as e:  # a full disk is the one or the other
-        raise LimaError(f"Cannot save the model to {folder}: {e}. Free some space or choose another folder.") from e
+        raise LimaError(f"Cannot save the model to {folder}: {e}. Make room there, or choose another --out.") from e
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def saved_dtype(base: Path) -> torch.dtype:
+def saved_dtype(base: Path, trust_remote_code: bool = False) -> torch.dtype:
     """The dtype of the base's weights, which the checkpoint keeps"""
     from transformers import AutoConfig
 
-    dtype = AutoConfig.from_pretrained(base, local_files_only=True).dtype
+    dtype = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=trust_remote_code).dtype
     return dtype if isinstance(dtype, torch.dtype) else torch.float32
 
 

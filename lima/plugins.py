@@ -22,7 +22,17 @@ from lima import __version__, hookspecs
 from lima.errors import LimaError, did_you_mean
 
 CORE = "lima-tune"
-KINDS = ("sources", "renderers", "base_models", "models", "graders", "evaluations", "migrations")
+NEEDED = {
+    "sources": ("description", "licence", "examples"),
+    "renderers": ("name", "description", "renders", "end_of_turn", "special_tokens", "render", "prompts"),
+    "base_models": ("description", "folder"),
+    "models": ("description", "open"),
+    "graders": ("description", "grade"),
+    "evaluations": ("description", "licence", "grader"),
+    "migrations": ("apply", "pending", "applied"),
+}
+"What an object of each kind must have"
+KINDS = tuple(NEEDED)
 
 
 @dataclass
@@ -155,7 +165,9 @@ class Plugins:
                 entries: dict[str, Any] = {}
                 try:
                     caller(register=entries.__setitem__)
-                except Exception as e:
+                    _check_entries(kind, entries)
+                # SystemExit too, here and below: a plugin must not end the command line.
+                except (Exception, SystemExit) as e:
                     self._disable(plugin, f"register_{kind} failed: {type(e).__name__}: {e}")
                     continue
                 for name, thing in entries.items():
@@ -176,7 +188,7 @@ class Plugins:
             before = dict(cli.commands)
             try:
                 caller(cli=cli)
-            except Exception as e:
+            except (Exception, SystemExit) as e:
                 cli.commands = before
                 self._disable(plugin, f"register_commands failed: {type(e).__name__}: {e}")
                 continue
@@ -194,13 +206,22 @@ def _wanted() -> list[str] | None:
     return None if value is None else [n.strip() for n in value.split(",") if n.strip()]
 
 
+def _check_entries(kind: str, entries: dict[str, Any]) -> None:
+    """Raise LimaError for a registered object without what its kind must have (see lima.hookspecs)"""
+    for name, thing in entries.items():
+        missing = [a for a in NEEDED[kind] if not hasattr(thing, a)]
+        if missing:
+            raise LimaError(f"the {singular(kind)} {name!r} has no {missing[0]!r}; expected {', '.join(NEEDED[kind])}")
+
+
 def _distribution(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist else entry.module
+    # A half-removed distribution has entry points left, but no name any more.
+    return (entry.dist.name if entry.dist else None) or entry.module
 
 
 def _load(plugins: Plugins, entry: EntryPoint) -> None:
     name = _distribution(entry)
-    version = entry.dist.version if entry.dist else ""
+    version = (entry.dist.version if entry.dist else None) or ""
     if name in {p.name for p in plugins.all}:
         # One distribution may have several entry points; each needs a name of its own.
         name = f"{name}:{entry.name}"

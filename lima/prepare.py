@@ -82,11 +82,22 @@ def open_source(spec: str, plugins: Plugins) -> Source:
             )
         name, argument = able[0], spec
     source = registry.find(name)
-    records = tuple(source.examples(argument or None))
+    owner = registry.owners[name]
+    try:
+        records = tuple(source.examples(argument or None))
+    except LimaError:
+        raise
+    except Exception as e:
+        raise LimaError(f"Source {name!r} of plugin {owner!r} failed: {type(e).__name__}: {e}") from e
+    strange = next((r for r in records if not isinstance(r, Record)), None)
+    if strange is not None:
+        raise LimaError(
+            f"Source {name!r} of plugin {owner!r} yielded {type(strange).__name__}; expected lima.Example or Record."
+        )
     if not records:
         raise LimaError(f"The source {spec!r} has no example.")
     licences = sorted({r.licence for r in records if r.licence}) or [source.licence]
-    return Source(spec, registry.owners[name], ", ".join(licences), records)
+    return Source(spec, owner, ", ".join(licences), records)
 
 
 def first_row(path: Path) -> Any:
@@ -98,11 +109,11 @@ def first_row(path: Path) -> Any:
                 raise LimaError(f"{path} is empty. Expected one JSON object a line.")
             try:
                 value = json.loads(line)
-            except ValueError as broken:
+            except (ValueError, RecursionError) as broken:
                 file.seek(0)
                 try:
                     value = json.load(file)
-                except ValueError:
+                except (ValueError, RecursionError):
                     raise LimaError(f"{path}, line 1: not JSON ({broken}). Expected JSONL or a JSON array.") from None
     except UnicodeDecodeError as e:
         raise LimaError(f"{path} is not UTF-8 text (byte {e.start}). Convert it, then try again.") from None
@@ -124,6 +135,15 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
         raise LimaError(
             "The recipe names no source. Use --source FILE.jsonl, or `lima sources` for the registered ones."
         )
+    twice = sorted({s for s in recipe.sources if recipe.sources.count(s) > 1})
+    if twice:
+        raise LimaError(f"The source {twice[0]!r} is named twice. To weigh it more, give its examples a weight.")
+    owners = {p.name for p in plugins.all}
+    for table in recipe.plugins:
+        if table not in owners:
+            raise LimaError(
+                f"The recipe has a table for plugin {table!r}, which is not installed.{did_you_mean(table, owners)}"
+            )
     opened = [open_source(spec, plugins) for spec in recipe.sources]
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)

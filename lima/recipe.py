@@ -101,10 +101,15 @@ class Recipe:
         """A copy with some keys changed; 'NAME.key' goes to the table of plugin NAME"""
         changed = dict(settings)
         tables = {name: dict(table) for name, table in self.plugins.items()}
+        given = changed.pop("plugins", {})
+        if not isinstance(given, dict) or not all(isinstance(table, dict) for table in given.values()):
+            raise LimaError(f"Recipe: plugins is {given!r}; expected tables, one a plugin.")
         for key in [k for k in changed if "." in k]:
             name, _, inner = key.partition(".")
+            if not name or not inner:
+                raise LimaError(f"{key!r} is no key of a recipe; for a plugin's own table write NAME.key.")
             tables.setdefault(name, {})[inner] = changed.pop(key)
-        for name, table in changed.pop("plugins", {}).items():
+        for name, table in given.items():
             tables.setdefault(name, {}).update(table)
         known = {f.name for f in fields(self)}
         for key in changed:

@@ -8,7 +8,7 @@ that inference would prompt with. Knows one renderer, `plain`, and nothing of te
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from lima.errors import LimaError
@@ -39,6 +39,8 @@ class Rendered:
     weights: list[float]
     "One per id; 0 is not trained"
     spans: list[Span]
+    muted: list[tuple[int, int]] = field(default_factory=list)
+    "Token ranges of answers that must carry no loss, whatever the prompt weight"
 
     @property
     def trained(self) -> int:
@@ -215,22 +217,24 @@ def fit(rendered: Rendered, max_tokens: int, eot_id: int) -> tuple[Rendered | No
     whole = [s for s in rendered.spans if s.stop <= max_tokens]
     if whole:
         stop = whole[-1].stop
-        cut = Rendered(rendered.ids[:stop], rendered.weights[:stop], whole)
+        muted = [(a, b) for a, b in rendered.muted if b <= stop]
+        cut = Rendered(rendered.ids[:stop], rendered.weights[:stop], whole, muted)
         return cut, "cut", f"{total} tokens; kept {len(whole)} of {len(rendered.spans)} answers in {stop}"
     first = rendered.spans[0]
     if first.start + 2 > max_tokens:
         return None, "dropped", f"its first prompt alone has {first.start} tokens of at most {max_tokens}"
     ids = [*rendered.ids[: max_tokens - 1], eot_id]
     cut = Rendered(ids, rendered.weights[:max_tokens], [replace(first, stop=max_tokens)])
-    return cut, "cut", f"{total} tokens; its only answer was trimmed to fit {max_tokens}"
+    return cut, "cut", f"{total} tokens; its first answer was trimmed to fit {max_tokens}"
 
 
 def with_prompt_weight(rendered: Rendered, weight: float) -> Rendered:
     """Give every token outside the answers, but the first, this weight (2405.14394: a low one helps with little data)"""
     if not weight:
         return rendered
-    answers = {i for s in rendered.spans for i in range(s.start, s.stop)}
-    weights = [w if i in answers or i == 0 else weight for i, w in enumerate(rendered.weights)]
+    ranges = [(s.start, s.stop) for s in rendered.spans] + rendered.muted
+    settled = {0} | {i for start, stop in ranges for i in range(start, stop)}
+    weights = [w if i in settled else weight for i, w in enumerate(rendered.weights)]
     return replace(rendered, weights=weights)
 
 

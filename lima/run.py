@@ -47,9 +47,10 @@ class Run:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def environment() -> dict[str, str]:
-    """Python, platform and the versions of the libraries that decide a result"""
+def environment(processes: int) -> dict[str, str]:
+    """Python, platform, processes and the versions of the libraries that decide a result"""
     found = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
+    found["processes"] = str(processes)
     for name in ("lima-tune", "torch", "transformers", "tokenizers", "accelerate", "peft", "numpy"):
         try:
             found[name] = version(name)
@@ -127,5 +128,12 @@ class RunLog:
         with self.store.write() as db:
             db.table("runs").update(
                 self.run.id,
-                {"status": status, "message": message, "finished": now(), "steps": steps, "seconds": seconds},
+                {"status": status, "message": message, "finished": now(), "steps": steps},
             )
+            # A resumed run adds to what it took before.
+            db.execute("update runs set seconds = coalesce(seconds, 0) + ? where id = ?", [seconds, self.run.id])
+
+    def note(self, message: str) -> None:
+        """What went wrong after the run was done"""
+        with self.store.write() as db:
+            db.table("runs").update(self.run.id, {"message": message})

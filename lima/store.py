@@ -178,6 +178,6 @@ def _explained(path: Path) -> Iterator[None]:
             "disk I/O": "The disk failed or is full: free some space; what was committed before is safe.",
         }
         hint = next((a for k, a in advice.items() if k in text), None)
-        if hint is None and isinstance(e, sqlite3.DatabaseError):
-            raise
+        if hint is None and isinstance(e, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise  # a mistake of ours or of a plugin's, not of the file
         raise LimaError(f"Cannot use the database {path}: {text}. {hint or 'Choose another with -d FILE.'}") from e

@@ -3,16 +3,18 @@
 Knows nothing of how a step is made; that is `lima.loop`.
 """
 
-import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from accelerate import Accelerator, PartialState
+from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
 from lima.checkpoint import newest_state, states_folder
-from lima.errors import LimaError
+from lima.errors import Interrupted, LimaError
 from lima.loop import Loop, OnStep
 from lima.model import folder_hash, pick_device
 from lima.plugins import Plugins, load_plugins
@@ -28,21 +30,14 @@ def fine_tune(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_s
     LimaError for anything wrong with recipe, examples, base or disk, before the first step where it can be known. On any
     error and on Ctrl-C the run's row says how far it came; `resume` goes on from there."""
     plugins = plugins or load_plugins()
-    pick_device(recipe.device)  # a GPU that is not there is said before anything is read
-    run_id = new_run_id()
+    accelerator = _accelerator(recipe)  # a GPU that is not there is said before anything is read
+    run_id = broadcast_object_list([new_run_id()])[0]  # of several processes, the main one's
     folder = Path(recipe.out or f"lima-runs/{run_id}").resolve()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LimaError(f"{folder} exists and is not empty. Choose another --out, or remove it first.")
+    _check_out(folder)
     ready = prepare(recipe, plugins)
     run = _record(run_id, recipe, folder, ready, store, plugins)
-
-    def begin(log: RunLog) -> None:
-        shutil.rmtree(
-            states_folder(folder), ignore_errors=True
-        )  # of an abandoned run that was to end in the same place
-        log.start(ready.examples)
-
-    return _go(Loop(run, ready, RunLog(store, run), plugins, on_step), begin)
+    loop = Loop(run, ready, RunLog(store, run), plugins, on_step, accelerator)
+    return _go(loop, lambda log: log.start(ready.examples))
 
 
 def resume(
@@ -67,6 +62,10 @@ def resume(
         )
     if row["status"] == "done":
         raise LimaError(f"Run {row['id']} is done: its model is in {row['folder']}. There is nothing to resume.")
+    others = store.rows("select run from checkpoints where folder = ? and run != ?", [row["folder"], row["id"]])
+    if others and (Path(row["folder"]) / "config.json").is_file():
+        raise LimaError(f"{row['folder']} holds the model of run {others[0]['run']} by now. Move it away, then resume.")
+    accelerator = _accelerator(recipe)
     ready = prepare(recipe, plugins)
     run = _record(row["id"], recipe, Path(row["folder"]), ready, store, plugins)
     if run.base_hash != row["base_hash"]:
@@ -81,8 +80,8 @@ def resume(
         raise LimaError(
             f"The source {changed[0]!r} has changed since run {run.id} was started. Restore it, or start a new run."
         )
-    loop = Loop(run, ready, RunLog(store, run), plugins, on_step)
-    loop.state = newest_state(states_folder(run.folder))
+    loop = Loop(run, ready, RunLog(store, run), plugins, on_step, accelerator)
+    loop.state = newest_state(states_folder(run.folder, run.id))
     return _go(loop, lambda log: log.reopen(loop.state[1] if loop.state else 0))
 
 
@@ -103,7 +102,7 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
             for p in plugins.loaded
             if p.module is not None
         ),
-        environment=environment(),
+        environment=environment(PartialState().num_processes),
     )
 
 
@@ -116,12 +115,34 @@ def _go(loop: Loop, open_log: Callable[[RunLog], None]) -> Run:
             loop.run_all()
         except BaseException as e:
             status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
+            message = str(e) or type(e).__name__
             try:
-                loop.log_end(status, str(e) or type(e).__name__)
+                if loop.finished:  # a plugin's after_train: the model is there all the same
+                    loop.log.note(message)
+                else:
+                    loop.log_end(status, message)
             except LimaError as worse:  # a full disk, say: what stopped the run must stay what is reported
                 e.add_note(str(worse))
+            if isinstance(e, KeyboardInterrupt):
+                raise Interrupted(loop.run.id, loop.step) from e
             raise
     return loop.run
+
+
+def _accelerator(recipe: Recipe) -> Accelerator:
+    return Accelerator(cpu=pick_device(recipe.device) == "cpu")
+
+
+def _check_out(folder: Path) -> None:
+    """Raise LimaError unless a checkpoint could be written there: before the work, not after it"""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise LimaError(f"{folder} exists and is not empty. Choose another --out, or remove it first.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+    except OSError as e:
+        raise LimaError(f"Cannot write to {folder.parent}: {e.strerror}. Choose another --out.") from None
 
 
 @contextmanager

@@ -82,8 +82,8 @@ def test_preview_shows_control_characters_instead_of_obeying_them(base, tmp_path
     file.write_text(json.dumps({"prompt": "a\x1b[31mb\u202e", "response": "c\x07"}) + "\n")
     out = lima("preview", "--base", base, "--source", file, FORCE_COLOR="1").stdout
     plain = re.sub(r"\x1b\[[0-9;]*m", "", out)
-    assert "\\x1b" in plain
-    assert "\\x07" in plain
+    assert "⟨U+001B⟩" in plain
+    assert "⟨U+0007⟩" in plain
     assert "\x1b[31mb" not in out
     assert "\u202e" not in out
 
@@ -112,6 +112,28 @@ class Done:
         self.stdout, self.stderr = capfd.readouterr()
 
 
+def test_an_array_of_pairs_is_read(tmp_path, capfd):
+    file = bad(tmp_path, b'[{"prompt": "a", "response": "b"}, {"prompt": "c", "response": "d"}]')
+    assert json.loads(Done(capfd, "sources", "show", file, "--json").stdout)["examples"] == 2
+
+
+def test_another_programs_database_is_said_in_a_sentence(tmp_path, capfd):
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "other.db") as db:
+        db.execute("create table runs (x)")
+    db.close()
+    done = Done(capfd, "runs", "-d", tmp_path / "other.db")
+    assert done.returncode == 1
+    assert "already exists. Choose another with -d FILE." in done.stderr
+
+
+def test_an_error_cannot_write_to_the_terminal(capfd):
+    done = Done(capfd, "train", "x\x1b]0;owned\x07")
+    assert "⟨U+001B⟩]0;owned⟨U+0007⟩" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
 def test_a_byte_order_mark_is_forgiven(tmp_path, capfd):
     file = bad(tmp_path, b'\xef\xbb\xbf{"prompt": "a", "response": "b"}\n')
     assert json.loads(Done(capfd, "sources", "show", file, "--json").stdout)["examples"] == 1
@@ -134,9 +156,15 @@ def bad(tmp_path, text):
             "line 2: expected text in 'response', found keys 'prompt'",
         ),
         (b'{"prompt": "a", "response": 3}\n', "line 1: expected text in 'response', found 'response' is int"),
-        (b'{"prompt": "a", "response": "b", "weight": -1}\n', "'weight' is -1; expected a number of 0 or more"),
+        (b'{"prompt": "a", "response": "b", "weight": -1}\n', "'weight' is -1; expected a number from 0 to 1,000,000"),
         (b'{"prompt": "a", "response": "b", "weight": 0}\n', "no token is trained"),
-        (b'{"prompt": "a", "response": "\\ud800"}\n', "'response' holds half of a character"),
+        (b'{"prompt": "a", "response": "\\ud800"}\n', "line 1: a text holds half of a character"),
+        (b'{"id": "\\ud800", "prompt": "a", "response": "b"}\n', "line 1: a text holds half of a character"),
+        (
+            b'{"prompt": "a", "response": "b", "weight": 1' + b"0" * 400 + b"}\n",
+            "expected a number from 0 to 1,000,000",
+        ),
+        (b"[" * 100_000, "line 1: not JSON"),
         (b'{"text": "a"}\n', "no source reads rows with 'text'. Name the format, for example pairs:"),
         (b'{"prompt": "\xff", "response": "b"}\n', "is not UTF-8 text"),
     ],
@@ -179,14 +207,23 @@ def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, cap
         (["train", "--base", "BASE", "--source", "PAIRS", "--set", "epoch=1"], 1, "Did you mean 'epochs'?"),
         (["train", "--base", "BASE", "--source", "PAIRS", "--set", "device=cuda"], 1, "torch sees no GPU here"),
         (["train", "no-such.toml"], 1, "Cannot read the recipe no-such.toml: No such file"),
+        (["train", "--base", "BASE", "--source", "PAIRS", "--source", "PAIRS"], 1, "is named twice. To weigh it more"),
+        (["train", "--base", "BASE", "--source", "PAIRS", "--out", "PAIRS/out"], 1, "Cannot write to"),
+        (["train", "--base", "BASE", "--source", "PAIRS", "--out", "/proc/no/out"], 1, "Cannot write to /proc/no"),
+        (
+            ["train", "--base", "BASE", "--source", "PAIRS", "--set", "lima-x.k=1"],
+            1,
+            "plugin 'lima-x', which is not installed",
+        ),
+        (["train", "--base", "BASE", "--source", "PAIRS", "--set", "plugins=3"], 1, "plugins is 3; expected tables"),
+        (["train", "--base", "BASE", "--source", "PAIRS", "--set", ".k=1"], 1, "'.k' is no key of a recipe"),
         (["runs", "show", "x"], 1, "There is no run 'x' in"),
         (["sources", "show", "x"], 1, "There is no source and no file 'x'."),
         (["uninstall", "lima-tune"], 1, "lima-tune is lima itself"),
     ],
 )
 def test_bad_input_gets_a_sentence(base, pairs, capfd, arguments, code, message):
-    names = {"BASE": str(base), "PAIRS": str(pairs)}
-    done = Done(capfd, *[names.get(a, a) for a in arguments])
+    done = Done(capfd, *[a.replace("BASE", str(base)).replace("PAIRS", str(pairs)) for a in arguments])
     assert done.returncode == code, done.stderr
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

@@ -25,6 +25,16 @@ def test_the_size_follows_each_examples_length():
     assert torch.equal(embedding(ids), clean)
 
 
+def test_it_is_felt_under_lora_with_a_new_token_too(base, pairs, tmp_path):
+    losses = []
+    for alpha in (0.0, 50.0):
+        recipe = Recipe(base=str(base), sources=(str(pairs),), out=str(tmp_path / f"o{alpha}"), epochs=1, lora_rank=2)
+        with Store(tmp_path / f"{alpha}.db") as store:
+            fine_tune(recipe.with_values({"neftune_alpha": alpha}), store)
+            losses.append(store.rows("select loss from steps order by step")[0]["loss"])
+    assert losses[0] != losses[1]
+
+
 def test_it_changes_training_and_repeats_under_a_seed(base, pairs, tmp_path):
     def losses(name, alpha):
         recipe = Recipe(base=str(base), sources=(str(pairs),), out=str(tmp_path / name), epochs=1, neftune_alpha=alpha)

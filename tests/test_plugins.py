@@ -10,6 +10,7 @@ import pytest
 
 import lima
 from lima.errors import LimaError
+from lima.prepare import open_source
 from lima.testing import only_plugins
 
 
@@ -176,14 +177,48 @@ def test_a_registration_that_fails_disables_its_plugin_only():
         def register_sources(self, register):
             raise OSError("gone")
 
+    class Mine:
+        description, licence = "none", "CC0-1.0"
+
+        def examples(self, argument):
+            raise KeyError("oops")
+
+    class Half:
+        @lima.hookimpl
+        def register_sources(self, register):
+            register("half", object())
+
+    class Quitter:
+        @lima.hookimpl
+        def register_sources(self, register):
+            raise SystemExit(3)
+
     class Good:
         @lima.hookimpl
         def register_sources(self, register):
-            register("mine", object())
+            register("mine", Mine())
 
-    with only_plugins(lima_bad=Bad(), lima_good=Good()) as plugins:
+    with only_plugins(lima_bad=Bad(), lima_half=Half(), lima_quitter=Quitter(), lima_good=Good()) as plugins:
         assert sorted(plugins.registry("sources")) == ["mine", "pairs"]
-        assert [(p.name, p.error) for p in plugins.broken] == [("lima-bad", "register_sources failed: OSError: gone")]
+        assert [(p.name, p.error) for p in plugins.broken] == [
+            ("lima-bad", "register_sources failed: OSError: gone"),
+            (
+                "lima-half",
+                "register_sources failed: LimaError: the source 'half' has no 'description'; "
+                "expected description, licence, examples",
+            ),
+            ("lima-quitter", "register_sources failed: SystemExit: 3"),
+        ]
+        with pytest.raises(LimaError, match="Source 'mine' of plugin 'lima-good' failed: KeyError: 'oops'"):
+            open_source("mine", plugins)
+
+
+def test_a_half_removed_distribution_does_not_take_the_command_line_down(site):
+    info = site / "lima_gone-1.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[lima]\ngone = lima_gone\n")
+    done = run(site, "plugins", "--json", load="gone")
+    assert [(p["name"], p["status"]) for p in json.loads(done.stdout)] == [("lima_gone", "broken")]
 
 
 def test_a_plugins_content_hash_follows_its_code(tmp_path, monkeypatch):

@@ -154,7 +154,7 @@ def test_cutting_keeps_whole_answers_and_the_final_eot():
     assert fit(two, 4, 99) == (
         Rendered([0, 1, 2, 99], [0, 0, 1, 1], [Span(2, 4, "a")]),
         "cut",
-        "10 tokens; its only answer was trimmed to fit 4",
+        "10 tokens; its first answer was trimmed to fit 4",
     )
     assert fit(two, 3, 99) == (None, "dropped", "its first prompt alone has 2 tokens of at most 3")
 

@@ -96,6 +96,20 @@ def test_killed_at_twenty_random_moments_the_weights_and_losses_are_the_same_bit
         assert_equal(whole, tmp_path / "out", store)
 
 
+def test_each_run_resumes_from_its_own_states_though_both_end_in_one_folder(whole, base, tmp_path):
+    with Store(tmp_path / "l.db") as store:
+        runs = []
+        for seed, step in ((0, 7), (1, 4)):
+            with pytest.raises(Stop):
+                fine_tune(recipe(base, whole[0], tmp_path / "out", seed=seed), store, on_step=stop_at(step))
+            runs.append(store.rows("select id from runs where seed = ?", [seed])[0]["id"])
+        resume(runs[0], store)
+        found = load_file(tmp_path / "out" / "model.safetensors")
+        assert [n for n in whole[1] if not torch.equal(found[n], whole[1][n])] == []
+        with pytest.raises(LimaError, match=f"out holds the model of run {runs[0]} by now. Move it away, then resume."):
+            resume(runs[1], store)
+
+
 def test_lora_resumes_to_the_same_bits_too(whole, base, tmp_path):
     wanted = [recipe(base, whole[0], tmp_path / name, lora_rank=4, lora_dropout=0.1) for name in ("a", "b")]
     with Store(tmp_path / "l.db") as store:
@@ -116,7 +130,7 @@ def test_a_torn_state_is_passed_over(whole, base, tmp_path):
     with Store(tmp_path / "l.db") as store:
         with pytest.raises(Stop):
             fine_tune(recipe(base, whole[0], tmp_path / "out"), store, on_step=stop_at(8))
-        states = states_folder(tmp_path / "out")
+        states = states_folder(tmp_path / "out", store.rows("select id from runs")[0]["id"])
         (state,) = states.glob("step-*")
         assert newest_state(states) == (state, 6)
         torn = states / "step-00000007"

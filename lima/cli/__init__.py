@@ -13,6 +13,7 @@ import click
 from lima import __version__
 from lima.cli import listings, plan, plugins, preview, runs, train
 from lima.errors import LimaError, did_you_mean
+from lima.hostile import visible
 from lima.plugins import Plugins, load_plugins
 
 
@@ -54,8 +55,10 @@ def warn(loaded: Plugins, already: Iterable[str] = ()) -> set[str]:
     for plugin in loaded.broken:
         if plugin.name not in already:
             click.echo(
-                f"Warning: plugin {plugin.name!r} is not loaded: {plugin.error.rstrip('.')}. "
-                f"Remove it with `lima uninstall {plugin.name.partition(':')[0]}`, or see `lima plugins`.",
+                visible(
+                    f"Warning: plugin {plugin.name!r} is not loaded: {plugin.error.rstrip('.')}. "
+                    f"Remove it with `lima uninstall {plugin.name.partition(':')[0]}`, or see `lima plugins`."
+                ),
                 err=True,
             )
     return {p.name for p in loaded.broken}
@@ -68,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     except LimaError as e:
         if os.environ.get("LIMA_DEBUG"):
             raise
-        click.echo(f"Error: {e}", err=True)
+        click.echo(visible(f"Error: {e}"), err=True)  # a template of a downloaded model may have written it
         sys.exit(1)
     except click.ClickException as e:
         e.show()

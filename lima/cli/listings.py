@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from lima.cli.show import harmless, json_option, print_fields, print_json, print_rows
+from lima.cli.show import json_option, print_fields, print_json, print_rows
+from lima.hostile import visible
 from lima.plugins import load_plugins, singular
 
 
@@ -59,9 +60,9 @@ def show_source(name: str, number: int, as_json: bool) -> None:
         return
     print_fields(row, as_json)
     for record in source.records[:number]:
-        click.echo(f"\n{harmless(record.id)}  {harmless(record.provenance)}")
+        click.echo(f"\n{visible(record.id)}  {visible(record.provenance)}")
         for key, value in record.content().items():
-            click.echo(f"  {key}: {harmless(value if isinstance(value, str) else repr(value))}")
+            click.echo(f"  {key}: {visible(value if isinstance(value, str) else repr(value))}")
 
 
 COMMANDS = (

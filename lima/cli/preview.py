@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from lima.cli.show import harmless, json_option, print_json
+from lima.cli.show import json_option, print_json
 from lima.cli.train import read_recipe, recipe_options
+from lima.hostile import visible
 
 
 @click.command()
@@ -25,14 +26,15 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
 
     ready = prepare(read_recipe(**options), load_plugins())
     end = ready.tokenizer.convert_tokens_to_ids(ready.eot)
-    status = {(e["source"], e["example"]): e for e in ready.examples}
+    # Both in the order of the sources, the dropped ones left out.
+    kept = [e for e in ready.examples if e["status"] != "dropped"]
     seen: dict[str, int] = {}
     shown = []
-    for record, rendered in zip(ready.records, ready.rendered, strict=True):
-        seen[record.source] = seen.get(record.source, 0) + 1
-        if (only is None and seen[record.source] <= number) or record.id == only:
+    for record, rendered, row in zip(ready.records, ready.rendered, kept, strict=True):
+        seen[row["source"]] = seen.get(row["source"], 0) + 1
+        if (only is None and seen[row["source"]] <= number) or record.id == only:
             tokens = [ready.tokenizer.decode([i]) for i in rendered.ids]
-            shown.append((record, rendered, tokens))
+            shown.append((record, rendered, tokens, row["status"]))
     if not shown:
         raise LimaError(f"No example has the id {only!r}. The first is {ready.records[0].id!r}.")
     if as_json:
@@ -41,13 +43,13 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
                 {
                     "example": record.id,
                     "source": record.source,
-                    "status": next((e["status"] for k, e in status.items() if k[1] == record.id), "kept"),
+                    "status": status,
                     "tokens": [
                         {"id": i, "text": t, "weight": w}
                         for i, t, w in zip(rendered.ids, tokens, rendered.weights, strict=True)
                     ],
                 }
-                for record, rendered, tokens in shown
+                for record, rendered, tokens, status in shown
             ]
         )
         return
@@ -59,17 +61,14 @@ def _print(shown: list[Any], end: int, eot: str) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    for record, rendered, tokens in shown:
-        console.print(
-            Text(
-                harmless(f"{record.source} · {record.id} · {len(rendered.ids)} tokens, {rendered.trained} trained "),
-                style="bold",
-            )
-        )
+    for record, rendered, tokens, status in shown:
+        remark = "" if status == "kept" else f", {status}"
+        head = f"{record.source} · {record.id} · {len(rendered.ids)} tokens, {rendered.trained} trained{remark}"
+        console.print(Text(visible(head), style="bold"))
         line = Text()
         for number, (i, token, weight) in enumerate(zip(rendered.ids, tokens, rendered.weights, strict=True)):
             style = "bright_black" if not weight else "bold black on green" if i == end else "green"
-            line.append(harmless(token).replace("\n", "↵\n"), style=f"{style}{' underline' if number % 2 else ''}")
+            line.append(visible(token).replace("\n", "↵\n"), style=f"{style}{' underline' if number % 2 else ''}")
         console.print(line, soft_wrap=True)
         console.print()
     console.print(

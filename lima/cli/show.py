@@ -4,19 +4,12 @@ Knows nothing of what is printed.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-# C0 and C1 controls but tab and newline, and the marks that reorder or hide text.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-
-
-def harmless(text: str) -> str:
-    """Text with control, zero-width and bidirectional characters written out, so that a terminal shows what is there"""
-    return _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
+from lima.hostile import visible
 
 
 def print_json(value: Any) -> None:
@@ -48,7 +41,7 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str, column
             no_wrap=name in ("id", "run"),
         )
     for row in rows:
-        table.add_row(*(Text(harmless("" if row.get(n) is None else _cell(row[n]))) for n in names))
+        table.add_row(*(Text(visible("" if row.get(n) is None else _cell(row[n]))) for n in names))
     Console().print(table)
 
 
@@ -59,7 +52,7 @@ def print_fields(row: dict[str, Any], as_json: bool) -> None:
         return
     width = max(map(len, row))
     for name, value in row.items():
-        click.echo(f"{name.replace('_', ' '):<{width}}  {harmless(_cell(value))}")
+        click.echo(f"{name.replace('_', ' '):<{width}}  {visible(_cell(value))}")
 
 
 def _cell(value: Any) -> str:

@@ -1,11 +1,13 @@
 """`lima train`: a recipe from a file and flags, a progress bar, and what a person sees when it ends."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from lima.cli.show import database_option, json_option, print_json, print_rows
+from lima.errors import Interrupted
 from lima.recipe import Recipe, parse_setting
 
 
@@ -83,7 +85,9 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
                 else resume(resumed or "", store, None, on_step, changes)
             )
 
-        _print_end(_with_bar(start, store), store, as_json)
+        run = _with_bar(start, store)
+        if os.environ.get("RANK", "0") == "0":  # of several processes only the main one has written rows
+            _print_end(run, store, as_json)
 
 
 def _count(recipe: Recipe, as_json: bool) -> None:
@@ -132,17 +136,14 @@ def _with_bar(start: Callable[[Any], Any], store: Any) -> Any:
 
     try:
         return start(on_step)
-    except KeyboardInterrupt:
+    except Interrupted as e:
         if bar.live.is_started:
             bar.stop()
-        last = store.rows("select id, steps from runs order by created desc limit 1")
-        if last:
-            run, where = last[0]["id"], f"-d {store.path}"
-            click.echo(
-                f"Interrupted after step {last[0]['steps']}. Go on with `lima train --resume {run} {where}`, "
-                f"or see `lima runs show {run} {where}`.",
-                err=True,
-            )
+        click.echo(
+            f"Interrupted after step {e.step}. Go on with `lima train --resume {e.run} -d {store.path}`, "
+            f"or see `lima runs show {e.run} -d {store.path}`.",
+            err=True,
+        )
         raise
     finally:
         if bar.live.is_started:  # stopping one that never started prints an empty line

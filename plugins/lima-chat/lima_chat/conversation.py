@@ -5,6 +5,7 @@ rely on its turns alternating and ending with an answer.
 """
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,7 +96,7 @@ def problem_of(turns: tuple[Turn, ...]) -> str:
         if (
             isinstance(turn.weight, bool)
             or not isinstance(turn.weight, int | float)
-            or not 0 <= turn.weight < float("inf")
+            or not 0 <= turn.weight <= sys.float_info.max
         ):
             return f"turn {number} ({turn.role}) has weight {turn.weight!r}; expected a number of 0 or more."
         if turn.role not in expected:

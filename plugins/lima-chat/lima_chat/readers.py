@@ -4,6 +4,7 @@ Each tells its format by the first row, so `--source FILE` needs no format's nam
 nothing of how the turns are rendered.
 """
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -141,7 +142,8 @@ class Alpaca(FileSource):
         if not isinstance(row.value, dict):
             raise row.wrong(f"expected an object such as {self.SHAPE}, found {kind_of(row.value)}.")
         turns = _system(row)
-        for exchange in row.value.get("history") or []:
+        history = row.value.get("history") or []
+        for exchange in history if isinstance(history, list) else [history]:
             if not isinstance(exchange, list) or len(exchange) != 2 or not all(isinstance(t, str) for t in exchange):
                 raise row.wrong("'history' must be a list of pairs of text: [[question, answer], …].")
             turns += [Turn("user", exchange[0]), Turn("assistant", exchange[1])]
@@ -193,6 +195,8 @@ def _learning(row: Row, turn: dict[str, Any], what: str) -> tuple[bool, float]:
         raise row.wrong(f"{what} has train {train!r}; expected true or false.")
     if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float)):
         raise row.wrong(f"{what} has weight {weight!r}; expected a number of 0 or more.")
+    if isinstance(weight, int) and abs(weight) > sys.float_info.max:
+        raise row.wrong(f"{what} has a weight of {len(str(abs(weight)))} digits; expected a number such as 1 or 0.5.")
     return train is None or bool(train), 1.0 if weight is None else float(weight)
 
 

@@ -7,7 +7,7 @@ verifies the result. Knows nothing of where conversations or templates come from
 
 import json
 from abc import ABC, abstractmethod
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ class ChatRenderer(ABC):
             return known[key]
 
     def render(self, record: Conversation | Example, tokenizer: Any, eot: str) -> Rendered:
-        """Ids and weights: each answer that is trained, and its EOT, has the weight of its turn"""
+        """Ids and weights: each answer that is trained, and its EOT, has the weight of its turn; the others are muted"""
         conversation = Conversation.of(record)
         messages, layout = _messages(conversation.turns), self.layout(tokenizer, eot)
         with self._naming(record):
@@ -88,11 +88,16 @@ class ChatRenderer(ABC):
     ) -> Rendered:
         text, contents = layout.text(messages, prompting=False)
         ids, offsets = encode(tokenizer, text, contents)
-        stops = [stop for _, stop in offsets]
-        weights, spans = [0.0] * len(ids), []
+        starts, stops = [start for start, _ in offsets], [stop for _, stop in offsets]
+        weights, spans, muted = [0.0] * len(ids), [], []
         roles = tuple(m["role"] for m in messages)
         end = tokenizer.convert_tokens_to_ids(eot)
-        for i in conversation.trained_turns:
+        for i, turn in enumerate(conversation.turns):
+            if turn.role == "assistant" and not turn.trained:
+                a, b = _with_eot(text, contents, i, eot)
+                muted.append((bisect_right(stops, a), bisect_left(starts, b)))
+            if not turn.trained:
+                continue
             edges = layout.edges(roles, i, eot)
             a, b = contents[i][0] - edges.lead, contents[i][1] + edges.tail
             first, last = bisect_right(stops, a), bisect_right(stops, b)
@@ -107,9 +112,9 @@ class ChatRenderer(ABC):
                     f"the tokenizer joins the beginning of turn {i + 1} to the template's text before it, in {joined!r}, which "
                     "inference would not. Let the template's prompt end, or the answer begin, without white space."
                 )
-            weights[first : last + 1] = [float(conversation.turns[i].weight)] * (last + 1 - first)
+            weights[first : last + 1] = [float(turn.weight)] * (last + 1 - first)
             spans.append(Span(first, last + 1, text[a:b]))
-        return Rendered(ids, weights, spans)
+        return Rendered(ids, weights, spans, muted)
 
     def prompts(self, record: Conversation | Example, tokenizer: Any, eot: str) -> list[list[int]]:
         """For each trained answer the ids that inference would prompt with: what came before, rendered by itself"""
@@ -192,7 +197,7 @@ class OwnTemplateRenderer(ChatRenderer):
         if not template:
             raise LimaError(
                 "The renderer 'template' uses the tokenizer's own chat template, and this tokenizer has none. "
-                "Use --renderer lima, chatml, or another of `lima renderers`."
+                "Train with --renderer lima, chatml, or another of `lima renderers`."
             )
         return "of the tokenizer", template, 0
 
@@ -203,6 +208,14 @@ class OwnTemplateRenderer(ChatRenderer):
 def _named(tokenizer: Any) -> dict[str, Any]:
     """What transformers gives to a template besides the messages"""
     return {**tokenizer.special_tokens_map, "tools": None, "documents": None}
+
+
+def _with_eot(text: str, contents: Sequence[tuple[int, int]], index: int, eot: str) -> tuple[int, int]:
+    """The characters of an answer that is not learnt from, and of its EOT where the template writes one"""
+    start, stop = contents[index]
+    after = text[stop : contents[index + 1][0] if index + 1 < len(contents) else len(text)]
+    found = after.find(eot)
+    return start, stop if found < 0 or after[:found].strip() else stop + found + len(eot)
 
 
 def _messages(turns: Sequence[Turn]) -> "list[Message]":

@@ -14,7 +14,7 @@ import click
 from lima.builtin import json_lines
 from lima.errors import LimaError
 from lima.example import Example, Record
-from lima_chat.conversation import Conversation, Turn, problem_of
+from lima_chat.conversation import SURROGATE, Conversation, Turn, problem_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,12 @@ def rows(path: str) -> Iterator[Row]:
 
 
 def _array(path: str) -> Iterator[Row]:
-    text = Path(path).read_text(encoding="utf-8-sig")
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise LimaError(
+            f"{path} is not UTF-8 text ({e.reason} at byte {e.start}). Convert it, then try again."
+        ) from None
     decoder = json.JSONDecoder()
     at, counted, line, number = _skip(text, 0) + 1, 0, 1, 0
     if text[_skip(text, at) :].startswith("]"):
@@ -63,6 +68,10 @@ def _array(path: str) -> Iterator[Row]:
         except ValueError as e:
             raise LimaError(
                 f"{path}, line {getattr(e, 'lineno', line)}: not JSON ({e}). Correct row {number}."
+            ) from None
+        except RecursionError:
+            raise LimaError(
+                f"{path}, line {line}: row {number} is nested too deeply to be read. Correct it, or leave it out."
             ) from None
         yield Row(number, f"{path}, line {line}", value)
         at = _skip(text, at)
@@ -98,6 +107,11 @@ class Reading:
         kept, left_off = answered(turns)
         if problem := problem_of(tuple(kept or turns)):
             raise row.wrong(problem)
+        for what, text in (("id", name), ("licence", licence), ("origin", origin)):
+            if half := SURROGATE.search(text):
+                raise row.wrong(
+                    f"its {what} has half a character, {half[0]!r}, which is no text. Correct its encoding."
+                )
         for note in left_off:
             self.note(row, note)
         file = Path(self.path).name

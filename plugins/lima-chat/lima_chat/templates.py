@@ -16,6 +16,8 @@ import click
 from lima.errors import LimaError, did_you_mean
 
 KEYS = ("description", "eot", "tokens")
+TAKEN = ("plain", "template")
+"Renderers that come from no file"
 HEAD = re.compile(r"\{#-?[ \t]*(\w+):[ \t]*(.*?)[ \t]*-?#\}[ \t]*(?:\r?\n|$)")
 
 
@@ -68,21 +70,30 @@ def own_folder() -> Path:
 
 
 def template_files() -> Iterator[TemplateFile]:
-    """The plugin's templates and the user's, in the order of their names; LimaError when two have one name"""
+    """The plugin's templates and the user's, in the order of their names
+
+    One of the user's that is wrong, or whose name is taken, is left out with a warning on stderr: it must not take the rest
+    with it."""
     shipped = resources.files("lima_chat") / "templates"
     if not shipped.is_dir():
         raise LimaError(
             "lima-chat finds no templates: lima_chat/templates is a symbolic link to the folder templates/, and this checkout "
             "was made without symbolic links. Clone again with `git clone -c core.symlinks=true`, or install the wheel."
         )
-    files = {f.name: f for f in shipped.iterdir() if f.name.endswith(".jinja")}
+    found = {}
+    for file in shipped.iterdir():
+        if file.name.endswith(".jinja"):
+            name = file.name.removesuffix(".jinja")
+            found[name] = parse(name, file.read_text(encoding="utf-8"), str(file))
     for own in sorted(own_folder().glob("*.jinja")):
-        if own.name in files:
-            raise LimaError(f"{own} has the name of a template of lima-chat. Rename it; its name is the renderer's.")
-        files[own.name] = own
-    for name, file in sorted(files.items()):
+        name = own.name.removesuffix(".jinja")
+        if name in found or name in TAKEN:
+            click.echo(f"Skipped a template: {own} has the name of another renderer, {name!r}. Rename it.", err=True)
+            continue
         try:
-            text = file.read_text(encoding="utf-8")
+            found[name] = parse(name, own.read_text(encoding="utf-8"), str(own))
         except (OSError, UnicodeDecodeError) as e:
-            raise LimaError(f"Cannot read the template {file}: {e}. Correct or remove it.") from None
-        yield parse(name.removesuffix(".jinja"), text, str(file))
+            click.echo(f"Skipped a template: cannot read {own}: {e}. Repair or remove it.", err=True)
+        except LimaError as e:
+            click.echo(f"Skipped a template: {e} Repair or remove it.", err=True)
+    yield from (found[name] for name in sorted(found))

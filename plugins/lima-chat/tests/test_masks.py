@@ -4,7 +4,7 @@ import pytest
 
 from lima import LimaError
 from lima.example import Example
-from lima.rendering import PlainRenderer, render
+from lima.rendering import PlainRenderer, render, with_prompt_weight
 from lima_chat import Conversation, Turn
 
 THREE = Conversation(
@@ -72,6 +72,32 @@ def test_exactly_the_answers_and_their_end_of_turn_tokens_are_trained(name, star
     assert [s.text for s in rendered.spans] == ["No.", last]
     assert [w for w in rendered.weights if w] == [1.0] * 4 + [0.5] * (len(last) + 1)
     assert [rendered.ids[s.stop - 1] for s in rendered.spans] == [tokenizer.convert_tokens_to_ids(eot)] * 2
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_prompt_weight_trains_no_answer_that_is_not_learnt_from(name, renderers, ready):
+    tokenizer, eot = ready(renderers[name])
+    rendered = with_prompt_weight(render(THREE, renderers[name], tokenizer, eot), 0.1)
+    assert [tokenizer.decode(rendered.ids[a:b]) for a, b in rendered.muted] == [f"Ok, <|eot_id|>!{eot}"]
+    silent = {0} | {i for a, b in rendered.muted for i in range(a, b)}
+    assert {i for i, w in enumerate(rendered.weights) if w == 0} == silent
+    # By weight 0 as well.
+    mute = Conversation(id="m", turns=(*THREE.turns[1:2], Turn("assistant", "No.", weight=0), *THREE.turns[-2:]))
+    rendered = render(mute, renderers[name], tokenizer, eot)
+    assert [tokenizer.decode(rendered.ids[a:b]) for a, b in rendered.muted] == [f"No.{eot}"]
+
+
+def test_a_template_without_an_end_of_turn_token_after_an_answer_that_is_not_learnt_from(ready):
+    from lima_chat.renderer import TemplateRenderer
+    from lima_chat.templates import parse
+
+    body = "{% for m in messages %}|{{ m.content }}{% if loop.index == 4 %}{{ eot_token }}{% endif %}{% endfor %}"
+    renderer = TemplateRenderer(parse("mine", body + "{% if add_generation_prompt %}|{% endif %}", "mine.jinja"))
+    tokenizer, eot = ready(renderer)
+    turns = (Turn("user", "a"), Turn("assistant", "b", train=False), Turn("user", "c"), Turn("assistant", "d"))
+    rendered = render(Conversation(id="c", turns=turns), renderer, tokenizer, eot)
+    assert shown(rendered, tokenizer) == f"|a|b|c|[d][{eot}]"
+    assert [tokenizer.decode(rendered.ids[a:b]) for a, b in rendered.muted] == ["b"]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -370,6 +370,57 @@ def test_a_file_that_is_not_json_is_an_error_with_its_line(content, problem, tmp
     assert str(e.value).startswith(f"{file}{problem}")
 
 
+@pytest.mark.parametrize(
+    ("source", "row", "problem"),
+    [
+        (
+            "openai",
+            {"messages": [OPENAI["messages"][0], {"role": "assistant", "content": "b", "weight": 10**400}]},
+            "turn 2 has a weight of 401 digits; expected a number such as 1 or 0.5.",
+        ),
+        ("alpaca", {**ALPACA, "history": 3}, "'history' must be a list of pairs of text: [[question, answer], …]."),
+        *(
+            (
+                "openai" if key != "source" else "lima",
+                {**(OPENAI if key != "source" else LIMA), key: "\ud800"},
+                f"its {what} has half a character, '\\ud800', which is no text. Correct its encoding.",
+            )
+            for key, what in (
+                ("id", "id"),
+                ("conversation_id", "id"),
+                ("licence", "licence"),
+                ("license", "licence"),
+                ("source", "origin"),
+            )
+        ),
+    ],
+)
+def test_a_hostile_row_of_an_array_is_an_error_with_file_and_line(source, row, problem, read, tmp_path):
+    with pytest.raises(LimaError) as e:
+        read(f"[\n{json.dumps(row)}]", source=source)
+    assert str(e.value) == f"{tmp_path / 'talks.jsonl'}, line 2: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"[\n" + b"[" * 100_000, ", line 2: row 1 is nested too deeply to be read. Correct it, or leave it out."),
+        (
+            b"[\n" + b" " * 100_000 + b'"\xe9"]',
+            " is not UTF-8 text (invalid continuation byte at byte 100003). Convert it, then try again.",
+        ),
+    ],
+)
+def test_a_hostile_array_is_an_error_with_its_file(content, problem, tmp_path):
+    from lima_chat.rows import rows
+
+    file = tmp_path / "bad.json"
+    file.write_bytes(content)
+    with pytest.raises(LimaError) as e:
+        list(rows(str(file)))
+    assert str(e.value) == f"{file}{problem}"
+
+
 def test_a_source_without_a_file(plugins, tmp_path):
     for name in ("openai", "sharegpt", "alpaca", "lima", "oasst"):
         with pytest.raises(LimaError, match=f"^The source '{name}' reads a file: write it as {name}:FILE.$"):

@@ -48,13 +48,34 @@ def test_a_template_in_the_users_folder_is_a_renderer(tmp_path):
         found = plugins.registry("renderers")
         assert (found["mine"].name, found["mine"].description) == ("mine", "My own")
         assert [p.error for p in plugins.all] == ["", ""]
-    (own / "chatml.jinja").write_text("x")
-    with pytest.raises(LimaError, match=r"chatml.jinja has the name of a template of lima-chat. Rename it"):
-        list(template_files())
-    (own / "chatml.jinja").unlink()
-    (own / "mine.jinja").write_bytes(b"\xff")
-    with pytest.raises(LimaError, match=r"^Cannot read the template .*mine.jinja: .* Correct or remove it\.$"):
-        list(template_files())
+
+
+def test_a_wrong_template_of_the_users_is_skipped_and_the_rest_is_there(tmp_path, capsys):
+    import lima_chat
+
+    own = tmp_path / "user" / "templates"
+    own.mkdir(parents=True)
+    shipped = [f.name for f in template_files()]
+    for name in ("chatml", "mine", "plain", "template"):
+        (own / f"{name}.jinja").write_text("{# description: My own #}\n{{ messages }}")
+    (own / "head.jinja").write_text("{# foo: x #}\n{{ messages }}")
+    (own / "latin.jinja").write_bytes(b"\xff")
+    with only_plugins(lima_chat=lima_chat) as plugins:
+        found = plugins.registry("renderers")
+        assert sorted(found) == sorted([*shipped, "mine", "plain", "template"])
+        assert found.contested == {}
+        assert [name for name in found if found[name].description == "My own"] == ["mine"]
+        assert [p.error for p in plugins.all] == ["", ""]
+    taken = "has the name of another renderer,"
+    assert capsys.readouterr().err.splitlines() == [
+        f"Skipped a template: {own}/chatml.jinja {taken} 'chatml'. Rename it.",
+        f"Skipped a template: {own}/head.jinja, line 1: 'foo' is no key of a template's head. Known: description, eot, tokens. "
+        "Repair or remove it.",
+        f"Skipped a template: cannot read {own}/latin.jinja: 'utf-8' codec can't decode byte 0xff in position 0: invalid start "
+        "byte. Repair or remove it.",
+        f"Skipped a template: {own}/plain.jinja {taken} 'plain'. Rename it.",
+        f"Skipped a template: {own}/template.jinja {taken} 'template'. Rename it.",
+    ]
 
 
 def test_a_checkout_without_symbolic_links_is_told(tmp_path, monkeypatch):

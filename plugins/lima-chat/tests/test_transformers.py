@@ -101,7 +101,7 @@ def test_the_tokenizers_own_template(template, renderers):
 
 def test_a_tokenizer_without_a_usable_template_is_told_what_to_use(renderers, ready):
     tokenizer, _ = ready(renderers["lima"])
-    with pytest.raises(LimaError, match=r"this tokenizer has none\. Use --renderer lima, chatml, or another"):
+    with pytest.raises(LimaError, match=r"this tokenizer has none\. Train with --renderer lima, chatml, or another"):
         renderers["template"].end_of_turn(tokenizer)
     tokenizer.chat_template = each("{{ message.content ~ '\n--' }}")
     with pytest.raises(LimaError, match=r"writes '--' after an answer, and no special token, so nothing would stop"):

@@ -29,7 +29,6 @@ _HOME = {
     "find_run": "log",
     "print_comparison": "terminal",
     "write_report": "report",
-    "visible": "hostile",
 }
 
 __all__ = list(_HOME)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lima.generate import Reply, Sampling
-from lima_dialogue_eval.hostile import storable
+from lima.hostile import storable
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation, EvalTurn, Turn

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from lima.errors import LimaError, did_you_mean
 from lima.generate import Sampling
+from lima.hostile import storable
 from lima.run import environment, new_run_id
 from lima.store import Store
 from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, RUNNING, Dialogue, Outcome, converse
 from lima_dialogue_eval.grade import ERROR as GRADE_ERROR
 from lima_dialogue_eval.grade import GRADED, GradedTurn, Verdict
-from lima_dialogue_eval.hostile import storable
 from lima_dialogue_eval.log import DialogueLog, conversations, find_run, replies
 from lima_dialogue_eval.statistics import GRADES, PRIMARY
 
@@ -55,6 +55,7 @@ def run_evaluation(
         judge.verify(list(script.values()))
     _check_seeds(seeds, sampling)
     answering = open_model(model, store) if isinstance(model, str) else model
+    _check_promptable(answering, [Dialogue(c, 0) for c in script.values()])
     log = DialogueLog(store, new_run_id())
     log.start(
         {
@@ -70,7 +71,7 @@ def run_evaluation(
             "plugins": json.dumps(
                 [{"plugin": p.name, "version": p.version, "hash": p.content_hash()} for p in plugins.loaded if p.module]
             ),
-            "environment": json.dumps(environment()),
+            "environment": json.dumps(environment(1)),
         },
         [
             {"conversation": c.id, "seed": seed, "topic": storable(c.topic), "turns": len(c.turns)}
@@ -102,6 +103,7 @@ def resume_evaluation(store: Store, name: str, model: Any = None, on_progress: O
     if not ungraded and all(d.status != RUNNING for d in dialogues):
         raise LimaError(f"Dialogue run {row['id']} is complete: there is nothing to resume.")
     answering = open_model(model or row["model"], store) if isinstance(model, str | None) else model
+    _check_promptable(answering, [d for d in dialogues if d.status == RUNNING])
     evaluation = _Evaluation(DialogueLog(store, row["id"]), judge, row["grader"], dialogues)
     evaluation.log.mark(RUNNING)
     evaluation.log.grades(evaluation.regraded(ungraded))
@@ -239,6 +241,24 @@ def _check_seeds(seeds: Sequence[int], sampling: Sampling) -> None:
         raise LimaError(
             f"At temperature 0 the {len(seeds)} seeds give the same reply each: give one seed, or a temperature above 0."
         )
+
+
+def _check_promptable(model: Any, dialogues: Sequence[Dialogue]) -> None:
+    """LimaError when a model that tells its prompts can be prompted with the next turn of none of these dialogues"""
+    if not hasattr(model, "prompt_ids"):
+        return
+    refused = None
+    for dialogue in dialogues:
+        try:
+            model.prompt_ids(dialogue.prompt())
+            return
+        except LimaError as e:
+            refused = refused or e
+    if refused:
+        raise LimaError(
+            f"{model.name} cannot hold a conversation. {refused} Fine-tune it with `lima train --renderer lima`, or evaluate a "
+            "run by its id."
+        ) from refused
 
 
 def _reopenable(given: Any, model: Any) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 
 from lima import __version__
 from lima.errors import LimaError
+from lima.hostile import pieces, storable
 from lima.run import now
 from lima.store import Store
 from lima_dialogue_eval import figures
 from lima_dialogue_eval.comparison import Arm, Change, Comparison
-from lima_dialogue_eval.hostile import pieces, storable
 from lima_dialogue_eval.log import conversations, replies
 from lima_dialogue_eval.statistics import SCORES, Tally, p_text, share_text
 
@@ -26,6 +26,8 @@ TEMPLATE = "report.html.jinja"
 def write_report(store: Store, comparison: Comparison, path: str | Path, title: str = "Before and after") -> Path:
     """Write the report of a comparison to a file, whole or not at all; the file's path"""
     path = Path(path)
+    if not path.name:
+        raise LimaError(f"Cannot write the report: {str(path)!r} names no file. Give one, such as report.html.")
     text = storable(render(store, comparison, title))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -235,6 +235,40 @@ def test_what_is_unknown_is_a_sentence(store, Model):
     assert store.rows("select * from dialogue_runs") == []
 
 
+def test_a_model_that_cannot_be_prompted_leaves_no_run(store, Model):
+    class Bare(Model):
+        def prompt_ids(self, prompt):
+            if prompt[-1].content not in self.answers:
+                raise LimaError("It has no chat template.")
+            return [1]
+
+    model = Bare()
+    with pytest.raises(LimaError) as e:
+        evaluate(store, model)
+    assert str(e.value) == (
+        "parrot cannot hold a conversation. It has no chat template. Fine-tune it with `lima train --renderer lima`, or "
+        "evaluate a run by its id."
+    )
+    assert (model.calls, store.rows("select * from dialogue_runs")) == ([], [])
+    # One conversation that can be held is enough: what becomes of the others is their status.
+    assert find_run(store, evaluate(store, Bare({"When does it go?": "nine"})))["status"] == "done"
+
+
+def test_a_base_without_a_chat_template_is_told_before_it_is_asked(store, tmp_path):
+    import lima_chat
+    import lima_dialogue_eval
+    from lima.plugins import load_plugins
+    from lima.testing import only_plugins, tiny_base
+
+    mine = load_plugins().manager.get_plugin("evaluations")
+    with (
+        only_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval, evaluations=mine),
+        pytest.raises(LimaError, match="this tokenizer has none.* Fine-tune it with `lima train --renderer lima`"),
+    ):
+        evaluate(store, str(tiny_base(tmp_path / "base")))
+    assert store.rows("select * from dialogue_runs") == []
+
+
 def test_models_by_name_folder_and_run(store, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr("lima.builtin.Checkpoints.open", lambda self, argument, store: asked.append(argument))

@@ -10,9 +10,9 @@ import pytest
 
 from lima.errors import LimaError
 from lima.generate import Reply
-from lima_dialogue_eval import compare, run_evaluation, visible, write_report
+from lima.hostile import storable, visible
+from lima_dialogue_eval import compare, run_evaluation, write_report
 from lima_dialogue_eval.figures import DEFINITIONS
-from lima_dialogue_eval.hostile import storable
 from lima_dialogue_eval.statistics import PRIMARY
 
 HOSTILE = [
@@ -164,6 +164,15 @@ def test_what_left_the_comparison_is_shown_and_named(store, page, by_hand):
     assert "About b left out" in words
     assert "error no <line>" in words
     assert "needs a person because -" in words
+
+
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_path_without_a_file_is_a_sentence(store, by_hand, path):
+    compared = compare(store, by_hand({"a": {0: "E"}}), by_hand({"a": {0: "F"}}))
+    with pytest.raises(
+        LimaError, match=r"^Cannot write the report: '[./]' names no file\. Give one, such as report\.html\.$"
+    ):
+        write_report(store, compared, path)
 
 
 def test_hostile_text_is_only_text(page, hostile):

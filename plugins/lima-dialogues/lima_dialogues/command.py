@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lima.cli.show import harmless, json_option, print_json
+from lima.hostile import json_option, print_json, visible
 
 if TYPE_CHECKING:
     from lima_dialogues.lint import Report
@@ -36,7 +36,7 @@ def dialogues_lint(folder: str | None, as_json: bool) -> None:
 
 def _print(report: "Report") -> None:
     for problem in report.problems:
-        click.echo(harmless(str(problem)))
+        click.echo(visible(str(problem)))
     names = {"train": ("dialogue", "to train on"), "eval": ("conversation", "to evaluate with")}
     for kind, row in report.counts.items():
         if n := row["files"]:

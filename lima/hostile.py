@@ -3,20 +3,26 @@
 Newlines and tabs stay, and so do the joiners that emoji and many scripts need. Escaping for HTML is the template's work.
 """
 
-import regex
+from functools import cache
+from typing import Any
 
-# Default_Ignorable without the joiners and the variation selectors, which choose the look of emoji.
-_HIDDEN = regex.compile(
-    r"(?![\n\t\u200c\u200d\ufe00-\ufe0f])[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]"
-)
-_UNPAIRED = regex.compile(r"[\ud800-\udfff]")
+
+@cache
+def _hidden() -> Any:
+    """What is written out; compiled on first use, because `lima --help` has no need of it"""
+    import regex
+
+    # Default_Ignorable without the joiners and the variation selectors, which choose the look of emoji.
+    return regex.compile(
+        r"(?![\n\t\u200c\u200d\ufe00-\ufe0f])[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]"
+    )
 
 
 def pieces(text: str) -> list[tuple[bool, str]]:
     """The text cut into (is it a written-out character, what to show), for a page that marks them"""
     text = text.replace("\r\n", "\n")
     found, at = [], 0
-    for match in _HIDDEN.finditer(text):
+    for match in _hidden().finditer(text):
         if match.start() > at:
             found.append((False, text[at : match.start()]))
         found.append((True, f"⟨U+{ord(match[0]):04X}⟩"))
@@ -33,4 +39,4 @@ def visible(text: str) -> str:
 
 def storable(text: str) -> str:
     """The text with unpaired surrogates, which no UTF-8 file or database holds, replaced by U+FFFD"""
-    return _UNPAIRED.sub("\ufffd", text)
+    return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
