@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lima.hostile import json_option, print_json, visible
+from lima.cli.show import json_option, print_json
+from lima.hostile import visible
 
 if TYPE_CHECKING:
     from lima_dialogues.lint import Report
