@@ -128,6 +128,13 @@ def test_another_programs_database_is_said_in_a_sentence(tmp_path, capfd):
     assert "already exists. Choose another with -d FILE." in done.stderr
 
 
+def test_looking_into_a_database_that_is_not_there_makes_none(tmp_path, capfd):
+    done = Done(capfd, "runs", "-d", tmp_path / "typo.db")
+    assert done.returncode == 1
+    assert f"There is no database {tmp_path / 'typo.db'}." in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_error_cannot_write_to_the_terminal(capfd):
     done = Done(capfd, "train", "x\x1b]0;owned\x07")
     assert "⟨U+001B⟩]0;owned⟨U+0007⟩" in done.stderr

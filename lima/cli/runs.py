@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from lima.cli.show import database_option, json_option, print_fields, print_json, print_rows
+from lima.cli.show import database_option, json_option, print_fields, print_json, print_rows, store_to_read
 
 
 @click.group(invoke_without_command=True)
@@ -14,10 +14,8 @@ from lima.cli.show import database_option, json_option, print_fields, print_json
 @click.pass_context
 def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
     """List the runs, newest last"""
-    from lima.store import Store
-
     if ctx.invoked_subcommand is None:
-        with Store(database) as store:
+        with store_to_read(database) as store:
             print_rows(
                 store.rows("select * from run_summary order by created, id"),
                 as_json,
@@ -32,9 +30,7 @@ def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @json_option
 def show_run(run: str, database: str | None, as_json: bool) -> None:
     """Everything recorded of one run (the start of its id is enough)"""
-    from lima.store import Store
-
-    with Store(database) as store:
+    with store_to_read(database) as store:
         row = store.run(run)
         row["plugins"] = store.rows(
             "select plugin, version, hash from run_plugins where run = ? order by plugin", [row["id"]]
@@ -67,10 +63,8 @@ def _plain(value: Any) -> Any:
 @click.pass_context
 def checkpoints(ctx: click.Context, database: str | None, as_json: bool) -> None:
     """List the checkpoints of all runs"""
-    from lima.store import Store
-
     if ctx.invoked_subcommand is None:
-        with Store(database) as store:
+        with store_to_read(database) as store:
             print_rows(
                 store.rows("select run, epoch, step, folder, created from checkpoints order by created, run, epoch"),
                 as_json,

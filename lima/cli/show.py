@@ -5,10 +5,12 @@ Knows nothing of what is printed.
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from lima.errors import LimaError
 from lima.hostile import visible
 
 
@@ -61,6 +63,15 @@ def _cell(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def store_to_read(database: str | None) -> Any:
+    """The store, for a command that only looks: a file that was named must be there, or a slip of the pen would make one"""
+    from lima.store import Store
+
+    if database and not Path(database).is_file():
+        raise LimaError(f"There is no database {database}. Runs make one: `lima train … -d {database}`.")
+    return Store(database)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON")
