@@ -20,7 +20,7 @@ def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
                 store.rows("select * from run_summary order by created, id"),
                 as_json,
                 f"No run in {store.path}. Make one with `lima train` or `lima demo`.",
-                ("id", "status", "renderer", "seed", "examples", "steps", "last_loss", "sources"),
+                ("id", "status", "seed", "steps", "last_loss", "sources"),
             )
 
 

@@ -34,16 +34,14 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str, column
 
     names = list(columns or rows[0])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    cells = [[visible("" if row.get(n) is None else _cell(row[n])) for n in names] for row in rows]
     for name in names:
         numeric = all(isinstance(r.get(name), int | float) for r in rows)
-        table.add_column(
-            name.replace("_", " "),
-            justify="right" if numeric else "left",
-            overflow="fold",
-            no_wrap=name in ("id", "run"),
-        )
-    for row in rows:
-        table.add_row(*(Text(visible("" if row.get(n) is None else _cell(row[n]))) for n in names))
+        # An id must stay in one piece to be copied.
+        whole = name in ("id", "run", "status")
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
+    for row in cells:
+        table.add_row(*map(Text, row))
     Console().print(table)
 
 
