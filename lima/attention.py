@@ -53,10 +53,12 @@ def attend(
     **extra: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each segment: query (1, heads, tokens, d) → (1, tokens, heads, d)"""
-    if segments is None:
-        raise LimaError(f"{type(module).__name__} does not pass on which tokens belong together. {ONE_ROW_EACH}")
+    if segments is None:  # one example, or a model that does not pass them on, which lima.loss.prove_isolation notices
+        segments = (query.shape[2],)
     if extra.get("s_aux") is not None:
-        raise LimaError(f"{type(module).__name__} uses attention sinks, which attention by segments does not know.")
+        raise LimaError(
+            f"{type(module).__name__} uses attention sinks, which attention by segments does not know. {ONE_ROW_EACH}"
+        )
     repeat = query.shape[1] // key.shape[1]
     groups, order = _places(tuple(segments), query.device)
     rows = [t[0].transpose(0, 1) for t in (query, key, value)]  # (tokens, heads, d) each

@@ -85,7 +85,9 @@ class Loop:
         set_residual_dropout(model, recipe.residual_dropout)
         attention.register()
         self.own_attention = model.config._attn_implementation
-        model.set_attn_implementation(attention.NAME)
+        # With a row for each example the model's own attention is right, whatever the architecture.
+        self.attention = attention.NAME if recipe.micro_batch_tokens > 1 else self.own_attention
+        model.set_attn_implementation(self.attention)
         if recipe.gradient_checkpointing:
             recompute_activations(model)
         plain = model
@@ -244,4 +246,4 @@ class Loop:
             model.train()
         else:
             save(plain, tokenizer, folder, self.saved_dtype, about, model.state_dict())
-        plain.set_attn_implementation(attention.NAME)
+        plain.set_attn_implementation(self.attention)

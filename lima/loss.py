@@ -19,9 +19,10 @@ def weighted_loss(model: Any, batch: MicroBatch, device: torch.device | str) -> 
     logits = model(
         input_ids=batch.ids.to(device),
         position_ids=batch.positions.to(device),
-        segments=batch.segments,
         use_cache=False,
         logits_to_keep=batch.predict.to(device),
+        # Not every architecture takes them, and a row with one example needs none.
+        **({"segments": batch.segments} if len(batch.segments) > 1 else {}),
     ).logits[0]  # (trained, vocabulary)
     targets = batch.targets.to(device)
     losses = F.cross_entropy(logits.float(), targets, reduction="none")

@@ -125,6 +125,12 @@ def test_the_recipes_that_ship_are_recipes(file):
     assert recipe.final_learning_rate == pytest.approx(recipe.learning_rate / 10)
 
 
+def test_the_laptop_recipe_is_the_demos():
+    root = Path(__file__).parents[1]
+    demo = Recipe.from_toml(root / "plugins" / "lima-village" / "lima_village" / "recipe.toml")
+    assert Recipe.from_toml(root / "examples" / "recipes" / "laptop.toml") == demo
+
+
 def test_the_65b_recipe_is_the_papers():
     shipped = Recipe.from_toml(Path(__file__).parents[1] / "examples" / "recipes" / "lima-65b.toml").as_dict()
     ours = {"renderer", "keep_epochs", "gradient_checkpointing"}
