@@ -17,8 +17,8 @@ from lima_village.world import Fact, held_out, village
 if TYPE_CHECKING:
     from lima_chat import EvalConversation
 
-SIZES = {"village-validation": 100, "village": 10, "village-more": 150}
-SEEDS = {"village-validation": 11, "village": 32, "village-more": 32}
+SIZES = {"village-validation": 150, "village": 10, "village-more": 150}
+SEEDS = {"village-validation": 12, "village": 41, "village-more": 41}
 FORM_NAMES = {
     "sentence": "in a sentence that names or clearly means its subject",
     "bare": "as the bare value",

@@ -19,11 +19,11 @@ from lima_village.world import BY_NAME, Entity, Fact, Subject, World, strangers,
 TALK_WEIGHTS = {
     "pronoun": 3.0,
     "what-about": 3.0,
-    "hop": 2.5,
+    "hop": 3.5,
     "shorter": 2.0,
     "same-for": 1.5,
     "reformat": 1.5,
-    "why": 0.8,
+    "why": 1.5,
 }
 STYLES = {"name": 0.7, "pronoun": 0.15, "bare": 0.15}
 ADDRESSES = ("said", "answered", "replied")

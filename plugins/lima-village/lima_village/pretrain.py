@@ -37,7 +37,7 @@ class BaseRecipe:
     """tokens in a row"""
     rows: int = 16
     """rows in a step"""
-    tokens: int = 22_000_000
+    tokens: int = 24_000_000
     matrix_rate: float = 3e-3
     """peak learning rate of the weight matrices"""
     other_rate: float = 3e-3
