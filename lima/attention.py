@@ -1,11 +1,14 @@
 """Attention over one long row of segments, so that a micro-batch needs no padding and examples never see each other.
 
-Registered with transformers under the name "lima_varlen"; the lengths come with each forward call as `segments`. On CPU one
-causal call a bucket of similar lengths; on a GPU the variable-length kernel of torch itself. Knows nothing of tokens.
+Registered with transformers under the name "lima_varlen"; the lengths come with each forward call as `segments`. One causal
+call a bucket of similar lengths; on a GPU in half precision torch's own variable-length kernel, once it has shown there that it
+gives the same. Knows nothing of tokens.
 """
 
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -60,6 +63,12 @@ def attend(
             f"{type(module).__name__} uses attention sinks, which attention by segments does not know. {ONE_ROW_EACH}"
         )
     repeat = query.shape[1] // key.shape[1]
+    # Rotary embeddings leave float32 under autocast, which the calls below turn into half precision by themselves.
+    dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else query.dtype
+    able = query.is_cuda and dtype != torch.float32 and softcap is None and not dropout
+    if able and _kernel_is_right(query.device, dtype, query.shape[1], key.shape[1], query.shape[3]):
+        q, k, v = (t.to(dtype) for t in (query, key, value))
+        return _kernel(q, k, v, scaling, sliding_window, tuple(segments)), None
     groups, order = _places(tuple(segments), query.device)
     rows = [t[0].transpose(0, 1) for t in (query, key, value)]  # (tokens, heads, d) each
     pieces = []
@@ -72,6 +81,68 @@ def attend(
             o = _causal(q, k, v, scaling, dropout, repeat)
         pieces.append(o.transpose(1, 2).flatten(0, 1)[real])  # (tokens of the group, heads, d)
     return torch.cat(pieces)[order].unsqueeze(0), None
+
+
+def _kernel(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    scaling: float | None,
+    window: int | None,
+    segments: tuple[int, ...],
+) -> torch.Tensor:
+    """torch's variable-length kernel: (1, heads, tokens, d) → (1, tokens, heads, d), nothing padded, no scores kept"""
+    from torch.nn.attention.varlen import varlen_attn
+
+    q, k, v = (t[0].transpose(0, 1).contiguous() for t in (query, key, value))  # (tokens, heads, d) each
+    ends = _ends(segments, query.device)
+    left = -1 if window is None else window - 1  # how far back a token sees, not counting itself
+    found = varlen_attn(
+        q,
+        k,
+        v,
+        ends,
+        ends,
+        max(segments),
+        max(segments),
+        scale=scaling,
+        window_size=(left, 0),
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    return found.unsqueeze(0)  # type: ignore[union-attr]
+
+
+@lru_cache(maxsize=64)
+def _ends(segments: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """(segments + 1,) where each one begins, and the end of the last"""
+    return torch.tensor([0, *accumulate(segments)], dtype=torch.int32, device=device)
+
+
+@lru_cache
+def _kernel_is_right(device: torch.device, dtype: torch.dtype, heads: int, groups: int, width: int) -> bool:
+    """Whether the kernel runs here with heads of this shape, forward and backward, and agrees with attention by buckets
+
+    Seen and not looked up: which cards, widths and versions it takes is not written down anywhere."""
+    segments = (37, 5, 64)
+    draw = torch.Generator(device).manual_seed(0)
+    shapes = [(1, n, sum(segments), width) for n in (heads, groups, groups)]
+    q, k, v = (torch.randn(s, generator=draw, device=device).to(dtype).requires_grad_() for s in shapes)
+    try:
+        with torch.enable_grad(), torch.autocast(device.type, enabled=False):
+            ours = _kernel(q, k, v, None, None, segments)
+            # In float32 `attend` goes by buckets, which needs no kernel.
+            exact, _ = attend(torch.nn.Identity(), q.float(), k.float(), v.float(), None, segments=segments)
+            pairs = [(ours, exact)]
+            pairs += zip(
+                torch.autograd.grad(ours.sum(), (q, k, v)), torch.autograd.grad(exact.sum(), (q, k, v)), strict=True
+            )
+        worst = max((a.float() - b.float()).abs().max().item() / b.float().abs().max().item() for a, b in pairs)
+        reason = "" if worst < 0.05 else f"its results differ by {worst:.2g}"
+    except (RuntimeError, ImportError, TypeError, ValueError) as e:
+        reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+    if reason:
+        logging.getLogger("lima").warning("torch's variable-length attention is not used here: %s.", reason)
+    return not reason
 
 
 @lru_cache(maxsize=64)

@@ -64,6 +64,17 @@ def split(lengths: Sequence[int], budget: int, parts: int = 1) -> list[list[int]
     return groups
 
 
+def largest(steps: Sequence[Sequence[Rendered]], budget: int, parts: int = 1) -> tuple[Sequence[Rendered], list[int]]:
+    """The step with the largest micro-batch, and its members: by tokens, then by trained ones"""
+    sized = (
+        ((sum(len(step[i].ids) for i in group), sum(step[i].trained for i in group)), step, group)
+        for step in steps
+        for group in split([len(one.ids) for one in step], budget, parts)
+    )
+    _, step, group = max(sized, key=lambda one: one[0])
+    return step, group
+
+
 def micro_batch(step: Sequence[Rendered], members: Sequence[int]) -> MicroBatch:
     """The chosen examples of a step as one row"""
     ids: list[int] = []

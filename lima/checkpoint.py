@@ -1,8 +1,9 @@
 """The state of an unfinished run: what is needed, bit for bit, to go on from a step as if nothing had happened.
 
 Each state is a folder that appears whole, by a rename, with the hash of every file in it; one that does not match is torn and
-is passed over. Trained weights and optimizer state only: order and dropout are functions of the seed and the step. Knows
-nothing of the finished model, which `lima.model` saves.
+is passed over. Trained weights and optimizer state only: order and dropout are functions of the seed and the step. The files do
+not tell how many processes wrote them, so that any number can read them. Knows nothing of the finished model, which
+`lima.model` saves.
 """
 
 import hashlib
@@ -10,11 +11,16 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from lima.errors import LimaError
+from lima.shard import gathered, here, rows_here
+
+FILE_BYTES = 4 * 2**30
+"A state's file is closed at this size: so much memory, and no more, does writing one take beside the model"
 
 
 def states_folder(out: Path, run: str) -> Path:
@@ -22,23 +28,40 @@ def states_folder(out: Path, run: str) -> Path:
     return out.parent / f".{out.name}-{run}"
 
 
-def save_state(folder: Path, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Add the state after `step` to the folder and drop the older ones; a full disk leaves those as they were"""
+def save_state(
+    folder: Path, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, main: bool = True
+) -> None:
+    """Add the state after `step` to the folder and drop the older ones; a full disk leaves those as they were
+
+    Of several processes all bring their parts and the main one writes."""
+    tensors = gathered(_state(model, optimizer))
+    try:
+        if main:
+            _write(folder, step, tensors)
+    finally:  # whoever stopped gathering would leave the others waiting for its parts
+        for _ in tensors:
+            pass
+
+
+def _state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:
+    """The trained weights as NAME, and what the optimizer keeps for each as NAME/KEY"""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            yield name, parameter
+            for key, value in optimizer.state.get(parameter, {}).items():
+                if isinstance(value, torch.Tensor):
+                    yield f"{name}/{key}", value
+
+
+def _write(folder: Path, step: int, tensors: Iterator[tuple[str, torch.Tensor]]) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
     try:
-        trained = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-        moments = {
-            f"{name}/{key}": value
-            for name, p in model.named_parameters()
-            for key, value in optimizer.state.get(p, {}).items()
-            if isinstance(value, torch.Tensor)
-        }
-        save_file({k: v.contiguous() for k, v in trained.items()}, building / "weights.safetensors")
-        save_file({k: v.contiguous() for k, v in moments.items()}, building / "optimizer.safetensors")
+        for number, piece in enumerate(_pieces(tensors)):
+            save_file(piece, building / f"state-{number:05d}.safetensors")
         hashes = {file.name: _hash(file) for file in sorted(building.iterdir())}
         (building / "state.json").write_text(json.dumps({"step": step, "files": hashes}))
         for file in building.iterdir():
@@ -59,6 +82,20 @@ def save_state(folder: Path, step: int, model: torch.nn.Module, optimizer: torch
             shutil.rmtree(older, ignore_errors=True)
 
 
+def _pieces(tensors: Iterator[tuple[str, torch.Tensor]]) -> Iterator[dict[str, torch.Tensor]]:
+    """The tensors on the CPU, a file's worth at a time"""
+    piece: dict[str, torch.Tensor] = {}
+    size = 0
+    for name, tensor in tensors:
+        piece[name] = tensor.cpu().contiguous()
+        size += tensor.nbytes
+        if size >= FILE_BYTES:
+            yield piece
+            piece, size = {}, 0
+    if piece:
+        yield piece
+
+
 def newest_state(folder: Path) -> tuple[Path, int] | None:
     """The newest whole state and its step; torn ones are passed over"""
     for candidate in sorted(folder.glob("step-*"), reverse=True):
@@ -73,24 +110,27 @@ def newest_state(folder: Path) -> tuple[Path, int] | None:
 
 
 def load_state(state: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Put weights and optimizer state back where `save_state` took them from"""
-    from safetensors.torch import load_file
+    """Put weights and optimizer state back where `save_state` took them from; of several processes each reads its part"""
+    from safetensors import safe_open
 
-    weights, moments = load_file(state / "weights.safetensors"), load_file(state / "optimizer.safetensors")
-    parameters = dict(model.named_parameters())
-    if weights.keys() != {n for n, p in parameters.items() if p.requires_grad}:
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    files = [safe_open(file, framework="pt") for file in sorted(state.glob("state-*.safetensors"))]
+    saved = {name: file for file in files for name in file.keys()}  # noqa: SIM118 (a file is no dictionary)
+    if {name for name in saved if "/" not in name} != parameters.keys():
         raise LimaError(
             f"The state {state} is of a model with other weights. Start a new run instead of resuming this one."
         )
-    with torch.no_grad():
-        for name, value in weights.items():
-            parameters[name].copy_(value)
-    for name, value in moments.items():
-        parameter, _, key = name.rpartition("/")
+    for name, file in saved.items():
+        parameter, _, key = name.partition("/")
         owner = parameters[parameter]
-        # AdamW counts its steps in a tensor that stays on the CPU unless the optimizer is fused or capturable.
-        device = owner.device if key != "step" or owner.device.type == "cuda" else "cpu"
-        optimizer.state[owner][key] = value.to(device)
+        if file.get_slice(name).get_shape() != list(owner.shape):  # a count, which each process keeps for itself
+            optimizer.state[owner][key] = file.get_tensor(name).to(owner.device)
+            continue
+        target = torch.zeros_like(owner) if key else owner
+        with torch.no_grad():
+            here(target).copy_(file.get_slice(name)[rows_here(owner)])
+        if key:
+            optimizer.state[owner][key] = target
 
 
 def _hash(file: Path) -> str:

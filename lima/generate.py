@@ -1,11 +1,11 @@
-"""Answering: batched decoding from a checkpoint, and what anything that answers looks like.
+"""Answering: a checkpoint that replies to a batch of prompts, and what anything that answers looks like.
 
 A model is one call: a batch of prompts in, replies with ids, stop reason and seconds out (design seam 6). Sampling as in LIMA
 §4.1, with the repetition penalty on the current reply only and never on the end-of-turn token (EOT): the usual penalty also
 punishes the prompt, and with it the history and the EOT. Knows nothing of what the prompts are about.
 """
 
-import time
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,9 @@ from lima.errors import LimaError
 if TYPE_CHECKING:
     import torch
 
+    from lima.decode import Row
+
+KEPT_BYTES = 2 << 30
 Prompt = Any
 "Token ids (list[int]); or what a plugin's models and renderers take, such as the turns so far"
 
@@ -63,15 +66,29 @@ class Model(Protocol):
 class CheckpointModel:
     """A Hugging Face folder that answers, on CPU or one GPU"""
 
-    def __init__(self, folder: str | Path, renderer: Any = None, device: str = "auto", batch_size: int = 256) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        renderer: Any = None,
+        device: str = "auto",
+        batch_size: int = 256,
+        trust_remote_code: bool = False,
+        kept_bytes: int | None = None,
+    ) -> None:
+        """Keys and values of prompts and replies are kept for prompts that begin with them, so that only what is new is read: at
+        most `kept_bytes`, which are 2 GiB on a CPU and a quarter of what is free on a GPU unless you say; 0 keeps nothing"""
+        import torch
+
+        from lima.decode import Kept, keeps
         from lima.model import load_model, load_tokenizer, pick_device
 
         self.name = str(folder)
         self.renderer = renderer
         self.batch_size = batch_size
         self.device = pick_device(device)
-        self.tokenizer = load_tokenizer(folder)
-        self.model = load_model(folder, dtype="auto" if self.device == "cuda" else "float32").to(self.device).eval()
+        self.tokenizer = load_tokenizer(folder, trust_remote_code)
+        dtype = "auto" if self.device == "cuda" else "float32"
+        self.model = load_model(folder, dtype, trust_remote_code).to(self.device).eval()
         eos = self.model.generation_config.eos_token_id
         self.stop_ids = sorted({eos} if isinstance(eos, int) else set(eos or []))
         if not self.stop_ids:
@@ -83,6 +100,9 @@ class CheckpointModel:
         )
         positions = getattr(self.model.config, "max_position_embeddings", None)
         self.context: int = positions or 1_000_000
+        if kept_bytes is None:
+            kept_bytes = KEPT_BYTES if self.device == "cpu" else torch.cuda.mem_get_info()[0] // 4
+        self.kept = Kept(kept_bytes) if keeps(self.model) else None
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
         """Ids as they are; anything else through the renderer's `chat_prompt`, text through its `prompt`"""
@@ -108,6 +128,8 @@ class CheckpointModel:
 
         Each prompt draws from its own generator, seeded by its own `seed`, or by one seed and its position, so a reply does
         not depend on which others share its batch. A prompt that fills the context gets an empty reply that says "context"."""
+        from lima.decode import Batch, Row
+
         ids = [self.prompt_ids(p) for p in prompts]
         seeds = [seed * 1_000_003 + i for i in range(len(ids))] if isinstance(seed, int) else list(seed)
         empty = [i for i, one in enumerate(ids) if not one]
@@ -115,107 +137,48 @@ class CheckpointModel:
             raise LimaError(f"Prompt {empty[0] + 1} of {len(ids)} has no token.")
         replies = {i: Reply("", [], "context", 0.0, one) for i, one in enumerate(ids) if len(one) >= self.context}
         order = sorted((i for i in range(len(ids)) if i not in replies), key=lambda i: len(ids[i]))
+        draw = _Draw(settings, seeds)
         for at in range(0, len(order), self.batch_size):
-            rows = order[at : at + self.batch_size]
-            batch = _Batch(self, [ids[i] for i in rows], settings, [seeds[i] for i in rows])
-            replies.update(zip(rows, batch.decode(), strict=True))
+            some = order[at : at + self.batch_size]
+            rows = [Row(i, ids[i], min(settings.max_new_tokens, self.context - len(ids[i]))) for i in some]
+            Batch(self.model, rows, self.stop_ids, draw, self.kept).decode()
+            replies.update({row.number: self._reply(row) for row in rows})
             if on_progress:
                 on_progress(len(rows))
         return [replies[i] for i in range(len(ids))]
 
-
-class _Batch:
-    """Some prompts that are answered together; rows that are done leave it"""
-
-    def __init__(self, model: CheckpointModel, prompts: list[list[int]], settings: Sampling, seeds: list[int]) -> None:
-        self.model, self.prompts = model, prompts
-        self.limits = [min(settings.max_new_tokens, model.context - len(p)) for p in prompts]
-        self.draw = _Draw(settings, seeds, model.stop_ids)
-        self.out: list[list[int]] = [[] for _ in prompts]
-        self.stop = ["length"] * len(prompts)
-        self.seconds = [0.0] * len(prompts)
-
-    def decode(self) -> list[Reply]:
-        """Prefill once, left-padded, then a token a row at a time until all have stopped"""
-        import torch
-        from transformers import DynamicCache
-
-        started, device = time.perf_counter(), self.model.device
-        width, pad = max(map(len, self.prompts)), self.model.stop_ids[0]
-        ids = torch.tensor([[pad] * (width - len(p)) + p for p in self.prompts], device=device)  # (rows, width)
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in self.prompts], device=device)
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        following = mask.sum(-1, keepdim=True)  # (rows, 1): the position of each row's next token
-        cache = DynamicCache(config=self.model.model.config)
-        live = list(range(len(self.prompts)))
-        with torch.inference_mode():
-            while live:
-                logits = self.model.model(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    position_ids=positions,
-                    past_key_values=cache,
-                    use_cache=True,
-                    logits_to_keep=1,
-                ).logits[:, -1]
-                keep = self.take(live, self.draw(logits.float(), [self.out[i] for i in live], live), started)
-                if len(keep) < len(live) and keep:
-                    index = torch.tensor(keep, device=device)
-                    cache.batch_select_indices(index)
-                    mask, following = mask[index], following[index]
-                live = [live[at] for at in keep]
-                if live:
-                    ids = torch.tensor([[self.out[i][-1]] for i in live], device=device)
-                    mask = torch.cat([mask, mask.new_ones(len(live), 1)], 1)
-                    positions, following = following, following + 1
-        return [self.as_reply(i) for i in range(len(self.prompts))]
-
-    def take(self, live: list[int], tokens: list[int], started: float) -> list[int]:
-        """Append each row's token, or end the row; which places of `live` go on"""
-        keep = []
-        for at, (i, token) in enumerate(zip(live, tokens, strict=True)):
-            if token in self.model.stop_ids:
-                self.stop[i] = "eot"
-            else:
-                self.out[i].append(token)
-                if len(self.out[i]) < self.limits[i]:
-                    keep.append(at)
-                    continue
-            self.seconds[i] = time.perf_counter() - started
-        return keep
-
-    def as_reply(self, i: int) -> Reply:
-        """Row `i` as text; white space around an answer is not part of it"""
-        text = self.model.tokenizer.decode(self.out[i], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return Reply(text.strip(), self.out[i], self.stop[i], self.seconds[i], self.prompts[i])
+    def _reply(self, row: "Row") -> Reply:
+        """A row as text; white space around an answer is not part of it"""
+        text = self.tokenizer.decode(row.out, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Reply(text.strip(), row.out, row.stop, row.seconds, row.prompt)
 
 
 class _Draw:
-    """The next token of each row: penalty on its own reply, then greedy, or nucleus with the row's own generator"""
+    """The next token of each row: penalty on its own reply, then greedy, or nucleus with the row's own numbers"""
 
-    def __init__(self, settings: Sampling, seeds: list[int], stop_ids: list[int]) -> None:
-        import torch
+    def __init__(self, settings: Sampling, seeds: Sequence[int]) -> None:
+        self.settings = settings
+        self.numbers = [random.Random(s) for s in seeds]
 
-        self.settings, self.stop_ids = settings, stop_ids
-        self.generators = [torch.Generator().manual_seed(s % 2**63) for s in seeds]
+    def __call__(self, logits: "torch.Tensor", replies: "torch.Tensor", rows: list[int]) -> "torch.Tensor":
+        """Logits (rows, vocabulary) and the replies so far (rows, tokens), without EOT, to tokens (rows,)
 
-    def __call__(self, logits: "torch.Tensor", replies: list[list[int]], rows: list[int]) -> list[int]:
+        All on the model's device: nothing here waits for a GPU."""
         import torch
 
         s = self.settings
         if s.repetition_penalty != 1.0:
-            for at, reply in enumerate(replies):
-                used = torch.tensor(sorted(set(reply) - set(self.stop_ids)), dtype=torch.long, device=logits.device)
-                values = logits[at, used]
-                logits[at, used] = torch.where(values > 0, values / s.repetition_penalty, values * s.repetition_penalty)
+            values = logits.gather(1, replies)
+            values = torch.where(values > 0, values / s.repetition_penalty, values * s.repetition_penalty)
+            logits = logits.scatter(1, replies, values)
         if s.temperature == 0:
-            return [int(t) for t in logits.argmax(-1).tolist()]
-        chances = (logits / s.temperature).softmax(-1)
-        ordered, order = chances.sort(dim=-1, descending=True)
-        ordered[ordered.cumsum(-1) - ordered >= s.top_p] = 0  # the first token always stays
-        ordered, order = ordered.cpu(), order.cpu()
-        picks = [torch.multinomial(ordered[at], 1, generator=self.generators[row]) for at, row in enumerate(rows)]
-        return [int(order[at, pick]) for at, pick in enumerate(picks)]
+            return logits.argmax(-1)
+        ordered, order = (logits / s.temperature).softmax(-1).sort(dim=-1, descending=True)
+        reached = ordered.cumsum(-1)
+        nucleus = (reached - ordered < s.top_p).sum(-1, keepdim=True)  # (rows, 1): its size, at least one token
+        numbers = torch.tensor([[self.numbers[row].random()] for row in rows]).to(logits.device, non_blocking=True)
+        drawn = (reached <= numbers * reached.gather(1, nucleus - 1)).sum(-1, keepdim=True)
+        return order.gather(1, drawn.minimum(nucleus - 1))[:, 0]
 
 
 def open_checkpoint(name: str, store: Any) -> CheckpointModel:

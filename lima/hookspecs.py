@@ -47,7 +47,7 @@ def register_models(register: Callable[[str, Any], None]) -> None:
 
 @hookspec
 def register_graders(register: Callable[[str, Any], None]) -> None:
-    "Add graders: `description` and `grade(turn)`, which gives a verdict with its reason"
+    "Add graders: `description`, `grade(turn)`, and `grade_reply(example, reply, stop)` where they grade a reply to a dev prompt"
 
 
 @hookspec

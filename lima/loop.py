@@ -5,6 +5,7 @@ micro-batches and over processes. Every step draws its dropout from its own seed
 nor of how a run is started or resumed.
 """
 
+import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -14,13 +15,16 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from lima import attention
 from lima.adapter import add_lora, merged_state, prove_merge, save_adapter
-from lima.batching import epoch_order, micro_batch, split, step_weight, steps_of
+from lima.batching import epoch_order, largest, micro_batch, split, step_weight, steps_of
 from lima.checkpoint import load_state, save_state, states_folder
+from lima.dev import OnDev, answers
 from lima.dropout import set_residual_dropout
 from lima.errors import LimaError
+from lima.figures import Figures
 from lima.loss import prove_isolation, weighted_loss
 from lima.model import (
     extend_embeddings,
@@ -37,6 +41,7 @@ from lima.plugins import Plugins
 from lima.prepare import Prepared
 from lima.rendering import Rendered
 from lima.run import Run, RunLog, card
+from lima.shard import divide, gathered, here, together, whole, whole_state
 
 OnStep = Callable[[int, int, dict[str, Any]], None]
 "Hears (step from 1, steps, metrics)"
@@ -55,11 +60,14 @@ class Loop:
         self.recipe = run.recipe
         self.state: tuple[Path, int] | None = None
         self.finished = False
+        self.on_dev: OnDev | None = None
         self.accelerator = accelerator
         self.per_epoch = -(-len(ready.rendered) // self.recipe.batch_size)
         self.steps = self.per_epoch * self.recipe.epochs
         self.step, self.pending = 0, list[dict[str, Any]]()
-        self.started = self.flushed = time.monotonic()
+        self.waiting: Figures | None = None
+        self.budget, self.notes = self.recipe.micro_batch_tokens, list[str]()
+        self.started = self.flushed = self.clock = time.monotonic()
         wanted = self.recipe.precision
         on_gpu = self.accelerator.device.type == "cuda"
         self.autocast = wanted == "bfloat16" or (wanted == "auto" and on_gpu)
@@ -70,15 +78,20 @@ class Loop:
 
     def log_end(self, status: str, message: str = "") -> None:
         if self.main:
+            if self.waiting:
+                self.pending.append(self.waiting.read())
+                self.waiting = None
             self.log.steps(self.pending)
             self.pending = []
-            self.log.finish(status, message, self.step, time.monotonic() - self.started)
+            self.log.finish(
+                status, " ".join([*self.notes, message]).strip(), self.step, time.monotonic() - self.started
+            )
 
-    def load(self) -> None:
-        """The model with EOT, dropout and attention in place, and its optimizer"""
+    def build(self, weights: bool = True) -> tuple[Any, Any]:
+        """(the model to train, the causal LM in it) with EOT, dropout, attention and adapter in place, or only their structure"""
         recipe, ready = self.recipe, self.ready
         torch.manual_seed(recipe.seed)
-        model = load_model(ready.base, trust_remote_code=recipe.trust_remote_code)
+        model = load_model(ready.base, trust_remote_code=recipe.trust_remote_code, weights=weights)
         self.saved_dtype = saved_dtype(ready.base, recipe.trust_remote_code)
         extend_embeddings(model, ready.new_ids, ready.used)
         set_stop(model, ready.tokenizer, ready.eot)
@@ -90,9 +103,15 @@ class Loop:
         model.set_attn_implementation(self.attention)
         if recipe.gradient_checkpointing:
             recompute_activations(model)
-        plain = model
-        if recipe.lora_rank:
-            model = add_lora(model, recipe, ready.new_ids)
+        return add_lora(model, recipe, ready.new_ids) if recipe.lora_rank else model, model
+
+    def load(self) -> None:
+        """The model, divided over the processes if it is to be, and its optimizer"""
+        recipe, ready, device = self.recipe, self.ready, self.accelerator.device
+        with together():
+            model, plain = self.build(weights=self.main or not recipe.shard)
+        if recipe.shard:
+            divide(model, device, self.autocast)
         # After the adapter, which puts a module of its own in the place of the embedding.
         self.noise = Neftune(plain, recipe.neftune_alpha) if recipe.neftune_alpha else None
         frozen = (
@@ -105,26 +124,34 @@ class Loop:
             fused=True,
         )
         if self.state:
-            load_state(self.state[0], model, optimizer)
+            with together():
+                load_state(self.state[0], model, optimizer)
             self.step = self.state[1]
         if recipe.micro_batch_tokens > 1:
-            prove_isolation(plain.to(self.accelerator.device), self.accelerator.device)
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
+                prove_isolation(model if recipe.shard else plain.to(device), device)
+        # accelerate would copy the model to each process, which a sharded one must not be.
+        self.model = model if recipe.shard else self.accelerator.prepare(model)
+        self.optimizer = self.accelerator.prepare(optimizer)
         self.model.train()
 
     def run_all(self) -> None:
         """Everything from the first hook to the last"""
-        if self.main:
-            self.plugins.call("before_train", run=self.run, examples=self.ready.records)
+        with together():
+            if self.main:
+                self.plugins.call("before_train", run=self.run, examples=self.ready.records)
         self.load()
+        self.rehearse()
         for epoch in range(self.step // self.per_epoch + 1, self.recipe.epochs + 1):
-            order = epoch_order(len(self.ready.rendered), self.recipe.seed, epoch)
-            for members in steps_of(order, self.recipe.batch_size)[self.step % self.per_epoch :]:
+            for members in self.steps_of_epoch(epoch)[self.step % self.per_epoch :]:
                 self.one_step(epoch, members)
-                if self.recipe.save_every > 0 and self.step % self.recipe.save_every == 0:
+                # An epoch's last state comes after its end, or a run killed there would go on without its checkpoint.
+                if self.step % self.per_epoch and self.state_due():
+                    self.settle_all()
                     self.save_state()
+            self.settle_all()
             self.end_of_epoch(epoch)
-            if self.recipe.save_every == 0:
+            if self.state_due():
                 self.save_state()
         self.save(self.run.folder)
         if self.main:
@@ -134,45 +161,103 @@ class Loop:
             shutil.rmtree(states_folder(self.run.folder, self.run.id), ignore_errors=True)
             self.plugins.call("after_train", run=self.run, checkpoint=self.run.folder)
 
+    def state_due(self) -> bool:
+        every = self.recipe.save_every or self.per_epoch
+        return every > 0 and self.step % every == 0
+
+    def steps_of_epoch(self, epoch: int) -> list[list[int]]:
+        """The examples of each of an epoch's steps"""
+        return steps_of(epoch_order(len(self.ready.rendered), self.recipe.seed, epoch), self.recipe.batch_size)
+
+    def rehearse(self) -> None:
+        """Send the largest micro-batch through the model before the first step: what does not fit should fail now (oumi#1369)"""
+        processes, examples = self.accelerator.num_processes, self.ready.rendered
+        steps = [[examples[i] for i in m] for e in range(1, self.recipe.epochs + 1) for m in self.steps_of_epoch(e)]
+        moments = (
+            0 if self.optimizer.state else 8 * sum(here(p).numel() for p in self.model.parameters() if p.requires_grad)
+        )
+        fits = False
+        while not fits:
+            step, members = largest(steps, self.budget, processes)
+            # Each process gets the same, so that all of them have the memory or none has.
+            fits = self.attempt([step[i] for i in members] * processes, spare=moments) is not None
+        self.optimizer.zero_grad()
+
     def one_step(self, epoch: int, members: list[int]) -> None:
         """Forward and backward over the step's micro-batches, then one update"""
-        started, recipe = time.monotonic(), self.recipe
-        rate = recipe.learning_rate_at(self.step, self.steps)
+        if self.waiting is None:
+            self.clock = time.monotonic()
+        rate = self.recipe.learning_rate_at(self.step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         examples = [self.ready.rendered[i] for i in members]
-        # Seeded by step and process, so that a resumed run draws the same dropout.
-        torch.manual_seed((recipe.seed * 1_000_003 + self.step) * 1009 + self.accelerator.process_index)
-        loss, right = self.gradients(examples)
-        if not torch.isfinite(loss):
-            names = ", ".join(self.ready.records[i].id for i in members[:8])
-            raise LimaError(
-                f"The loss of step {self.step + 1} is {loss.item()} (examples {names}{' …' if len(members) > 8 else ''}). "
-                "Lower learning_rate, or look at these examples with `lima preview`."
-            )
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), recipe.clip or float("inf"))
+        found = None
+        while found is None:
+            found = self.attempt(examples)
+        loss, right = found
+        norm = whole(self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip or float("inf")))
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
         trained = sum(sum(w != 0 for w in e.weights[1:]) for e in examples)
-        self.report(
-            {
-                "step": self.step,
-                "epoch": epoch,
-                "loss": loss.item(),
-                "accuracy": right.item() / trained,
-                "learning_rate": rate,
-                "gradient_norm": float(norm),
-                "tokens": sum(len(e.ids) for e in examples),
-                "trained_tokens": trained,
-                "seconds": time.monotonic() - started,
-            }
+        about = {"step": self.step, "epoch": epoch, "learning_rate": rate, "trained_tokens": trained}
+        about["tokens"] = sum(len(e.ids) for e in examples)
+        before, self.waiting = (
+            self.waiting,
+            Figures(about, [self.ready.records[i].id for i in members], loss, right / trained, norm),
         )
+        if before:  # its numbers, now that the device has the work of this step
+            self.settle(before)
+
+    def settle_all(self) -> None:
+        """Nothing is under way after this"""
+        if self.waiting:
+            last, self.waiting = self.waiting, None
+            self.settle(last)
+
+    def settle(self, figures: Figures) -> None:
+        """Read what came of a step and pass it on"""
+        metrics = figures.read()
+        if wrong := figures.not_finite():
+            self.step, self.waiting = metrics["step"] - 1, None
+            raise LimaError(wrong)
+        metrics["seconds"], self.clock = time.monotonic() - self.clock, time.monotonic()
+        self.report(metrics)
+
+    def attempt(self, examples: list[Rendered], spare: int = 0) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """`gradients` beside `spare` bytes; None when memory did not suffice and the token budget was halved
+
+        Of several processes one might have to halve alone, and after a backward pass that broke off DDP stops with an error of
+        its own and FSDP2 goes on to wrong gradients: there it is an error at once."""
+        # Seeded by step and process, so that a resumed run draws the same dropout.
+        torch.manual_seed((self.recipe.seed * 1_000_003 + self.step) * 1009 + self.accelerator.process_index)
+        try:
+            room = torch.empty(spare, dtype=torch.uint8, device=self.accelerator.device)  # what AdamW will take later
+            found = self.gradients(examples)
+            del room
+            return found
+        except (RuntimeError, MemoryError) as e:
+            if not (isinstance(e, MemoryError) or should_reduce_batch_size(e)):
+                raise
+        self.optimizer.zero_grad()
+        clear_device_cache(garbage_collection=True)
+        longest, tokens = max(len(e.ids) for e in examples), sum(len(e.ids) for e in examples)
+        size = min(self.budget, tokens)
+        if size <= longest or self.accelerator.num_processes > 1:
+            raise LimaError(
+                f"Out of memory with micro-batches of {size} tokens, the longest example having {longest}. "
+                "Lower micro_batch_tokens, set gradient_checkpointing=true or lora_rank, lower max_tokens, or use "
+                "more devices; `lima plan` says what is needed."
+            )
+        before, self.budget = self.budget, max(size // 2, longest)
+        self.notes.append(f"Out of memory with micro_batch_tokens = {before}: went on with {self.budget}.")
+        logging.getLogger("lima").warning(self.notes[-1])
+        return None
 
     def gradients(self, examples: list[Rendered]) -> tuple[torch.Tensor, torch.Tensor]:
         """Leave the step's gradient in the parameters; (mean loss, trained tokens predicted right) over all processes"""
         device, processes = self.accelerator.device, self.accelerator.num_processes
-        groups = split([len(e.ids) for e in examples], self.recipe.micro_batch_tokens, processes)
+        groups = split([len(e.ids) for e in examples], self.budget, processes)
         mine = groups[self.accelerator.process_index :: processes]
         rounds = -(-len(groups) // processes)
         # A process without a micro-batch in the last round repeats one at weight 0: all must take part in the reduction.
@@ -182,6 +267,7 @@ class Loop:
         right = torch.zeros((), device=device)
         for number, group in enumerate([*mine, *[groups[0]] * padding]):
             counts = number < len(mine)
+            # A sharded model reduces after each: gradients that wait for the last one would wait undivided.
             with self.accelerator.no_sync(self.model) if number < rounds - 1 else nullcontext():
                 batch = micro_batch(examples, group)
                 if self.noise:
@@ -201,9 +287,9 @@ class Loop:
         if time.monotonic() - self.flushed > FLUSH_SECONDS:
             self.log.steps(self.pending)
             self.pending, self.flushed = [], time.monotonic()
-        self.plugins.call("after_step", run=self.run, step=self.step, metrics=metrics | {"steps": self.steps})
+        self.plugins.call("after_step", run=self.run, step=metrics["step"], metrics=metrics | {"steps": self.steps})
         if self.on_step:
-            self.on_step(self.step, self.steps, metrics)
+            self.on_step(metrics["step"], self.steps, metrics)
 
     def end_of_epoch(self, epoch: int) -> None:
         checkpoint = None
@@ -212,21 +298,44 @@ class Loop:
             self.save(checkpoint)
             if self.main:
                 self.log.checkpoint(epoch, self.step, checkpoint)
+            with together():  # from the folder, which the main process can open alone, while the others wait
+                if self.main and self.ready.dev:
+                    self.log.replies(epoch, *answers(checkpoint, self.ready.dev, self.recipe, self.on_dev))
         if self.main:
             self.plugins.call("after_epoch", run=self.run, epoch=epoch, checkpoint=checkpoint)
 
     def save_state(self) -> None:
         """Keep what a killed run needs to go on from here; the store has every step up to it first"""
-        if self.main and self.step < self.steps:
-            self.log.steps(self.pending)
-            self.pending = []
-            model = self.accelerator.unwrap_model(self.model)
-            save_state(states_folder(self.run.folder, self.run.id), self.step, model, self.optimizer.optimizer)
+        if self.step == self.steps:
+            return
+        with together():
+            if self.main:
+                self.log.steps(self.pending)
+                self.pending = []
+            model, folder = self.accelerator.unwrap_model(self.model), states_folder(self.run.folder, self.run.id)
+            save_state(folder, self.step, model, self.optimizer.optimizer, self.main)
 
     def save(self, folder: Path) -> None:
+        """Write the model as it is now; all processes bring their parts and the main one writes"""
+        with together():
+            model, lora = self.accelerator.unwrap_model(self.model), self.recipe.lora_rank > 0
+            if lora and self.recipe.shard:
+                model = self.undivided(model)
+            state = {} if lora else whole_state(model, self.saved_dtype, keep=self.main)
+            if self.main:
+                self.write(folder, model, merged_state(model) if lora else state)
+
+    def undivided(self, model: Any) -> Any:
+        """The model with its adapter once more, on the main process's CPU, to be merged as one process would merge it"""
+        trained = {n: t.cpu() for n, t in gathered((n, p) for n, p in model.named_parameters() if p.requires_grad)}
         if not self.main:
-            return
-        model = self.accelerator.unwrap_model(self.model)
+            return model
+        adapted, _ = self.build()
+        adapted.load_state_dict(trained, strict=False)
+        return adapted
+
+    def write(self, folder: Path, model: Any, state: dict[str, torch.Tensor]) -> None:
+        """A complete Hugging Face folder with this state"""
         plain = model.get_base_model() if self.recipe.lora_rank else model
         plain.set_attn_implementation(self.own_attention)
         tokenizer, renderer = self.ready.tokenizer, self.ready.renderer
@@ -242,8 +351,8 @@ class Loop:
                 prove_merge(model, load_model(built), self.ready.rendered[0].ids[:32], 1e-4 if exact else 3e-2)
                 return f"\nLoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`.\n"
 
-            save(plain, tokenizer, folder, self.saved_dtype, about, merged_state(model), finish)
+            save(plain, tokenizer, folder, self.saved_dtype, about, state, finish)
             model.train()
         else:
-            save(plain, tokenizer, folder, self.saved_dtype, about, model.state_dict())
+            save(plain, tokenizer, folder, self.saved_dtype, about, state)
         plain.set_attn_implementation(self.attention)

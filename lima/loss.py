@@ -36,7 +36,7 @@ def prove_isolation(model: Any, device: torch.device | str) -> None:
     Attention is told where one ends; a recurrent or convolutional layer, or an attention that does not listen, is not. Seen
     from the gradient, which must be exactly zero, and not looked up by name: next year's architectures are proved as well."""
     embedding = model.get_input_embeddings()
-    rows = embedding.weight.shape[0]
+    rows = model.config.get_text_config().vocab_size
     first, second = ([(7 * i + 3 * k + 1) % rows for i in range(length)] for k, length in enumerate((5, 9)))
     pair = [Rendered(first, [0.0] * len(first), []), Rendered(second, [1.0] * len(second), [])]
     seen: list[torch.Tensor] = []

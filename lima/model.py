@@ -8,13 +8,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lima.errors import LimaError
+from lima.shard import like
 
 
 def pick_device(wanted: str) -> str:
@@ -81,15 +83,23 @@ def load_tokenizer(folder: str | Path, trust_remote_code: bool = False) -> Any:
     return tokenizer
 
 
-def load_model(folder: str | Path, dtype: str = "float32", trust_remote_code: bool = False) -> Any:
-    """The causal LM of a folder on the CPU; `dtype` 'auto' keeps the saved one"""
+def load_model(
+    folder: str | Path, dtype: str = "float32", trust_remote_code: bool = False, weights: bool = True
+) -> Any:
+    """The causal LM of a folder on the CPU, or without `weights` on the meta device; `dtype` 'auto' keeps the saved one"""
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # the command line has its own, and a library has none
     path = check_folder(folder)
     try:
+        if not weights:
+            config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
+            with torch.device("meta"):
+                return AutoModelForCausalLM.from_config(
+                    config, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code
+                )
         return AutoModelForCausalLM.from_pretrained(
             path, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=trust_remote_code
         )
@@ -170,9 +180,16 @@ def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Para
     if head is not None and head.weight is not parameters[0]:
         parameters.append(head.weight)
     for parameter in parameters:
-        keep = torch.zeros(parameter.shape[0], 1, device=parameter.device, dtype=parameter.dtype)
+        keep = torch.zeros(parameter.shape[0], 1)
         keep[trained_rows] = 1
-        parameter.register_hook(lambda gradient, keep=keep: gradient * keep.to(gradient.device))
+        keep = like(keep, parameter)
+
+        # After it was accumulated: the gradient of a sharded parameter comes from a reduction, past the hooks of autograd.
+        def mask(parameter: torch.nn.Parameter, keep: torch.Tensor = keep) -> None:
+            if parameter.grad is not None:
+                parameter.grad.mul_(keep.to(parameter.grad.device))
+
+        parameter.register_post_accumulate_grad_hook(mask)
     return parameters
 
 
@@ -188,12 +205,8 @@ def save(
     """Write a complete Hugging Face folder, or nothing: it is built beside its place and moved there file by file
 
     `state` is what is saved under the model's configuration; `finish` may look at the built folder, refuse it or add to it, and
-    gives a text for the card. config.json comes last, so that a folder without it is known to be unfinished."""
-    from safetensors import SafetensorError
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-saving-", dir=folder.parent))
-    try:
+    gives a text for the card."""
+    with beside(folder) as building:
         state = {k: v.detach().to(dtype).cpu() if v.is_floating_point() else v.cpu() for k, v in state.items()}
         generation = model.generation_config
         if not generation.do_sample and (
@@ -204,18 +217,49 @@ def save(
         model.save_pretrained(building, state_dict=state)
         tokenizer.save_pretrained(building)
         (building / "README.md").write_text(card + (finish(building) if finish else ""), encoding="utf-8")
+        to_disk(building)
+        put_in_place(building, folder)
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[Path]:
+    """An empty folder to build a model in, on the disk of `folder` and gone afterwards; LimaError when the disk refuses"""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-saving-", dir=folder.parent))
+    try:
+        with _explained(folder):
+            yield building
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as e:  # a full disk is the one or the other
+        raise LimaError(f"Cannot save the model to {folder}: {e}. Make room there, or choose another --out.") from e
+
+
+def to_disk(building: Path) -> None:
+    """Wait until every file of a built model is on the disk"""
+    for file in building.rglob("*"):
+        if file.is_file():
+            with open(file, "rb") as f:
+                os.fsync(f.fileno())
+
+
+def put_in_place(building: Path, folder: Path) -> None:
+    """Move a built model to its folder file by file: without config.json until all is there, so never one of two halves"""
+    with _explained(folder):
         folder.mkdir(exist_ok=True)
+        (folder / "config.json").unlink(missing_ok=True)
         for file in sorted(building.iterdir(), key=lambda f: (f.name == "config.json", f.name)):
             if file.is_dir():  # an adapter, or a tokenizer's further templates
                 shutil.rmtree(folder / file.name, ignore_errors=True)
-            else:
-                with open(file, "rb") as f:
-                    os.fsync(f.fileno())
             os.replace(file, folder / file.name)
-    except (OSError, SafetensorError) as e:  # a full disk is the one or the other
-        raise LimaError(f"Cannot save the model to {folder}: {e}. Make room there, or choose another --out.") from e
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def saved_dtype(base: Path, trust_remote_code: bool = False) -> torch.dtype:

@@ -1,28 +1,31 @@
-"""What a recipe will need before anything runs: parameters, steps, tokens a source, peak memory, GPUs.
+"""What a recipe will need before anything runs: parameters, steps, tokens a source, peak memory, GPUs, time.
 
 The model is built on the meta device from its configuration, without weights, and its largest micro-batch is sent through it
-there; what autograd would keep is counted tensor by tensor, so the estimate holds for any architecture. Knows nothing of time
-that was not measured.
+there; what autograd would keep is counted tensor by tensor, and every operation, so the estimate holds for any architecture.
+Knows no speed of any machine by heart: it multiplies matrices on the one it runs on.
 """
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from lima import attention
-from lima.batching import MicroBatch, epoch_order, micro_batch, split, steps_of
+from lima.batching import MicroBatch, epoch_order, largest, micro_batch, split, steps_of
 from lima.loss import weighted_loss
 from lima.model import recompute_activations
 from lima.prepare import Prepared
 from lima.recipe import Recipe
-from lima.rendering import Rendered
 
 GIB = 2**30
 GPU_SIZES = (24, 48, 80, 141)
 "GiB of the GPUs that the table speaks of"
 USABLE = 0.9
 "Share of a GPU's memory that is planned with; the rest is fragments, kernels and communication"
+REACHED = 0.65
+"Share of the speed of large matrix products that a training step reaches (benchmarks/plan_time.py)"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Plan:
     "Whether a step has more than one micro-batch, so that gradients are there when the next one begins"
     activations: int
     "What the backward pass of the largest micro-batch keeps at its start"
+    operations: int
+    "Floating-point operations of all steps; two for a multiplication that is added"
     gpus: dict[int, int]
     "How many GPUs of each size in GiB, states sharded with FSDP2"
 
@@ -53,6 +58,10 @@ class Plan:
         if self.several:
             return self.states + self.activations
         return self.states - self.gradients + max(self.gradients, self.activations)
+
+    def seconds(self, speed: float) -> float:
+        """How long the steps take where large matrices are multiplied at `speed` operations a second"""
+        return self.operations / (REACHED * speed)
 
 
 def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
@@ -68,7 +77,11 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
         recompute_activations(model)
     total = sum(p.numel() for p in model.parameters())
     trained = _lora_parameters(model, recipe, ready) if recipe.lora_rank else total
-    batch, several = largest_micro_batch(recipe, ready)
+    order = range(1, min(recipe.epochs, 3) + 1)
+    drawn = [m for e in order for m in steps_of(epoch_order(len(ready.rendered), recipe.seed, e), recipe.batch_size)]
+    met = [[ready.rendered[i] for i in members] for members in drawn]
+    batch = micro_batch(*largest(met, recipe.micro_batch_tokens))
+    several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in met)
     activations = kept_by_autograd(model, batch)
     states = 4 * total + 12 * trained
     per_epoch = -(-len(ready.rendered) // recipe.batch_size)
@@ -84,26 +97,9 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
         gradients=4 * trained,
         several=several,
         activations=activations,
+        operations=recipe.epochs * operations(recipe, model, batch, ready),
         gpus={size: gpus_needed(states, activations, size) for size in GPU_SIZES},
     )
-
-
-def largest_micro_batch(recipe: Recipe, ready: Prepared) -> tuple[MicroBatch, bool]:
-    """The micro-batch with the most tokens, and of those with the most trained ones, that the first epochs will meet; and
-    whether any step has more than one"""
-    best: tuple[tuple[int, int], list[Rendered], list[int]] | None = None
-    several = False
-    for epoch in range(1, min(recipe.epochs, 3) + 1):
-        for members in steps_of(epoch_order(len(ready.rendered), recipe.seed, epoch), recipe.batch_size):
-            step = [ready.rendered[i] for i in members]
-            groups = split([len(one.ids) for one in step], recipe.micro_batch_tokens)
-            several = several or len(groups) > 1
-            for group in groups:
-                size = (sum(len(step[i].ids) for i in group), sum(step[i].trained for i in group))
-                if best is None or size > best[0]:
-                    best = (size, step, group)
-    assert best is not None, "prepare() gives at least one example"
-    return micro_batch(best[1], best[2]), several
 
 
 def kept_by_autograd(model: Any, batch: MicroBatch) -> int:
@@ -125,6 +121,43 @@ def kept_by_autograd(model: Any, batch: MicroBatch) -> int:
     # The softmax is kept; its gradient and that of the logits, as large again, come before anything is given back.
     logits = len(batch.targets) * model.config.get_text_config().vocab_size * 4
     return sum(storage.nbytes() for storage in kept.values()) + 2 * logits
+
+
+def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared) -> int:
+    """Floating-point operations of an epoch, from those of a micro-batch's forward pass: in proportion to the tokens"""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    def causal(query: Sequence[int], *_: Any, **__: Any) -> int:
+        rows, heads, length, width = query
+        return 2 * rows * heads * length * length * width  # two products, of which half the scores are never made
+
+    attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    counter = FlopCounterMode(display=False, custom_mapping={attend: causal})
+    with counter, torch.no_grad():
+        weighted_loss(model, batch, "meta")
+    # The backward pass makes the gradient of inputs and of weights; with LoRA hardly any of weights.
+    passes = 1 + (1 if recipe.lora_rank else 2) + recipe.gradient_checkpointing
+    tokens = sum(len(one.ids) for one in ready.rendered)
+    return int(counter.get_total_flops() * passes * tokens / batch.ids.shape[1])
+
+
+def matrix_speed(device: str, bfloat16: bool, size: int = 1024, seconds: float = 0.3) -> float:
+    """Operations a second that this machine reaches in a product of two square matrices: the best of those tried"""
+    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16 if bfloat16 else torch.float32) for _ in "ab")
+
+    def once() -> float:
+        started = time.perf_counter()
+        c = a
+        for _ in range(4):
+            c = c @ b
+        c[0, 0].item()  # a GPU is waited for
+        return time.perf_counter() - started
+
+    once()
+    ends, best = time.perf_counter() + seconds, once()
+    while time.perf_counter() < ends:
+        best = min(best, once())
+    return 4 * 2 * size**3 / best
 
 
 def gpus_needed(states: int, activations: int, gib: int) -> int:

@@ -4,10 +4,11 @@ Nothing is lost in silence: every example is kept, cut or dropped with a reason.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lima.dev import DevPrompt, dev_prompts
 from lima.errors import LimaError, did_you_mean
 from lima.example import Record, hash_all
 from lima.plugins import Plugins
@@ -50,6 +51,8 @@ class Prepared:
     "Rows of run_sources"
     examples: list[dict[str, Any]]
     "Rows of run_examples: every example, the dropped ones too"
+    dev: list[DevPrompt] = field(default_factory=list)
+    "Held out, to choose a checkpoint by"
 
 
 def find_base(name: str, plugins: Plugins) -> Path:
@@ -149,6 +152,10 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
     new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
     eot_id = tokenizer.convert_tokens_to_ids(eot)
+
+    def whole_of(record: Record) -> Rendered:
+        return render(record, renderer, tokenizer, eot, list(renderers.values()))
+
     records: list[Record] = []
     rendered: list[Rendered] = []
     rows: list[dict[str, Any]] = []
@@ -156,7 +163,7 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     for source in opened:
         first = len(rows)
         for record in source.records:
-            whole = render(record, renderer, tokenizer, eot, list(renderers.values()))
+            whole = whole_of(record)
             kept, status, reason = fit(whole, recipe.max_tokens, eot_id)
             if kept is not None:
                 kept = with_prompt_weight(kept, recipe.prompt_weight)
@@ -178,7 +185,25 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
         raise LimaError(
             f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}."
         )
-    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows)
+    trained = list(zip(records, rendered, strict=True))
+    held_out = [(s.name, r, whole_of(r)) for s in open_dev(recipe, plugins) for r in s.records]
+    dev = dev_prompts(held_out, trained, tokenizer, recipe.max_tokens)
+    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, dev)
+
+
+def open_dev(recipe: Recipe, plugins: Plugins) -> list[Source]:
+    """The dev sources; LimaError for one that is trained on or named twice, or when no checkpoint would be kept to choose"""
+    if recipe.dev and not recipe.keep_epochs:
+        raise LimaError("The recipe names dev sources, to choose an epoch by: keep the epochs with keep_epochs = true.")
+    for spec in recipe.dev:
+        if spec in recipe.sources:
+            raise LimaError(
+                f"The source {spec!r} is in `sources` and in `dev`. Dev examples are held out: name others, or take it out "
+                "of one."
+            )
+        if recipe.dev.count(spec) > 1:
+            raise LimaError(f"The dev source {spec!r} is named twice.")
+    return [open_source(spec, plugins) for spec in recipe.dev]
 
 
 def _source_row(source: Source, rows: list[dict[str, Any]]) -> dict[str, Any]:

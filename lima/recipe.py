@@ -63,8 +63,12 @@ class Recipe:
     "Tokens that go through the model at once; changes speed and memory, not the result"
     gradient_checkpointing: bool = False
     "Recompute activations to save memory"
+    shard: bool = False
+    "Divide weights, gradients and optimizer state over the processes (FSDP2)"
     keep_epochs: bool = False
     "Keep a checkpoint of every epoch, to choose from by its generations (LIMA §3)"
+    dev: tuple[str, ...] = ()
+    "Sources of held-out examples, whose replies and perplexity are kept for every epoch to choose by (LIMA §3)"
     save_every: int = 0
     "Steps between states to resume from; 0 is once an epoch, -1 never"
     trust_remote_code: bool = False

@@ -6,6 +6,7 @@ Knows nothing of torch; the loop tells it what happened.
 import json
 import platform
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -77,8 +78,8 @@ class RunLog:
     def __init__(self, store: Store, run: Run) -> None:
         self.store, self.run = store, run
 
-    def start(self, examples: list[dict[str, Any]]) -> None:
-        """The run, its plugins, sources and examples, in one transaction"""
+    def start(self, examples: list[dict[str, Any]], dev: Sequence[dict[str, Any]] = ()) -> None:
+        """The run, its plugins, sources, examples and dev prompts, in one transaction"""
         run = self.run
         with self.store.write() as db:
             db.table("runs").insert(
@@ -102,12 +103,17 @@ class RunLog:
             db.table("run_plugins").insert_all({"run": run.id, **p} for p in run.plugins)
             db.table("run_sources").insert_all({"run": run.id, **s} for s in run.sources)
             db.table("run_examples").insert_all({"run": run.id, "position": i, **e} for i, e in enumerate(examples))
+            db.table("dev_prompts").insert_all({"run": run.id, "position": i, **d} for i, d in enumerate(dev))
 
     def reopen(self, step: int) -> None:
         """Go on after `step`: what was logged beyond it is forgotten, for it will be done again"""
         with self.store.write() as db:
             db.execute("delete from steps where run = ? and step > ?", [self.run.id, step])
             db.execute("delete from checkpoints where run = ? and step > ?", [self.run.id, step])
+            db.execute(
+                "delete from generations where run = ? and epoch not in (select epoch from checkpoints where run = ?)",
+                [self.run.id, self.run.id],
+            )
             db.table("runs").update(self.run.id, {"status": "running", "message": "", "finished": None})
 
     def steps(self, rows: list[dict[str, Any]]) -> None:
@@ -119,8 +125,21 @@ class RunLog:
     def checkpoint(self, epoch: int, step: int, folder: Path) -> None:
         """A checkpoint folder that is complete"""
         with self.store.write() as db:
-            db.table("checkpoints").insert(
-                {"run": self.run.id, "epoch": epoch, "step": step, "folder": str(folder), "created": now()}
+            db.execute(
+                "insert into checkpoints (run, epoch, step, folder, created, perplexity) values (?, ?, ?, ?, ?, "
+                # What is known of the epoch, when the same model is saved once more as the run's.
+                "(select max(perplexity) from checkpoints where run = ? and epoch = ?))",
+                [self.run.id, epoch, step, str(folder), now(), self.run.id, epoch],
+            )
+
+    def replies(self, epoch: int, rows: Sequence[dict[str, Any]], perplexity: float) -> None:
+        """What the model of an epoch answered to each dev prompt, and its perplexity on their answers"""
+        with self.store.write() as db:
+            db.table("generations").insert_all(
+                {"run": self.run.id, "epoch": epoch, "position": i, **row} for i, row in enumerate(rows)
+            )
+            db.execute(
+                "update checkpoints set perplexity = ? where run = ? and epoch = ?", [perplexity, self.run.id, epoch]
             )
 
     def finish(self, status: str, message: str, steps: int, seconds: float) -> None:

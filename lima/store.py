@@ -1,4 +1,4 @@
-"""The SQLite file that everything is written to: runs, what they were trained on and with, steps, checkpoints.
+"""The SQLite file that everything is written to: runs, what they were trained on and with, steps, checkpoints and replies.
 
 One connection, WAL, migrations in named sets (one of the core, one of each plugin). Many processes may open a new file at
 once. Knows nothing of what plugins keep in their tables.
@@ -66,6 +66,53 @@ def m001_runs(db: Database) -> None:
           (select group_concat(source, ', ') from run_sources where run = runs.id) as sources,
           runs.folder
         from runs
+        """,
+    )
+
+
+@migrations()
+def m002_replies(db: Database) -> None:
+    of_run = [("run", "runs", "id")]
+    db.table("checkpoints").add_column("perplexity", float)
+    db.table("dev_prompts").create(
+        _columns("run source example hash prompt reference", "position"),
+        pk=("run", "position"),
+        foreign_keys=of_run,
+    )
+    db.table("generations").create(
+        _columns("run reply stop", "epoch position tokens", "seconds"),
+        pk=("run", "epoch", "position"),
+        foreign_keys=of_run,
+    )
+    db.table("generation_grades").create(
+        _columns("run grader grade reason created", "id epoch position"), pk="id", foreign_keys=of_run
+    )
+    db.table("generation_grades").create_index(("run", "epoch", "position"))
+    db.table("choices").create(_columns("run grader reason created", "id epoch"), pk="id", foreign_keys=of_run)
+    for table in ("generation_grades", "choices"):
+        for verb in ("update", "delete"):
+            db.execute(
+                f"create trigger {table}_no_{verb} before {verb} on {table} "
+                f"begin select raise(abort, '{table} is append-only: add a row instead'); end"
+            )
+    db.create_view(
+        "generation_latest_grades",
+        """
+        select grades.* from generation_grades grades where id = (
+          select max(id) from generation_grades same where same.run = grades.run and same.epoch = grades.epoch
+            and same.position = grades.position and same.grader = grades.grader)
+        """,
+    )
+    db.create_view(
+        "checkpoint_quality",
+        """
+        select epochs.run, epochs.epoch, epochs.step, epochs.perplexity, grades.grader,
+          avg(case grade when 'fail' then 0 when 'pass' then 1 when 'excellent' then 2 end) as mean_grade,
+          sum(grade = 'excellent') as excellent, sum(grade = 'pass') as pass, sum(grade = 'fail') as fail,
+          count(grade) as n
+        from (select run, epoch, max(step) as step, max(perplexity) as perplexity from checkpoints group by run, epoch) epochs
+        left join generation_latest_grades grades on grades.run = epochs.run and grades.epoch = epochs.epoch
+        group by epochs.run, epochs.epoch, grades.grader
         """,
     )
 

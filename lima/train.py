@@ -3,17 +3,20 @@
 Knows nothing of how a step is made; that is `lima.loop`.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator, PartialState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 from filelock import FileLock, Timeout
 
 from lima.checkpoint import newest_state, states_folder
+from lima.dev import OnDev
 from lima.errors import Interrupted, LimaError
 from lima.loop import Loop, OnStep
 from lima.model import folder_hash, pick_device
@@ -23,8 +26,17 @@ from lima.recipe import Recipe
 from lima.run import Run, RunLog, environment, new_run_id
 from lima.store import Store
 
+PATIENCE = timedelta(hours=6)
+"How long one of several processes waits for the others"
 
-def fine_tune(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_step: OnStep | None = None) -> Run:
+
+def fine_tune(
+    recipe: Recipe,
+    store: Store,
+    plugins: Plugins | None = None,
+    on_step: OnStep | None = None,
+    on_dev: OnDev | None = None,
+) -> Run:
     """Fine-tune as the recipe says; the run, whose folder then holds a complete Hugging Face model
 
     LimaError for anything wrong with recipe, examples, base or disk, before the first step where it can be known. On any
@@ -37,7 +49,8 @@ def fine_tune(recipe: Recipe, store: Store, plugins: Plugins | None = None, on_s
     ready = prepare(recipe, plugins)
     run = _record(run_id, recipe, folder, ready, store, plugins)
     loop = Loop(run, ready, RunLog(store, run), plugins, on_step, accelerator)
-    return _go(loop, lambda log: log.start(ready.examples))
+    loop.on_dev = on_dev
+    return _go(loop, lambda log: log.start(ready.examples, [d.row() for d in ready.dev]))
 
 
 def resume(
@@ -46,6 +59,7 @@ def resume(
     plugins: Plugins | None = None,
     on_step: OnStep | None = None,
     changes: dict[str, Any] | None = None,
+    on_dev: OnDev | None = None,
 ) -> Run:
     """Go on with an interrupted run from its newest whole state, to the same weights as if it had never stopped
 
@@ -54,12 +68,14 @@ def resume(
     row = store.run(name)
     recipe = Recipe().with_values(row["recipe"])
     asked = recipe.with_values(changes or {})
-    different = [k for k, v in asked.as_dict().items() if v != recipe.as_dict()[k]]
+    # How the work is divided over processes may change: it decides no result.
+    different = [k for k, v in asked.as_dict().items() if v != recipe.as_dict()[k] and k != "shard"]
     if different:
         raise LimaError(
             f"Run {row['id']} was started with {different[0]} = {recipe.as_dict()[different[0]]!r}; it cannot be resumed with "
             f"{asked.as_dict()[different[0]]!r}. Start a new run for another recipe."
         )
+    recipe = asked
     if row["status"] == "done":
         raise LimaError(f"Run {row['id']} is done: its model is in {row['folder']}. There is nothing to resume.")
     others = store.rows("select run from checkpoints where folder = ? and run != ?", [row["folder"], row["id"]])
@@ -80,8 +96,17 @@ def resume(
         raise LimaError(
             f"The source {changed[0]!r} has changed since run {run.id} was started. Restore it, or start a new run."
         )
+    known = store.rows("select source, hash from dev_prompts where run = ? order by position", [run.id])
+    if known != [{"source": d.source, "hash": d.record.content_hash} for d in ready.dev]:
+        raise LimaError(
+            f"The dev examples of run {run.id} ({', '.join(recipe.dev)}) have changed since it was started, so its epochs "
+            "could not be compared. Restore them, or start a new run."
+        )
     loop = Loop(run, ready, RunLog(store, run), plugins, on_step, accelerator)
-    loop.state = newest_state(states_folder(run.folder, run.id))
+    loop.on_dev = on_dev
+    # The main process decides, for all must go on from the same one.
+    found = newest_state(states_folder(run.folder, run.id)) if loop.main else None
+    loop.state = broadcast_object_list([found])[0]
     return _go(loop, lambda log: log.reopen(loop.state[1] if loop.state else 0))
 
 
@@ -130,7 +155,23 @@ def _go(loop: Loop, open_log: Callable[[RunLog], None]) -> Run:
 
 
 def _accelerator(recipe: Recipe) -> Accelerator:
-    return Accelerator(cpu=pick_device(recipe.device) == "cpu")
+    """This process's place among those that train; LimaError where they cannot do what the recipe asks"""
+    for variable in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
+        if os.environ.get(variable, "false").lower() == "true":
+            raise LimaError(
+                f"{variable} is set: accelerate was told to shard the model in a way of its own. Launch it without, and set "
+                "shard=true in the recipe, which divides the model with torch's FSDP2."
+            )
+    # The others wait while the main process saves, and answers the dev prompts.
+    patience = InitProcessGroupKwargs(timeout=PATIENCE)
+    accelerator = Accelerator(cpu=pick_device(recipe.device) == "cpu", kwargs_handlers=[patience])
+    if recipe.shard and accelerator.num_processes == 1:
+        raise LimaError(
+            "The recipe has shard = true, but there is one process, and nothing to divide the model over. Start one for each "
+            "GPU, `torchrun --nproc-per-node N -m lima train …` or `accelerate launch --num_processes N -m lima train …`, or "
+            "set shard=false."
+        )
+    return accelerator
 
 
 def _check_out(folder: Path) -> None:

@@ -1,38 +1,186 @@
-"""Batched decoding: the same tokens as transformers, whatever shares the batch; penalty on the reply only."""
+"""Batched decoding: the same tokens as transformers, whatever shares the batch or was kept; penalty on the reply only."""
+
+from collections import Counter
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from lima.decode import Kept, keeps
 from lima.generate import CheckpointModel, Sampling, _Draw
-from lima.testing import ARCHITECTURES, tiny_base, tiny_tokenizer
+from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
 
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=12)
 PROMPTS = [[5, 6, 7], [9], [11, 12, 13, 14, 15, 16, 17, 18], [20, 21]]
+NEXT = [[[30], [31, 32], [33], [34, 35, 36, 37, 38, 39, 40]], [[41, 42], [43], [44, 45, 46], [47]]]
+"What is said after each reply, in two more turns"
+RECURRENT = {
+    "lfm2": {
+        **ARCHITECTURES["llama"],
+        "layer_types": ["conv", "full_attention", "conv"],
+        "block_ff_dim": 48,
+        "block_auto_adjust_ff_dim": False,
+    },
+    "mamba": {"hidden_size": 32, "num_hidden_layers": 3, "state_size": 8},
+}
 
 
-def model_of(folder, architecture="llama"):
+def model_of(folder, architecture="llama", stops=(0,), **options):
     made = tiny_base(folder, architecture, tiny_tokenizer(), initializer_range=0.2)
-    return CheckpointModel(made)
+    model = CheckpointModel(made, **options)
+    model.stop_ids = list(stops)
+    return model
 
 
-@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
-def test_greedy_is_transformers_greedy_token_for_token(tmp_path, architecture):
-    model = model_of(tmp_path, architecture)
-    expected = []
-    for prompt in PROMPTS:
-        out = model.model.generate(
-            torch.tensor([prompt]),
-            attention_mask=torch.ones(1, len(prompt)),
-            max_new_tokens=12,
-            do_sample=False,
-            pad_token_id=0,
-        )
-        tokens = out[0, len(prompt) :].tolist()
-        expected.append(tokens[: tokens.index(0)] if 0 in tokens else tokens)
-    replies = model.reply(PROMPTS, GREEDY, 0)
-    assert [r.ids for r in replies] == expected
-    assert [r.prompt_ids for r in replies] == PROMPTS
-    assert {r.stop for r in replies} <= {"eot", "length"}
+def alone(model, prompt, length=12):
+    """(the reply's ids, why it stopped) of transformers' own greedy search"""
+    ids = model.model.generate(
+        torch.tensor([prompt]),
+        attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+        max_new_tokens=length,
+        do_sample=False,
+        eos_token_id=model.stop_ids,
+        pad_token_id=0,
+    )[0, len(prompt) :].tolist()
+    return (ids[:-1], "eot") if ids[-1] in model.stop_ids else (ids, "length")
+
+
+def three_turns(model):
+    """The replies of three turns, each prompt going on from the reply before"""
+    turns = [model.reply(PROMPTS, GREEDY, 0)]
+    for said in NEXT:
+        prompts = [r.prompt_ids + r.ids + [model.stop_ids[0]] + m for r, m in zip(turns[-1], said, strict=True)]
+        turns.append(model.reply(prompts, GREEDY, 0))
+    return turns
+
+
+def calls(model, prompts, settings=GREEDY):
+    """(rows, tokens) that each forward call of one reply reads"""
+    shapes = []
+    hook = model.model.register_forward_pre_hook(
+        lambda _, __, inputs: shapes.append(tuple(inputs["input_ids"].shape)), with_kwargs=True
+    )
+    model.reply(prompts, settings, 0)
+    hook.remove()
+    return shapes
+
+
+@pytest.mark.parametrize("kept_bytes", [None, 0], ids=["kept", "recomputed"])
+@pytest.mark.parametrize("architecture", sorted([*ARCHITECTURES, *RECURRENT]))
+def test_greedy_is_transformers_greedy_token_for_token_over_three_turns(
+    tmp_path, monkeypatch, architecture, kept_bytes
+):
+    if architecture in RECURRENT:
+        monkeypatch.setitem(ARCHITECTURES, architecture, RECURRENT[architecture])
+    model = model_of(tmp_path, architecture, stops=range(3, 400, 4), kept_bytes=kept_bytes)
+    replies = [r for turn in three_turns(model) for r in turn]
+    assert [(r.ids, r.stop) for r in replies] == [alone(model, r.prompt_ids) for r in replies]
+    assert len({len(r.ids) for r in replies}) > 1
+    assert (model.kept is None) == (architecture in RECURRENT)
+
+
+def test_models_whose_states_change_or_are_shared_are_not_kept():
+    assert keeps(tiny_model("gemma3_text"))
+    assert keeps(tiny_model("llama", rope_parameters={"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}))
+    assert not keeps(tiny_model("llama", rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}))
+
+
+def test_only_what_is_new_is_read_of_a_prompt_that_goes_on(tmp_path):
+    model, once = model_of(tmp_path), Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=3)
+    assert calls(model, [[5] * 20, [6] * 30], once) == [(1, 30), (1, 20), (2, 1), (2, 1)]
+    replies = [[5] * 20 + alone(model, [5] * 20, 3)[0], [6] * 30 + alone(model, [6] * 30, 3)[0]]
+    # The third token of each reply was drawn but never read; with it and what is said next that makes four and three.
+    after = [replies[0] + [0, 9, 9], replies[1] + [0, 9]]
+    assert calls(model, after, once) == [(2, 4), (2, 1), (2, 1)]
+    model.kept = Kept(0)
+    assert calls(model, after, once) == [(1, 35), (1, 26), (2, 1), (2, 1)]
+
+
+def test_a_prompt_that_differs_from_what_was_written_is_read_from_there_on(tmp_path):
+    model = model_of(tmp_path)
+    [reply] = model.reply([[5, 6, 7, 8]], GREEDY, 0)
+    changed = [5, 6, 7, 8, *reply.ids[:4], 99, *reply.ids[5:], 0, 9]
+    assert calls(model, [changed]) == [(1, len(changed) - 8), *[(1, 1)] * 11]
+    model.kept = Kept(model.kept.limit)
+    model.reply([[5, 6, 7, 8]], GREEDY, 0)
+    assert model.reply([changed], GREEDY, 0)[0].ids == alone(model, changed)[0]
+
+
+def test_the_same_prompt_again_is_read_by_its_last_token_and_answered_alike(tmp_path):
+    model = model_of(tmp_path)
+    first = model.reply(PROMPTS, GREEDY, 0)
+    assert calls(model, PROMPTS)[0] == (4, 1)
+    assert [r.ids for r in model.reply(PROMPTS, GREEDY, 0)] == [r.ids for r in first]
+
+
+def states(tokens):
+    return [(torch.ones(2, tokens, 4), torch.ones(2, tokens, 4))]  # 64 bytes a token
+
+
+def test_the_oldest_are_forgotten_when_the_limit_is_reached():
+    kept = Kept(64 * 10)
+    kept.add([1, 2, 3, 4], 2, states(4))
+    kept.add([1, 2, 5, 6], 2, states(4))
+    assert kept.bytes == 512
+    kept.add([7, 8, 9], 2, states(3))
+    assert kept.bytes == 448
+    assert sorted(kept.states) == kept.sorted == [(1, 2, 5, 6), (7, 8, 9)]
+    kept.add([1] * 11, 2, states(11))  # more than the limit: not kept, and nothing lost for it
+    assert kept.sorted == [(1, 2, 5, 6), (7, 8, 9)]
+    kept.add([7, 8, 9], 2, states(3))  # now the youngest
+    kept.add([9] * 5, 2, states(5))
+    assert kept.sorted == [(7, 8, 9), (9, 9, 9, 9, 9)]
+
+
+def test_the_longest_beginning_is_taken_and_forgotten_once_a_prompt_goes_on_from_it():
+    kept = Kept(1 << 20)
+    kept.add([1, 2, 3, 4], 2, states(4))
+    kept.add([1, 2, 5, 6], 2, states(4))
+    kept.add([1], 1, states(1))
+    found = kept.take([[1, 2, 5, 7, 8], [1, 2, 5, 6, 9], [1, 2, 3, 4], [1, 3, 9], [4]])
+    assert [count for count, _ in found] == [3, 4, 3, 1, 0]
+    assert [s[0][0].shape[1] if s else 0 for _, s in found[:3]] == [4, 4, 4]
+    assert kept.sorted == [(1,)]
+    assert kept.bytes == 64
+
+
+def test_what_is_kept_stays_within_the_limit_and_replies_are_the_same(tmp_path):
+    free, tight = model_of(tmp_path / "a"), model_of(tmp_path / "a", kept_bytes=20_000)
+    assert [[r.ids for r in turn] for turn in three_turns(tight)] == [
+        [r.ids for r in turn] for turn in three_turns(free)
+    ]
+    assert 0 < tight.kept.bytes <= 20_000 < free.kept.bytes
+    assert len(free.kept.states) == len(PROMPTS)  # the replies of earlier turns made way for what goes on from them
+
+
+def test_long_replies_outgrow_the_room_that_was_made_for_them(tmp_path):
+    model, prompts = model_of(tmp_path), [[5, 6, 7], list(range(9, 29))]
+    settings = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=230)
+    assert [r.ids for r in model.reply(prompts, settings, 0)] == [alone(model, p, 230)[0] for p in prompts]
+
+
+class Waits(TorchDispatchMode):
+    """Counts what would make a program wait for a GPU: numbers that Python reads out of tensors"""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function.overloadpacket.__name__ in ("is_nonzero", "item", "_local_scalar_dense", "nonzero"):
+            self.seen[str(function)] += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("settings", [GREEDY, Sampling()], ids=["greedy", "sampled"])
+def test_a_step_waits_for_nothing_but_its_tokens(tmp_path, settings):
+    model, waited = model_of(tmp_path, stops=[399]), []
+    for length in (2, 12):
+        model.kept = Kept(0)
+        with Waits() as waits:
+            model.reply(PROMPTS, Sampling(**{**vars(settings), "max_new_tokens": length}), 0)
+        waited.append(waits.seen)
+    assert waited[0] == waited[1]
 
 
 def test_a_sampled_reply_does_not_depend_on_its_batch_and_repeats_under_its_seed(tmp_path):
@@ -45,19 +193,31 @@ def test_a_sampled_reply_does_not_depend_on_its_batch_and_repeats_under_its_seed
     assert [r.ids for r in model.reply(PROMPTS, sampling, 7)] != [r.ids for r in model.reply(PROMPTS, sampling, 8)]
 
 
-def test_the_penalty_is_on_the_replys_own_tokens_and_never_on_what_stops_it():
-    settings = Sampling(temperature=0, repetition_penalty=2.0)
-    logits = torch.tensor([[3.0, 2.0, 2.5, -1.0]])
-    assert _Draw(settings, [0], stop_ids=[0])(logits.clone(), [[]], [0]) == [0]
-    assert _Draw(settings, [0], stop_ids=[0])(logits.clone(), [[0, 3]], [0]) == [0]
-    assert _Draw(settings, [0], stop_ids=[3])(logits.clone(), [[0]], [0]) == [2]
+def test_the_penalty_is_on_the_replys_own_tokens():
+    draw = _Draw(Sampling(temperature=0, repetition_penalty=2.0), [0, 0])
+    logits = torch.tensor([[3.0, 2.0, 2.5, -1.0], [3.0, -1.0, 2.5, -1.5]])
+    assert draw(logits, torch.empty(2, 0, dtype=torch.long), [0, 1]).tolist() == [0, 0]
+    assert draw(logits, torch.tensor([[0], [2]]), [0, 1]).tolist() == [2, 0]
+    assert draw(logits, torch.tensor([[0, 0, 2], [0, 2, 1]]), [0, 1]).tolist() == [1, 0]
+    negative = torch.tensor([[-1.0, -1.5]] * 2)
+    assert draw(negative, torch.tensor([[0], [1]]), [0, 1]).tolist() == [1, 0]
 
 
-def test_the_nucleus_holds_the_smallest_set_that_reaches_p():
-    settings = Sampling(temperature=1.0, top_p=0.6, repetition_penalty=1.0)
-    logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
-    draw = _Draw(settings, [0], stop_ids=[])
-    assert {draw(logits.clone(), [[]], [0])[0] for _ in range(200)} == {0, 1}
+def test_the_penalty_never_falls_on_what_stops_a_reply(tmp_path):
+    """A stop token that was in the prompt, and in the reply before, stops this one as readily"""
+    model = model_of(tmp_path, stops=range(3, 400, 4))
+    settings = Sampling(temperature=0, repetition_penalty=1.2, max_new_tokens=12)
+    replies = model.reply(PROMPTS, settings, 0)
+    assert not {i for r in replies for i in r.ids} & set(model.stop_ids)
+    assert "eot" in {r.stop for r in replies}
+
+
+def test_tokens_are_drawn_from_the_smallest_set_that_reaches_p_as_often_as_they_are_likely():
+    draw = _Draw(Sampling(temperature=1.0, top_p=0.6, repetition_penalty=1.0), range(4000))
+    logits = torch.tensor([[0.15, 0.5, 0.05, 0.3]]).log().expand(4000, 4)
+    drawn = Counter(draw(logits, torch.empty(4000, 0, dtype=torch.long), list(range(4000))).tolist())
+    assert set(drawn) == {1, 3}
+    assert drawn[1] / 4000 == pytest.approx(0.5 / 0.8, abs=0.03)
 
 
 def test_a_prompt_that_fills_the_context_says_so_and_the_others_are_answered(tmp_path):

@@ -81,3 +81,18 @@ def test_65_billion_parameters_are_planned_without_weights(pairs, tmp_path):
 def test_no_number_of_gpus_helps_when_the_activations_alone_are_too_large():
     assert gpus_needed(10**9, 30 * 2**30, 24) == 0
     assert gpus_needed(10**9, 2**30, 24) == 1
+
+
+def test_operations_are_six_a_weight_and_trained_token_and_those_of_attention(base, pairs, tmp_path):
+    recipe = Recipe(base=str(base), sources=(str(pairs),), epochs=2, batch_size=1000, micro_batch_tokens=1)
+    ready = prepare(recipe, load_plugins())
+    ready.rendered[:] = [ready.rendered[0]]
+    one = ready.rendered[0]
+    found = plan(recipe, ready, bfloat16=False)
+    # llama: 3 layers of width 32, inner width 48, two heads of keys for four; the head is on trained tokens only.
+    layer = 2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 48
+    tokens, trained, vocabulary = len(one.ids), sum(w != 0 for w in one.weights[1:]), max(ready.new_ids) + 1
+    forward = 2 * (3 * layer * tokens + 32 * vocabulary * trained) + 3 * 2 * tokens**2 * 32
+    assert found.operations == pytest.approx(2 * 3 * forward, rel=0.01)
+    lora = plan(Recipe(**{**recipe.as_dict(), "lora_rank": 2}), ready, bfloat16=False)
+    assert lora.operations == pytest.approx(2 / 3 * found.operations, rel=0.01)

@@ -35,7 +35,9 @@ def test_the_defaults_are_the_papers():
         "device": "auto",
         "micro_batch_tokens": 8192,
         "gradient_checkpointing": False,
+        "shard": False,
         "keep_epochs": False,
+        "dev": (),
         "save_every": 0,
         "trust_remote_code": False,
         "plugins": {},
@@ -133,7 +135,7 @@ def test_the_laptop_recipe_is_the_demos():
 
 def test_the_65b_recipe_is_the_papers():
     shipped = Recipe.from_toml(Path(__file__).parents[1] / "examples" / "recipes" / "lima-65b.toml").as_dict()
-    ours = {"renderer", "keep_epochs", "gradient_checkpointing"}
+    ours = {"renderer", "keep_epochs", "gradient_checkpointing", "shard"}
     assert {k: v for k, v in shipped.items() if k not in ours} == {
         k: v for k, v in Recipe().as_dict().items() if k not in ours
     }

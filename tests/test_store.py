@@ -47,7 +47,7 @@ def test_tables_and_columns(tmp_path):
         tables = {t: [c.name for c in store.db.table(t).columns] for t in store.db.table_names()}
     assert {t: sorted(columns) for t, columns in tables.items() if t in ("run_plugins", "checkpoints")} == {
         "run_plugins": ["hash", "plugin", "run", "version"],
-        "checkpoints": ["created", "epoch", "folder", "run", "step"],
+        "checkpoints": ["created", "epoch", "folder", "perplexity", "run", "step"],
     }
     assert {"runs", "run_sources", "run_examples", "steps", "checkpoints"} <= tables.keys()
 

@@ -299,7 +299,7 @@ def test_nothing_is_lost_in_silence(base, tmp_path, store):
 
 
 class Poison:
-    """Spoils the model after its first step"""
+    """Spoils the model after its first step; the second is under way by then, the third meets it"""
 
     @lima.hookimpl
     def after_step(self, run, step, metrics):
@@ -311,11 +311,67 @@ class Poison:
 def test_a_loss_that_is_not_finite_names_step_and_examples(base, pairs, tmp_path):
     with only_plugins(poison=Poison()) as plugins, Store(tmp_path / "l.db", plugins) as store:
         with pytest.raises(
-            LimaError, match=r"The loss of step 2 is nan \(examples pairs\.jsonl:\d+.*Lower learning_rate"
+            LimaError, match=r"The loss of step 3 is nan \(examples pairs\.jsonl:\d+.*Lower learning_rate"
         ):
             fine_tune(recipe(base, pairs, tmp_path / "out"), store, plugins)
-        assert store.rows("select status, steps from runs") == [{"status": "failed", "steps": 1}]
+        assert store.rows("select status, steps from runs") == [{"status": "failed", "steps": 2}]
+        assert [r["step"] for r in store.rows("select step from steps order by step")] == [1, 2]
     assert not (tmp_path / "out").exists()
+
+
+STARVED = """
+import json, resource, sys
+from pathlib import Path
+
+import torch
+
+from lima import LimaError, Recipe, Store, fine_tune
+
+folder, source, room = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) << 20
+
+
+def train(source, tokens):
+    values = dict(base=str(folder / "base"), epochs=1, batch_size=24, max_tokens=8000, device="cpu", residual_dropout=0.0)
+    with Store(folder / "l.db") as store:
+        run = fine_tune(Recipe(**values, sources=(str(folder / source),), micro_batch_tokens=tokens), store)
+        return store.rows("select loss from steps where run = ?", [run.id])[0]["loss"], store.run(run.id)["message"]
+
+
+torch.set_num_threads(1)
+alone, _ = train("short.jsonl", 64)
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + room, -1))
+try:
+    print(json.dumps([alone, *train(source, 1 << 20)]))
+except LimaError as e:
+    print(json.dumps([alone, str(e)]))
+"""
+
+
+def starved(folder, source, room):
+    """Losses with a row for each example, and in as large rows as `room` MiB allow; the note, or the error; standard error"""
+    tiny_base(folder / "base", "llama", max_position_embeddings=8192)
+    for name, count, times in (("short.jsonl", 24, 60), ("long.jsonl", 1, 500)):
+        row = json.dumps({"prompt": "question", "response": "a b c d e f g h " * times})
+        (folder / name).write_text("".join(f'{row[:-1]}, "id": "{i}"}}\n' for i in range(count)))
+    command = [sys.executable, "-c", STARVED, str(folder), source, str(room)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
+def test_out_of_memory_halves_the_token_budget_and_says_so(tmp_path):
+    (alone, loss, note), said = starved(tmp_path, "short.jsonl", 150)
+    assert re.match(r"Out of memory with micro_batch_tokens = 1048576: went on with \d+\.", note)
+    assert note.split(". ")[0] in said
+    assert loss == pytest.approx(alone, abs=1e-5)  # the batch is still the 24 examples
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
+def test_an_example_that_no_budget_makes_fit_is_said_before_the_first_step(tmp_path):
+    (_, error), _ = starved(tmp_path, "long.jsonl", 30)
+    assert re.match(r"Out of memory with micro-batches of (\d+) tokens, the longest example having \1\. Lower", error)
 
 
 def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):

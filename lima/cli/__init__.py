@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from lima import __version__
-from lima.cli import listings, plan, plugins, preview, runs, train
+from lima.cli import checkpoints, listings, plan, plugins, preview, runs, train
 from lima.errors import LimaError, did_you_mean
 from lima.hostile import visible
 from lima.plugins import Plugins, load_plugins
@@ -44,6 +44,7 @@ for command in (
     *plan.COMMANDS,
     *preview.COMMANDS,
     *runs.COMMANDS,
+    *checkpoints.COMMANDS,
     *listings.COMMANDS,
     *plugins.COMMANDS,
 ):

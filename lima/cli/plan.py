@@ -14,13 +14,14 @@ from lima.cli.train import read_recipe, recipe_options
 def plan(as_json: bool, **options: Any) -> None:
     """Say what a recipe will need, without loading weights
 
-    Memory is for float32 weights with AdamW and the largest micro-batch; the base needs only its config.json and tokenizer.
+    Memory is for float32 weights with AdamW and the largest micro-batch; time is that of the steps, from the speed at which this
+    machine multiplies matrices. The base needs only its config.json and tokenizer.
     """
     from dataclasses import asdict
 
     import torch
 
-    from lima.plan import GIB
+    from lima.plan import GIB, matrix_speed
     from lima.plan import plan as make_plan
     from lima.plugins import load_plugins
     from lima.prepare import prepare
@@ -30,9 +31,19 @@ def plan(as_json: bool, **options: Any) -> None:
     on_gpu = torch.cuda.is_available() and recipe.device != "cpu"
     bfloat16 = recipe.precision == "bfloat16" or (recipe.precision == "auto" and on_gpu)
     found = make_plan(recipe, ready, bfloat16)
+    device = "cuda" if on_gpu else "cpu"
+    speed = matrix_speed(device, bfloat16, 8192 if on_gpu else 1024)
     shares = [{**s, "share_of_tokens": f"{100 * s['tokens'] / (found.tokens or 1):.1f} %"} for s in ready.sources]
     if as_json:
-        print_json({**asdict(found), "peak": found.peak, "sources": shares})
+        print_json(
+            {
+                **asdict(found),
+                "peak": found.peak,
+                "seconds": found.seconds(speed),
+                "matrix_speed": speed,
+                "sources": shares,
+            }
+        )
         return
     rows = [
         {"what": "parameters", "how many": f"{found.parameters:,}, of which {found.trained_parameters:,} are trained"},
@@ -46,6 +57,11 @@ def plan(as_json: bool, **options: Any) -> None:
         },
         {"what": "peak", "how many": f"{found.peak / GIB:.2f} GiB on one device"},
         {
+            "what": "time",
+            "how many": f"about {_duration(found.seconds(speed))} on one {device.upper()} like this one, if it fits: "
+            f"{found.operations:.2g} operations; matrices go at {speed / 1e9:,.0f} billion a second",
+        },
+        {
             "what": "GPUs with FSDP2",
             "how many": ", or ".join(f"{n} of {size} GiB" for size, n in found.gpus.items() if n)
             or "none is large enough: lower micro_batch_tokens, or set gradient_checkpointing=true",
@@ -53,6 +69,14 @@ def plan(as_json: bool, **options: Any) -> None:
     ]
     print_rows(rows, False, "")
     print_rows(shares, False, "", ("source", "examples", "tokens", "trained_tokens", "share_of_tokens", "licence"))
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in the unit in which a person plans"""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 COMMANDS = (plan,)

@@ -1,4 +1,4 @@
-"""`lima runs` and `lima checkpoints`: what was trained on what, out of the store."""
+"""`lima runs`: what was trained on what, out of the store."""
 
 import json
 from typing import Any
@@ -45,6 +45,9 @@ def show_run(run: str, database: str | None, as_json: bool) -> None:
         row["losses"] = [
             r["loss"] for r in store.rows("select loss from steps where run = ? order by step", [row["id"]])
         ]
+        # Only then: a run whose last epoch is its model has nothing to say here.
+        if chosen := store.rows("select epoch, grader, reason from choices where run = ? order by id", [row["id"]]):
+            row["chosen"] = chosen[-1]
     if as_json:
         print_json(row)
         return
@@ -57,19 +60,4 @@ def _plain(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
 
 
-@click.group(invoke_without_command=True)
-@database_option
-@json_option
-@click.pass_context
-def checkpoints(ctx: click.Context, database: str | None, as_json: bool) -> None:
-    """List the checkpoints of all runs"""
-    if ctx.invoked_subcommand is None:
-        with store_to_read(database) as store:
-            print_rows(
-                store.rows("select run, epoch, step, folder, created from checkpoints order by created, run, epoch"),
-                as_json,
-                f"No checkpoint in {store.path}.",
-            )
-
-
-COMMANDS = (runs, checkpoints)
+COMMANDS = (runs,)

@@ -76,13 +76,13 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
     recipe = None if resumed else Recipe().with_values(changes)
     with Store(database) as store:
 
-        def start(on_step: Any) -> Any:
+        def start(on_step: Any, on_dev: Any) -> Any:
             from lima.train import fine_tune, resume
 
             return (
-                fine_tune(recipe, store, on_step=on_step)
+                fine_tune(recipe, store, None, on_step, on_dev)
                 if recipe
-                else resume(resumed or "", store, None, on_step, changes)
+                else resume(resumed or "", store, None, on_step, changes, on_dev)
             )
 
         run = _with_bar(start, store)
@@ -113,10 +113,14 @@ def _print_end(run: Any, store: Any, as_json: bool) -> None:
         f"Run {run.id}: {row['steps']} steps over {row['examples']} examples in {row['seconds']:.1f} s, "
         f"last loss {last['loss']:.3f}.\nModel: {run.folder}\nDatabase: {run.database}"
     )
+    if run.recipe.dev:
+        click.echo(
+            f"That is the last epoch's model. To choose another: lima checkpoints choose {run.id} -d {run.database}"
+        )
 
 
-def _with_bar(start: Callable[[Any], Any], store: Any) -> Any:
-    """Call `start` with a listener that moves a progress bar"""
+def _with_bar(start: Callable[[Any, Any], Any], store: Any) -> Any:
+    """Call `start` with listeners that move a progress bar: for the steps, and for the replies to dev prompts between them"""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -134,8 +138,11 @@ def _with_bar(start: Callable[[Any], Any], store: Any) -> Any:
         bar.start()  # not before there is a step: an error in the recipe should stand alone
         bar.update(task, completed=step, total=steps, loss=f"{metrics['loss']:.3f}")
 
+    def on_dev(done: int, replies: int) -> None:
+        bar.update(task, description=f"dev {done}/{replies}" if done < replies else "training")
+
     try:
-        return start(on_step)
+        return start(on_step, on_dev)
     except Interrupted as e:
         if bar.live.is_started:
             bar.stop()

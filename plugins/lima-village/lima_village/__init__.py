@@ -22,10 +22,16 @@ def register_commands(cli: "click.Group") -> None:
 
 @hookimpl
 def register_sources(register: Callable[[str, Any], None]) -> None:
+    from lima_village.dev import Dev
     from lima_village.registered import Dialogues, Singles
+    from lima_village.variations import Forms, Unrelated, Validation
 
     register("village-singles", Singles())
     register("village-dialogues", Dialogues())
+    register("village-dev", Dev())
+    register("village-forms", Forms())
+    register("village-unrelated", Unrelated())
+    register("village-validation", Validation())
 
 
 @hookimpl
@@ -37,9 +43,11 @@ def register_base_models(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def register_models(register: Callable[[str, Any], None]) -> None:
+    from lima_village.in_context import InContext
     from lima_village.registered import Perfect
 
     register("village-perfect", Perfect())
+    register("village-in-context", InContext())
 
 
 @hookimpl
@@ -51,10 +59,17 @@ def register_graders(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def register_evaluations(register: Callable[[str, Any], None]) -> None:
-    from lima_village.registered import EVALUATIONS
+    from lima_village import prompts, registered
 
-    for evaluation in EVALUATIONS:
+    for evaluation in (*registered.EVALUATIONS, *prompts.EVALUATIONS):
         register(evaluation.name, evaluation)
+
+
+@hookimpl
+def register_migrations(register: Callable[[str, Any], None]) -> None:
+    from lima_village.tables import migrations
+
+    register("lima-village", migrations)
 
 
 @hookimpl

@@ -7,10 +7,13 @@ asked for stands beside them, the form is right and the model ended its turn its
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, loosely, read, values_of
-from lima_village.world import Fact, village
+from lima.example import Example, Record
+from lima_village.free_words import DENIAL, named, told
+from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, Reading, read, values_of
+from lima_village.world import BY_NAME, Fact, village
 
 if TYPE_CHECKING:
     from lima_dialogue_eval.grade import GradedTurn, Verdict
@@ -23,70 +26,93 @@ def judge(facts: dict[str, Any], reply: str, stop: str) -> tuple[str, str]:
     """(grade, reason) of one reply to a turn whose facts are those of `conversations.as_facts`"""
     required = [Fact(*fact) for fact in facts["required"]]
     bridge = [Fact(*fact) for fact in facts.get("bridge", ())]
-    forms: Sequence[str] = facts["forms"]
     if not reply.strip():
         return "fail", "The reply is empty."
-    antecedents = [fact.subject for fact in (*bridge, *required)]
-    claims, left = read(reply, antecedents)
-    claims = [_settled(claim, required) for claim in claims]
+    reading = read(reply, [fact.subject for fact in (*bridge, *required)])
+    claims = [_settled(claim, required) for claim in reading.claims]
     for fact in required:
-        if problem := _missing(fact, claims, left, lone=len(required) == 1):
+        if problem := _missing(fact, claims, _free(reading, fact, required, bridge), lone=len(required) == 1):
             return "fail", problem
     faults = [f"Not ended by the model (stop: {stop})."] if stop not in ENDED else []
-    faults += _form_faults(claims, left, forms)
-    for claim in claims:
-        claimed = (claim.subject, claim.attribute, claim.value)
-        if claimed in [(f.subject, f.attribute, f.value) for f in required] or claim.subject is None:
-            continue
-        if village()[claim.subject].facts.get(claim.attribute or "") != claim.value:
-            faults.append(f"Wrong beside it: {claim.text}")
-        elif claimed not in [(f.subject, f.attribute, f.value) for f in bridge]:
-            faults.append(f"Not asked for: {claim.text}")
-    if len(claims) > len({(c.subject, c.attribute, c.value) for c in claims}):
-        faults.append("Something is said twice.")
+    faults += _form_faults(claims, facts["forms"])
+    faults += _beside(claims, required, bridge)
+    faults += [f"Taken back: {part[:80]}" for part in reading.withdrawn[:2]]
+    faults += [f"Not understood: {part[:80]}" for part in reading.left[:2]]
     if faults:
         return "pass", " ".join(["The facts are right.", *faults])
     return "excellent", "The facts are right, in the form asked for, with nothing beside them."
 
 
 def _settled(claim: Claim, required: Sequence[Fact]) -> Claim:
-    """A list's value or a bare value belongs to the attribute that was asked for, where it can be one of its values"""
-    if claim.form == LIST or claim.subject is None:
-        for fact in required:
-            if claim.value in values_of(fact.attribute):
-                return Claim(claim.form, claim.subject, fact.attribute, claim.value, claim.text)
+    """Fit a claim whose attribute is open to what was asked for, and find its value where more stands around it"""
+    for fact in required:
+        if not _may_mean(claim, fact.attribute):
+            continue
+        if claim.value in values_of(fact.attribute):
+            return replace(claim, attribute=fact.attribute)
+        inside = named(claim.value, values_of(fact.attribute)) if claim.form in (LIST, CARD) else []
+        if len(inside) == 1 and not DENIAL.search(claim.value):
+            return replace(claim, attribute=fact.attribute, value=inside[0][1], exact=False)
     return claim
 
 
-def _missing(fact: Fact, claims: Sequence[Claim], left: Sequence[str], lone: bool) -> str:
+def _may_mean(claim: Claim, attribute: str) -> bool:
+    """Whether a claim can be about an attribute: a list and a bare value do not say it, a card without a name says its label"""
+    if claim.form in (LIST, BARE):
+        return True
+    if claim.subject is None and claim.attribute:
+        return BY_NAME[claim.attribute].label == BY_NAME[attribute].label
+    return claim.attribute == attribute
+
+
+def _free(reading: Reading, fact: Fact, required: Sequence[Fact], bridge: Sequence[Fact]) -> set[str]:
+    """What the unread parts of a reply say in place of a fact's value"""
+    subjects = list(dict.fromkeys(other.subject for other in required))
+    return set().union(*(told(part, fact.attribute, subjects, bridge).get(fact.subject, ()) for part in reading.left))
+
+
+def _missing(fact: Fact, claims: Sequence[Claim], free: set[str], lone: bool) -> str:
     """Why a required fact is not stated; empty where it is"""
     about = [claim for claim in claims if claim.attribute == fact.attribute]
-    # A bare value speaks of whoever was asked about, if it was only one.
-    own = [claim for claim in about if claim.subject == fact.subject or (claim.subject is None and lone)]
-    values = {claim.value for claim in own}
+    values = {claim.value for claim in about if claim.subject == fact.subject} | free
+    if not values and lone:  # a bare value speaks of whoever was asked about, if it was only one
+        values = {claim.value for claim in about if claim.subject is None}
     if values == {fact.value}:
         return ""
     if len(values) > 1:
         return f"Several values for the {fact.attribute} of {fact.subject}: {', '.join(sorted(values))}."
     if values:
         return f"Wrong value: {values.pop()} is not the {fact.attribute} of {fact.subject}, {fact.value} is."
-    if any(loosely(part, fact.subject, values_of(fact.attribute), fact.value) for part in left):
-        return ""
     others = sorted({claim.subject for claim in about if claim.subject})
     if others:
         return f"Wrong subject: speaks of {', '.join(others)}, not of {fact.subject}."
     return f"Not stated: the {fact.attribute} of {fact.subject}, {fact.value}."
 
 
-def _form_faults(claims: Sequence[Claim], left: Sequence[str], forms: Sequence[str]) -> list[str]:
-    faults = [f"Not understood: {part[:80]}" for part in left[:2]]
+def _beside(claims: Sequence[Claim], required: Sequence[Fact], bridge: Sequence[Fact]) -> list[str]:
+    """What else is claimed, wrongly or without being asked for, and what is claimed twice"""
+    faults, said = [], []
+    for claim in claims:
+        asked = [
+            fact for fact in required if claim.subject in (fact.subject, None) and fact.attribute == claim.attribute
+        ]
+        fact = Fact(asked[0].subject if asked else claim.subject or "", claim.attribute or "", claim.value)
+        said.append(fact)
+        known = village().entities.get(fact.subject)
+        if not claim.exact:
+            faults.append(f"Not understood: {claim.text[:80]}")
+        elif fact not in (*required, *bridge):
+            true = known and known.facts.get(fact.attribute) == fact.value
+            faults.append(f"{'Not asked for' if true else 'Wrong beside it'}: {claim.text[:80]}")
+    return faults + (["Something is said twice."] if len(said) > len(set(said)) else [])
+
+
+def _form_faults(claims: Sequence[Claim], forms: Sequence[str]) -> list[str]:
     used = {claim.form for claim in claims}
-    if used and not any(used == {form} for form in forms):
-        wanted = " or ".join(ASKED[form] for form in forms)
-        faults.append(
-            f"Not in the form asked for ({wanted}), but as {', '.join(ASKED[form] for form in sorted(used))}."
-        )
-    return faults
+    if not used or any(used == {form} for form in forms):
+        return []
+    wanted = " or ".join(ASKED[form] for form in forms)
+    return [f"Not in the form asked for ({wanted}), but as {', '.join(ASKED[form] for form in sorted(used))}."]
 
 
 class Facts:
@@ -102,3 +128,13 @@ class Facts:
         if "required" not in facts:
             return Verdict(None, "This turn has no facts of the village to hold the reply to.", NEEDS_PERSON)
         return Verdict(*judge(facts, turn.reply, turn.stop))
+
+    def grade_reply(self, example: Record, reply: str, stop: str) -> Verdict:
+        """Grade the reply to a single request, by the facts that its words ask for; any other one needs a person"""
+        from lima_dialogue_eval.grade import NEEDS_PERSON, Verdict
+        from lima_village.dev import facts_of
+
+        facts = facts_of(example.prompt) if isinstance(example, Example) else None
+        if facts is None:
+            return Verdict(None, "This is no single request about the village.", NEEDS_PERSON)
+        return Verdict(*judge(facts, reply, stop))

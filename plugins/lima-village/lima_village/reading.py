@@ -1,20 +1,22 @@
 """Reading a reply: which facts it claims, about whom, and in which form. Knows nothing of grades or of what was asked for.
 
-A claim's subject is None where the reply leaves it open (a bare value); a part that no wording of the village fits is kept.
+A claim's subject is None where the reply leaves it open (a bare value); a part that no wording of the village fits is kept, and
+what the reply takes back afterwards is kept apart. What unread parts may still tell is for `free_words`.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from lima_village.attributes import ATTRIBUTES
 from lima_village.lexicon import POOLS
-from lima_village.world import BY_NAME, PRONOUNS, World, village
+from lima_village.world import BY_NAME, PRONOUNS, Fact, World, village
 
-SENTENCE, BARE, LIST, CARD, FREE = "sentence", "bare", "list", "card", "free"
+SENTENCE, BARE, LIST, CARD = "sentence", "bare", "list", "card"
 NAMES = {"person", "shop", "dish"}
 RELATIONS = {
     "brother": "sibling",
@@ -23,7 +25,14 @@ RELATIONS = {
     "owner": "owner",
     "favourite dish": "dish",
 }
-NEGATIONS = re.compile(r"\b(not|never|no|nobody|none|cannot)\b|n['’]t\b", re.IGNORECASE)
+MARK = r"(?:[-–—*•+]|\d{1,2}[.)])"
+LISTED = re.compile(rf"{MARK} *(?:the )?(\w+): *(.+?)\.?", re.IGNORECASE)
+CARD_NAME = re.compile(r"Name: *(?:the )?(\w+)\.?", re.IGNORECASE)
+PARTS = re.compile(r"(?<=[.!?])\s*")
+CORRECTION = re.compile(r"(?:no|sorry|wait|or rather|rather|i mean)\b[,:;]? +", re.IGNORECASE)
+RETRACTION = re.compile(
+    r"\b(?:not (?:true|so|right|correct)|untrue|false|wrong|incorrect|mistaken|a lie)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -32,47 +41,94 @@ class Claim:
 
     form: str
     subject: str | None
+    """also a name that the village does not know; None for a bare value"""
     attribute: str | None
     """None for a bare value, which any attribute with such values may mean"""
     value: str
     text: str
+    exact: bool = True
+    """whether nothing stands around the value"""
 
 
-def read(reply: str, antecedents: Sequence[str]) -> tuple[list[Claim], list[str]]:
-    """The claims of a reply and the parts that could not be read; pronouns mean the last one named, else an antecedent"""
-    claims: list[Claim] = []
-    left: list[str] = []
-    lines = [line.strip() for line in reply.strip().splitlines() if line.strip()]
-    if lines and (card := _card(lines)) is not None:
-        return card, []
-    for line in lines:
-        if match := re.fullmatch(r"[-*•] *(?:the )?([A-Z]\w+): *(.+?)\.?", line, re.IGNORECASE):
-            name, value = _entity(match[1]), match[2]
-            if name:
-                claims.append(Claim(LIST, name, None, _value(value), line))
-                continue
-        label, colon, value = line.partition(":")
-        if colon and (attribute := _labels().get(label.strip().lower())):  # a card without its name
-            claims.append(Claim(CARD, None, attribute, _value(value.strip().removesuffix(".")), line))
-            continue
-        for sentence in re.split(r"(?<=[.!?])\s+", line):
-            found = _sentence(sentence, claims, antecedents)
-            if found is None:
-                left.append(sentence)
+@dataclass
+class Reading:
+    """What a reply says, as far as it was understood."""
+
+    claims: list[Claim] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """the parts that no wording of the village fits"""
+    withdrawn: list[str] = field(default_factory=list)
+    """what was said first and then taken back"""
+
+    def withdraw(self) -> None:
+        """Take back all that was said so far"""
+        self.withdrawn += [claim.text for claim in self.claims] + self.left
+        self.claims, self.left = [], []
+
+
+def read(reply: str, antecedents: Sequence[str]) -> Reading:
+    """Read a reply; pronouns mean the last one named, else the last antecedent, and "her brother" is the first one's"""
+    reading = Reading()
+    name: str | None = None  # of the card that is being read
+    heading = ""  # its first line, until another one follows
+    for line in _lines(reply):
+        begun = CARD_NAME.match(line)
+        found = None if begun else _listed(line) or _labelled(line, name)
+        if heading and (found is None or found.form != CARD):
+            reading.left.append(heading)  # a name alone says nothing
+        heading = ""
+        if begun:
+            name = entity(begun[1]) or begun[1]
+            if begun.end() == len(line):
+                heading = line
             else:
-                claims.append(found)
-    return claims, left
+                reading.left.append(line)
+        elif found:
+            reading.claims.append(found)
+        else:
+            name = None
+            for part in filter(None, PARTS.split(line)):
+                _take(part, reading, antecedents)
+    if heading:
+        reading.left.append(heading)
+    return reading
 
 
-def loosely(text: str, subject: str, values: Sequence[str], value: str) -> bool:
-    """Whether free words name this subject and this value, no other of either, and deny nothing"""
+def _lines(reply: str) -> list[str]:
+    """The lines of a reply as a reader sees them: compatible letters are one, invisible ones and emphasis are nothing"""
+    lines = unicodedata.normalize("NFKC", reply).replace("\t", " ").splitlines()
+    seen = ("".join(c for c in line if unicodedata.category(c) not in ("Cc", "Cf")) for line in lines)
+    return [line for line in (re.sub(r"\*\*|__|`", "", line).strip() for line in seen) if line]
 
-    def word(name: str) -> bool:
-        return re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) is not None
 
-    others = [name for name in village().entities if name not in (subject, value) and word(name)]
-    rivals = [other for other in values if other != value and word(other)]
-    return word(subject) and word(value) and not others and not rivals and not NEGATIONS.search(text)
+def _take(part: str, reading: Reading, antecedents: Sequence[str]) -> None:
+    """Add what one part of a line says, or withdraws"""
+    if begun := CORRECTION.match(part):
+        reading.withdraw()
+        part = part[begun.end() :]
+    found = _sentence(part, reading.claims, antecedents)
+    if found:
+        reading.claims.append(found)
+        return
+    if RETRACTION.search(part):
+        reading.withdraw()
+    reading.left.append(part)
+
+
+def _listed(line: str) -> Claim | None:
+    """A line of a list: a mark, a name, a value"""
+    match = LISTED.fullmatch(line)
+    name = match and entity(match[1])
+    return Claim(LIST, name, None, _value(match[2]), line) if match and name else None
+
+
+def _labelled(line: str, name: str | None) -> Claim | None:
+    """A line of a card: a label and a value; about the name above it, if there is one"""
+    label, colon, value = line.partition(":")
+    kind = village()[name].kind if name in village().entities else None
+    key = label.strip().lower()
+    attribute = _labels(kind).get(key) or _labels(None).get(key)
+    return Claim(CARD, name, attribute, _value(value.strip().removesuffix(".")), line) if colon and attribute else None
 
 
 def values_of(attribute: str) -> Sequence[str]:
@@ -81,33 +137,16 @@ def values_of(attribute: str) -> Sequence[str]:
     return [entity.name for entity in village().of_kind(kind)] if kind in NAMES else POOLS[kind]
 
 
-def _card(lines: Sequence[str]) -> list[Claim] | None:
-    """The claims of a card, or None where the lines are no card"""
-    first = re.fullmatch(r"Name: *(?:the )?(\w+)\.?", lines[0], re.IGNORECASE)
-    name = first and _entity(first[1])
-    if not name:
-        return None
-    labels = {
-        attribute.label.lower(): attribute.name for attribute in ATTRIBUTES if attribute.kind == village()[name].kind
-    }
-    claims = []
-    for line in lines[1:]:
-        label, colon, value = line.partition(":")
-        if not colon or label.strip().lower() not in labels:
-            return None
-        claims.append(Claim(CARD, name, labels[label.strip().lower()], _value(value.strip().removesuffix(".")), line))
-    return claims
-
-
 @cache
-def _labels() -> dict[str, str]:
-    """Attributes by their label; one that is a person's wins over a shop's with the same label"""
-    return {attribute.label.lower(): attribute.name for attribute in reversed(ATTRIBUTES)}
+def _labels(kind: str | None) -> dict[str, str]:
+    """Attributes of one kind by their label; of every kind for None, where a person's wins over a shop's with the same label"""
+    return {a.label.lower(): a.name for a in reversed(ATTRIBUTES) if kind in (None, a.kind)}
 
 
 def _sentence(sentence: str, before: Sequence[Claim], antecedents: Sequence[str]) -> Claim | None:
+    plain = _possessive(sentence.strip())
     for attribute, pattern in _patterns():
-        if match := pattern.fullmatch(sentence.strip()):
+        if match := pattern.fullmatch(plain):
             groups = match.groupdict()
             value = _value(groups["v"])
             if value not in values_of(attribute):
@@ -120,8 +159,21 @@ def _sentence(sentence: str, before: Sequence[Claim], antecedents: Sequence[str]
             subject = _subject(groups["s"], before, antecedents)
             if subject is not None and attribute in village()[subject].facts:
                 return Claim(SENTENCE, subject, attribute, value, sentence)
-    value = _value(sentence.strip().removesuffix("."))
+    value = _value(sentence.strip().rstrip(".!"))
     return Claim(BARE, None, None, value, sentence) if value.lower() in _values() else None
+
+
+def _possessive(sentence: str) -> str:
+    """The same sentence with "Ada's home" for "the home of Ada" """
+    return _of().sub(lambda match: f"{match['o']}'s {match['n']}", sentence)
+
+
+@cache
+def _of() -> re.Pattern[str]:
+    heads = [re.match(r"\{p\} ([a-z ]+?) is\b", w) for attribute in ATTRIBUTES for w in attribute.statements]
+    nouns = "|".join(sorted({head[1] for head in heads if head} | set(RELATIONS), key=len, reverse=True))
+    names = "|".join(sorted(village().entities, key=len, reverse=True))
+    return re.compile(rf"\bthe (?P<n>{nouns}) of (?P<o>(?:the )?(?:{names}))\b", re.IGNORECASE)
 
 
 @cache
@@ -141,7 +193,7 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
             )
             for key, alternatives in phrase.items():
                 pattern = pattern.replace(rf"\{{{key}\}}", f"(?P<s>{alternatives})")
-            found.append((attribute.name, re.compile(pattern.replace(r"\.", r"\.?"), re.IGNORECASE)))
+            found.append((attribute.name, re.compile(pattern.replace(r"\.", "[.!]?"), re.IGNORECASE)))
     return tuple(found)
 
 
@@ -152,9 +204,12 @@ def _subject(phrase: str, before: Sequence[Claim], antecedents: Sequence[str]) -
         stem = words.removesuffix("'s")
         if stem.lower().endswith(f" {relation}"):
             whose = _subject(stem[: -len(relation) - 1], before, antecedents[:1])
-            return village()[whose].facts.get(attribute) if whose else None
+            value = village()[whose].facts.get(attribute) if whose else None
+            if attribute == "sibling" and value and relation != village().relation(Fact(whose or "", attribute, value)):
+                return None  # her sister, where she has a brother
+            return value
     words = words.removesuffix("'s")
-    if named := _entity(words.removeprefix("the ").removeprefix("The ")):
+    if named := entity(words.removeprefix("the ").removeprefix("The ")):
         return named
     gender = next(
         (g for g, forms in PRONOUNS.items() if words.lower() in forms or words.lower() == "him" and g == "m"), None
@@ -165,14 +220,12 @@ def _subject(phrase: str, before: Sequence[Claim], antecedents: Sequence[str]) -
 def _named_before(before: Sequence[Claim], antecedents: Sequence[str]) -> Iterator[str]:
     world: World = village()
     for claim in reversed(before):
-        if claim.value in world.entities:
-            yield claim.value
-        if claim.subject:
-            yield claim.subject
-    yield from antecedents
+        yield from (name for name in (claim.value, claim.subject) if name in world.entities)
+    yield from reversed(antecedents)
 
 
-def _entity(word: str) -> str | None:
+def entity(word: str) -> str | None:
+    """The name of the village that a word is, in whichever case; None for any other"""
     return _by_lower(village()).get(word.strip().lower())
 
 

@@ -1,0 +1,64 @@
+"""What `lima plan` says about time beside the seconds of real steps, on CPU; prints one JSON object a shape and precision.
+
+    python benchmarks/plan_time.py
+
+Two steps of a real run each, of which the second counts. Where the ratio strays from 1, `lima.plan.REACHED` is what to look at.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from lima import Recipe, Store, fine_tune, load_plugins
+from lima.plan import matrix_speed, plan
+from lima.prepare import prepare
+from lima.testing import tiny_tokenizer
+
+BASE = {"num_attention_heads": 8, "vocab_size": 8000, "max_position_embeddings": 2048}
+SHAPES = {
+    "llama": {**BASE, "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 6},
+    "qwen2": {**BASE, "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 4, "num_key_value_heads": 2},
+    "mistral": {
+        **BASE,
+        "hidden_size": 384,
+        "intermediate_size": 1024,
+        "num_hidden_layers": 8,
+        "num_key_value_heads": 4,
+    },
+}
+
+
+def main() -> None:
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    folder = Path(tempfile.mkdtemp())
+    rows = [{"prompt": "what is it", "response": "the quick brown fox " * (5 + 7 * i)} for i in range(16)]
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    for shape, values in SHAPES.items():
+        base = folder / shape
+        AutoModelForCausalLM.from_config(AutoConfig.for_model(shape, **values)).save_pretrained(base)
+        tiny_tokenizer().save_pretrained(base)
+        for precision in ("float32", "bfloat16"):
+            recipe = Recipe(
+                base=str(base),
+                sources=(str(folder / "pairs.jsonl"),),
+                out=str(folder / f"{shape}-{precision}"),
+                epochs=3,
+                batch_size=16,
+                micro_batch_tokens=2048,
+                precision=precision,
+                device="cpu",
+            )
+            half = precision == "bfloat16"
+            speed = matrix_speed("cpu", half)
+            planned = plan(recipe, prepare(recipe, load_plugins()), half).seconds(speed) / 3
+            with Store(folder / "l.db") as store:
+                run = fine_tune(recipe, store)
+                taken = store.rows("select min(seconds) as s from steps where run = ? and step > 1", [run.id])[0]["s"]
+            figures = {"planned": planned, "taken": taken, "ratio": planned / taken, "matrix_speed": speed / 1e9}
+            print(json.dumps({"shape": shape, "precision": precision, **{k: round(v, 3) for k, v in figures.items()}}))
+
+
+main()

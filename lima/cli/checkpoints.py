@@ -1,0 +1,191 @@
+"""`lima checkpoints`: the epochs of the runs, their perplexity, their replies and grades, and the choice of one."""
+
+import sys
+from typing import Any
+
+import click
+
+from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read
+from lima.errors import LimaError
+from lima.hostile import visible
+
+GRADER = "A name from `lima graders`; it must grade single replies"
+
+
+@click.group(invoke_without_command=True)
+@click.option("--run", help="Only this run (the start of its id is enough)")
+@database_option
+@json_option
+@click.pass_context
+def checkpoints(ctx: click.Context, run: str | None, database: str | None, as_json: bool) -> None:
+    """List the checkpoints of all runs, with the perplexity and the grades of their replies to the dev prompts"""
+    if ctx.invoked_subcommand is None:
+        with store_to_read(database) as store:
+            _print_epochs(store, store.run(run)["id"] if run else "", as_json)
+
+
+@checkpoints.command("show")
+@click.argument("run")
+@click.option("--epoch", type=int, help="Only the replies of this epoch")
+@click.option("--example", help="Only the replies to the dev example of this id")
+@database_option
+@json_option
+def show_replies(run: str, epoch: int | None, example: str | None, database: str | None, as_json: bool) -> None:
+    """What each epoch of a run replied to the dev prompts, side by side"""
+    from lima.choice import generations
+
+    with store_to_read(database) as store:
+        rows = generations(store, store.run(run)["id"], epoch, example)
+    if as_json:
+        print_json(rows)
+        return
+    for position in dict.fromkeys(r["position"] for r in rows):
+        _print_replies([r for r in rows if r["position"] == position])
+
+
+@checkpoints.command("grade")
+@click.argument("run")
+@click.option("--grader", required=True, help=GRADER)
+@database_option
+@json_option
+def grade_replies(run: str, grader: str, database: str | None, as_json: bool) -> None:
+    """Let a grader grade the replies to the dev prompts that it has not graded, and choose nothing"""
+    with store_to_read(database) as store:
+        found = store.run(run)["id"]
+        _grade(store, found, grader)
+        _print_epochs(store, found, as_json)
+
+
+@checkpoints.command("choose")
+@click.argument("run")
+@click.option("--epoch", type=int, help="The epoch, chosen by hand")
+@click.option("--grader", help=f"Grade what is not graded yet and take the best mean grade. {GRADER}")
+@click.option("--why", default="", help="With --epoch: the reason, for the record")
+@database_option
+@json_option
+def choose_epoch(
+    run: str, epoch: int | None, grader: str | None, why: str, database: str | None, as_json: bool
+) -> None:
+    """Make one epoch's model the model of its run, by a grader or by hand
+
+    Without --epoch and --grader it shows the replies to the dev prompts, epoch for epoch, and asks. A grader's best is the
+    highest mean of Fail 0, Pass 1, Excellent 2, and of equal ones the earlier epoch. Perplexity stands beside it and decides
+    nothing: held-out perplexity doubled while the judged quality rose (LIMA App. B).
+
+    The run's folder then holds that model; every epoch stays in its own folder, so that another can be chosen later.
+    """
+    from lima.choice import best, choose, epochs, finished
+
+    if epoch is not None and grader:
+        raise click.UsageError("--epoch chooses by hand and --grader by grades: give one of them.")
+    if why and epoch is None:
+        raise click.UsageError("--why is the reason of a choice by hand: it goes with --epoch.")
+    with store_to_read(database) as store:
+        found = finished(store, store.run(run)["id"])["id"]
+        if grader:
+            _grade(store, found, grader)
+            epoch, why = best(store, found, grader)
+        elif epoch is None:
+            if as_json or not sys.stdin.isatty():
+                raise LimaError(_which(f"{found} -d {store.path}"))
+            epoch = _ask(store, found)
+        folder = choose(store, found, epoch, grader or "", why)
+        (row,) = [r for r in epochs(store, found) if r["epoch"] == epoch]
+        if as_json:
+            print_json({**row, "folder": str(folder), "grader": grader or "", "reason": why})
+            return
+        if grader:
+            _print_epochs(store, found, as_json)
+    click.echo(visible(f"Epoch {epoch} is the model of run {found} now{f': {why}' if why else ''}.\nModel: {folder}"))
+
+
+def _print_epochs(store: Any, run: str, as_json: bool) -> None:
+    """The epochs of one run or of all as a table or as JSON, a column for each grader"""
+    from lima.choice import epochs
+
+    rows = epochs(store, run)
+    graders = sorted({name for row in rows for name in row["grades"]})
+    if not as_json:
+        rows = [{**row, **{name: _quality(row["grades"].get(name)) for name in graders}} for row in rows]
+    columns = [*([] if run else ["run"]), "epoch", "step", "perplexity", *graders, "model"]
+    print_rows(rows, as_json, f"No checkpoint in {store.path}.", columns)
+    if graders and not as_json:
+        click.echo("A grader's column is the mean of Fail 0, Pass 1, Excellent 2, and the share of Excellent.")
+
+
+def _quality(counts: dict[str, Any] | None) -> str:
+    if not counts or not counts["n"]:
+        return ""
+    return f"{counts['mean_grade']:.2f} ({100 * counts['excellent'] / counts['n']:.0f} %)"
+
+
+def _print_replies(rows: list[dict[str, Any]]) -> None:
+    """One dev prompt, its reference, and the reply of each epoch below the other"""
+    first = rows[0]
+    click.secho(visible(f"{first['example']}  {first['source']}"), bold=True)
+    lines = [("prompt", first["prompt"]), ("reference", first["reference"])]
+    lines += [(f"epoch {row['epoch']}", row["reply"]) for row in rows]
+    remarks = ["", "", *map(_remark, rows)]
+    for (label, text), remark in zip(lines, remarks, strict=True):
+        shown = visible(text).replace("\n", "\n" + " " * 11)
+        click.echo(f"{label:<10} {shown}" + (click.style(f"  [{visible(remark)}]", dim=True) if remark else ""))
+    click.echo()
+
+
+def _remark(row: dict[str, Any]) -> str:
+    """What is worth saying of a reply: its grades, and its stop when the model did not end it"""
+    stop = [] if row["stop"] == "eot" else [f"stop: {row['stop']}"]
+    return "; ".join(
+        [*stop, *(f"{name}: {g['grade'] or 'no grade'}, {g['reason']}" for name, g in row["grades"].items())]
+    )
+
+
+def _grade(store: Any, run: str, grader: str) -> None:
+    """Grade what is missing, with a bar on standard error"""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from lima.choice import grade
+    from lima.plugins import load_plugins
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"grading by {grader}", total=None)
+        grade(store, run, grader, load_plugins(), lambda done, total: bar.update(task, completed=done, total=total))
+
+
+def _ask(store: Any, run: str) -> int:
+    """The epoch that a person at a terminal chooses, having seen the table and as many replies as they like"""
+    from lima.choice import epochs, generations
+
+    _print_epochs(store, run, as_json=False)
+    known = [row["epoch"] for row in epochs(store, run)]
+
+    def number(text: str) -> int | None:
+        if text.strip() and text.strip() not in map(str, known):
+            raise click.UsageError(f"{text!r} is no epoch of this run; expected {known[0]} to {known[-1]}.")
+        return int(text) if text.strip() else None
+
+    replies = generations(store, run) if store.rows("select 1 from generations where run = ?", [run]) else []
+    for position in dict.fromkeys(row["position"] for row in replies):
+        _print_replies([row for row in replies if row["position"] == position])
+        text = "Choose an epoch, or press Enter for the next dev prompt"
+        if (epoch := click.prompt(text, default="", show_default=False, value_proc=number)) is not None:
+            return int(epoch)
+    return int(
+        click.prompt("That was all. Choose an epoch" if replies else "Choose an epoch", type=click.Choice(known))
+    )
+
+
+def _which(run: str) -> str:
+    """The sentence for a choice that nobody made; the run as it is named on the command line"""
+    from lima.plugins import load_plugins
+
+    able = sorted(n for n, g in load_plugins().registry("graders").items() if hasattr(g, "grade_reply"))
+    return (
+        f"Which epoch? Look at their replies with `lima checkpoints show {run}` and give --epoch N, or let a grader choose with "
+        f"--grader NAME (able: {', '.join(able) or 'none'}). It is not chosen by perplexity, which rises while the replies get "
+        "better (LIMA App. B)."
+    )
+
+
+COMMANDS = (checkpoints,)

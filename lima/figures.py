@@ -1,0 +1,46 @@
+"""A step's figures on their way from the device: copied without waiting, read when they are needed.
+
+Asking a GPU for a number stops it until all that is queued is done; so the loop asks for a step's numbers when the next step
+is queued already. Knows nothing of what the figures mean.
+"""
+
+import math
+from typing import Any
+
+import torch
+
+
+class Figures:
+    """Loss, accuracy and gradient norm of one step, with what is known of it beforehand"""
+
+    def __init__(
+        self, about: dict[str, Any], examples: list[str], loss: torch.Tensor, accuracy: torch.Tensor, norm: torch.Tensor
+    ) -> None:
+        self.about, self.examples = about, examples
+        values = torch.stack([loss.detach(), accuracy.detach(), torch.as_tensor(norm, device=loss.device).detach()])
+        self.there: torch.cuda.Event | None = None
+        if values.is_cuda:
+            self.values = torch.empty_like(values, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
+            self.there = torch.cuda.Event()
+            self.there.record()
+        else:
+            self.values = values
+
+    def read(self) -> dict[str, Any]:
+        """Everything as plain numbers; waits until this step is done, and for nothing after it"""
+        if self.there is not None:
+            self.there.synchronize()
+        loss, accuracy, norm = self.values.tolist()
+        return {**self.about, "loss": loss, "accuracy": accuracy, "gradient_norm": norm}
+
+    def not_finite(self) -> str:
+        """A sentence about a loss or gradient that is no number, with the step and its examples; empty when all is well"""
+        figures = self.read()
+        for key, name in (("loss", "loss"), ("gradient_norm", "gradient norm")):
+            if not math.isfinite(figures[key]):
+                shown = f"{', '.join(self.examples[:8])}{' …' if len(self.examples) > 8 else ''}"
+                return (
+                    f"The {name} of step {figures['step']} is {figures[key]} (examples {shown}). "
+                    "Lower learning_rate, or look at these examples with `lima preview`."
+                )
+        return ""
