@@ -27,7 +27,7 @@ from pathlib import Path
 import torch
 
 from lima import CheckpointModel, Recipe, Sampling, Store, fine_tune, load_plugins
-from lima.decode import Kept
+from lima.cache import Kept
 from lima.generate import KEPT_BYTES
 
 CONVERSATIONS, TURNS, LONGEST = 64, 3, 128

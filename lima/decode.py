@@ -1,4 +1,4 @@
-"""Decode a batch of prompts, a token a row at a time, and keep their keys and values for prompts that go on from there.
+"""Decode a batch of prompts, a token a row at a time, reading of each only what is not known from earlier ones.
 
 Rows end at the same column, so what a model sees is ordinary left padding. A row that is done leaves the batch. Rounding aside,
 a reply depends neither on its batch nor on what was kept. Knows nothing of text, of sampling, or of where prompts come from.
@@ -6,19 +6,16 @@ a reply depends neither on its batch nor on what was kept. Knows nothing of text
 
 import inspect
 import time
-from bisect import bisect_left, insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import takewhile
 from typing import Any
 
 import torch
-from torch.nn.functional import pad
-from transformers import Cache, DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
-States = list[tuple[torch.Tensor, torch.Tensor]]
-"Keys and values of one row, layer by layer, each (heads, tokens, d)"
+from lima.cache import Kept, Rooms
+
 Draw = Callable[[torch.Tensor, torch.Tensor, list[int]], torch.Tensor]
 "Logits (rows, vocabulary), the replies so far (rows, tokens) and the rows' numbers to the next token of each (rows,)"
 
@@ -40,148 +37,6 @@ class Row:
     "The column of its first token"
 
 
-class Kept:
-    """Keys and values of prompts and their replies, for prompts that begin with the same tokens
-
-    At most `limit` bytes between two calls, the oldest forgotten first. On the device that the model is on."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit, self.bytes = limit, 0
-        self.states: dict[tuple[int, ...], tuple[int, States]] = {}  # by ids, oldest first: the prompt's length, states
-        self.sorted: list[tuple[int, ...]] = []  # whatever begins like some ids stands beside their place in here
-
-    def take(self, prompts: Sequence[list[int]]) -> list[tuple[int, States]]:
-        """How many of its tokens are known of each prompt, at most all but the last, and states that begin with them
-
-        What a prompt goes on from is forgotten: the longer one will take its place."""
-        found: list[tuple[int, States]] = []
-        continued = set()
-        for ids in map(tuple, prompts):
-            at = bisect_left(self.sorted, ids)
-            near = [(_common(ids[:-1], other), other) for other in self.sorted[max(0, at - 1) : at + 1]]
-            count, key = max(near, default=(0, ()))
-            prompt, states = self.states[key] if count else (0, [])
-            found.append((count, states))
-            if count and count >= prompt:
-                continued.add(key)
-        for key in continued:
-            self.forget(key)
-        return found
-
-    def add(self, ids: Sequence[int], prompt: int, states: States) -> None:
-        """Keep copies of the states of these ids, the first `prompt` of which were the prompt"""
-        key, size = tuple(ids), _bytes(states)
-        if key in self.states:
-            self.forget(key)
-        if size > self.limit:
-            return
-        while self.bytes + size > self.limit:
-            self.forget(next(iter(self.states)))
-        self.states[key] = prompt, [(k.clone(), v.clone()) for k, v in states]
-        insort(self.sorted, key)
-        self.bytes += size
-
-    def forget(self, key: tuple[int, ...]) -> None:
-        """Drop what is kept of exactly these ids"""
-        self.bytes -= _bytes(self.states.pop(key)[1])
-        del self.sorted[bisect_left(self.sorted, key)]
-
-
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
-
-
-def _bytes(states: States) -> int:
-    return sum(t.nelement() * t.element_size() for pair in states for t in pair)
-
-
-def keeps(model: Any) -> bool:
-    """Whether a token's keys and values are all that later tokens need of it, and stay as they are
-
-    Not so in recurrent layers, where layers share or compress them, or where rotary frequencies depend on the length."""
-    layers = DynamicCache(config=model.config).layers
-    rope = getattr(model.config.get_text_config(decoder=True), "rope_parameters", None) or {}
-    kinds = [str(r.get("rope_type")) for r in (rope, *rope.values()) if isinstance(r, dict)]
-    return (
-        bool(layers)
-        and all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
-        and not any("dynamic" in kind or kind == "longrope" for kind in kinds)
-        and "position_ids" in inspect.signature(model.forward).parameters
-    )
-
-
-class _Room(DynamicLayer):
-    """A layer's keys and values in room made in advance: a step writes a column where transformers copies all of them
-
-    Sliding windows are left to the mask, so that nothing is lost to whoever goes on from here."""
-
-    def __init__(self, rows: int, columns: int) -> None:
-        super().__init__()
-        self.size = rows, columns
-        self.show(slice(rows), 0, 0)
-
-    def show(self, rows: slice, start: int, stop: int) -> None:
-        """Be, to the model, a cache of these rows that holds these columns"""
-        self.rows, self.start, self.stop = rows, start, stop
-
-    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        rows, columns = self.size
-        # Zeros, because a mask does not help against what is not a number.
-        self.pair = [t.new_zeros(rows, t.shape[1], columns, t.shape[3]) for t in (key_states, value_states)]
-        self.is_initialized = True
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        keys, values = self.pair
-        before, self.stop = self.stop, self.stop + key_states.shape[2]
-        keys[self.rows, :, before : self.stop] = key_states
-        values[self.rows, :, before : self.stop] = value_states
-        return keys[self.rows, :, self.start : self.stop], values[self.rows, :, self.start : self.stop]
-
-    def get_seq_length(self) -> int:
-        return self.stop - self.start
-
-
-class _Rooms(Cache):
-    """The cache of a batch: a `_Room` for every layer"""
-
-    def __init__(self, layers: int, rows: int, columns: int) -> None:
-        self.rooms = [_Room(rows, columns) for _ in range(layers)]
-        super().__init__(layers=list(self.rooms))
-
-    def show(self, rows: slice, start: int, stop: int) -> None:
-        for layer in self.rooms:
-            layer.show(rows, start, stop)
-
-    def put(self, row: int, stop: int, states: States, count: int) -> None:
-        """Copy the first `count` tokens of kept states into a row, the last one before column `stop`"""
-        for layer, pair in zip(self.rooms, states, strict=True):
-            if not layer.is_initialized:
-                layer.lazy_initialization(pair[0][None], pair[1][None])
-            for room, kept in zip(layer.pair, pair, strict=True):
-                room[row, :, stop - count : stop] = kept[:, :count]
-
-    def get(self, row: int, start: int, stop: int) -> States:
-        """A row's states in these columns; views"""
-        return [(k[row, :, start:stop], v[row, :, start:stop]) for k, v in (layer.pair for layer in self.rooms)]
-
-    def widen(self, columns: int) -> None:
-        """Make room for that many more tokens"""
-        for layer in self.rooms:
-            layer.pair = [pad(room[layer.rows], (0, 0, 0, columns)) for room in layer.pair]
-
-    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
-        moved = [(to, at) for to, at in enumerate(beam_idx.tolist()) if to != at]
-        if moved:
-            to, at = ([*places] for places in zip(*moved, strict=True))
-            for layer in self.rooms:
-                for room in layer.pair:
-                    room[to, :, layer.start : layer.stop] = room[at, :, layer.start : layer.stop]
-
-
 class Batch:
     """Some prompts that are answered together"""
 
@@ -194,8 +49,8 @@ class Batch:
             row.start = self.stop - len(row.prompt)
         self.columns = self.stop + min(64, max(row.limit for row in rows))
         cache = DynamicCache(config=model.config)
-        self.rooms = None if kept is None else _Rooms(len(cache.layers), len(rows), self.columns)
-        self.cache: Cache = cache if self.rooms is None else self.rooms
+        self.rooms = None if kept is None else Rooms(len(cache.layers), len(rows), self.columns)
+        self.cache: Any = cache if self.rooms is None else self.rooms
         recurrent = "cache_params" in inspect.signature(model.forward).parameters  # Mamba
         self.cache_name = "cache_params" if recurrent else "past_key_values"
         self.attends = any(isinstance(layer, DynamicLayer) for layer in cache.layers)
@@ -227,15 +82,14 @@ class Batch:
         """Prefill what is not known of the prompts, those with about as many new tokens together; logits (rows, vocabulary)
 
         Where a row has fewer new tokens than its group it reads some known ones again, in place of padding."""
-        known = (
-            self.kept.take([row.prompt for row in self.live]) if self.kept is not None else [(0, [])] * len(self.live)
-        )
-        new = [len(row.prompt) - count for row, (count, _) in zip(self.live, known, strict=True)]
+        prompts = [row.prompt for row in self.live]
+        known = self.kept.take(prompts) if self.kept is not None else [(0, [])] * len(prompts)
+        new = [len(ids) - count for ids, (count, _) in zip(prompts, known, strict=True)]
         order = sorted(range(len(new)), key=lambda i: -new[i])
         self.arrange([self.live[i] for i in order])
         logits = []
         for first, last in _groups([new[i] for i in order]) if self.rooms is not None else [(0, len(new))]:
-            rows, count = self.live[first:last], new[order[first]] if self.kept is not None else self.stop
+            rows, count = self.live[first:last], new[order[first]]
             start, before = min(row.start for row in rows), self.stop - count
             if self.rooms is not None:
                 for at, row in enumerate(rows, first):

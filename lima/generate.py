@@ -79,7 +79,7 @@ class CheckpointModel:
         most `kept_bytes`, which are 2 GiB on a CPU and a quarter of what is free on a GPU unless you say; 0 keeps nothing"""
         import torch
 
-        from lima.decode import Kept, keeps
+        from lima.cache import Kept, keeps
         from lima.model import load_model, load_tokenizer, pick_device
 
         self.name = str(folder)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lima.decode import Kept, keeps
+from lima.cache import Kept, keeps
 from lima.generate import CheckpointModel, Sampling, _Draw
 from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
 

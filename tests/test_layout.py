@@ -17,7 +17,7 @@ LAYERS = [
     {"store"},
     {"run"},
     {"rendering", "attention", "dropout", "neftune", "batching", "shard", "figures"},
-    {"loss", "model", "builtin", "generate", "decode", "checkpoint", "adapter"},
+    {"loss", "model", "builtin", "generate", "decode", "cache", "checkpoint", "adapter"},
     {"dev"},
     {"prepare"},
     {"loop", "plan", "choice"},

@@ -109,6 +109,7 @@ VARIANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shard", [False, True], ids=["ddp", "fsdp2"])
 def test_two_processes_make_the_steps_of_one(base, tied, pairs, tmp_path, shard):
     def recipe(name, out, **changes):
@@ -142,6 +143,7 @@ def test_two_processes_make_the_steps_of_one(base, tied, pairs, tmp_path, shard)
     torch.testing.assert_close(found, logits, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(base, pairs, tmp_path):
     """Stopped on two and resumed on one, and the other way round, from states of one format; all weights, and LoRA"""
     runs, jobs, of_one = {}, [], {}
@@ -177,6 +179,7 @@ def test_a_run_goes_on_with_another_number_of_processes(base, pairs, tmp_path):
         assert_same_run(tmp_path, f"whole-{kind}", f"down-{kind}")
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_both_processes(base, pairs, tmp_path):
     """While a state is saved and while the model is; told by a limit on the size of files"""
     limits = {"state": (400_000, {"save_every": 1}), "model": (100_000, {"save_every": -1})}
@@ -195,6 +198,7 @@ def test_a_full_disk_ends_both_processes(base, pairs, tmp_path):
         assert not (tmp_path / name).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
 def test_killed_as_a_whole_on_two_processes_it_goes_on_on_one(base, pairs, tmp_path):
     """kill −9 of a real command under `accelerate launch`, and of all that it started"""

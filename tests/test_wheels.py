@@ -54,6 +54,7 @@ def test_the_village_is_inside_and_small(wheels):
     weights = [i for i in inside.infolist() if i.filename.endswith(".safetensors")]
     assert len(weights) == 1
     assert weights[0].file_size <= 12_000_000
+    assert "lima_village/labels.jsonl" in inside.namelist()
 
 
 def test_the_wheels_work_away_from_the_checkout(wheels, tmp_path):

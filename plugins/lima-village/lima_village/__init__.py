@@ -1,4 +1,4 @@
-"""lima-village: an embedded base model that is real, the world it was taught, and `lima demo`.
+"""lima-village: an embedded base model that is real, the world it was taught, `lima demo`, and a study of the paper's findings.
 
 Everything goes through public hooks. Importing this module is cheap; torch and the rest load when something is used.
 """
@@ -23,15 +23,13 @@ def register_commands(cli: "click.Group") -> None:
 @hookimpl
 def register_sources(register: Callable[[str, Any], None]) -> None:
     from lima_village.dev import Dev
-    from lima_village.registered import Dialogues, Singles
-    from lima_village.variations import Forms, Unrelated, Validation
+    from lima_village.registered import Dialogues, Forms, Singles, Unrelated
 
     register("village-singles", Singles())
     register("village-dialogues", Dialogues())
     register("village-dev", Dev())
     register("village-forms", Forms())
     register("village-unrelated", Unrelated())
-    register("village-validation", Validation())
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import click
 
 from lima.cli.show import database_option, json_option, print_fields, print_json, print_rows
 from lima.errors import LimaError, did_you_mean
+from lima.hostile import visible
 
 
 @click.command()
@@ -33,77 +34,53 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
     from lima.store import Store, default_path
     from lima_dialogue_eval import write_report
     from lima_village.base_model import verified
-    from lima_village.demo import Demo, result
+    from lima_village.demo import compared, demonstration, result
 
     started = time.monotonic()
     verified()
     path = Path(database).resolve() if database else default_path()
-    stamp = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    study = demonstration(path, seeds, more)
     evaluations = ["village", *(["village-more"] if more else [])]
-    show = Demo(path, range(seeds), evaluations, path.parent / stamp)
     try:
-        _run_with_bars(show)
+        _run_with_bars(study)
         with Store(path) as store:
-            compared = {name: show.compared(store, name) for name in evaluations}
+            found = {name: compared(study, store, name) for name in evaluations}
             page = write_report(
                 store,
-                compared["village"],
-                report or path.parent / f"{stamp}.html",
+                found["village"],
+                report or path.parent / f"{study.id}.html",
                 title="The village before and after 30 dialogues",
             )
     except KeyboardInterrupt:
-        click.echo(f"Interrupted. {show.left()}", err=True)
+        with Store(path) as store:
+            click.echo(f"Interrupted. {study.kept(store)} Begin again with `lima demo`.", err=True)
         ctx.exit(130)
     seconds = round(time.monotonic() - started, 1)
     if as_json:
         print_json(
             {
-                **result(compared["village"]),
+                **result(found["village"]),
                 "seeds": list(range(seeds)),
                 "database": str(path),
                 "report": str(page),
                 "seconds": seconds,
-                **({"more": result(compared["village-more"])} if more else {}),
+                **({"more": result(found["village-more"])} if more else {}),
             }
         )
         return
-    _print_comparisons(compared)
+    _print_comparisons(found)
     click.echo(
         f"{2 * seeds} fine-tunes and {len(evaluations) * 2 * seeds} evaluations in {seconds:.0f} s.\n"
-        f"Report:   {page}\nDatabase: {path}\nModels:   {show.folder}"
+        f"Report:   {page}\nDatabase: {path}\nModels:   {study.folder}"
     )
 
 
-def _run_with_bars(show: Any) -> None:
-    """A bar for each arm, on standard error"""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def _run_with_bars(study: Any) -> None:
+    """A bar for all and one for each worker, on standard error"""
+    from lima_village.bars import Bars
 
-    from lima_village.demo import LABELS
-
-    columns = (
-        TextColumn("{task.fields[arm]:<28}"),
-        TextColumn("{task.description:<30}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bars = {arm: progress.add_task("starting", total=None, arm=label) for arm, label in LABELS.items()}
-
-        def on_event(arm: str, event: dict[str, Any]) -> None:
-            if event["event"] == "training":
-                text = f"seed {event['seed']}: training, loss {event['loss']:.2f}"
-            elif event["event"] == "talking":
-                text = f"seed {event['seed']}: {event['evaluation']}"
-            elif event["event"] == "finished":
-                progress.update(bars[arm], description="done")
-                return
-            else:
-                return
-            progress.update(bars[arm], description=text, completed=event["done"], total=event["total"])
-
-        show.run(on_event)
+    with Bars(study) as bars:
+        study.run(bars.hear)
 
 
 def _print_comparisons(compared: dict[str, Any]) -> None:
@@ -149,6 +126,133 @@ def facts(name: str | None, as_json: bool) -> None:
         if name in (None, fact.subject)
     ]
     print_rows(rows, as_json, "No fact.")
+
+
+@village.command()
+@click.argument("arms", nargs=-1, metavar="[ARM]…")
+@click.option(
+    "--resume",
+    "resumed",
+    is_flag=False,
+    flag_value="newest",
+    metavar="[STUDY]",
+    help="Go on with a study that was interrupted: the newest, or the one of this id",
+)
+@click.option("--list", "listing", is_flag=True, help="List the arms; run nothing")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="HTML file to write  [default: beside the database]",
+)
+@database_option
+@json_option
+@click.pass_context
+def study(
+    ctx: click.Context,
+    arms: tuple[str, ...],
+    resumed: str | None,
+    listing: bool,
+    report: Path | None,
+    database: str | None,
+    as_json: bool,
+) -> None:
+    """The paper's studies on the embedded model, with one report: ours beside the paper's
+
+    Runs every arm, or only those that are named, in two processes side by side. With --resume only what is missing runs.
+    """
+    from lima.store import Store, default_path
+    from lima_village.arms import chosen
+    from lima_village.base_model import verified
+    from lima_village.study import Study
+
+    wanted = chosen(arms)
+    if listing:
+        _list_arms(wanted, as_json)
+        return
+    started = time.monotonic()
+    verified()
+    path = Path(database).resolve() if database else default_path()
+    if resumed and not path.is_file():
+        raise LimaError(f"There is no database {path}, so no study to resume. Begin one with: lima village study")
+    work = Study.resumed(path, resumed, arms) if resumed else Study.new(path, wanted)
+    try:
+        _run_with_bars(work)
+    except KeyboardInterrupt:
+        with Store(path) as store:
+            click.echo(
+                f"Interrupted. {work.kept(store)} Go on with `lima village study --resume {work.id} -d {path}`.",
+                err=True,
+            )
+        ctx.exit(130)
+    _tell_findings(work, report or path.parent / f"{work.id}.html", time.monotonic() - started, as_json)
+
+
+def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
+    rows = [
+        {
+            "arm": arm.name,
+            "what": arm.text,
+            "trained_on": ", ".join(arm.sources) or "nothing",
+            "changes": ", ".join(f"{key}={value}" for key, value in arm.changes.items()),
+            "seeds": arm.seeds,
+        }
+        for arm in arms
+    ]
+    print_rows(rows, as_json, "No arm.")
+
+
+def _tell_findings(work: Any, report: Path, seconds: float, as_json: bool) -> None:
+    """Write the page, and print each finding with its sentence"""
+    from lima.store import Store
+    from lima_village.findings import as_dict, findings
+    from lima_village.study_page import write_page
+
+    with Store(work.database) as store:
+        found = findings(store, work)
+        page = write_page(store, work, found, report)
+        kept = work.kept(store)
+    if as_json:
+        print_json(
+            {
+                "study": work.id,
+                "findings": [as_dict(finding) for finding in found],
+                "database": str(work.database),
+                "report": str(page),
+                "seconds": round(seconds, 1),
+            }
+        )
+        return
+    for finding in found:
+        click.echo(f"{finding.title}\n  {finding.sentence}\n")
+    click.echo(f"{kept}\n{seconds:.0f} s.\nReport:   {page}\nDatabase: {work.database}\nModels:   {work.folder}")
+
+
+@village.command()
+@json_option
+def agreement(as_json: bool) -> None:
+    """How far the grader agrees with an annotator, on replies that were labelled by reading each
+
+    Grades the labelled replies that come with the plugin, and prints accuracy, Cohen's kappa and every disagreement.
+    """
+    from lima_village.agreement import DEFINITION, agreements, graded, labels
+
+    rows = graded(labels())
+    found = agreements(rows)
+    shown = ("id", "label", "grade", "user", "reply", "note", "reason")
+    disputed = [{key: row[key] for key in shown} for row in rows if row["label"] != row["grade"]]
+    if as_json:
+        print_json(
+            {"definition": DEFINITION, "agreements": [one.as_dict() for one in found], "disagreements": disputed}
+        )
+        return
+    print_rows([one.as_row() for one in found], False, "")
+    print_rows(found[0].as_table(), False, "")
+    click.echo(f"{found[0].sentence}\n{DEFINITION}\n")
+    for row in disputed:
+        click.echo(
+            visible(f"{row['id']}: {row['label']} for the annotator ({row['note']}), {row['grade']} for the grader")
+        )
+        click.echo(visible(f"  {row['user']} {row['reply']!r}\n  {row['reason']}"))
 
 
 @village.command()

@@ -74,7 +74,7 @@ def conversations(name: str) -> list[EvalConversation]:
                 EvalTurn(
                     user=exchange.user,
                     kind=exchange.kind,
-                    requirements=_requirements(exchange),
+                    requirements=requirements_of(exchange),
                     facts=as_facts(exchange),
                 )
                 for exchange in script.exchanges
@@ -98,7 +98,8 @@ def as_facts(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def _requirements(exchange: Exchange) -> tuple[dict[str, Any], ...]:
+def requirements_of(exchange: Exchange) -> tuple[dict[str, Any], ...]:
+    """What the facts and the form require, as sentences for whoever reads the report"""
     facts = [{"text": f"It is stated that: {village().state(fact)}", "must": True} for fact in exchange.facts]
     form = " or ".join(FORM_NAMES[form] for form in exchange.forms)
     return (*facts, {"text": f"It is said {form}, with nothing wrong beside it", "must": False})

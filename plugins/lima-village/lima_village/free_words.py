@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from lima_village.reading import values_of
+from lima_village.reading import RELATIONS, values_of
 from lima_village.world import PRONOUNS, Fact, village
 
 DENIAL = re.compile(
@@ -24,9 +24,7 @@ CONTRAST = re.compile(r",\s*(?:and |but )?not\b[^,.;!?]*", re.IGNORECASE)
 
 def told(words: str, attribute: str, subjects: Sequence[str], bridge: Sequence[Fact]) -> dict[str, set[str]]:
     """The values of an attribute that these words give to each of the subjects; empty where they give none"""
-    text = CONTRAST.sub("", words)
-    if text.rstrip().endswith("?") or DENIAL.search(text):
-        return {}
+    text = _asserted(words)
     names = named(text, village().entities)
     values = [(at, name) for at, name in named(text, values_of(attribute)) if name not in subjects]
     about = [(at, name) for at, name in names if name in subjects]
@@ -34,7 +32,11 @@ def told(words: str, attribute: str, subjects: Sequence[str], bridge: Sequence[F
     others = [(at, name) for at, name in names if name not in subjects and (at, name) not in values]
     if not about and not others and len(subjects) == 1 and _pronoun(text, subjects[0]):
         about = [(0, subjects[0])]
-    if not about or not values or any(name not in helpers for _, name in others):
+    on_the_way = {attribute, *(fact.attribute for fact in bridge)}
+    relatives = [
+        word for word, means in RELATIONS.items() if means not in on_the_way and re.search(rf"\b{word}\b", text)
+    ]
+    if not about or not values or relatives or any(name not in helpers for _, name in others):
         return {}
     if len(values) == len(about) > 1:
         return {name: {value} for (_, name), (_, value) in zip(about, values, strict=True)}
@@ -42,6 +44,18 @@ def told(words: str, attribute: str, subjects: Sequence[str], bridge: Sequence[F
     if before and max(before)[1] not in subjects:
         return {}  # the value stands with a name on the way to the one that was asked about
     return {name: {value for _, value in values} for _, name in about}
+
+
+def answered(words: str, attribute: str) -> set[str]:
+    """The values of an attribute in words that begin with one and name nobody, so that they answer a question about one"""
+    text = _asserted(words)
+    values = named(text, values_of(attribute))
+    start = re.match(r"(?:(?:because of|in|from|on|an?|the) )*", text, re.IGNORECASE)
+    if not values or start is None or values[0][0] != start.end():
+        return set()
+    if re.search(r"[A-Z]", text[start.end() + len(values[0][1]) :]):
+        return set()  # a name, perhaps of somebody whom the village does not know
+    return {value for _, value in values}
 
 
 def named(text: str, words: Iterable[str]) -> list[tuple[int, str]]:
@@ -54,6 +68,12 @@ def named(text: str, words: Iterable[str]) -> list[tuple[int, str]]:
     return sorted((at, word) for word, at in found.items())
 
 
+def _asserted(words: str) -> str:
+    """The words that say something: nothing of a question or a denial, but a denial of something else is left out"""
+    text = CONTRAST.sub("", words).strip()
+    return "" if text.endswith("?") or DENIAL.search(text) else text
+
+
 @cache
 def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
@@ -62,5 +82,5 @@ def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
 
 def _pronoun(text: str, name: str) -> bool:
     """Whether a text begins with the pronoun that this name has"""
-    subject, possessive, _ = PRONOUNS[village()[name].gender]
-    return re.match(rf"(?:{subject}|{possessive})\b", text, re.IGNORECASE) is not None
+    subject = PRONOUNS[village()[name].gender][0]
+    return re.match(rf"(?:(?:but|and|so|yes|well|actually|in fact)[, ]+)*{subject}\b", text, re.IGNORECASE) is not None

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from lima.example import Example, Record
-from lima_village.free_words import DENIAL, named, told
+from lima_village.free_words import DENIAL, answered, named, told
 from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, Reading, read, values_of
 from lima_village.world import BY_NAME, Fact, village
 
@@ -31,7 +32,7 @@ def judge(facts: dict[str, Any], reply: str, stop: str) -> tuple[str, str]:
     reading = read(reply, [fact.subject for fact in (*bridge, *required)])
     claims = [_settled(claim, required) for claim in reading.claims]
     for fact in required:
-        if problem := _missing(fact, claims, _free(reading, fact, required, bridge), lone=len(required) == 1):
+        if problem := _missing(fact, _values(fact, claims, reading, required, bridge), claims):
             return "fail", problem
     faults = [f"Not ended by the model (stop: {stop})."] if stop not in ENDED else []
     faults += _form_faults(claims, facts["forms"])
@@ -51,39 +52,46 @@ def _settled(claim: Claim, required: Sequence[Fact]) -> Claim:
         if claim.value in values_of(fact.attribute):
             return replace(claim, attribute=fact.attribute)
         inside = named(claim.value, values_of(fact.attribute)) if claim.form in (LIST, CARD) else []
-        if len(inside) == 1 and not DENIAL.search(claim.value):
+        if len(inside) == 1 and not DENIAL.search(claim.value[: inside[0][0]]):
             return replace(claim, attribute=fact.attribute, value=inside[0][1], exact=False)
     return claim
 
 
 def _may_mean(claim: Claim, attribute: str) -> bool:
     """Whether a claim can be about an attribute: a list and a bare value do not say it, a card without a name says its label"""
-    if claim.form in (LIST, BARE):
+    if claim.form == BARE or claim.attribute is None:
         return True
-    if claim.subject is None and claim.attribute:
+    if claim.subject is None:
         return BY_NAME[claim.attribute].label == BY_NAME[attribute].label
     return claim.attribute == attribute
 
 
-def _free(reading: Reading, fact: Fact, required: Sequence[Fact], bridge: Sequence[Fact]) -> set[str]:
-    """What the unread parts of a reply say in place of a fact's value"""
+def _values(
+    fact: Fact, claims: Sequence[Claim], reading: Reading, required: Sequence[Fact], bridge: Sequence[Fact]
+) -> set[str]:
+    """The values that a reply gives in place of a fact's own, in wordings of the village or in free words"""
     subjects = list(dict.fromkeys(other.subject for other in required))
-    return set().union(*(told(part, fact.attribute, subjects, bridge).get(fact.subject, ()) for part in reading.left))
+    values = {claim.value for claim in claims if (claim.subject, claim.attribute) == (fact.subject, fact.attribute)}
+    for part in reading.left:
+        values |= told(part, fact.attribute, subjects, bridge).get(fact.subject, set())
+    if values or len(required) > 1:
+        return values
+    # A bare value speaks of whoever was asked about, if it was only one, and nobody else came up before.
+    involved = {None, fact.subject, *(name for helper in bridge for name in (helper.subject, helper.value))}
+    fitting = takewhile(lambda claim: claim.subject in involved, claims)
+    values = {claim.value for claim in fitting if (claim.subject, claim.attribute) == (None, fact.attribute)}
+    return values.union(*(answered(part, fact.attribute) for part in reading.left))
 
 
-def _missing(fact: Fact, claims: Sequence[Claim], free: set[str], lone: bool) -> str:
+def _missing(fact: Fact, values: set[str], claims: Sequence[Claim]) -> str:
     """Why a required fact is not stated; empty where it is"""
-    about = [claim for claim in claims if claim.attribute == fact.attribute]
-    values = {claim.value for claim in about if claim.subject == fact.subject} | free
-    if not values and lone:  # a bare value speaks of whoever was asked about, if it was only one
-        values = {claim.value for claim in about if claim.subject is None}
     if values == {fact.value}:
         return ""
     if len(values) > 1:
         return f"Several values for the {fact.attribute} of {fact.subject}: {', '.join(sorted(values))}."
     if values:
         return f"Wrong value: {values.pop()} is not the {fact.attribute} of {fact.subject}, {fact.value} is."
-    others = sorted({claim.subject for claim in about if claim.subject})
+    others = sorted({claim.subject for claim in claims if claim.attribute == fact.attribute and claim.subject})
     if others:
         return f"Wrong subject: speaks of {', '.join(others)}, not of {fact.subject}."
     return f"Not stated: the {fact.attribute} of {fact.subject}, {fact.value}."
@@ -109,10 +117,11 @@ def _beside(claims: Sequence[Claim], required: Sequence[Fact], bridge: Sequence[
 
 def _form_faults(claims: Sequence[Claim], forms: Sequence[str]) -> list[str]:
     used = {claim.form for claim in claims}
-    if not used or any(used == {form} for form in forms):
-        return []
-    wanted = " or ".join(ASKED[form] for form in forms)
-    return [f"Not in the form asked for ({wanted}), but as {', '.join(ASKED[form] for form in sorted(used))}."]
+    if used and not any(used == {form} for form in forms):
+        wanted = " or ".join(ASKED[form] for form in forms)
+        return [f"Not in the form asked for ({wanted}), but as {', '.join(ASKED[form] for form in sorted(used))}."]
+    nameless = used == {CARD} and any(claim.subject is None for claim in claims)
+    return ["The card has no name."] if nameless else []
 
 
 class Facts:

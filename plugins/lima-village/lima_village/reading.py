@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from lima_village.attributes import ATTRIBUTES
@@ -25,11 +25,11 @@ RELATIONS = {
     "owner": "owner",
     "favourite dish": "dish",
 }
-MARK = r"(?:[-–—*•+]|\d{1,2}[.)])"
-LISTED = re.compile(rf"{MARK} *(?:the )?(\w+): *(.+?)\.?", re.IGNORECASE)
+MARK = re.compile(r"(?:[-–—*•+]|\d{1,2}[.)]) *")
+LISTED = re.compile(rf"{MARK.pattern}(?:the )?(\w+): *(.+?)\.?", re.IGNORECASE)
 CARD_NAME = re.compile(r"Name: *(?:the )?(\w+)\.?", re.IGNORECASE)
 PARTS = re.compile(r"(?<=[.!?])\s*")
-CORRECTION = re.compile(r"(?:no|sorry|wait|or rather|rather|i mean)\b[,:;]? +", re.IGNORECASE)
+CORRECTION = re.compile(r"(?:no|sorry|wait|or rather|i mean)[,:;] +", re.IGNORECASE)
 RETRACTION = re.compile(
     r"\b(?:not (?:true|so|right|correct)|untrue|false|wrong|incorrect|mistaken|a lie)\b", re.IGNORECASE
 )
@@ -87,8 +87,9 @@ def read(reply: str, antecedents: Sequence[str]) -> Reading:
             reading.claims.append(found)
         else:
             name = None
-            for part in filter(None, PARTS.split(line)):
-                _take(part, reading, antecedents)
+            mark = MARK.match(line)
+            for part in filter(None, PARTS.split(line[mark.end() :] if mark else line)):
+                _take(part, reading, antecedents, SENTENCE if mark is None else LIST)
     if heading:
         reading.left.append(heading)
     return reading
@@ -96,21 +97,21 @@ def read(reply: str, antecedents: Sequence[str]) -> Reading:
 
 def _lines(reply: str) -> list[str]:
     """The lines of a reply as a reader sees them: compatible letters are one, invisible ones and emphasis are nothing"""
-    lines = unicodedata.normalize("NFKC", reply).replace("\t", " ").splitlines()
+    lines = (" ".join(line.split()) for line in unicodedata.normalize("NFKC", reply).splitlines())
     seen = ("".join(c for c in line if unicodedata.category(c) not in ("Cc", "Cf")) for line in lines)
     return [line for line in (re.sub(r"\*\*|__|`", "", line).strip() for line in seen) if line]
 
 
-def _take(part: str, reading: Reading, antecedents: Sequence[str]) -> None:
-    """Add what one part of a line says, or withdraws"""
+def _take(part: str, reading: Reading, antecedents: Sequence[str], form: str) -> None:
+    """Add what one part of a line says, or withdraws; a sentence has the form of its line"""
     if begun := CORRECTION.match(part):
         reading.withdraw()
         part = part[begun.end() :]
     found = _sentence(part, reading.claims, antecedents)
     if found:
-        reading.claims.append(found)
+        reading.claims.append(replace(found, form=form) if found.form == SENTENCE else found)
         return
-    if RETRACTION.search(part):
+    if RETRACTION.search(part) and not part.endswith("?"):
         reading.withdraw()
     reading.left.append(part)
 

@@ -1,6 +1,6 @@
-"""What the plugin registers besides base and grader: two sources, three evaluations, and a model that knows everything.
+"""What the plugin registers besides base and grader: sources, evaluations, and a model that knows everything.
 
-Thin objects over `singles`, `dialogues` and `conversations`; the shapes are those that the hooks ask for.
+Thin objects over `singles`, `dialogues`, `variations` and `conversations`; the shapes are those that the hooks ask for.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lima.errors import LimaError
+from lima.errors import LimaError, did_you_mean
 from lima.example import Example
 from lima_village import dialogues as written
 from lima_village import singles as asked
+from lima_village import variations
 from lima_village.conversations import SIZES, conversations, scripts
+from lima_village.prompts import SPLITS, prompts
 
 if TYPE_CHECKING:
     from lima.generate import Reply, Sampling
@@ -23,7 +25,8 @@ LICENCE = "Apache-2.0"
 PROVENANCE = "made by lima-village from its seed"
 
 
-def _number(argument: str | None, name: str, default: int) -> int:
+def whole_number(argument: str | None, name: str, default: int) -> int:
+    """How many examples the argument of a source asks for; LimaError for what is no number"""
     if argument is None:
         return default
     if not argument.isdecimal() or int(argument) < 1:
@@ -41,7 +44,7 @@ class Singles:
 
     def examples(self, argument: str | None) -> Iterable[Example]:
         """The examples, always the same ones"""
-        number = _number(argument, "village-singles", asked.NUMBER)
+        number = whole_number(argument, "village-singles", asked.NUMBER)
         for index, single in enumerate(asked.singles(number), 1):
             yield Example(
                 id=f"village-single-{index:04d}",
@@ -63,17 +66,67 @@ class Dialogues:
 
     def examples(self, argument: str | None) -> Iterable[Conversation]:
         """The dialogues, always the same ones"""
-        from lima_chat import Conversation, Turn
+        for dialogue in written.dialogues(whole_number(argument, "village-dialogues", written.NUMBER)):
+            yield as_conversation(dialogue, "village-dialogues")
 
-        for dialogue in written.dialogues(_number(argument, "village-dialogues", written.NUMBER)):
-            turns = [
-                turn
-                for exchange in dialogue.exchanges
-                for turn in (Turn("user", exchange.user), Turn("assistant", exchange.reply))
-            ]
-            yield Conversation(
-                id=dialogue.id, source="village-dialogues", licence=LICENCE, provenance=PROVENANCE, turns=tuple(turns)
+
+class Forms:
+    """village-forms:N for N requests of six forms, village-forms:CHOICE:N for a choice of them."""
+
+    description = (
+        "single requests of six forms about the village (village-forms:N for N of them, village-forms:CHOICE:N for the "
+        f"{', '.join(variations.CHOICES)} ones)"
+    )
+    licence = LICENCE
+
+    def examples(self, argument: str | None) -> Iterable[Example]:
+        """The examples, always the same ones"""
+        choice, number = self._choice(argument)
+        draw = variations.CHOICES[choice] if choice else variations.pool
+        for index, single in enumerate(draw(number), 1):
+            yield Example(
+                id=f"village-form-{choice}{'-' * bool(choice)}{index:04d}",
+                source="village-forms",
+                licence=LICENCE,
+                provenance=PROVENANCE,
+                prompt=single.user,
+                response=single.reply,
             )
+
+    def _choice(self, argument: str | None) -> tuple[str, int]:
+        """(choice, number) of CHOICE:N, either of which may be left out"""
+        choice, colon, number = (argument or "").rpartition(":")
+        if not colon and not number.isdecimal():
+            choice, number = number, ""
+        if choice and choice not in variations.CHOICES:
+            raise LimaError(
+                f"village-forms:{argument}: there is no choice {choice!r}.{did_you_mean(choice, variations.CHOICES)}"
+            )
+        return choice, whole_number(number or None, f"village-forms{':' * bool(choice)}{choice}", asked.NUMBER)
+
+
+class Unrelated:
+    """30 fake dialogues; village-unrelated:N for another number."""
+
+    description = "fake dialogues: unrelated questions about the village, one after the other (village-unrelated:N)"
+    licence = LICENCE
+
+    def examples(self, argument: str | None) -> Iterable[Conversation]:
+        """The fake dialogues, always the same ones"""
+        for dialogue in variations.unrelated(whole_number(argument, "village-unrelated", written.NUMBER)):
+            yield as_conversation(dialogue, "village-unrelated")
+
+
+def as_conversation(dialogue: written.Dialogue, source: str) -> Conversation:
+    """A dialogue as what is trained on"""
+    from lima_chat import Conversation, Turn
+
+    turns = [
+        turn
+        for exchange in dialogue.exchanges
+        for turn in (Turn("user", exchange.user), Turn("assistant", exchange.reply))
+    ]
+    return Conversation(id=dialogue.id, source=source, licence=LICENCE, provenance=PROVENANCE, turns=tuple(turns))
 
 
 @dataclass(frozen=True)
@@ -122,7 +175,7 @@ class PerfectModel:
             for name in SIZES
             for script in scripts(name)
             for index in range(len(script.exchanges))
-        }
+        } | {(request.user,): request.reply for name in SPLITS for request in prompts(name)}
 
     def reply(
         self,

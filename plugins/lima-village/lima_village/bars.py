@@ -1,0 +1,58 @@
+"""The progress of a study on standard error: a bar for all of it and one for each worker. Knows only what the workers tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+COLUMNS = (
+    TextColumn("{task.fields[who]:<22}"),
+    TextColumn("{task.description:<32}"),
+    BarColumn(bar_width=None),
+    TextColumn("{task.percentage:>3.0f} %"),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+)
+
+
+class Bars:
+    """Bars while a study runs; they vanish at its end"""
+
+    def __init__(self, study: Any) -> None:
+        self.seconds = {arm.name: float(arm.seconds or 1) for arm in study.arms}
+        self.progress = Progress(*COLUMNS, console=Console(stderr=True), transient=True, expand=True)
+        self.whole = self.progress.add_task("starting", total=None, who=study.id.partition("-")[0])
+        self.workers: dict[int, TaskID] = {}
+        self.done = self.jobs = 0
+
+    def __enter__(self) -> Bars:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def hear(self, arm: str, event: dict[str, Any]) -> None:
+        """Move the bars"""
+        what = event["event"]
+        if what == "begun":
+            self.jobs = event["jobs"]
+            self.progress.update(self.whole, total=sum(self.seconds[name] for name in event["left"]))
+            self.done = self.jobs - len(event["left"])
+        elif what == "finished":
+            self.done += 1
+            self.progress.advance(self.whole, self.seconds[arm])
+        self.progress.update(self.whole, description=f"{self.done} of {self.jobs} arms and seeds")
+        if what not in ("training", "talking"):
+            return
+        worker = event["worker"]
+        if worker not in self.workers:
+            self.workers[worker] = self.progress.add_task("", who="")
+        bar, who = self.workers[worker], f"{arm}, seed {event['seed']}"
+        epoch = f", epoch {event['epoch']}" if event.get("epoch") else ""
+        text = f"training, loss {event['loss']:.2f}" if what == "training" else f"{event['evaluation']}{epoch}"
+        if text.partition(",")[0] != self.progress.tasks[bar].description.partition(",")[0]:
+            self.progress.reset(bar)
+        self.progress.update(bar, description=text, completed=event["done"], total=event["total"], who=who)

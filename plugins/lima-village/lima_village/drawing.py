@@ -1,0 +1,208 @@
+"""Draws the panels of a finding as one SVG for a page: text stays text, and every colour is a variable of the page's own style.
+
+So a figure follows the reader's light or dark theme and fonts. Knows nothing of what the numbers mean.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from lima_village.finding import Finding, Panel, Point, number
+
+WIDTH = 4.0
+"""inches; a phone shows it at about its size"""
+INK, SOFT, PAPER = "#0a0a01", "#0a0a02", "#0a0a03"
+SERIES = ("#0a0a11", "#0a0a12", "#0a0a13", "#0a0a14", "#0a0a15")
+GRADES = ("#0a0a21", "#0a0a22", "#0a0a23")
+MARKERS = ("o", "s", "^", "D", "v")
+VARIABLES = {
+    INK: "var(--ink)",
+    SOFT: "var(--line)",
+    PAPER: "var(--paper)",
+    **{colour: f"var(--series-{i})" for i, colour in enumerate(SERIES, 1)},
+    **dict(zip(GRADES, ("var(--excellent)", "var(--pass)", "var(--fail)"), strict=True)),
+}
+STYLE = {
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": SOFT,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+}
+
+
+def draw(finding: Finding) -> str:
+    """The finding's panels one below the other, or by twos where there are four, as an `svg` element"""
+    from matplotlib import rc_context
+
+    panels = finding.panels
+    columns = 2 if len(panels) == 4 else 1
+    rows = -(-len(panels) // columns)
+    heights = [max(map(_height, panels[row * columns : (row + 1) * columns])) for row in range(rows)]
+    with rc_context({**STYLE, "svg.hashsalt": finding.key}):
+        figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+        FigureCanvasSVG(figure)
+        grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"height_ratios": heights})
+        for panel, axes in zip(panels, grid.flat, strict=False):
+            KINDS[panel.kind](axes, panel)
+            if panel.kind == "line" and len(panel.series) > 1:
+                _legend(axes, narrow=columns > 1)
+            axes.set_title(panel.value, loc="left", fontsize=9)
+            axes.tick_params(length=0)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    return _for_the_page(out.getvalue(), finding.key)
+
+
+def _height(panel: Panel) -> float:
+    if panel.kind in ("names", "stack"):
+        return 0.75 + 0.3 * sum(len(series.points) for series in panel.series[: 1 if panel.kind == "stack" else None])
+    return 2.1 + 0.18 * (len(panel.series) > 1) * -(-len(panel.series) // 2)
+
+
+def _names(axes: Any, panel: Panel) -> None:
+    """A row for each name, a dot and its interval"""
+    labels: dict[float, str] = {}
+    for place, series in enumerate(panel.series):
+        colour = PAPER if series.paper else SERIES[place]
+        for point in series.points:
+            labels[point.x] = point.name
+            axes.errorbar(
+                point.y,
+                point.x,
+                xerr=_errors([point]),
+                fmt="D" if series.paper else "o",
+                color=colour,
+                markersize=6,
+                elinewidth=1.6,
+                capsize=3,
+            )
+            digits = 2 if panel.limits and panel.limits[1] < 10 else 1
+            axes.annotate(
+                number(point.y, digits),
+                (point.y, point.x),
+                xytext=(0, 6),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+            )
+    if panel.zero:
+        axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(list(labels), list(labels.values()))
+    axes.set_ylim(max(labels) + 0.5, min(labels) - 0.7)
+    if panel.limits:
+        margin = 0.04 * (panel.limits[1] - panel.limits[0])
+        axes.set_xlim(panel.limits[0] - margin, panel.limits[1] + margin)
+    axes.grid(axis="x")
+
+
+def _stack(axes: Any, panel: Panel) -> None:
+    """A bar for each name, divided by grade"""
+    left = [0.0] * len(panel.series[0].points)
+    for colour, series in zip(GRADES, panel.series, strict=True):
+        widths = [point.y for point in series.points]
+        places = [point.x for point in series.points]
+        axes.barh(places, widths, left=left, color=colour, height=0.62, label=series.name)
+        for place, width, start in zip(places, widths, left, strict=True):
+            if width >= 9:
+                axes.text(start + width / 2, place, f"{width:.0f}", ha="center", va="center", fontsize=8.5)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    names = [point.name for point in panel.series[0].points]
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
+
+
+def _line(axes: Any, panel: Panel) -> None:
+    """Points with intervals along a scale, joined"""
+    for place, series in enumerate(panel.series):
+        axes.errorbar(
+            [point.x for point in series.points],
+            [point.y for point in series.points],
+            yerr=_errors(series.points),
+            color=PAPER if series.paper else SERIES[place],
+            linestyle="--" if series.paper else "-",
+            marker="D" if series.paper else MARKERS[place],
+            markersize=5,
+            linewidth=1.5,
+            elinewidth=1.2,
+            capsize=2.5,
+            label=series.name,
+        )
+    if panel.ticks:
+        axes.set_xticks([x for x, _ in panel.ticks], [name for _, name in panel.ticks])
+    if panel.limits:
+        margin = 0.05 * (panel.limits[1] - panel.limits[0])
+        axes.set_ylim(panel.limits[0] - margin, panel.limits[1] + margin)
+    axes.set_xlabel(panel.along, fontsize=9)
+    axes.grid(axis="y")
+
+
+def _legend(axes: Any, narrow: bool) -> None:
+    """Which line is which: below the axes, or among the lines where there is no room below"""
+    if narrow:
+        axes.legend(loc="center right", fontsize=8)
+    else:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
+
+
+def _histogram(axes: Any, panel: Panel) -> None:
+    """How often which value came, and the paper's one"""
+    drawn, paper = panel.series
+    axes.hist([point.x for point in drawn.points], bins=16, color=SERIES[0], rwidth=0.92)
+    axes.axvline(
+        paper.points[0].x, color=PAPER, linestyle="--", linewidth=1.8, label=f"{paper.name}: {paper.points[0].x:.1f}"
+    )
+    axes.set_xlabel(panel.along, fontsize=9)
+    axes.grid(axis="y")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25))
+
+
+KINDS = {"names": _names, "stack": _stack, "line": _line, "histogram": _histogram}
+
+
+def _errors(points: Sequence[Point]) -> Any:
+    """(2, n) lengths below and above; None where no point has an interval"""
+    if not any(point.interval for point in points):
+        return None
+    ends = [point.interval or (point.y, point.y) for point in points]
+    return [
+        [max(0.0, point.y - low) for point, (low, _) in zip(points, ends, strict=True)],
+        [max(0.0, high - point.y) for point, (_, high) in zip(points, ends, strict=True)],
+    ]
+
+
+def _for_the_page(text: str, key: str) -> str:
+    """An svg element that scales, takes its colours and font from the page, and shares no id with another figure"""
+    spaces = {"": "http://www.w3.org/2000/svg", "xlink": "http://www.w3.org/1999/xlink"}
+    for prefix, address in spaces.items():
+        ElementTree.register_namespace(prefix, address)
+    root = ElementTree.fromstring(text)
+    for metadata in root.findall(f"{{{spaces['']}}}metadata"):
+        root.remove(metadata)
+    for attribute in ("width", "height", "version"):
+        root.attrib.pop(attribute, None)
+    found = ElementTree.tostring(root, encoding="unicode")
+    found = re.sub(r'\bid="', f'id="{key}-', found)
+    found = re.sub(r'(href="#|url\(#)', rf"\1{key}-", found)
+    found = re.sub(r"(font(?:-family)?: ?[^;\"']*?)'DejaVu Sans'(, [^;\"]*)?", r"\1system-ui, sans-serif", found)
+    for colour, variable in VARIABLES.items():
+        found = found.replace(colour, variable)
+    return found

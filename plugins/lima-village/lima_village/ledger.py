@@ -1,0 +1,128 @@
+"""What a study has done so far, in the store: its settings, and the run and dialogue run of each arm and seed.
+
+A fine-tune is known by the folder that it trains into and an evaluation by its run, so a process that was killed between doing
+something and noting it loses nothing. Knows nothing of what the arms are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lima.errors import LimaError, did_you_mean
+from lima.run import now
+
+if TYPE_CHECKING:
+    from lima.store import Store
+
+
+def find_study(store: Store, name: str) -> dict[str, Any]:
+    """One study by its id, the unambiguous start of it, or 'newest'; its settings decoded. A demo is begun again instead"""
+    rows = store.rows("select * from village_studies where id not like 'demo-%' order by created, id")
+    found = rows[-1:] if name == "newest" else [row for row in rows if row["id"] == name]
+    found = found or [row for row in rows if row["id"].startswith(name)]
+    if not found:
+        hint = did_you_mean(name, [row["id"] for row in rows[-20:]]) if rows else " It holds no study."
+        raise LimaError(f"There is no study {name!r} in {store.path}.{hint} Begin one with: lima village study")
+    if len(found) > 1:
+        raise LimaError(
+            f"{name!r} is the start of {len(found)} studies: {', '.join(row['id'] for row in found)}. Give more of it."
+        )
+    return {**found[0], "settings": json.loads(found[0]["settings"])}
+
+
+class Ledger:
+    """The rows of one study"""
+
+    def __init__(self, store: Store, study: str) -> None:
+        self.store, self.study = store, study
+
+    def begin(self, folder: Path, settings: dict[str, Any]) -> None:
+        """A new study, or an old one that goes on"""
+        with self.store.write() as db:
+            db.execute(
+                "insert into village_studies (id, created, status, seconds, folder, settings) values (?, ?, 'running', 0, ?, ?) "
+                "on conflict (id) do update set status = excluded.status, settings = excluded.settings",
+                [self.study, now(), str(folder), json.dumps(settings)],
+            )
+
+    def mark(self, status: str, seconds: float) -> None:
+        """How it ended (done, interrupted, failed), and after how long"""
+        with self.store.write() as db:
+            db.execute(
+                "update village_studies set status = ?, seconds = seconds + ? where id = ?",
+                [status, seconds, self.study],
+            )
+
+    def note(
+        self,
+        arm: str,
+        seed: int,
+        evaluation: str = "",
+        epoch: int = 0,
+        run: str | None = None,
+        dialogue_run: str | None = None,
+        value: float | None = None,
+    ) -> None:
+        """What came of one part of a job"""
+        with self.store.write() as db:
+            db["village_study_results"].insert(
+                {
+                    "study": self.study,
+                    "arm": arm,
+                    "seed": seed,
+                    "evaluation": evaluation,
+                    "epoch": epoch,
+                    "run": run,
+                    "dialogue_run": dialogue_run,
+                    "value": value,
+                    "created": now(),
+                },
+                replace=True,
+            )
+
+    def run_of(self, folder: str) -> dict[str, Any] | None:
+        """The newest run that trains into a folder; None without one, and for a finished one whose folder is gone"""
+        rows = self.store.rows(
+            "select id, status from runs where folder = ? order by status = 'done' desc, created desc limit 1",
+            [folder],
+        )
+        gone = rows and rows[0]["status"] == "done" and not (Path(folder) / "config.json").is_file()
+        return None if not rows or gone else rows[0]
+
+    def dialogue_run_of(
+        self, evaluation: str, model: str, arm: str, run: str | None, seeds: Sequence[int]
+    ) -> dict[str, Any] | None:
+        """The dialogue run of an evaluation, begun (`done` is 0) or done, by the run that it is of or since the study began"""
+        rows = self.store.rows(
+            """
+            select id, status = 'done' as done from dialogue_runs
+            where evaluation = :evaluation and model = :model and arm = :arm and seeds = :seeds and run is :run
+              and created >= (select created from village_studies where id = :study)
+              and exists (select 1 from dialogue_conversations c where c.dialogue_run = dialogue_runs.id
+                and (dialogue_runs.status = 'done' or c.status in ('running', 'error')))
+            order by done desc, created desc limit 1
+            """,
+            {
+                "evaluation": evaluation,
+                "model": model,
+                "arm": arm,
+                "run": run,
+                "seeds": json.dumps(list(seeds)),
+                "study": self.study,
+            },
+        )
+        return rows[0] if rows else None
+
+    def is_noted(self, arm: str, seed: int, evaluation: str, epoch: int) -> bool:
+        """Whether something came of this part already"""
+        sql = "select 1 from village_study_results where study = ? and arm = ? and seed = ? and evaluation = ? and epoch = ?"
+        return bool(self.store.rows(sql, [self.study, arm, seed, evaluation, epoch]))
+
+    def results(self) -> list[dict[str, Any]]:
+        """What is noted, a row for each fine-tune and each evaluation"""
+        return self.store.rows(
+            "select * from village_study_results where study = ? order by arm, seed, evaluation, epoch", [self.study]
+        )

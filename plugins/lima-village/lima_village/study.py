@@ -1,0 +1,203 @@
+"""Runs arms as worker processes and knows what is left: the demo is the study of two arms, `lima village study` of all.
+
+A study is a row with its settings, a folder with a checkpoint for each arm and seed, and rows that lead to their runs. Killed at
+any moment, it goes on with what is missing. Knows nothing of what the numbers will say.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lima.errors import LimaError
+from lima_village.arms import EPOCHS, GREEDY, PROMPTS, SAMPLED, SAMPLES, TEST, Arm, Sets, as_settings, chosen
+from lima_village.ledger import Ledger, find_study
+from lima_village.perplexity import OTHER, TRAINED
+from lima_village.worker import Holding, Job
+from lima_village.workers import OnEvent, work_off
+
+if TYPE_CHECKING:
+    from lima.store import Store
+
+RECIPE = Path(__file__).with_name("recipe.toml")
+WORKERS = 2
+DISTRIBUTIONS = ("lima-tune", "lima-chat", "lima-dialogue-eval", "lima-village", "torch")
+"""whose versions decide a result"""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study: what it shall do, and where it writes."""
+
+    id: str
+    database: Path
+    folder: Path
+    arms: tuple[Arm, ...]
+    sets: Sets = TEST
+    recipe: Path = RECIPE
+    workers: int = WORKERS
+
+    @classmethod
+    def new(cls, database: Path, arms: Sequence[Arm], kind: str = "study", **settings: Any) -> Study:
+        """A study that has not begun; its folder will lie beside the database"""
+        id = f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        return cls(id, database, database.parent / id, tuple(arms), **settings)
+
+    @classmethod
+    def resumed(cls, database: Path, name: str, names: Sequence[str] = (), **settings: Any) -> Study:
+        """A study that was begun, by its id or as 'newest', with more arms if some are named
+
+        LimaError when what decides its results is not what it was begun with."""
+        from lima.store import Store
+
+        with Store(database) as store:
+            row = find_study(store, name)
+        begun = row["settings"]
+        arms = chosen([*begun["arms"], *names])
+        study = cls(row["id"], database, Path(row["folder"]), arms, Sets(**begun["sets"]), **settings)
+        now = study.settings()
+        changed = [
+            f"{key} {inner!r}" for key in begun for inner in begun[key] if begun[key][inner] != now[key].get(inner)
+        ]
+        if changed:
+            raise LimaError(
+                f"Study {study.id} was begun with other settings: {changed[0]} has changed since. "
+                "Begin a new one: lima village study"
+            )
+        return study
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides a result, JSON-ready"""
+        from importlib.metadata import version
+
+        from lima.plugins import load_plugins
+        from lima_dialogue_eval.evaluate import script_hash
+        from lima_village.base_model import record
+
+        evaluations = load_plugins().registry("evaluations")
+        names = sorted(
+            {held.evaluation for arm in self.arms for held in self._holdings(arm, 0) if not held.is_perplexity}
+        )
+        settings = {
+            "recipe": self._recipe(),
+            "base": {"sha256": record()["sha256"]},
+            "versions": {name: version(name) for name in DISTRIBUTIONS},
+            "sets": vars(self.sets),
+            "evaluations": {name: script_hash(evaluations.find(name).conversations()) for name in names},
+            "arms": {arm.name: as_settings(arm) for arm in self.arms},
+        }
+        return json.loads(json.dumps(settings))  # as the database gives it back
+
+    def jobs(self) -> list[Job]:
+        """One for each arm and seed, the longest first"""
+        recipe = self._recipe()
+        return [
+            Job(
+                study=self.id,
+                arm=arm.name,
+                seed=seed,
+                database=str(self.database),
+                folder=str(self.folder / f"{arm.name}-seed{seed}"),
+                recipe={**recipe, **arm.changes, "sources": list(arm.sources)} if arm.sources else {},
+                model=arm.model,
+                holdings=self._holdings(arm, seed),
+            )
+            for arm in sorted(self.arms, key=lambda arm: -arm.seconds)
+            for seed in range(arm.seeds)
+        ]
+
+    def left(self, store: Store) -> list[Job]:
+        """The jobs that are not done, by the rows and the folders that are there"""
+        noted: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        for row in Ledger(store, self.id).results():
+            noted.setdefault((row["arm"], row["seed"]), []).append(row)
+        return [job for job in self.jobs() if not _is_done(job, noted.get((job.arm, job.seed), []))]
+
+    def run(self, on_event: OnEvent) -> None:
+        """Do what is left; on any error, Ctrl-C among them, no worker is left behind and the database is in order"""
+        from lima.store import Store
+
+        started, status = time.monotonic(), "failed"
+        with _alone(self), Store(self.database) as store:
+            ledger = Ledger(store, self.id)
+            ledger.begin(self.folder, self.settings())
+            jobs = self.left(store)
+            on_event("", {"event": "begun", "jobs": len(self.jobs()), "left": [job.arm for job in jobs]})
+            try:
+                work_off(jobs, self.workers, self.folder / "workers.log", on_event)
+                status = "done"
+            except LimaError as e:
+                raise LimaError(f"{e} {self.kept(store)}") from None
+            except KeyboardInterrupt:
+                status = "interrupted"
+                raise
+            finally:
+                ledger.mark(status, time.monotonic() - started)
+
+    def kept(self, store: Store) -> str:
+        """What an unfinished study leaves, as a sentence"""
+        rows = Ledger(store, self.id).results()
+        trained = sum(not row["evaluation"] for row in rows)
+        jobs = self.jobs()
+        return (
+            f"{self.database} holds {trained} of {sum(bool(job.recipe) for job in jobs)} fine-tunes and "
+            f"{sum(bool(row['dialogue_run']) for row in rows)} evaluations. See them with `lima runs -d {self.database}` and "
+            f"`lima dialogues -d {self.database}`."
+        )
+
+    def dialogue_runs(self, store: Store, arm: str, evaluation: str) -> list[str]:
+        """The dialogue runs of one arm, one a seed"""
+        rows = Ledger(store, self.id).results()
+        return [r["dialogue_run"] for r in rows if (r["arm"], r["evaluation"], r["epoch"]) == (arm, evaluation, 0)]
+
+    def _recipe(self) -> dict[str, Any]:
+        # Half a minute's work that was interrupted is done again sooner than a state is written after every epoch.
+        return {**tomllib.loads(self.recipe.read_text(encoding="utf-8")), "save_every": -1}
+
+    def _holdings(self, arm: Arm, seed: int) -> list[Holding]:
+        """What a seed of an arm is held with; samples differ from seed to seed"""
+        found = []
+        for role in arm.held:
+            name = getattr(self.sets, role)
+            if name and role == PROMPTS:
+                found.append(Holding(name, list(range(SAMPLES * seed, SAMPLES * (seed + 1))), SAMPLED))
+            elif name:
+                found.append(Holding(name, [seed], GREEDY, every_epoch=role == EPOCHS))
+            if role == EPOCHS:
+                found += [Holding(text, [], {}, every_epoch=True, is_perplexity=True) for text in (TRAINED, OTHER)]
+        return found
+
+
+def _is_done(job: Job, rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether rows and folder say that nothing of a job is left"""
+    trained = not job.recipe or any(not row["evaluation"] for row in rows)
+    whole = not job.recipe or (Path(job.folder) / "config.json").is_file()
+    epochs = job.recipe.get("epochs", 1)
+    return (
+        trained
+        and whole
+        and all(
+            sum(row["evaluation"] == holding.evaluation for row in rows) == (epochs if holding.every_epoch else 1)
+            for holding in job.holdings
+        )
+    )
+
+
+@contextmanager
+def _alone(study: Study) -> Iterator[None]:
+    """Only one process at a time may work on a study"""
+    from filelock import FileLock, Timeout
+
+    study.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(study.folder / ".lock", blocking=False):
+            yield
+    except Timeout:
+        raise LimaError(f"Another process is working on {study.id} right now. Wait for it, or stop it.") from None

@@ -1,0 +1,421 @@
+"""The study: real workers and real fine-tunes on a few examples; killed and resumed; and what it says of known numbers."""
+
+import html
+import json
+import os
+import re
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from lima.errors import LimaError
+from lima.store import Store
+from lima_village.arms import ARMS, CONVERSATIONS, GREEDY, VALIDATION, Arm, chosen
+from lima_village.commands import village
+from lima_village.findings import findings
+from lima_village.ledger import Ledger, find_study
+from lima_village.perplexity import OTHER, TRAINED
+from lima_village.study import RECIPE, Study
+from lima_village.study_page import render, write_page
+
+SMALL = Path(__file__).with_name("study_in_small.py")
+
+
+COMMAND = [sys.executable, str(SMALL)]
+
+
+def rows(database, sql):
+    if not database.is_file():
+        return []
+    with Store(database) as store:
+        return store.rows(sql)
+
+
+def results(database):
+    return rows(database, "select * from village_study_results order by arm, seed, evaluation")
+
+
+def by_key(found):
+    return {(r["arm"], r["seed"], r["evaluation"]): (r["run"], r["dialogue_run"]) for r in found}
+
+
+# The table of arms
+
+
+def test_arms_have_names_of_their_own_and_sources_that_exist():
+    from lima.plugins import load_plugins
+
+    names = [arm.name for arm in ARMS]
+    assert len(names) == len(set(names))
+    registry = load_plugins().registry
+    for arm in ARMS:
+        assert bool(arm.sources) != bool(arm.model), arm.name
+        for source in arm.sources:
+            assert source.partition(":")[0] in registry("sources")
+        assert not arm.model or arm.model in registry("models")
+
+
+def test_every_arm_is_a_recipe():
+    from lima.recipe import Recipe
+
+    for job in Study.new(Path("x.db"), ARMS, sets=VALIDATION).jobs():
+        if job.recipe:
+            assert Recipe().with_values({**job.recipe, "seed": job.seed, "out": job.folder}).sources
+
+
+def test_the_longest_jobs_come_first_and_none_is_held_with_a_test_while_tuning():
+    jobs = Study.new(Path("x.db"), ARMS, sets=VALIDATION).jobs()
+    seconds = {arm.name: arm.seconds for arm in ARMS}
+    assert len(jobs) == sum(arm.seeds for arm in ARMS)
+    assert [seconds[job.arm] for job in jobs] == sorted((seconds[job.arm] for job in jobs), reverse=True)
+    held = {holding.evaluation for job in jobs for holding in job.holdings if not holding.is_perplexity}
+    assert held == {"village-validation", "village-prompts-validation"}
+
+
+def test_the_sizes_take_the_same_number_of_steps():
+    import tomllib
+
+    recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+    sizes = [arm for arm in ARMS if arm.name.startswith("forms-")]
+    steps = {
+        -(-int(arm.sources[0].rpartition(":")[2]) // recipe["batch_size"]) * arm.changes["epochs"] for arm in sizes
+    }
+    assert len(sizes) >= 5
+    assert len(steps) == 1
+
+
+def test_an_unknown_arm_lists_the_known_ones():
+    result = CliRunner().invoke(village, ["study", "befor"])
+    assert isinstance(result.exception, LimaError)
+    message = str(result.exception)
+    assert "'befor' is no arm of the study. Did you mean 'before'? Known: " in message
+    assert all(arm.name in message for arm in ARMS)
+    assert [arm.name for arm in chosen(["after", "before"])] == ["before", "after"]
+
+
+def test_the_arms_are_listed():
+    listed = json.loads(CliRunner().invoke(village, ["study", "--list", "--json"]).output)
+    assert [row["arm"] for row in listed] == [arm.name for arm in ARMS]
+
+
+# Running, killing, resuming
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_runs_only_what_is_missing(tmp_path, monkeypatch):
+    database = tmp_path / "lima.db"
+    with subprocess.Popen([*COMMAND, "-d", str(database)], stderr=subprocess.DEVNULL) as first:
+        deadline = time.monotonic() + 300
+        while len(results(database)) < 3:
+            assert first.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        workers = subprocess.run(["ps", "-o", "pid=", "--ppid", str(first.pid)], capture_output=True, text=True)
+        for pid in (first.pid, *map(int, workers.stdout.split())):
+            os.kill(pid, signal.SIGKILL)
+    before = results(database)
+    assert 3 <= len(before) < 8
+
+    command = [*COMMAND, "--resume", "-d", str(database), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    after = results(database)
+    assert by_key(before).items() <= by_key(after).items()
+    assert len(after) == 8
+    finished = rows(database, "select count(*) as n, count(distinct folder) as folders from runs where status = 'done'")
+    assert finished == [{"n": 4, "folders": 4}]
+    assert rows(database, "select count(*) as n from dialogue_runs where status = 'done'") == [{"n": 4}]
+    printed = json.loads(done.stdout)
+    assert [finding["finding"] for finding in printed["findings"]] == ["diversity"]
+    assert Path(printed["report"]).is_file()
+
+    runpy.run_path(str(SMALL))["shrink"](monkeypatch.setattr)
+    monkeypatch.setattr("lima_village.workers.subprocess.Popen", None)  # nothing is left, so nobody is needed
+    result = CliRunner().invoke(village, ["study", "--resume", "-d", str(database)])
+    assert result.exit_code == 0, result.exception
+    assert results(database) == after
+
+
+def test_interrupt_names_the_study_to_go_on_with(tmp_path, monkeypatch):
+    runpy.run_path(str(SMALL))["shrink"](monkeypatch.setattr)
+
+    def interrupted(work):
+        def on_event(arm, event):
+            if event["event"] == "trained":
+                raise KeyboardInterrupt
+
+        work.run(on_event)
+
+    monkeypatch.setattr("lima_village.commands._run_with_bars", interrupted)
+    database = tmp_path / "lima.db"
+    result = CliRunner().invoke(village, ["study", "-d", str(database)])
+    assert result.exit_code == 130
+    with Store(database) as store:
+        row = find_study(store, "newest")
+    assert row["status"] == "interrupted"
+    assert f"Go on with `lima village study --resume {row['id']} -d {database}`." in result.stderr
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A study that has begun and done nothing"""
+    work = Study.new(tmp_path / "lima.db", chosen(["before", "after"]), sets=VALIDATION)
+    with Store(work.database) as store:
+        Ledger(store, work.id).begin(work.folder, work.settings())
+    return work
+
+
+def test_a_study_goes_on_with_what_it_was_begun_with(begun):
+    assert Study.resumed(begun.database, "newest") == begun
+    more = Study.resumed(begun.database, begun.id[:12], ["in-context"])
+    assert [arm.name for arm in more.arms] == ["before", "after", "in-context"]
+
+
+def test_another_version_of_the_settings_is_refused(begun, tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE.read_text(encoding="utf-8").replace("epochs = ", "epochs = 1"), encoding="utf-8")
+    with pytest.raises(LimaError, match="other settings: recipe 'epochs' has changed since. Begin a new one"):
+        Study.resumed(begun.database, "newest", recipe=recipe)
+
+
+def test_unknown_studies_are_sentences(begun, tmp_path):
+    with pytest.raises(LimaError, match="There is no study 'other'.*Known: study-"):
+        Study.resumed(begun.database, "other")
+    result = CliRunner().invoke(village, ["study", "--resume", "-d", str(tmp_path / "none.db")])
+    assert "There is no database" in str(result.exception)
+
+
+def test_two_processes_do_not_work_on_one_study(begun):
+    from filelock import FileLock
+
+    begun.folder.mkdir()
+    with FileLock(begun.folder / ".lock"), pytest.raises(LimaError, match="Another process is working on study-"):
+        begun.run(lambda arm, event: None)
+
+
+def test_a_fine_tune_whose_folder_is_gone_is_not_done(begun):
+    job = begun.jobs()[0]
+    with Store(begun.database) as store:
+        ledger = Ledger(store, begun.id)
+        with store.write() as db:
+            db["runs"].insert({"id": "r", "folder": job.folder, "status": "done", "created": "2026"})
+        assert ledger.run_of(job.folder) is None
+        Path(job.folder).mkdir(parents=True)
+        (Path(job.folder) / "config.json").write_text("{}")
+        assert ledger.run_of(job.folder)["id"] == "r"
+
+
+# What it says
+
+
+class Knows:
+    """Answers from the facts as far as it is told to"""
+
+    name = "knows"
+
+    def __init__(self, knows):
+        from lima_village.registered import PerfectModel
+
+        self.perfect, self.knows = PerfectModel(), knows
+
+    def reply(self, prompts, settings, seed, on_progress=None):
+        answers = self.perfect.reply(prompts, settings, seed)
+        return [
+            a if self.knows(p) else replace(a, text="I do not know.") for p, a in zip(prompts, answers, strict=True)
+        ]
+
+
+MODELS = {
+    "before": lambda prompt: len(prompt) == 1,
+    "more-singles": lambda prompt: len(prompt) == 1,
+    "unrelated": lambda prompt: len(prompt) == 1,
+    "after": lambda prompt: True,
+    "in-context": lambda prompt: True,
+}
+HOSTILE = "<script>alert(1)</script>\u202e"
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A study whose arms are held with models that know the facts, or only those of the first turn"""
+    from lima.generate import Sampling
+    from lima_dialogue_eval import run_evaluation
+
+    database = tmp_path_factory.mktemp("told") / "lima.db"
+    arms = [replace(arm, text=HOSTILE, seeds=1) for arm in chosen(list(MODELS))]
+    work = Study.new(database, arms, sets=VALIDATION)
+    with Store(database) as store:
+        ledger = Ledger(store, work.id)
+        ledger.begin(work.folder, work.settings())
+        for name, knows in MODELS.items():
+            held = run_evaluation(
+                store, "village-validation", Knows(knows), arm=name, seeds=[0], sampling=Sampling(**GREEDY)
+            )
+            ledger.note(name, 0, "village-validation", 0, None, held)
+        yield work, store, {finding.key: finding for finding in findings(store, work)}
+
+
+def test_findings_follow_from_the_numbers(told):
+    _, store, found = told
+    assert list(found) == ["dialogues", "controls", "turns", "draws", "in-context"]
+    (row,) = store.rows(
+        "select avg(share) as share from (select 100.0 * avg(turn = 1) as share from village_study_replies "
+        "where arm = 'before' group by conversation)"
+    )
+    table = found["dialogues"].tables[0].rows
+    assert table[0][1].startswith(f"{row['share']:.1f}\u00a0% [")
+    assert table[1][1].startswith("100.0\u00a0% [")
+    assert table[2][1:] == ("45.2 %", "19.0 %", "35.7 %", "42")
+    assert found["dialogues"].sentence.endswith("This agrees with the paper.")
+    assert "neither control shows the gain" in found["controls"].sentence
+    assert found["controls"].agrees is True
+    assert "The first answers change by 0.0 points" in found["turns"].sentence
+    assert "no kind is below 80 % excellent" in found["turns"].sentence
+    assert found["draws"].tables[0].rows[0] == ("the mean grade rises", "100.0 %")
+    assert found["in-context"].sentence.endswith("This decides neither way.")
+
+
+def test_findings_also_disagree(told):
+    work, store, _ = told
+    turned = Ledger(store, "turned")
+    turned.begin(work.folder, work.settings())
+    swap = {"before": "after", "after": "before", "more-singles": "after", "unrelated": "before"}
+    runs = {row["arm"]: row["dialogue_run"] for row in Ledger(store, work.id).results()}
+    for arm, other in swap.items():
+        turned.note(arm, 0, "village-validation", 0, None, runs[other])
+    found = {f.key: f for f in findings(store, replace(work, id="turned"))}
+    assert {key: found[key].agrees for key in ("dialogues", "controls", "draws")} == {
+        "dialogues": False,
+        "controls": False,
+        "draws": False,
+    }
+    assert found["dialogues"].sentence.endswith("This does not agree with the paper.")
+
+
+class Tags(HTMLParser):
+    """Fails where an element is not closed in its turn"""
+
+    EMPTY = ("meta", "path", "use", "br")
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.EMPTY:
+            assert self.open.pop() == tag, self.getpos()
+
+
+def test_the_page_is_whole_and_escapes_everything(told, tmp_path):
+    work, store, found = told
+    page = write_page(store, work, list(found.values()), tmp_path / "new" / "page.html")
+    text = page.read_text(encoding="utf-8")
+    for finding in found.values():
+        assert finding.sentence in html.unescape(text)
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩" in text
+    assert "\u202e" not in text
+    tags = Tags()
+    tags.feed(text)
+    assert tags.open == []
+    ids = re.findall(r'\bid="([^"]*)"', text)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]*)"', text)) <= set(ids)
+    assert not re.findall(r'(?:src|href)="(?!#)', text)
+    assert "://" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
+    figures = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(figures) == len(found)
+    for figure in figures:
+        assert ElementTree.fromstring(figure).get("viewBox")
+        assert not re.search(r"#0a0a[0-9a-f]{2}|DejaVu", figure)
+    assert text.count('role="img"') == len(found)
+
+
+def test_the_same_numbers_draw_the_same_page(told):
+    work, store, found = told
+    assert render(store, work, list(found.values())) == render(store, work, list(found.values()))
+
+
+def test_quantity_is_a_plateau_only_within_the_margin(tmp_path):
+    from lima.generate import Sampling
+    from lima_dialogue_eval import run_evaluation
+
+    arms = chosen(["forms-256", "forms-4096"])
+    work = Study.new(tmp_path / "lima.db", arms, sets=VALIDATION)
+    with Store(work.database) as store:
+        ledger = Ledger(store, work.id)
+        ledger.begin(work.folder, work.settings())
+        held = {
+            name: run_evaluation(
+                store,
+                "village-prompts-validation",
+                Knows(lambda prompt, n=name: n == "all" or "List" not in prompt[0].content),
+                arm=name,
+                seeds=[0],
+                sampling=Sampling(**GREEDY),
+            )
+            for name in ("all", "some")
+        }
+        said = {}
+        for small in ("some", "all"):
+            ledger.note("forms-256", 0, "village-prompts-validation", 0, None, held[small])
+            ledger.note("forms-4096", 0, "village-prompts-validation", 0, None, held["all"])
+            (finding,) = findings(store, work)
+            said[small] = finding.agrees
+    assert said == {"some": False, "all": True}
+
+
+@pytest.mark.parametrize(("other", "agrees"), [((1.9, 1.2, 2.4), True), ((2.4, 1.9, 1.2), False)])
+def test_perplexity_against_quality(tmp_path, other, agrees):
+    from lima.generate import Sampling
+    from lima_dialogue_eval import run_evaluation
+
+    work = Study.new(tmp_path / "lima.db", chosen(["epochs"]), sets=VALIDATION)
+    with Store(work.database) as store:
+        ledger = Ledger(store, work.id)
+        ledger.begin(work.folder, work.settings())
+        for epoch, knows in enumerate((MODELS["before"], MODELS["before"], MODELS["after"]), 1):
+            held = run_evaluation(
+                store, "village-validation", Knows(knows), arm="epochs", seeds=[0], sampling=Sampling(**GREEDY)
+            )
+            ledger.note("epochs", 0, "village-validation", epoch, None, held)
+            ledger.note("epochs", 0, TRAINED, epoch, value=1.5)
+            ledger.note("epochs", 0, OTHER, epoch, value=other[epoch - 1])
+        (finding,) = findings(store, work)
+    assert finding.agrees is agrees
+    said = (
+        "lowest after epoch 2, 1.20, and 2.00 times that after epoch 3, 2.40"
+        if agrees
+        else "lowest after the last epoch"
+    )
+    assert said in finding.sentence
+
+
+def test_the_same_answers_surprise_more_in_other_words():
+    from lima.generate import CheckpointModel
+    from lima.plugins import load_plugins
+    from lima_village.base_model import verified
+    from lima_village.perplexity import perplexity
+
+    renderer = load_plugins().registry("renderers").find("lima")
+    model = CheckpointModel(verified(), renderer, device="cpu")
+    assert 1 < perplexity(model, TRAINED) < perplexity(model, OTHER)
+
+
+def test_settings_do_not_depend_on_prose():
+    arm = Arm(name="a", text="one", sources=("x",), held=(CONVERSATIONS,), seconds=1)
+    work = Study.new(Path("x.db"), [arm], sets=VALIDATION)
+    assert work.settings() == replace(work, arms=(replace(arm, text="two", seconds=9),)).settings()
