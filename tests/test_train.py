@@ -331,7 +331,7 @@ folder, source, room = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) << 20
 
 
 def train(source, tokens):
-    values = dict(base=str(folder / "base"), epochs=1, batch_size=24, max_tokens=8000, device="cpu", residual_dropout=0.0)
+    values = dict(base=str(folder / "base"), epochs=1, batch_size=24, max_tokens=16000, device="cpu", residual_dropout=0.0)
     with Store(folder / "l.db") as store:
         run = fine_tune(Recipe(**values, sources=(str(folder / source),), micro_batch_tokens=tokens), store)
         return store.rows("select loss from steps where run = ?", [run.id])[0]["loss"], store.run(run.id)["message"]
@@ -350,8 +350,8 @@ except LimaError as e:
 
 def starved(folder, source, room):
     """Losses with a row for each example, and in as large rows as `room` MiB allow; the note, or the error; standard error"""
-    tiny_base(folder / "base", "llama", max_position_embeddings=8192)
-    for name, count, times in (("short.jsonl", 24, 60), ("long.jsonl", 1, 500)):
+    tiny_base(folder / "base", "llama", max_position_embeddings=16384)
+    for name, count, times in (("short.jsonl", 24, 60), ("long.jsonl", 1, 1000)):
         row = json.dumps({"prompt": "question", "response": "a b c d e f g h " * times})
         (folder / name).write_text("".join(f'{row[:-1]}, "id": "{i}"}}\n' for i in range(count)))
     command = [sys.executable, "-c", STARVED, str(folder), source, str(room)]
@@ -362,7 +362,7 @@ def starved(folder, source, room):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
 def test_out_of_memory_halves_the_token_budget_and_says_so(tmp_path):
-    (alone, loss, note), said = starved(tmp_path, "short.jsonl", 150)
+    (alone, loss, note), said = starved(tmp_path, "short.jsonl", 60)
     assert re.match(r"Out of memory with micro_batch_tokens = 1048576: went on with \d+\.", note)
     assert note.split(". ")[0] in said
     assert loss == pytest.approx(alone, abs=1e-5)  # the batch is still the 24 examples
@@ -370,7 +370,7 @@ def test_out_of_memory_halves_the_token_budget_and_says_so(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
 def test_an_example_that_no_budget_makes_fit_is_said_before_the_first_step(tmp_path):
-    (_, error), _ = starved(tmp_path, "long.jsonl", 30)
+    (_, error), _ = starved(tmp_path, "long.jsonl", 1)
     assert re.match(r"Out of memory with micro-batches of (\d+) tokens, the longest example having \1\. Lower", error)
 
 
