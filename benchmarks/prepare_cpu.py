@@ -77,7 +77,8 @@ def trl(folder: Path, name: str) -> tuple[float, int, int]:
     trainer = SFTTrainer(model=model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
     seconds = time.perf_counter() - started
     data = trainer.train_dataset
-    return seconds, sum(map(len, data["input_ids"])), sum(map(sum, data["assistant_masks"]))
+    trained = sum(label != -100 for row in data["labels"] for label in row)
+    return seconds, sum(map(len, data["input_ids"])), trained
 
 
 def main() -> None:
