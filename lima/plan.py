@@ -25,7 +25,8 @@ GPU_SIZES = (24, 48, 80, 141)
 USABLE = 0.9
 "Share of a GPU's memory that is planned with; the rest is fragments, kernels and communication"
 REACHED = 0.65
-"Share of the speed of large matrix products that a training step reaches (benchmarks/plan_time.py)"
+"""Share of the speed of large matrix products that a training step reaches: about that in float32 on CPU; in bfloat16 small
+models reach half of it or less (benchmarks/plan_time.py)"""
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,18 @@ TEMPLATE = "report.html.jinja"
 
 def write_report(store: Store, comparison: Comparison, path: str | Path, title: str = "Before and after") -> Path:
     """Write the report of a comparison to a file, whole or not at all; the file's path"""
+    return write_whole(render(store, comparison, title), path)
+
+
+def write_whole(page: str, path: str | Path) -> Path:
+    """Write a page to a file, whole or not at all; the file's path, or LimaError"""
     path = Path(path)
     if not path.name:
         raise LimaError(f"Cannot write the report: {str(path)!r} names no file. Give one, such as report.html.")
-    text = storable(render(store, comparison, title))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(storable(page), encoding="utf-8")
         temporary.replace(path)
     except OSError as e:
         with suppress(OSError):

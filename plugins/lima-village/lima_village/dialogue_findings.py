@@ -129,11 +129,13 @@ def controls(results: Results, sets: Sets) -> Finding | None:
         numbers=f"The 30 dialogues gain {gain(gains['after'], unit=' points')} of excellent, {NAMES['more-singles']} "
         f"{gain(gains['more-singles'])} and {NAMES['unrelated']} {gain(gains['unrelated'])}: "
         + (
-            "neither control shows the gain."
+            "neither control shows the gain"
+            + (f", though {NAMES[worst]} gain more than chance explains." if side(gains[worst]) else ".")
             if all(small)
             else f"{NAMES[worst]} show a part of the gain that chance does not explain away."
         ),
         agrees=all(small) or (False if gains[worst].value > floor else None),
+        judged=False,  # the paper has no controls to agree with
         rule="Agrees when the interval of both controls ends below the one of the dialogues.",
         method=_method(results, name, "after"),
     )

@@ -12,8 +12,8 @@ from lima_village.scores import Estimate
 
 RULE = (
     "A claim is taken to agree when the whole 95 % interval of the difference lies on the paper's side of zero, to disagree when "
-    "it lies on the other side, and to be undecided in between. Arms and rules were chosen on the sets for tuning, before the "
-    "test."
+    "it lies on the other side, and to be undecided in between. Arms and rules were chosen on the sets for tuning, some of them "
+    "after looking at what came out there, as the model card says; all of them before the test."
 )
 VERDICTS = {True: "This agrees with {}.", False: "This does not agree with {}.", None: "This decides neither way."}
 

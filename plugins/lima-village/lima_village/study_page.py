@@ -6,13 +6,10 @@ template escapes everything, and hidden characters are written out. Knows nothin
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima.errors import LimaError
 from lima_village.finding import RULE, Finding
 
 if TYPE_CHECKING:
@@ -24,19 +21,9 @@ TEMPLATE = "study.html.jinja"
 
 def write_page(store: Store, study: Study, findings: Sequence[Finding], path: Path) -> Path:
     """Write the page to a file, whole or not at all; the file's path"""
-    from lima.hostile import storable
+    from lima_dialogue_eval.report import write_whole
 
-    text = storable(render(store, study, findings))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as e:
-        with suppress(OSError):
-            temporary.unlink()
-        raise LimaError(f"Cannot write the report {path}: {e.strerror}. Choose another file.") from None
-    return path
+    return write_whole(render(store, study, findings), path)
 
 
 def render(store: Store, study: Study, findings: Sequence[Finding]) -> str:
