@@ -45,7 +45,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "title": finding.title,
         "where": finding.where,
         "claim": finding.claim,
-        "agrees": finding.agrees,
+        "agrees": finding.agrees if finding.judged else None,
         "sentence": finding.sentence,
         "rule": (finding.rule or RULE) if finding.judged else "The paper makes no such claim.",
         "method": finding.method,
