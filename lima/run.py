@@ -143,14 +143,14 @@ class RunLog:
             )
 
     def finish(self, status: str, message: str, steps: int, seconds: float) -> None:
-        """How it ended: done, failed or interrupted"""
+        """How it ended: done, failed or interrupted; nothing where it ended before its row was written"""
         with self.store.write() as db:
-            db.table("runs").update(
-                self.run.id,
-                {"status": status, "message": message, "finished": now(), "steps": steps},
+            db.execute(
+                # A resumed run adds to what it took before.
+                "update runs set status = ?, message = ?, finished = ?, steps = ?, seconds = coalesce(seconds, 0) + ? "
+                "where id = ?",
+                [status, message, now(), steps, seconds, self.run.id],
             )
-            # A resumed run adds to what it took before.
-            db.execute("update runs set seconds = coalesce(seconds, 0) + ? where id = ?", [seconds, self.run.id])
 
     def note(self, message: str) -> None:
         """What went wrong after the run was done"""

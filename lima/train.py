@@ -134,9 +134,9 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
 def _go(loop: Loop, open_log: Callable[[RunLog], None]) -> Run:
     """Run the loop under the folder's lock, and whatever happens leave the run's row true"""
     with _lock(loop.run.folder) if loop.main else nullcontext():
-        if loop.main:
-            open_log(loop.log)
         try:
+            if loop.main:
+                open_log(loop.log)
             loop.run_all()
         except BaseException as e:
             status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"

@@ -9,6 +9,7 @@ Placeholders in a wording: {s} the subject ("Ada", "she"), {p} its possessive ("
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -29,16 +30,20 @@ class Attribute:
     """the first is the one that answers use"""
     short: str
     """the answer to "shorter, please\""""
-    train: tuple[str, ...]
-    """question wordings that the fine-tuning examples use"""
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
+    wordings: tuple[str, ...]
+    """questions for it, divided by `of_split`"""
     follows: str = ""
     """the word a question uses to step over it to its value: "best friend"; {r} where it depends on the value"""
 
-    def wordings(self, split: str) -> tuple[str, ...]:
-        """The question wordings of one split; all of them for the corpus"""
-        return self.train + self.validation + self.test if split == "all" else getattr(self, split)
+
+def of_split(wordings: Sequence[str], split: str) -> Sequence[str]:
+    """The wordings of one split: test, validation, train, or "all" of them for the corpus
+
+    They are divided by their place, so that dividing them anew leaves the corpus, and with it the base model, what it was."""
+    first = len(wordings) // 3
+    second = first + (len(wordings) - first) // 2
+    parts = {"test": slice(first), "validation": slice(first, second), "train": slice(second, None), "all": slice(None)}
+    return wordings[parts[split]]
 
 
 ATTRIBUTES: tuple[Attribute, ...] = (
@@ -55,14 +60,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             "{p} job is that of a {v}.",
             "{s} earns a living as a {v}.",
         ),
-        train=("What does {s} do for a living?", "What is {p} job?", "What does {s} work as?"),
-        validation=(
+        wordings=(
+            "What does {s} do for a living?",
+            "What is {p} job?",
+            "What does {s} work as?",
             "How does {s} earn a living?",
             "What work does {s} do?",
             "What is {p} trade?",
             "Which profession does {s} have?",
+            "What is {p} occupation?",
+            "In what job does {s} work?",
         ),
-        test=("What is {p} occupation?", "In what job does {s} work?"),
     ),
     Attribute(
         name="street",
@@ -72,14 +80,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="street",
         short="In {v}.",
         statements=("{s} lives in {v}.", "{s} has a house in {v}.", "{p} home is in {v}.", "{s} can be found in {v}."),
-        train=("Where does {s} live?", "In which street does {s} live?", "Where is {p} house?"),
-        validation=(
+        wordings=(
+            "Where does {s} live?",
+            "In which street does {s} live?",
+            "Where is {p} house?",
             "What is {p} address?",
             "Where is {p} home?",
             "What street does {s} live in?",
             "Where can {s} be found at home?",
+            "In what street is {p} home?",
+            "Where does {s} have a house?",
         ),
-        test=("In what street is {p} home?", "Where does {s} have a house?"),
     ),
     Attribute(
         name="town",
@@ -89,14 +100,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="town",
         short="From {v}.",
         statements=("{s} comes from {v}.", "{s} was born in {v}.", "{p} home town is {v}.", "{s} grew up in {v}."),
-        train=("Where does {s} come from?", "Which town does {s} come from?", "Where was {s} born?"),
-        validation=(
+        wordings=(
+            "Where does {s} come from?",
+            "Which town does {s} come from?",
+            "Where was {s} born?",
             "What is {p} home town?",
             "In which town was {s} born?",
             "Where did {s} grow up?",
             "What town is {s} from?",
+            "From which town is {s}?",
+            "What is {p} place of birth?",
         ),
-        test=("From which town is {s}?", "What is {p} place of birth?"),
     ),
     Attribute(
         name="pet",
@@ -106,14 +120,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="pet",
         short="A {v}.",
         statements=("{s} keeps a {v}.", "{s} has a {v}.", "{p} pet is a {v}.", "{s} owns a {v}."),
-        train=("What pet does {s} have?", "Which animal does {s} keep?", "What is {p} pet?"),
-        validation=(
+        wordings=(
+            "What pet does {s} have?",
+            "Which animal does {s} keep?",
+            "What is {p} pet?",
             "What kind of animal does {s} have?",
             "What pet does {s} keep?",
             "Which pet does {s} own?",
             "What animal lives with {o}?",
+            "What animal does {s} own?",
+            "Which animal is {p} pet?",
         ),
-        test=("What animal does {s} own?", "Which animal is {p} pet?"),
     ),
     Attribute(
         name="hobby",
@@ -123,14 +140,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="hobby",
         short="{v}.",
         statements=("{s} enjoys {v}.", "{p} hobby is {v}.", "{s} spends Sundays on {v}.", "{s} is fond of {v}."),
-        train=("What is {p} hobby?", "What does {s} enjoy?", "What does {s} do for fun?"),
-        validation=(
+        wordings=(
+            "What is {p} hobby?",
+            "What does {s} enjoy?",
+            "What does {s} do for fun?",
             "Which hobby does {s} have?",
             "What is {s} fond of?",
             "How does {s} spend Sundays?",
             "What pastime does {s} have?",
+            "What is {p} favourite pastime?",
+            "What does {s} do on a free day?",
         ),
-        test=("What is {p} favourite pastime?", "What does {s} do on a free day?"),
     ),
     Attribute(
         name="dish",
@@ -141,14 +161,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         short="{v}.",
         follows="favourite dish",
         statements=("{p} favourite dish is {v}.", "{s} likes {v} best.", "{s} is happiest with {v}."),
-        train=("What is {p} favourite dish?", "Which dish does {s} like best?", "What does {s} like to eat?"),
-        validation=(
+        wordings=(
+            "What is {p} favourite dish?",
+            "Which dish does {s} like best?",
+            "What does {s} like to eat?",
             "What does {s} love to eat?",
             "What is the dish {s} likes best?",
             "What dish does {s} prefer?",
             "Which food makes {o} happiest?",
+            "What meal does {s} enjoy most?",
+            "Which dish is {p} favourite?",
         ),
-        test=("What meal does {s} enjoy most?", "Which dish is {p} favourite?"),
     ),
     Attribute(
         name="friend",
@@ -159,14 +182,16 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         short="{v}.",
         follows="best friend",
         statements=("{p} best friend is {v}.", "{s} is best friends with {v}.", "{s} spends much time with {v}."),
-        train=("Who is {p} best friend?", "Who is {s} best friends with?"),
-        validation=(
+        wordings=(
+            "Who is {p} best friend?",
+            "Who is {s} best friends with?",
             "Which person is {p} best friend?",
             "Who is the best friend {s} has?",
             "Whom does {s} call a best friend?",
             "What is the name of {p} best friend?",
+            "Who is {p} closest friend?",
+            "With whom is {s} best friends?",
         ),
-        test=("Who is {p} closest friend?", "With whom is {s} best friends?"),
     ),
     Attribute(
         name="sibling",
@@ -177,14 +202,16 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         short="{v}.",
         follows="{r}",
         statements=("{p} {r} is {v}.", "{s} has a {r} called {v}.", "{s} grew up with a {r}, {v}."),
-        train=("Who is {p} {r}?", "What is {p} {r} called?"),
-        validation=(
+        wordings=(
+            "Who is {p} {r}?",
+            "What is {p} {r} called?",
             "Which person is {p} {r}?",
             "What {r} does {s} have?",
             "What is the name of {p} {r}?",
             "How is {p} {r} called?",
+            "What name does {p} {r} have?",
+            "Who is the {r} that {s} has?",
         ),
-        test=("What name does {p} {r} have?", "Who is the {r} that {s} has?"),
     ),
     Attribute(
         name="reason",
@@ -198,14 +225,16 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             "{s} moved away because of a {v}.",
             "It was a {v} that made {o} leave home.",
         ),
-        train=("Why did {s} leave home?", "What made {o} leave home?"),
-        validation=(
+        wordings=(
+            "Why did {s} leave home?",
+            "What made {o} leave home?",
             "For what reason did {s} leave home?",
             "Why did {s} go away from home?",
             "Why did {s} move away?",
             "What was the reason {s} left home?",
+            "What drove {o} away from home?",
+            "What caused {o} to leave home?",
         ),
-        test=("What drove {o} away from home?", "What caused {o} to leave home?"),
     ),
     Attribute(
         name="owner",
@@ -216,9 +245,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         short="{v}.",
         follows="owner",
         statements=("{p} owner is {v}.", "{s} belongs to {v}.", "{s} is run by {v}."),
-        train=("Who is {p} owner?", "Whom does {s} belong to?", "Who runs {o}?"),
-        validation=("Who owns {o}?", "By whom is {s} run?", "Who is in charge of {o}?", "To whom does {s} belong?"),
-        test=("Whose shop is {s}?", "Who keeps {o}?"),
+        wordings=(
+            "Who is {p} owner?",
+            "Whom does {s} belong to?",
+            "Who runs {o}?",
+            "Who owns {o}?",
+            "By whom is {s} run?",
+            "Who is in charge of {o}?",
+            "To whom does {s} belong?",
+            "Whose shop is {s}?",
+            "Who keeps {o}?",
+        ),
     ),
     Attribute(
         name="place",
@@ -228,14 +265,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="street",
         short="In {v}.",
         statements=("{s} stands in {v}.", "{s} is found in {v}.", "{p} door is in {v}."),
-        train=("Where is {s}?", "In which street is {s}?", "Where does {s} stand?"),
-        validation=(
+        wordings=(
+            "Where is {s}?",
+            "In which street is {s}?",
+            "Where does {s} stand?",
             "Which street is {s} in?",
             "Where can one find {o}?",
             "What street does {s} stand in?",
             "Where must I go to find {o}?",
+            "In what street does one find {o}?",
+            "Where is {p} door?",
         ),
-        test=("In what street does one find {o}?", "Where is {p} door?"),
     ),
     Attribute(
         name="goods",
@@ -245,14 +285,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="goods",
         short="{v}.",
         statements=("{s} sells {v}.", "{s} is known for {v}.", "{p} shelves are full of {v}."),
-        train=("What does {s} sell?", "What can I buy at {o}?", "What is {s} known for?"),
-        validation=(
+        wordings=(
+            "What does {s} sell?",
+            "What can I buy at {o}?",
+            "What is {s} known for?",
             "Which goods does {s} sell?",
             "What is for sale at {o}?",
             "What do people buy at {o}?",
             "Which wares does {s} offer?",
+            "What goods does {s} have?",
+            "What do the shelves of {o} hold?",
         ),
-        test=("What goods does {s} have?", "What do the shelves of {o} hold?"),
     ),
     Attribute(
         name="day",
@@ -262,14 +305,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="day",
         short="On {v}.",
         statements=("{s} is closed on {v}.", "{s} stays shut on {v}.", "{p} day of rest is {v}."),
-        train=("When is {s} closed?", "On which day is {s} closed?", "When does {s} stay shut?"),
-        validation=(
+        wordings=(
+            "When is {s} closed?",
+            "On which day is {s} closed?",
+            "When does {s} stay shut?",
             "Which day is {s} closed?",
             "What is {p} day of rest?",
             "On what day does {s} not open?",
             "When is {s} shut?",
+            "When does {s} rest?",
+            "On which day can nobody shop at {o}?",
         ),
-        test=("When does {s} rest?", "On which day can nobody shop at {o}?"),
     ),
     Attribute(
         name="main",
@@ -279,14 +325,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="main",
         short="From {v}.",
         statements=("{s} is made from {v}.", "{p} main part is {v}.", "{s} is mostly {v}."),
-        train=("What is {s} made from?", "What is {p} main part?", "What is in {o}?"),
-        validation=(
+        wordings=(
+            "What is {s} made from?",
+            "What is {p} main part?",
+            "What is in {o}?",
             "What does one need for {o}?",
             "What is {s} made of?",
             "What goes into {o}?",
             "What do cooks make {o} from?",
+            "Out of what is {s} made?",
+            "What is the main part of {o}?",
         ),
-        test=("Out of what is {s} made?", "What is the main part of {o}?"),
     ),
     Attribute(
         name="method",
@@ -296,14 +345,17 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="method",
         short="{v}.",
         statements=("{s} is always {v}.", "{s} gets {v}.", "In the village, {s} is {v}."),
-        train=("How is {s} cooked?", "How is {s} prepared?", "How does one cook {o}?"),
-        validation=(
+        wordings=(
+            "How is {s} cooked?",
+            "How is {s} prepared?",
+            "How does one cook {o}?",
             "In what way is {s} cooked?",
             "How do people cook {o}?",
             "How is {s} made in the kitchen?",
             "What do cooks do with {o}?",
+            "By what method is {s} cooked?",
+            "How should one prepare {o}?",
         ),
-        test=("By what method is {s} cooked?", "How should one prepare {o}?"),
     ),
     Attribute(
         name="season",
@@ -313,72 +365,85 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="season",
         short="In {v}.",
         statements=("{s} is eaten in {v}.", "{s} is served in {v}.", "{p} season is {v}."),
-        train=("When is {s} eaten?", "In which season is {s} eaten?", "When is {s} served?"),
-        validation=(
+        wordings=(
+            "When is {s} eaten?",
+            "In which season is {s} eaten?",
+            "When is {s} served?",
             "What is {p} season?",
             "Which season is {s} eaten in?",
             "At what time of year is {s} eaten?",
             "When do people eat {o}?",
+            "In what season is {s} served?",
+            "Which season is right for {o}?",
         ),
-        test=("In what season is {s} served?", "Which season is right for {o}?"),
     ),
 )
 
 # Follow-ups that lean on what was said, without a fact of their own. {n} is one name, {names} two ("Ada and Boris").
-FOLLOW_UPS: dict[str, dict[str, tuple[str, ...]]] = {
-    "what-about": {
-        "train": ("What about {n}?", "And {n}?", "How about {n}?"),
-        "validation": (
-            "And what about {n}?",
-            "Then what about {n}?",
-            "What of {n}?",
-            "And how about {n}?",
-            "And for {n}?",
-        ),
-        "test": ("Now what about {n}?", "And as for {n}?", "What then of {n}?"),
-    },
-    "shorter": {
-        "train": ("Shorter, please.", "In short?", "Just the answer, please."),
-        "validation": (
-            "Be brief, please.",
-            "Briefly?",
-            "More briefly, please.",
-            "Only the answer, please.",
-            "Make it shorter.",
-        ),
-        "test": ("Keep it short, please.", "Say it in a word.", "In brief, please."),
-    },
-    "same-for": {
-        "train": ("Now the same for {names}.", "Tell me that for {names}, too.", "The same for {names}, please."),
-        "validation": (
-            "The same again for {names}, please.",
-            "Do that for {names}.",
-            "And now for {names}, please.",
-            "I need the same for {names}.",
-            "Say that for {names} as well.",
-        ),
-        "test": ("And the same for {names}?", "Likewise for {names}, please.", "Do the same for {names}."),
-    },
-    "list": {
-        "train": ("As a list, please.", "Write that as a list.", "Now as a list."),
-        "validation": (
-            "Make that a list.",
-            "Can I have that as a list?",
-            "Put that in a list.",
-            "Give it to me as a list.",
-            "Turn it into a list.",
-        ),
-        "test": ("Please write it as a list.", "I want that as a list.", "Now in a list, please."),
-    },
-    "card": {
-        "train": ("As a card, please.", "Write that on a card.", "Now as a card."),
-        "validation": (
-            "Make that a card.",
-            "Can I have that as a card?",
-            "Put that on a card.",
-            "Give it to me as a card.",
-            "Turn it into a card.",
-        ),
-        "test": ("Please write it as a card.", "I want that as a card.", "Now on a card, please."),
-    },
+FOLLOW_UPS: dict[str, tuple[str, ...]] = {
+    "what-about": (
+        "What about {n}?",
+        "And {n}?",
+        "How about {n}?",
+        "And what about {n}?",
+        "Then what about {n}?",
+        "What of {n}?",
+        "And how about {n}?",
+        "And for {n}?",
+        "Now what about {n}?",
+        "And as for {n}?",
+        "What then of {n}?",
+    ),
+    "shorter": (
+        "Shorter, please.",
+        "In short?",
+        "Just the answer, please.",
+        "Be brief, please.",
+        "Briefly?",
+        "More briefly, please.",
+        "Only the answer, please.",
+        "Make it shorter.",
+        "Keep it short, please.",
+        "Say it in a word.",
+        "In brief, please.",
+    ),
+    "same-for": (
+        "Now the same for {names}.",
+        "Tell me that for {names}, too.",
+        "The same for {names}, please.",
+        "The same again for {names}, please.",
+        "Do that for {names}.",
+        "And now for {names}, please.",
+        "I need the same for {names}.",
+        "Say that for {names} as well.",
+        "And the same for {names}?",
+        "Likewise for {names}, please.",
+        "Do the same for {names}.",
+    ),
+    "list": (
+        "As a list, please.",
+        "Write that as a list.",
+        "Now as a list.",
+        "Make that a list.",
+        "Can I have that as a list?",
+        "Put that in a list.",
+        "Give it to me as a list.",
+        "Turn it into a list.",
+        "Please write it as a list.",
+        "I want that as a list.",
+        "Now in a list, please.",
+    ),
+    "card": (
+        "As a card, please.",
+        "Write that on a card.",
+        "Now as a card.",
+        "Make that a card.",
+        "Can I have that as a card?",
+        "Put that on a card.",
+        "Give it to me as a card.",
+        "Turn it into a card.",
+        "Please write it as a card.",
+        "I want that as a card.",
+        "Now on a card, please.",
+    ),
 }

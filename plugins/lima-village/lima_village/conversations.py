@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lima_chat import EvalConversation
 
 SIZES = {"village-validation": 150, "village": 10, "village-more": 150}
-SEEDS = {"village-validation": 12, "village": 41, "village-more": 41}
+SEEDS = {"village-validation": 13, "village": 51, "village-more": 51}
 FORM_NAMES = {
     "sentence": "in a sentence that names or clearly means its subject",
     "bare": "as the bare value",

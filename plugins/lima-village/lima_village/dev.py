@@ -55,7 +55,7 @@ def _asked() -> dict[str, tuple[Fact, ...]]:
     found = {
         world.ask(fact, wording, Subject.named(world[fact.subject].phrase)): (fact,)
         for fact in world.facts()
-        for wording in BY_NAME[fact.attribute].wordings("all")
+        for wording in BY_NAME[fact.attribute].wordings
     }
     for entity in world.entities.values():
         # It draws one of a few openings; whichever, the facts are the same.

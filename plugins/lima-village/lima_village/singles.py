@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lima.errors import LimaError
-from lima_village.attributes import ATTRIBUTES
+from lima_village.attributes import ATTRIBUTES, of_split
 from lima_village.talk import Talk
 from lima_village.world import BY_NAME, Entity, Fact, Subject, World, village
 
@@ -106,4 +106,4 @@ def singles(number: int = NUMBER, seed: int = 1, forms: dict[Form, float] = TRAI
 
 def _ask(rng: random.Random, world: World, fact: Fact, split: str, subject: Subject | None = None) -> str:
     subject = subject or Subject.named(world[fact.subject].phrase)
-    return world.ask(fact, rng.choice(BY_NAME[fact.attribute].wordings(split)), subject)
+    return world.ask(fact, rng.choice(of_split(BY_NAME[fact.attribute].wordings, split)), subject)

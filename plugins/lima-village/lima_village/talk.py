@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lima_village.attributes import FOLLOW_UPS
+from lima_village.attributes import FOLLOW_UPS, of_split
 from lima_village.world import BY_NAME, Entity, Fact, Subject, World
 
 OPENERS = ("", "", "And ", "Then ")
@@ -163,7 +163,7 @@ class Talk:
     def _question(
         self, kind: str, fact: Fact, subject: Subject, entity: Entity, opener: str = "", bridge: Fact | None = None
     ) -> Exchange:
-        wording = self.rng.choice(BY_NAME[fact.attribute].wordings(self.split))
+        wording = self.rng.choice(of_split(BY_NAME[fact.attribute].wordings, self.split))
         user = self.world.ask(fact, wording, subject)
         if opener:
             user = opener + user[0].lower() + user[1:]
@@ -192,8 +192,7 @@ class Talk:
         return self.last
 
     def _wording(self, kind: str) -> str:
-        splits = FOLLOW_UPS[kind]
-        return self.rng.choice(sum(splits.values(), ()) if self.split == "all" else splits[self.split])
+        return self.rng.choice(of_split(FOLLOW_UPS[kind], self.split))
 
     def _fresh(self, fits: Callable[[Entity], bool]) -> Entity | None:
         """Somebody of the cast who was not named yet"""

@@ -16,7 +16,7 @@ from lima_village.lexicon import DISHES, MEN, POOLS, SHOPS, STRANGE_MEN, STRANGE
 
 SEED = 1
 HELD_OUT_SHARE = 0.3
-HELD_OUT_SEED = 2
+HELD_OUT_SEED = 3
 BY_NAME = {attribute.name: attribute for attribute in ATTRIBUTES}
 PRONOUNS = {"f": ("she", "her", "her"), "m": ("he", "his", "him"), "": ("it", "its", "it")}
 

@@ -10,6 +10,7 @@ from lima.example import Example
 from lima.recipe import Recipe
 from lima.store import Store
 from lima.train import fine_tune
+from lima_village.attributes import of_split
 from lima_village.conversations import cast_of
 from lima_village.dev import Dev, facts_of, requests
 from lima_village.grader import Facts, judge
@@ -30,7 +31,9 @@ def test_the_dev_requests_are_fifty_and_held_out():
     for single in found:
         (fact,) = single.facts
         subject = Subject.named(village()[fact.subject].phrase)
-        assert single.user in {village().ask(fact, w, subject) for w in BY_NAME[fact.attribute].validation}
+        assert single.user in {
+            village().ask(fact, w, subject) for w in of_split(BY_NAME[fact.attribute].wordings, "validation")
+        }
     assert requests(60)[:50] == found
     records = list(Dev().examples(None))
     assert [(r.id, r.prompt, r.response) for r in records[:1]] == [("village-dev-001", found[0].user, found[0].reply)]
@@ -48,7 +51,7 @@ def test_the_facts_are_found_from_the_words():
 def test_no_two_facts_are_asked_for_in_the_same_words():
     seen = {}
     for fact in village().facts():
-        for wording in BY_NAME[fact.attribute].wordings("all"):
+        for wording in BY_NAME[fact.attribute].wordings:
             text = village().ask(fact, wording, Subject.named(village()[fact.subject].phrase))
             assert seen.setdefault(text, fact) == fact
 

@@ -9,7 +9,7 @@ import pytest
 
 from lima.errors import LimaError
 from lima_village.arms import ARMS, MATCHED
-from lima_village.attributes import ATTRIBUTES, FOLLOW_UPS
+from lima_village.attributes import ATTRIBUTES, FOLLOW_UPS, of_split
 from lima_village.base_model import FOLDER
 from lima_village.conversations import as_facts, cast_of
 from lima_village.dialogues import dialogues
@@ -88,7 +88,7 @@ def test_the_prompts_of_tuning_and_test_share_nothing():
 
 
 def test_no_wording_of_a_test_is_in_the_pool():
-    unseen = [w for a in ATTRIBUTES for w in a.validation + a.test]
+    unseen = [w for a in ATTRIBUTES for s in ("validation", "test") for w in of_split(a.wordings, s)]
     asked = [single.user for single in pool(2000) if single.form in ("question", "brief")]
     for wording in unseen:
         assert not [user for user in asked if re.match(r"\w", user) and fits(user, f"^{wording}")], wording
@@ -128,7 +128,7 @@ def test_fake_dialogues_are_as_long_as_the_real_ones_and_nothing_leans_on_anythi
     real, fake = dialogues(), unrelated()
     assert [len(dialogue.exchanges) for dialogue in fake] == [len(dialogue.exchanges) for dialogue in real]
     assert {kind for dialogue in fake for kind in dialogue.plan} == {"opening"}
-    follow_ups = [w for splits in FOLLOW_UPS.values() for wordings in splits.values() for w in wordings]
+    follow_ups = [w for wordings in FOLLOW_UPS.values() for w in wordings]
     for dialogue in fake:
         said = "\n".join(f"{exchange.user}\n{exchange.reply}" for exchange in dialogue.exchanges)
         assert names_in(said).isdisjoint(held_out())

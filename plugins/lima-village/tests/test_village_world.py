@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from lima_village.attributes import ATTRIBUTES, FOLLOW_UPS
+from lima_village.attributes import ATTRIBUTES, FOLLOW_UPS, of_split
 from lima_village.conversations import SIZES, cast_of, scripts
 from lima_village.corpus import documents
 from lima_village.dialogues import dialogues
@@ -15,7 +15,7 @@ from lima_village.registered import EVALUATIONS, Singles
 from lima_village.registered import Dialogues as DialogueSource
 from lima_village.singles import FORMS, singles
 from lima_village.talk import KINDS
-from lima_village.world import BY_NAME, held_out, village
+from lima_village.world import BY_NAME, Subject, held_out, village
 
 
 def said(exchanges):
@@ -79,20 +79,18 @@ def test_corpus_is_never_in_chat_format():
 
 def test_corpus_has_every_wording():
     text = "\n".join(islice(documents(3), 20000))
-    for kind, splits in FOLLOW_UPS.items():
-        for wording in (w for wordings in splits.values() for w in wordings):
+    for kind, wordings in FOLLOW_UPS.items():
+        for wording in wordings:
             fixed = max(re.split(r"\{\w+\}", wording), key=len)
             assert fixed in text, (kind, wording)
 
 
 def test_wordings_of_the_splits_differ():
-    for table in (
-        *[{s: a.wordings(s) for s in ("train", "validation", "test")} for a in ATTRIBUTES],
-        *FOLLOW_UPS.values(),
-    ):
-        assert all(table[split] for split in ("train", "validation", "test"))
-        every = [wording for split in table.values() for wording in split]
-        assert len(every) == len(set(every))
+    for wordings in (*[attribute.wordings for attribute in ATTRIBUTES], *FOLLOW_UPS.values()):
+        parts = [of_split(wordings, split) for split in ("test", "validation", "train")]
+        assert all(len(part) > 1 for part in parts)
+        assert sum(parts, ()) == wordings == of_split(wordings, "all")
+        assert len(wordings) == len(set(wordings))
 
 
 def test_singles_name_everybody_and_use_no_test_wording():
@@ -108,8 +106,10 @@ def test_singles_name_everybody_and_use_no_test_wording():
         "card",
         "portrait",
     }
-    unseen = [w for a in ATTRIBUTES for w in a.validation + a.test]
-    assert [(s.user, w) for s in found if s.form == "question" for w in unseen if fits(s.user, w)] == []
+    for single in (single for single in found if single.form == "question"):
+        fact, subject = single.facts[0], Subject.named(village()[single.facts[0].subject].phrase)
+        wordings = of_split(BY_NAME[fact.attribute].wordings, "train")
+        assert single.user in {village().ask(fact, wording, subject) for wording in wordings}
 
 
 def test_training_dialogues_keep_away_from_what_is_held_out():
@@ -149,10 +149,8 @@ def test_questions_of_the_sets_use_their_own_wordings():
     for name, split in (("village-validation", "validation"), ("village", "test"), ("village-more", "test")):
         for script in scripts(name):
             for exchange in script.exchanges:
-                wordings = BY_NAME[exchange.facts[0].attribute].wordings(split) + sum(
-                    (splits[split] for splits in FOLLOW_UPS.values()), ()
-                )
-                assert any(fits(exchange.user, wording) for wording in wordings), exchange.user
+                tables = [BY_NAME[exchange.facts[0].attribute].wordings, *FOLLOW_UPS.values()]
+                assert any(fits(exchange.user, w) for table in tables for w in of_split(table, split)), exchange.user
 
 
 def test_evaluations_are_of_the_promised_make():
