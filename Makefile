@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PLUGINS := lima-chat lima-dialogues lima-dialogue-eval lima-village
+PLUGINS := lima-chat lima-dialogues lima-dialogue-eval lima-village lima-village-study
 PATHS := $(addprefix plugins/,$(PLUGINS))
 
 .PHONY: demo test lint docs docs-check clean

@@ -36,6 +36,7 @@ HEAVY = {
     "rich",
     "jinja2",
     "tokenizers",
+    "matplotlib",
 }
 
 

@@ -32,7 +32,14 @@ def names(wheel):
 
 
 def test_every_distribution_has_a_wheel_without_tests(wheels):
-    assert sorted(wheels) == ["lima_chat", "lima_dialogue_eval", "lima_dialogues", "lima_tune", "lima_village"]
+    assert sorted(wheels) == [
+        "lima_chat",
+        "lima_dialogue_eval",
+        "lima_dialogues",
+        "lima_tune",
+        "lima_village",
+        "lima_village_study",
+    ]
     for wheel in wheels.values():
         assert [n for n in names(wheel) if "test_" in n or n.startswith("tests/")] == []
 
@@ -55,6 +62,12 @@ def test_the_village_is_inside_and_small(wheels):
     assert len(weights) == 1
     assert weights[0].file_size <= 12_000_000
     assert "lima_village/labels.jsonl" in inside.namelist()
+
+
+def test_the_page_of_the_study_is_inside(wheels):
+    assert {"lima_village_study/study.html.jinja", "lima_village_study/study.css"} <= set(
+        names(wheels["lima_village_study"])
+    )
 
 
 def test_the_wheels_work_away_from_the_checkout(wheels, tmp_path):

@@ -1,4 +1,4 @@
-"""lima-village: an embedded base model that is real, the world it was taught, `lima demo`, and a study of the paper's findings.
+"""lima-village: an embedded base model that is real, the world it was taught, and `lima demo`.
 
 Everything goes through public hooks. Importing this module is cheap; torch and the rest load when something is used.
 """
@@ -23,13 +23,11 @@ def register_commands(cli: "click.Group") -> None:
 @hookimpl
 def register_sources(register: Callable[[str, Any], None]) -> None:
     from lima_village.dev import Dev
-    from lima_village.registered import Dialogues, Forms, Singles, Unrelated
+    from lima_village.registered import Dialogues, Singles
 
     register("village-singles", Singles())
     register("village-dialogues", Dialogues())
     register("village-dev", Dev())
-    register("village-forms", Forms())
-    register("village-unrelated", Unrelated())
 
 
 @hookimpl
@@ -41,11 +39,9 @@ def register_base_models(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def register_models(register: Callable[[str, Any], None]) -> None:
-    from lima_village.in_context import InContext
     from lima_village.registered import Perfect
 
     register("village-perfect", Perfect())
-    register("village-in-context", InContext())
 
 
 @hookimpl
@@ -57,9 +53,9 @@ def register_graders(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def register_evaluations(register: Callable[[str, Any], None]) -> None:
-    from lima_village import prompts, registered
+    from lima_village.registered import EVALUATIONS
 
-    for evaluation in (*registered.EVALUATIONS, *prompts.EVALUATIONS):
+    for evaluation in EVALUATIONS:
         register(evaluation.name, evaluation)
 
 

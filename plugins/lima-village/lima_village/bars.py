@@ -1,4 +1,7 @@
-"""The progress of a study on standard error: a bar for all of it and one for each worker. Knows only what the workers tell."""
+"""The progress of an experiment on standard error: a bar for all of it and one for each worker.
+
+Knows only what the workers tell.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lima_village.experiment import Experiment
 
 COLUMNS = (
     TextColumn("{task.fields[who]:<22}"),
@@ -17,13 +22,19 @@ COLUMNS = (
 )
 
 
-class Bars:
-    """Bars while a study runs; they vanish at its end"""
+def run_with_bars(experiment: Experiment) -> None:
+    """Run it, with a bar for all and one for each worker"""
+    with Bars(experiment) as bars:
+        experiment.run(bars.hear)
 
-    def __init__(self, study: Any) -> None:
-        self.seconds = {arm.name: float(arm.seconds or 1) for arm in study.arms}
+
+class Bars:
+    """Bars while an experiment runs; they vanish at its end"""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.seconds = {arm.name: float(arm.seconds or 1) for arm in experiment.arms}
         self.progress = Progress(*COLUMNS, console=Console(stderr=True), transient=True, expand=True)
-        self.whole = self.progress.add_task("starting", total=None, who=study.id.partition("-")[0])
+        self.whole = self.progress.add_task("starting", total=None, who=experiment.id.partition("-")[0])
         self.workers: dict[int, TaskID] = {}
         self.done = self.jobs = 0
 

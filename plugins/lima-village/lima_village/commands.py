@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,27 +32,28 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
     """
     from lima.store import Store, default_path
     from lima_dialogue_eval import write_report
+    from lima_village.bars import run_with_bars
     from lima_village.base_model import verified
     from lima_village.demo import compared, demonstration, result
 
     started = time.monotonic()
     verified()
     path = Path(database).resolve() if database else default_path()
-    study = demonstration(path, seeds, more)
+    experiment = demonstration(path, seeds, more)
     evaluations = ["village", *(["village-more"] if more else [])]
     try:
-        _run_with_bars(study)
+        run_with_bars(experiment)
         with Store(path) as store:
-            found = {name: compared(study, store, name) for name in evaluations}
+            found = {name: compared(experiment, store, name) for name in evaluations}
             page = write_report(
                 store,
                 found["village"],
-                report or path.parent / f"{study.id}.html",
+                report or path.parent / f"{experiment.id}.html",
                 title="The village before and after 30 dialogues",
             )
     except KeyboardInterrupt:
         with Store(path) as store:
-            click.echo(f"Interrupted. {study.kept(store)} Begin again with `lima demo`.", err=True)
+            click.echo(f"Interrupted. {experiment.kept(store)} Begin again with `lima demo`.", err=True)
         ctx.exit(130)
     seconds = round(time.monotonic() - started, 1)
     if as_json:
@@ -71,16 +71,8 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
     _print_comparisons(found)
     click.echo(
         f"{2 * seeds} fine-tunes and {len(evaluations) * 2 * seeds} evaluations in {seconds:.0f} s.\n"
-        f"Report:   {page}\nDatabase: {path}\nModels:   {study.folder}"
+        f"Report:   {page}\nDatabase: {path}\nModels:   {experiment.folder}"
     )
-
-
-def _run_with_bars(study: Any) -> None:
-    """A bar for all and one for each worker, on standard error"""
-    from lima_village.bars import Bars
-
-    with Bars(study) as bars:
-        study.run(bars.hear)
 
 
 def _print_comparisons(compared: dict[str, Any]) -> None:
@@ -126,105 +118,6 @@ def facts(name: str | None, as_json: bool) -> None:
         if name in (None, fact.subject)
     ]
     print_rows(rows, as_json, "No fact.")
-
-
-@village.command()
-@click.argument("arms", nargs=-1, metavar="[ARM]…")
-@click.option(
-    "--resume",
-    "resumed",
-    is_flag=False,
-    flag_value="newest",
-    metavar="[STUDY]",
-    help="Go on with a study that was interrupted: the newest, or the one of this id",
-)
-@click.option("--list", "listing", is_flag=True, help="List the arms; run nothing")
-@click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="HTML file to write  [default: beside the database]",
-)
-@database_option
-@json_option
-@click.pass_context
-def study(
-    ctx: click.Context,
-    arms: tuple[str, ...],
-    resumed: str | None,
-    listing: bool,
-    report: Path | None,
-    database: str | None,
-    as_json: bool,
-) -> None:
-    """The paper's studies on the embedded model, with one report: ours beside the paper's
-
-    Runs every arm, or only those that are named, in two processes side by side. With --resume only what is missing runs.
-    """
-    from lima.store import Store, default_path
-    from lima_village.arms import chosen
-    from lima_village.base_model import verified
-    from lima_village.study import Study
-
-    wanted = chosen(arms)
-    if listing:
-        _list_arms(wanted, as_json)
-        return
-    started = time.monotonic()
-    verified()
-    path = Path(database).resolve() if database else default_path()
-    if resumed and not path.is_file():
-        raise LimaError(f"There is no database {path}, so no study to resume. Begin one with: lima village study")
-    work = Study.resumed(path, resumed, arms) if resumed else Study.new(path, wanted)
-    try:
-        _run_with_bars(work)
-    except KeyboardInterrupt:
-        with Store(path) as store:
-            click.echo(
-                f"Interrupted. {work.kept(store)} Go on with `lima village study --resume {work.id} -d {path}`.",
-                err=True,
-            )
-        ctx.exit(130)
-    _tell_findings(work, report or path.parent / f"{work.id}.html", time.monotonic() - started, as_json)
-
-
-def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
-    rows = [
-        {
-            "arm": arm.name,
-            "what": arm.text,
-            "trained_on": ", ".join(arm.sources) or "nothing",
-            "changes": ", ".join(f"{key}={value}" for key, value in arm.changes.items()),
-            "seeds": arm.seeds,
-        }
-        for arm in arms
-    ]
-    print_rows(rows, as_json, "No arm.")
-
-
-def _tell_findings(work: Any, report: Path, seconds: float, as_json: bool) -> None:
-    """Write the page, and print each finding with its sentence"""
-    from lima.store import Store
-    from lima_village.findings import as_dict, findings
-    from lima_village.study_page import write_page
-
-    with Store(work.database) as store:
-        found = findings(store, work)
-        page = write_page(store, work, found, report)
-        kept = work.kept(store)
-    if as_json:
-        print_json(
-            {
-                "study": work.id,
-                "findings": [as_dict(finding) for finding in found],
-                "database": str(work.database),
-                "report": str(page),
-                "seconds": round(seconds, 1),
-            }
-        )
-        return
-    for finding in found:
-        click.echo(f"{finding.title}\n  {finding.sentence}\n")
-    click.echo(f"{kept}\n{seconds:.0f} s.\nReport:   {page}\nDatabase: {work.database}\nModels:   {work.folder}")
 
 
 @village.command()

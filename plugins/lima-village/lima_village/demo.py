@@ -1,4 +1,4 @@
-"""The paper's dialogue experiment on the village: the study of two arms, held on ten conversations and if you like on more.
+"""The paper's dialogue experiment on the village: two arms, held on ten conversations and if you like on more.
 
 Knows nothing of how to run, converse, grade or compare: it calls what does.
 """
@@ -8,30 +8,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lima_village.arms import CONVERSATIONS, DIALOGUES, SINGLES, TEN, Arm, Sets
-from lima_village.study import RECIPE as RECIPE
-from lima_village.study import Study
+from lima_village.arm import CONVERSATIONS, TEN, Arm, Sets
+from lima_village.experiment import RECIPE as RECIPE
+from lima_village.experiment import Experiment
 
-ARMS = {"before": [SINGLES], "after": [SINGLES, DIALOGUES]}
+ARMS = {"before": ["village-singles"], "after": ["village-singles", "village-dialogues"]}
 LABELS = {"before": "1,000 singles", "after": "1,000 singles + 30 dialogues"}
 
 
-def demonstration(database: Path, seeds: int, more: bool) -> Study:
-    """The study of the two arms: the same recipe but for the dialogues"""
+def demonstration(database: Path, seeds: int, more: bool) -> Experiment:
+    """The two arms: the same recipe but for the dialogues"""
     arms = [
         # The dialogues make an arm longer, and the longest go first.
         Arm(name=name, text=LABELS[name], sources=tuple(sources), held=(TEN, CONVERSATIONS), seeds=seeds, seconds=i)
         for i, (name, sources) in enumerate(ARMS.items())
     ]
     sets = Sets("village-more" if more else "", "", "village")
-    return Study.new(database, arms, "demo", sets=sets, recipe=RECIPE)
+    return Experiment.new(database, arms, "demo", sets=sets, recipe=RECIPE)
 
 
-def compared(study: Study, store: Any, evaluation: str) -> Any:
+def compared(experiment: Experiment, store: Any, evaluation: str) -> Any:
     """The comparison of both arms, seeds pooled"""
     from lima_dialogue_eval import compare
 
-    before, after = (study.dialogue_runs(store, arm, evaluation) for arm in ("before", "after"))
+    before, after = (experiment.dialogue_runs(store, arm, evaluation) for arm in ("before", "after"))
     return compare(store, before, after)
 
 

@@ -1,4 +1,4 @@
-"""What a study has done so far, in the store: its settings, and the run and dialogue run of each arm and seed.
+"""What an experiment has done so far, in the store: its settings, and the run and dialogue run of each arm and seed.
 
 A fine-tune is known by the folder that it trains into and an evaluation by its run, so a process that was killed between doing
 something and noting it loses nothing. Knows nothing of what the arms are.
@@ -11,36 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima.errors import LimaError, did_you_mean
 from lima.run import now
 
 if TYPE_CHECKING:
     from lima.store import Store
 
 
-def find_study(store: Store, name: str) -> dict[str, Any]:
-    """One study by its id, the unambiguous start of it, or 'newest'; its settings decoded. A demo is begun again instead"""
-    rows = store.rows("select * from village_studies where id not like 'demo-%' order by created, id")
-    found = rows[-1:] if name == "newest" else [row for row in rows if row["id"] == name]
-    found = found or [row for row in rows if row["id"].startswith(name)]
-    if not found:
-        hint = did_you_mean(name, [row["id"] for row in rows[-20:]]) if rows else " It holds no study."
-        raise LimaError(f"There is no study {name!r} in {store.path}.{hint} Begin one with: lima village study")
-    if len(found) > 1:
-        raise LimaError(
-            f"{name!r} is the start of {len(found)} studies: {', '.join(row['id'] for row in found)}. Give more of it."
-        )
-    return {**found[0], "settings": json.loads(found[0]["settings"])}
-
-
 class Ledger:
-    """The rows of one study"""
+    """The rows of one experiment, a study as the tables call it"""
 
     def __init__(self, store: Store, study: str) -> None:
         self.store, self.study = store, study
 
     def begin(self, folder: Path, settings: dict[str, Any]) -> None:
-        """A new study, or an old one that goes on"""
+        """A new experiment, or an old one that goes on"""
         with self.store.write() as db:
             db.execute(
                 "insert into village_studies (id, created, status, seconds, folder, settings) values (?, ?, 'running', 0, ?, ?) "

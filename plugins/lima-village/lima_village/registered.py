@@ -1,6 +1,6 @@
 """What the plugin registers besides base and grader: sources, evaluations, and a model that knows everything.
 
-Thin objects over `singles`, `dialogues`, `variations` and `conversations`; the shapes are those that the hooks ask for.
+Thin objects over `singles`, `dialogues` and `conversations`; the shapes are those that the hooks ask for.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lima.errors import LimaError, did_you_mean
+from lima.errors import LimaError
 from lima.example import Example
 from lima_village import dialogues as written
 from lima_village import singles as asked
-from lima_village import variations
 from lima_village.conversations import SIZES, conversations, scripts
-from lima_village.prompts import SPLITS, prompts
 
 if TYPE_CHECKING:
     from lima.generate import Reply, Sampling
     from lima_chat import Conversation, EvalConversation, Turn
+    from lima_village.talk import Exchange
 
 LICENCE = "Apache-2.0"
 PROVENANCE = "made by lima-village from its seed"
@@ -70,53 +69,6 @@ class Dialogues:
             yield as_conversation(dialogue, "village-dialogues")
 
 
-class Forms:
-    """village-forms:N for N requests of six forms, village-forms:CHOICE:N for a choice of them."""
-
-    description = (
-        "single requests of six forms about the village (village-forms:N for N of them, village-forms:CHOICE:N for the "
-        f"{', '.join(variations.CHOICES)} ones)"
-    )
-    licence = LICENCE
-
-    def examples(self, argument: str | None) -> Iterable[Example]:
-        """The examples, always the same ones"""
-        choice, number = self._choice(argument)
-        draw = variations.CHOICES[choice] if choice else variations.pool
-        for index, single in enumerate(draw(number), 1):
-            yield Example(
-                id=f"village-form-{choice}{'-' * bool(choice)}{index:04d}",
-                source="village-forms",
-                licence=LICENCE,
-                provenance=PROVENANCE,
-                prompt=single.user,
-                response=single.reply,
-            )
-
-    def _choice(self, argument: str | None) -> tuple[str, int]:
-        """(choice, number) of CHOICE:N, either of which may be left out"""
-        choice, colon, number = (argument or "").rpartition(":")
-        if not colon and not number.isdecimal():
-            choice, number = number, ""
-        if choice and choice not in variations.CHOICES:
-            raise LimaError(
-                f"village-forms:{argument}: there is no choice {choice!r}.{did_you_mean(choice, variations.CHOICES)}"
-            )
-        return choice, whole_number(number or None, f"village-forms{':' * bool(choice)}{choice}", asked.NUMBER)
-
-
-class Unrelated:
-    """30 fake dialogues; village-unrelated:N for another number."""
-
-    description = "fake dialogues: unrelated questions about the village, one after the other (village-unrelated:N)"
-    licence = LICENCE
-
-    def examples(self, argument: str | None) -> Iterable[Conversation]:
-        """The fake dialogues, always the same ones"""
-        for dialogue in variations.unrelated(whole_number(argument, "village-unrelated", written.NUMBER)):
-            yield as_conversation(dialogue, "village-unrelated")
-
-
 def as_conversation(dialogue: written.Dialogue, source: str) -> Conversation:
     """A dialogue as what is trained on"""
     from lima_chat import Conversation, Turn
@@ -142,6 +94,10 @@ class Evaluation:
         """Its conversations, always the same ones"""
         return conversations(self.name)
 
+    def exchanges(self) -> Iterable[Sequence[Exchange]]:
+        """The same with the answers that the facts give, a conversation at a time"""
+        return [script.exchanges for script in scripts(self.name)]
+
 
 EVALUATIONS = (
     Evaluation("village", "ten held-out conversations about the village, the test of `lima demo`"),
@@ -165,17 +121,20 @@ class Perfect:
 
 
 class PerfectModel:
-    """Looks a conversation up by what the user has said so far."""
+    """Looks a conversation up by what the user has said so far, in every evaluation about the village that a plugin brings."""
 
     name = "village-perfect"
 
     def __init__(self) -> None:
+        from lima.plugins import load_plugins
+
         self.answers = {
-            tuple(exchange.user for exchange in script.exchanges[: index + 1]): script.exchanges[index].reply
-            for name in SIZES
-            for script in scripts(name)
-            for index in range(len(script.exchanges))
-        } | {(request.user,): request.reply for name in SPLITS for request in prompts(name)}
+            tuple(exchange.user for exchange in exchanges[: index + 1]): exchanges[index].reply
+            for evaluation in load_plugins().registry("evaluations").values()
+            if isinstance(evaluation, Evaluation)
+            for exchanges in evaluation.exchanges()
+            for index in range(len(exchanges))
+        }
 
     def reply(
         self,

@@ -1,4 +1,5 @@
-"""The tables of the studies: which run and which dialogue run belong to which arm and seed, and with what settings all was begun.
+"""The tables of the experiments, which they call studies: which run and which dialogue run belong to which arm and seed, and
+with what settings all was begun.
 
 Knows nothing of who writes or of what the numbers mean.
 """

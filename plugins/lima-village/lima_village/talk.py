@@ -10,7 +10,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lima_village.attributes import FOLLOW_UPS, of_split
+from lima_village.attributes import of_split
+from lima_village.follow_ups import FOLLOW_UPS
 from lima_village.world import BY_NAME, Entity, Fact, Subject, World
 
 OPENERS = ("", "", "And ", "Then ")

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from lima_village.ledger import Ledger
@@ -32,15 +33,15 @@ class Holding:
     sampling: dict[str, Any]
     every_epoch: bool = False
     """with the checkpoint of every epoch instead of the finished model"""
-    is_perplexity: bool = False
-    """it is no evaluation of `lima`, but one of `perplexity`"""
+    measure: str = ""
+    """it is no evaluation of `lima`, but what this function makes of a model: package.module:function"""
 
 
 @dataclass(frozen=True)
 class Job:
     """One arm with one seed."""
 
-    study: str
+    experiment: str
     arm: str
     seed: int
     database: str
@@ -73,7 +74,7 @@ def work(job: Job, tell: Callable[..., None]) -> None:
             task.train()
         for holding in job.holdings:
             for epoch, folder in task.checkpoints(holding):
-                (task.measure if holding.is_perplexity else task.hold)(holding, epoch, folder)
+                (task.measure if holding.measure else task.hold)(holding, epoch, folder)
     tell("finished")
 
 
@@ -82,7 +83,7 @@ class _Task:
 
     def __init__(self, job: Job, store: Store, tell: Callable[..., None]) -> None:
         self.job, self.store, self.tell = job, store, tell
-        self.ledger = Ledger(store, job.study)
+        self.ledger = Ledger(store, job.experiment)
         self.run: str | None = None
 
     def train(self) -> None:
@@ -140,12 +141,10 @@ class _Task:
         self.tell("held", evaluation=holding.evaluation, epoch=epoch, dialogue_run=held)
 
     def measure(self, holding: Holding, epoch: int, folder: str) -> None:
-        """Note a perplexity, unless it is noted"""
-        from lima_village.perplexity import perplexity
-
+        """Note one number, unless it is noted"""
         job = self.job
         if not self.ledger.is_noted(job.arm, job.seed, holding.evaluation, epoch):
-            found = perplexity(self.opened(folder), holding.evaluation)
+            found = resolve_name(holding.measure)(self.opened(folder), holding.evaluation)
             self.ledger.note(job.arm, job.seed, holding.evaluation, epoch, self.run, value=found)
 
     def opened(self, folder: str) -> Any:

@@ -48,7 +48,7 @@ def test_interrupt_stops_the_workers_and_leaves_a_database(small, monkeypatch):
 
         show.run(on_event)
 
-    monkeypatch.setattr("lima_village.commands._run_with_bars", interrupt)
+    monkeypatch.setattr("lima_village.bars.run_with_bars", interrupt)
     result = CliRunner().invoke(command, ["--seeds", "1", "-d", str(small)])
     assert result.exit_code == 130
     last = result.stderr.strip().splitlines()[-1]

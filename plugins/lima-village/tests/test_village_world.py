@@ -6,10 +6,11 @@ from itertools import islice
 
 import pytest
 
-from lima_village.attributes import ATTRIBUTES, FOLLOW_UPS, of_split
+from lima_village.attributes import ATTRIBUTES, of_split
 from lima_village.conversations import SIZES, cast_of, scripts
 from lima_village.corpus import documents
 from lima_village.dialogues import dialogues
+from lima_village.follow_ups import FOLLOW_UPS
 from lima_village.lexicon import POOLS
 from lima_village.registered import EVALUATIONS, Singles
 from lima_village.registered import Dialogues as DialogueSource

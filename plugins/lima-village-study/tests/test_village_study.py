@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from pkgutil import resolve_name
 from xml.etree import ElementTree
 
 import pytest
@@ -19,13 +20,15 @@ from click.testing import CliRunner
 
 from lima.errors import LimaError
 from lima.store import Store
-from lima_village.arms import ARMS, CONVERSATIONS, GREEDY, VALIDATION, Arm, chosen
-from lima_village.commands import village
-from lima_village.findings import findings
-from lima_village.ledger import Ledger, find_study
-from lima_village.perplexity import OTHER, TRAINED
-from lima_village.study import RECIPE, Study
-from lima_village.study_page import render, write_page
+from lima_village.arm import CONVERSATIONS, GREEDY, Arm
+from lima_village.experiment import RECIPE
+from lima_village.ledger import Ledger
+from lima_village_study.arms import ARMS, VALIDATION, chosen
+from lima_village_study.commands import study
+from lima_village_study.findings import findings
+from lima_village_study.perplexity import MEASURE, OTHER, TRAINED, perplexity
+from lima_village_study.study import Study, find_study
+from lima_village_study.study_page import render, write_page
 
 SMALL = Path(__file__).with_name("study_in_small.py")
 
@@ -77,7 +80,7 @@ def test_the_longest_jobs_come_first_and_none_is_held_with_a_test_while_tuning()
     seconds = {arm.name: arm.seconds for arm in ARMS}
     assert len(jobs) == sum(arm.seeds for arm in ARMS)
     assert [seconds[job.arm] for job in jobs] == sorted((seconds[job.arm] for job in jobs), reverse=True)
-    held = {holding.evaluation for job in jobs for holding in job.holdings if not holding.is_perplexity}
+    held = {holding.evaluation for job in jobs for holding in job.holdings if not holding.measure}
     assert held == {"village-validation", "village-prompts-validation"}
 
 
@@ -94,7 +97,7 @@ def test_the_sizes_take_the_same_number_of_steps():
 
 
 def test_an_unknown_arm_lists_the_known_ones():
-    result = CliRunner().invoke(village, ["study", "befor"])
+    result = CliRunner().invoke(study, ["befor"])
     assert isinstance(result.exception, LimaError)
     message = str(result.exception)
     assert "'befor' is no arm of the study. Did you mean 'before'? Known: " in message
@@ -103,8 +106,26 @@ def test_an_unknown_arm_lists_the_known_ones():
 
 
 def test_the_arms_are_listed():
-    listed = json.loads(CliRunner().invoke(village, ["study", "--list", "--json"]).output)
+    listed = json.loads(CliRunner().invoke(study, ["--list", "--json"]).output)
     assert [row["arm"] for row in listed] == [arm.name for arm in ARMS]
+
+
+def test_the_command_is_one_of_the_village_and_says_so_where_that_is_missing():
+    import click
+
+    import lima_village
+    import lima_village_study
+    from lima.testing import only_plugins
+
+    cli = click.Group()
+    with only_plugins(lima_village=lima_village, lima_village_study=lima_village_study) as plugins:
+        plugins.add_commands(cli)
+        assert plugins.broken == []
+    assert cli.commands["village"].commands["study"] is study
+    with only_plugins(lima_village_study=lima_village_study) as plugins:
+        plugins.add_commands(click.Group())
+        (broken,) = plugins.broken
+    assert "`lima village study` belongs to `lima village`, which is not there. Install lima-village" in broken.error
 
 
 # Running, killing, resuming
@@ -140,7 +161,7 @@ def test_killed_and_resumed_it_runs_only_what_is_missing(tmp_path, monkeypatch):
 
     runpy.run_path(str(SMALL))["shrink"](monkeypatch.setattr)
     monkeypatch.setattr("lima_village.workers.subprocess.Popen", None)  # nothing is left, so nobody is needed
-    result = CliRunner().invoke(village, ["study", "--resume", "-d", str(database)])
+    result = CliRunner().invoke(study, ["--resume", "-d", str(database)])
     assert result.exit_code == 0, result.exception
     assert results(database) == after
 
@@ -155,9 +176,9 @@ def test_interrupt_names_the_study_to_go_on_with(tmp_path, monkeypatch):
 
         work.run(on_event)
 
-    monkeypatch.setattr("lima_village.commands._run_with_bars", interrupted)
+    monkeypatch.setattr("lima_village.bars.run_with_bars", interrupted)
     database = tmp_path / "lima.db"
-    result = CliRunner().invoke(village, ["study", "-d", str(database)])
+    result = CliRunner().invoke(study, ["-d", str(database)])
     assert result.exit_code == 130
     with Store(database) as store:
         row = find_study(store, "newest")
@@ -190,7 +211,7 @@ def test_another_version_of_the_settings_is_refused(begun, tmp_path):
 def test_unknown_studies_are_sentences(begun, tmp_path):
     with pytest.raises(LimaError, match="There is no study 'other'.*Known: study-"):
         Study.resumed(begun.database, "other")
-    result = CliRunner().invoke(village, ["study", "--resume", "-d", str(tmp_path / "none.db")])
+    result = CliRunner().invoke(study, ["--resume", "-d", str(tmp_path / "none.db")])
     assert "There is no database" in str(result.exception)
 
 
@@ -408,11 +429,11 @@ def test_the_same_answers_surprise_more_in_other_words():
     from lima.generate import CheckpointModel
     from lima.plugins import load_plugins
     from lima_village.base_model import verified
-    from lima_village.perplexity import perplexity
 
     renderer = load_plugins().registry("renderers").find("lima")
     model = CheckpointModel(verified(), renderer, device="cpu")
     assert 1 < perplexity(model, TRAINED) < perplexity(model, OTHER)
+    assert resolve_name(MEASURE) is perplexity
 
 
 def test_settings_do_not_depend_on_prose():

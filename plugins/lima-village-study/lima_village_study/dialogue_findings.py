@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lima_village.arms import Sets
-from lima_village.finding import (
+from lima_village.arm import Sets
+from lima_village_study.finding import (
     Finding,
     Panel,
     Point,
@@ -23,8 +23,8 @@ from lima_village.finding import (
     signed,
     value,
 )
-from lima_village.scores import Estimate, Results, difference, excellent, fail, mean, passed, points
-from lima_village.scores import Row as Reply
+from lima_village_study.scores import Estimate, Results, difference, excellent, fail, mean, passed, points
+from lima_village_study.scores import Row as Reply
 
 NUMBERS = {0: "before", 3: "dialogues-3", 10: "dialogues-10", 30: "after", 100: "dialogues-100"}
 CONTROLS = {"more-singles": "more singles", "unrelated": "fake dialogues"}

@@ -7,10 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lima_village.arms import PLATEAU, SIZES, Sets
-from lima_village.finding import Finding, Panel, Point, Series, Table, at, gain, named, number, sample, side, value
-from lima_village.scores import Estimate, Results, difference, excellent, mean, points
-from lima_village.scores import Row as Reply
+from lima_village.arm import Sets
+from lima_village_study.arms import PLATEAU, SIZES
+from lima_village_study.finding import (
+    Finding,
+    Panel,
+    Point,
+    Series,
+    Table,
+    at,
+    gain,
+    named,
+    number,
+    sample,
+    side,
+    value,
+)
+from lima_village_study.scores import Estimate, Results, difference, excellent, mean, points
+from lima_village_study.scores import Row as Reply
 
 MARGIN = 0.1
 """grade points, a twentieth of the scale: less is no difference to speak of"""

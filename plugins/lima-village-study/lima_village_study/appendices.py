@@ -5,13 +5,26 @@ Every sentence follows from the numbers, also where it contradicts the paper. Kn
 
 from __future__ import annotations
 
-from lima_village.ablations import PAPER_SCALE, over_prompts
-from lima_village.arms import Sets
-from lima_village.finding import Finding, Panel, Point, Series, Table, at, gain, named, number, sample, side, value
-from lima_village.perplexity import OTHER, TRAINED
-from lima_village.prompts import prompts
-from lima_village.scores import Results, difference, excellent, mean
-from lima_village.variations import structured
+from lima_village.arm import Sets
+from lima_village_study.ablations import PAPER_SCALE, over_prompts
+from lima_village_study.finding import (
+    Finding,
+    Panel,
+    Point,
+    Series,
+    Table,
+    at,
+    gain,
+    named,
+    number,
+    sample,
+    side,
+    value,
+)
+from lima_village_study.perplexity import OTHER, TRAINED
+from lima_village_study.prompts import prompts
+from lima_village_study.scores import Results, difference, excellent, mean
+from lima_village_study.variations import structured
 
 
 def perplexity(results: Results, sets: Sets) -> Finding | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from lima_village.arms import Sets
-from lima_village.dialogue_findings import PAPER_GAIN
-from lima_village.finding import Finding, Panel, Point, Series, Table, sample, signed
-from lima_village.scores import Results, by_unit, difference, points
-from lima_village.scores import Row as Reply
+from lima_village.arm import Sets
+from lima_village_study.dialogue_findings import PAPER_GAIN
+from lima_village_study.finding import Finding, Panel, Point, Series, Table, sample, signed
+from lima_village_study.scores import Results, by_unit, difference, points
+from lima_village_study.scores import Row as Reply
 
 DRAWS, TEN = 200, 10
 LARGE = 30.0

@@ -7,16 +7,17 @@ the facts require, not who answers.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from lima.errors import LimaError
 from lima_village.conversations import as_facts, cast_of, requirements_of
+from lima_village.registered import Evaluation
 from lima_village.singles import Single, singles
 from lima_village.talk import Exchange
-from lima_village.variations import BY_FORM
 from lima_village.world import World, village
+from lima_village_study.variations import BY_FORM
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation
@@ -82,18 +83,16 @@ def as_conversations(name: str) -> list[EvalConversation]:
     ]
 
 
-@dataclass(frozen=True)
-class Prompts:
+class Prompts(Evaluation):
     """One set of held-out requests, as an evaluation that `lima` finds under its name."""
-
-    name: str
-    description: str
-    licence: str = "Apache-2.0"
-    grader: str = "village-facts"
 
     def conversations(self) -> list[EvalConversation]:
         """Its requests, always the same ones"""
         return as_conversations(self.name)
+
+    def exchanges(self) -> Iterable[Sequence[Exchange]]:
+        """The same with the answers that the facts give"""
+        return [(request,) for request in prompts(self.name)]
 
 
 EVALUATIONS = (

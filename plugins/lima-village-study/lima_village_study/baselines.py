@@ -5,10 +5,10 @@ Every sentence follows from the numbers, also where it contradicts a paper. Know
 
 from __future__ import annotations
 
-from lima_village.ablations import GRADE, SCALE, by_form, over_prompts
-from lima_village.arms import Sets
-from lima_village.finding import Finding, Panel, Series, Table, at, gain, named, sample, side, value
-from lima_village.scores import Results, difference, excellent, mean, points
+from lima_village.arm import Sets
+from lima_village_study.ablations import GRADE, SCALE, by_form, over_prompts
+from lima_village_study.finding import Finding, Panel, Series, Table, at, gain, named, sample, side, value
+from lima_village_study.scores import Results, difference, excellent, mean, points
 
 
 def longest_and_random(results: Results, sets: Sets) -> Finding | None:

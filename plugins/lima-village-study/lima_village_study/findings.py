@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lima_village.ablations import diversity, quality, quantity
-from lima_village.appendices import formats, perplexity
-from lima_village.baselines import in_context, longest_and_random
-from lima_village.dialogue_findings import controls, number_of_dialogues, thirty_dialogues, turns
-from lima_village.draws import draws_of_ten
-from lima_village.finding import RULE, Finding
-from lima_village.scores import Results
+from lima_village_study.ablations import diversity, quality, quantity
+from lima_village_study.appendices import formats, perplexity
+from lima_village_study.baselines import in_context, longest_and_random
+from lima_village_study.dialogue_findings import controls, number_of_dialogues, thirty_dialogues, turns
+from lima_village_study.draws import draws_of_ten
+from lima_village_study.finding import RULE, Finding
+from lima_village_study.scores import Results
 
 if TYPE_CHECKING:
     from lima.store import Store
-    from lima_village.study import Study
+    from lima_village_study.study import Study
 
 SECTIONS = (
     thirty_dialogues,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lima.errors import LimaError
-from lima_village.variations import BY_FORM, pool
+from lima_village_study.variations import BY_FORM, pool
 
 if TYPE_CHECKING:
     from lima.generate import Reply, Sampling

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lima_village.scores import Estimate
+from lima_village_study.scores import Estimate
 
 RULE = (
     "A claim is taken to agree when the whole 95 % interval of the difference lies on the paper's side of zero, to disagree when "

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from lima_village.finding import Finding, Panel, Point, number
+from lima_village_study.finding import Finding, Panel, Point, number
 
 WIDTH = 4.0
 """inches; a phone shows it at about its size"""

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima_village.finding import RULE, Finding
+from lima_village_study.finding import RULE, Finding
 
 if TYPE_CHECKING:
     from lima.store import Store
-    from lima_village.study import Study
+    from lima_village_study.study import Study
 
 TEMPLATE = "study.html.jinja"
 
@@ -33,10 +33,10 @@ def render(store: Store, study: Study, findings: Sequence[Finding]) -> str:
 
     from lima import __version__
     from lima.hostile import visible
-    from lima_village.drawing import draw
+    from lima_village_study.drawing import draw
 
     environment = Environment(
-        loader=PackageLoader("lima_village", "."),
+        loader=PackageLoader("lima_village_study", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

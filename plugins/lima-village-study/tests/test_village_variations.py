@@ -8,18 +8,20 @@ from itertools import accumulate
 import pytest
 
 from lima.errors import LimaError
-from lima_village.arms import ARMS, MATCHED
-from lima_village.attributes import ATTRIBUTES, FOLLOW_UPS, of_split
+from lima_village.attributes import ATTRIBUTES, of_split
 from lima_village.base_model import FOLDER
 from lima_village.conversations import as_facts, cast_of
 from lima_village.dialogues import dialogues
+from lima_village.follow_ups import FOLLOW_UPS
 from lima_village.grader import judge
-from lima_village.in_context import InContext, as_text, worked
-from lima_village.prompts import OF_EACH_FORM, SPLITS, prompts
-from lima_village.registered import Forms, Unrelated
 from lima_village.singles import singles
 from lima_village.talk import Exchange
-from lima_village.variations import (
+from lima_village.world import held_out, village
+from lima_village_study.arms import ARMS, MATCHED
+from lima_village_study.in_context import InContext, as_text, worked
+from lima_village_study.prompts import OF_EACH_FORM, SPLITS, prompts
+from lima_village_study.sources import Forms, Unrelated
+from lima_village_study.variations import (
     BY_FORM,
     FAULTS,
     POOL,
@@ -30,7 +32,6 @@ from lima_village.variations import (
     unrelated,
     wrong_value,
 )
-from lima_village.world import held_out, village
 
 
 def names_in(text):

@@ -1,7 +1,7 @@
-"""Runs arms as worker processes and knows what is left: the demo is the study of two arms, `lima village study` of all.
+"""Runs arms as worker processes and knows what is left: `lima demo` is the experiment of two arms.
 
-A study is a row with its settings, a folder with a checkpoint for each arm and seed, and rows that lead to their runs. Killed at
-any moment, it goes on with what is missing. Knows nothing of what the numbers will say.
+An experiment is a row with its settings, a folder with a checkpoint for each arm and seed, and rows that lead to their runs.
+Killed at any moment, it goes on with what is missing. Knows nothing of which arms there are or what the numbers will say.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from lima.errors import LimaError
-from lima_village.arms import EPOCHS, GREEDY, PROMPTS, SAMPLED, SAMPLES, TEST, Arm, Sets, as_settings, chosen
-from lima_village.ledger import Ledger, find_study
-from lima_village.perplexity import OTHER, TRAINED
+from lima_village.arm import EPOCHS, GREEDY, Arm, Sets, as_settings
+from lima_village.ledger import Ledger
 from lima_village.worker import Holding, Job
 from lima_village.workers import OnEvent, work_off
 
@@ -28,50 +27,27 @@ if TYPE_CHECKING:
 
 RECIPE = Path(__file__).with_name("recipe.toml")
 WORKERS = 2
-DISTRIBUTIONS = ("lima-tune", "lima-chat", "lima-dialogue-eval", "lima-village", "torch")
-"""whose versions decide a result"""
 
 
 @dataclass(frozen=True)
-class Study:
-    """One study: what it shall do, and where it writes."""
+class Experiment:
+    """One experiment: what it shall do, and where it writes."""
 
     id: str
     database: Path
     folder: Path
     arms: tuple[Arm, ...]
-    sets: Sets = TEST
+    sets: Sets
     recipe: Path = RECIPE
     workers: int = WORKERS
+    distributions: ClassVar[tuple[str, ...]] = ("lima-tune", "lima-chat", "lima-dialogue-eval", "lima-village", "torch")
+    """whose versions decide a result"""
 
     @classmethod
-    def new(cls, database: Path, arms: Sequence[Arm], kind: str = "study", **settings: Any) -> Study:
-        """A study that has not begun; its folder will lie beside the database"""
+    def new(cls, database: Path, arms: Sequence[Arm], kind: str, **settings: Any) -> Self:
+        """An experiment that has not begun; its folder will lie beside the database"""
         id = f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         return cls(id, database, database.parent / id, tuple(arms), **settings)
-
-    @classmethod
-    def resumed(cls, database: Path, name: str, names: Sequence[str] = (), **settings: Any) -> Study:
-        """A study that was begun, by its id or as 'newest', with more arms if some are named
-
-        LimaError when what decides its results is not what it was begun with."""
-        from lima.store import Store
-
-        with Store(database) as store:
-            row = find_study(store, name)
-        begun = row["settings"]
-        arms = chosen([*begun["arms"], *names])
-        study = cls(row["id"], database, Path(row["folder"]), arms, Sets(**begun["sets"]), **settings)
-        now = study.settings()
-        changed = [
-            f"{key} {inner!r}" for key in begun for inner in begun[key] if begun[key][inner] != now[key].get(inner)
-        ]
-        if changed:
-            raise LimaError(
-                f"Study {study.id} was begun with other settings: {changed[0]} has changed since. "
-                "Begin a new one: lima village study"
-            )
-        return study
 
     def settings(self) -> dict[str, Any]:
         """Everything that decides a result, JSON-ready"""
@@ -82,13 +58,11 @@ class Study:
         from lima_village.base_model import record
 
         evaluations = load_plugins().registry("evaluations")
-        names = sorted(
-            {held.evaluation for arm in self.arms for held in self._holdings(arm, 0) if not held.is_perplexity}
-        )
+        names = sorted({held.evaluation for arm in self.arms for held in self._holdings(arm, 0) if not held.measure})
         settings = {
             "recipe": self._recipe(),
             "base": {"sha256": record()["sha256"]},
-            "versions": {name: version(name) for name in DISTRIBUTIONS},
+            "versions": {name: version(name) for name in self.distributions},
             "sets": vars(self.sets),
             "evaluations": {name: script_hash(evaluations.find(name).conversations()) for name in names},
             "arms": {arm.name: as_settings(arm) for arm in self.arms},
@@ -100,7 +74,7 @@ class Study:
         recipe = self._recipe()
         return [
             Job(
-                study=self.id,
+                experiment=self.id,
                 arm=arm.name,
                 seed=seed,
                 database=str(self.database),
@@ -142,7 +116,7 @@ class Study:
                 ledger.mark(status, time.monotonic() - started)
 
     def kept(self, store: Store) -> str:
-        """What an unfinished study leaves, as a sentence"""
+        """What an unfinished experiment leaves, as a sentence"""
         rows = Ledger(store, self.id).results()
         trained = sum(not row["evaluation"] for row in rows)
         jobs = self.jobs()
@@ -161,18 +135,13 @@ class Study:
         # Half a minute's work that was interrupted is done again sooner than a state is written after every epoch.
         return {**tomllib.loads(self.recipe.read_text(encoding="utf-8")), "save_every": -1}
 
+    def held(self, role: str, seed: int) -> list[Holding]:
+        """What a role of `Arm.held` means for a seed; a kind of experiment may say more"""
+        name = getattr(self.sets, role)
+        return [Holding(name, [seed], GREEDY, every_epoch=role == EPOCHS)] if name else []
+
     def _holdings(self, arm: Arm, seed: int) -> list[Holding]:
-        """What a seed of an arm is held with; samples differ from seed to seed"""
-        found = []
-        for role in arm.held:
-            name = getattr(self.sets, role)
-            if name and role == PROMPTS:
-                found.append(Holding(name, list(range(SAMPLES * seed, SAMPLES * (seed + 1))), SAMPLED))
-            elif name:
-                found.append(Holding(name, [seed], GREEDY, every_epoch=role == EPOCHS))
-            if role == EPOCHS:
-                found += [Holding(text, [], {}, every_epoch=True, is_perplexity=True) for text in (TRAINED, OTHER)]
-        return found
+        return [holding for role in arm.held for holding in self.held(role, seed)]
 
 
 def _is_done(job: Job, rows: Sequence[dict[str, Any]]) -> bool:
@@ -191,13 +160,13 @@ def _is_done(job: Job, rows: Sequence[dict[str, Any]]) -> bool:
 
 
 @contextmanager
-def _alone(study: Study) -> Iterator[None]:
-    """Only one process at a time may work on a study"""
+def _alone(experiment: Experiment) -> Iterator[None]:
+    """Only one process at a time may work on an experiment"""
     from filelock import FileLock, Timeout
 
-    study.folder.mkdir(parents=True, exist_ok=True)
+    experiment.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(study.folder / ".lock", blocking=False):
+        with FileLock(experiment.folder / ".lock", blocking=False):
             yield
     except Timeout:
-        raise LimaError(f"Another process is working on {study.id} right now. Wait for it, or stop it.") from None
+        raise LimaError(f"Another process is working on {experiment.id} right now. Wait for it, or stop it.") from None

@@ -6,12 +6,10 @@ An arm is a recipe that `lima train` takes as well. Knows nothing of how arms ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from lima.errors import LimaError, did_you_mean
+from lima_village.arm import CONVERSATIONS, EPOCHS, PROMPTS, TEN, Arm, Sets
 
-CONVERSATIONS, TEN, PROMPTS, EPOCHS = "conversations", "ten", "prompts", "epochs"
 SINGLES, DIALOGUES = "village-singles", "village-dialogues"
 MATCHED = 1_120
 """singles of the control: 1,000, and as many more as have the trained tokens of the 30 dialogues (a test counts them)"""
@@ -21,41 +19,8 @@ PLATEAU = 256
 """the size from which a plateau is claimed, up to sixteen times it; the smaller ones show that there is something to learn"""
 SAMPLES = 5
 """of each single request (LIMA §5)"""
-GREEDY = {"temperature": 0.0, "top_p": 1.0, "repetition_penalty": 1.0, "max_new_tokens": 64}
 # LIMA §4.1, but for its repetition penalty: a list or a card repeats its own marks and labels, and would be punished for it.
 SAMPLED = {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.0, "max_new_tokens": 64}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """One thing that is trained, or only asked, with some seeds."""
-
-    name: str
-    text: str
-    """what it is, in a line"""
-    seconds: int
-    """that one seed takes on one core, about: the longest go first"""
-    held: tuple[str, ...]
-    """what is held with it: CONVERSATIONS, TEN, PROMPTS, or EPOCHS (conversations with the checkpoint of every epoch)"""
-    sources: tuple[str, ...] = ()
-    """what it is trained on; nothing for one that is only asked"""
-    changes: dict[str, Any] = field(default_factory=dict)
-    """keys of the recipe that differ from `recipe.toml`"""
-    model: str = ""
-    """what is asked where nothing is trained"""
-    seeds: int = 2
-    """of the fine-tune; three where the paper's main claim is tested"""
-
-
-@dataclass(frozen=True)
-class Sets:
-    """Which evaluation is held where an arm says CONVERSATIONS, PROMPTS, TEN or EPOCHS; without a name nothing is."""
-
-    conversations: str
-    prompts: str
-    ten: str = ""
-    epochs: str = "village-validation"
-    """a checkpoint is chosen on what no test holds (LIMA App. B)"""
 
 
 TEST = Sets("village-more", "village-prompts", "village")
@@ -185,8 +150,3 @@ def chosen(names: Sequence[str]) -> tuple[Arm, ...]:
         if name not in known:
             raise LimaError(f"{name!r} is no arm of the study.{did_you_mean(name, known)}")
     return tuple(arm for arm in known.values() if not names or arm.name in names)
-
-
-def as_settings(arm: Arm) -> dict[str, Any]:
-    """What decides the arm's results, JSON-ready"""
-    return {key: value for key, value in asdict(arm).items() if key not in ("text", "seconds")}

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 NUMBER = 50
 """validation conversations, as many as LIMA has dev prompts"""
+MEASURE = "lima_village_study.perplexity:perplexity"
+"""how a worker process finds it"""
 TRAINED, OTHER = "perplexity of answers as trained", "perplexity of answers in other words"
 
 

@@ -1,0 +1,49 @@
+"""lima-village-study: the paper's findings tried on the embedded model of lima-village, with controls, baselines and one report.
+
+Everything goes through public hooks. Importing this module is cheap; torch and the rest load when something is used.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from lima import LimaError, hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+
+@hookimpl
+def register_commands(cli: "click.Group") -> None:
+    from lima_village_study.commands import study
+
+    # lima-village comes first: plugins are loaded in the order of their distributions' names.
+    village: Any = cli.commands.get("village")
+    if village is None:
+        raise LimaError(
+            "`lima village study` belongs to `lima village`, which is not there. Install lima-village, or name it in "
+            "LIMA_LOAD_PLUGINS as well"
+        )
+    village.add_command(study)
+
+
+@hookimpl
+def register_sources(register: Callable[[str, Any], None]) -> None:
+    from lima_village_study.sources import Forms, Unrelated
+
+    register("village-forms", Forms())
+    register("village-unrelated", Unrelated())
+
+
+@hookimpl
+def register_models(register: Callable[[str, Any], None]) -> None:
+    from lima_village_study.in_context import InContext
+
+    register("village-in-context", InContext())
+
+
+@hookimpl
+def register_evaluations(register: Callable[[str, Any], None]) -> None:
+    from lima_village_study.prompts import EVALUATIONS
+
+    for evaluation in EVALUATIONS:
+        register(evaluation.name, evaluation)

@@ -1,0 +1,113 @@
+"""`lima village study`: what a person types, and what they see. Everything heavy loads inside the command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lima.cli.show import database_option, json_option, print_json, print_rows
+from lima.errors import LimaError
+
+
+@click.command()
+@click.argument("arms", nargs=-1, metavar="[ARM]…")
+@click.option(
+    "--resume",
+    "resumed",
+    is_flag=False,
+    flag_value="newest",
+    metavar="[STUDY]",
+    help="Go on with a study that was interrupted: the newest, or the one of this id",
+)
+@click.option("--list", "listing", is_flag=True, help="List the arms; run nothing")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="HTML file to write  [default: beside the database]",
+)
+@database_option
+@json_option
+@click.pass_context
+def study(
+    ctx: click.Context,
+    arms: tuple[str, ...],
+    resumed: str | None,
+    listing: bool,
+    report: Path | None,
+    database: str | None,
+    as_json: bool,
+) -> None:
+    """The paper's studies on the embedded model, with one report: ours beside the paper's
+
+    Runs every arm, or only those that are named, in two processes side by side. With --resume only what is missing runs.
+    """
+    from lima.store import Store, default_path
+    from lima_village.bars import run_with_bars
+    from lima_village.base_model import verified
+    from lima_village_study.arms import chosen
+    from lima_village_study.study import Study
+
+    wanted = chosen(arms)
+    if listing:
+        _list_arms(wanted, as_json)
+        return
+    started = time.monotonic()
+    verified()
+    path = Path(database).resolve() if database else default_path()
+    if resumed and not path.is_file():
+        raise LimaError(f"There is no database {path}, so no study to resume. Begin one with: lima village study")
+    work = Study.resumed(path, resumed, arms) if resumed else Study.new(path, wanted)
+    try:
+        run_with_bars(work)
+    except KeyboardInterrupt:
+        with Store(path) as store:
+            click.echo(
+                f"Interrupted. {work.kept(store)} Go on with `lima village study --resume {work.id} -d {path}`.",
+                err=True,
+            )
+        ctx.exit(130)
+    _tell_findings(work, report or path.parent / f"{work.id}.html", time.monotonic() - started, as_json)
+
+
+def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
+    rows = [
+        {
+            "arm": arm.name,
+            "what": arm.text,
+            "trained_on": ", ".join(arm.sources) or "nothing",
+            "changes": ", ".join(f"{key}={value}" for key, value in arm.changes.items()),
+            "seeds": arm.seeds,
+        }
+        for arm in arms
+    ]
+    print_rows(rows, as_json, "No arm.")
+
+
+def _tell_findings(work: Any, report: Path, seconds: float, as_json: bool) -> None:
+    """Write the page, and print each finding with its sentence"""
+    from lima.store import Store
+    from lima_village_study.findings import as_dict, findings
+    from lima_village_study.study_page import write_page
+
+    with Store(work.database) as store:
+        found = findings(store, work)
+        page = write_page(store, work, found, report)
+        kept = work.kept(store)
+    if as_json:
+        print_json(
+            {
+                "study": work.id,
+                "findings": [as_dict(finding) for finding in found],
+                "database": str(work.database),
+                "report": str(page),
+                "seconds": round(seconds, 1),
+            }
+        )
+        return
+    for finding in found:
+        click.echo(f"{finding.title}\n  {finding.sentence}\n")
+    click.echo(f"{kept}\n{seconds:.0f} s.\nReport:   {page}\nDatabase: {work.database}\nModels:   {work.folder}")
