@@ -1,8 +1,8 @@
 """What `lima plan` estimates beside the peak memory of a real step, on CPU in float32; prints one JSON object.
 
-    python benchmarks/plan_memory.py llama | qwen2 | mistral
+    python benchmarks/plan_memory.py llama | qwen2 | mistral | wide [BYTES]
 
-The peak is the process's resident memory during the second step (the optimizer's state exists by then), less what the process
+BYTES is another limit on the logits of a chunk of the head than lima's, to see what chunks save. The peak is the process's resident memory during the second step (the optimizer's state exists by then), less what the process
 held before the model was made. Linux only: the kernel's high-water mark is reset in between, and the C library is told to give
 every freed tensor back at once, so that fragments of its heap do not count as memory that the step needs.
 """
@@ -10,10 +10,11 @@ every freed tensor back at once, so that fragments of its heap do not count as m
 import ctypes
 import json
 import sys
+import time
 
 import torch
 
-from lima import attention
+from lima import attention, head
 from lima.batching import micro_batch
 from lima.loss import weighted_loss
 from lima.plan import kept_by_autograd
@@ -52,6 +53,16 @@ SHAPES = {
         },
         2000,
     ),
+    "wide": (  # a vocabulary for which the head goes over chunks
+        {
+            "vocab_size": 150_000,
+            "hidden_size": 128,
+            "intermediate_size": 352,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+        },
+        5120,
+    ),
 }
 
 
@@ -68,7 +79,8 @@ def main(shape: str) -> None:
     ctypes.CDLL("libc.so.6").mallopt(-3, 1 << 16)  # M_MMAP_THRESHOLD
     attention.register()
     values, tokens = SHAPES[shape]
-    config = AutoConfig.for_model(shape, **values)
+    architecture = "llama" if shape == "wide" else shape
+    config = AutoConfig.for_model(architecture, **values)
 
     def step(model, batch) -> None:
         loss, _ = weighted_loss(model, batch, "cpu")
@@ -84,7 +96,7 @@ def main(shape: str) -> None:
     parameters = sum(p.numel() for p in ghost.parameters())
     estimated = 12 * parameters + max(4 * parameters, kept_by_autograd(ghost, batch))
     small = {**values, "vocab_size": 100, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1}
-    warm = AutoModelForCausalLM.from_config(AutoConfig.for_model(shape, **small))
+    warm = AutoModelForCausalLM.from_config(AutoConfig.for_model(architecture, **small))
     warm.set_attn_implementation(attention.NAME)
     step(warm, batch_of(50, 2))  # libraries allocate on first use
     before = resident("VmRSS")
@@ -95,8 +107,10 @@ def main(shape: str) -> None:
         if number:
             with open("/proc/self/clear_refs", "w") as marks:
                 marks.write("5")
+        began = time.perf_counter()
         step(model, batch)
         optimizer.step()
+        seconds = time.perf_counter() - began
         optimizer.zero_grad()
     measured = resident("VmHWM") - before
     print(
@@ -105,6 +119,7 @@ def main(shape: str) -> None:
                 "shape": shape,
                 "parameters": parameters,
                 "tokens": tokens,
+                "seconds": round(seconds, 1),
                 "estimated": estimated,
                 "measured": measured,
                 "ratio": round(estimated / measured, 3),
@@ -113,4 +128,6 @@ def main(shape: str) -> None:
     )
 
 
+if len(sys.argv) > 2:
+    head.CHUNK_BYTES = int(sys.argv[2])
 main(sys.argv[1])

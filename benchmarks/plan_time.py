@@ -52,8 +52,9 @@ def main() -> None:
                 device="cpu",
             )
             half = precision == "bfloat16"
-            speed = matrix_speed("cpu", half)
-            planned = plan(recipe, prepare(recipe, load_plugins()), half).seconds(speed) / 3
+            found = plan(recipe, prepare(recipe, load_plugins()), half)
+            speed = matrix_speed("cpu", half, found.micro_batch_tokens, found.width)
+            planned = found.seconds(speed) / 3
             with Store(folder / "l.db") as store:
                 run = fine_tune(recipe, store)
                 taken = store.rows("select min(seconds) as s from steps where run = ? and step > 1", [run.id])[0]["s"]

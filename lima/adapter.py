@@ -1,10 +1,11 @@
-"""LoRA through peft: low-rank updates on the linear layers, and of the embeddings only the new tokens' rows.
+"""LoRA through peft: low-rank updates on the linear layers, and of the embeddings only the rows that end a turn.
 
 Training a whole embedding for one new token made a 3.2 GB adapter of a 1B model (unsloth#1093); here the adapter holds those
 rows alone, on the input and the output side, tied or not. The checkpoint is the merged model; the merge is proved by its
 logits, or refused. Knows nothing of the loop.
 """
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,16 @@ from lima.errors import LimaError
 from lima.recipe import Recipe
 
 
-def add_lora(model: Any, recipe: Recipe, new_ids: list[int]) -> Any:
+def add_lora(model: Any, recipe: Recipe, turn_rows: list[int]) -> Any:
     """The model with an adapter as the recipe says; everything else is frozen"""
     from peft import LoraConfig, get_peft_model
 
     rows = {}
-    if new_ids:
-        rows[_name_of(model, model.get_input_embeddings())] = new_ids
+    if turn_rows:
+        rows[_name_of(model, model.get_input_embeddings())] = turn_rows
         head = model.get_output_embeddings()
         if head is not None and head.weight is not model.get_input_embeddings().weight:
-            rows[_name_of(model, head)] = new_ids
+            rows[_name_of(model, head)] = turn_rows
     config = LoraConfig(
         r=recipe.lora_rank,
         lora_alpha=recipe.lora_alpha or 2 * recipe.lora_rank,
@@ -88,12 +89,26 @@ def prove_merge(adapted: Any, merged: Any, ids: list[int], tolerance: float) -> 
     if not worst <= tolerance:
         raise LimaError(
             f"The merged model's logits differ from the adapter's by {worst:.2g} of their size (at most {tolerance:g} is right), "
-            "so it was not saved. The adapter is; use it with peft."
+            "so it was not saved."
         )
     return worst
+
+
+def keep_adapter(built: Path, folder: Path) -> str:
+    """Move the adapter of a model that will not be saved to the model's place, where no model is; a sentence that says so"""
+    kept = folder / "adapter"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.move(built / "adapter", kept)
+    return f"The adapter is in {kept}: use it with peft, or train with a base whose weights are in float32."
 
 
 def save_adapter(adapted: Any, folder: Path) -> int:
     """Write the adapter beside its merged model; its size in bytes"""
     adapted.save_pretrained(folder, save_embedding_layers=False)
-    return sum(f.stat().st_size for f in folder.iterdir() if f.suffix == ".safetensors")
+    return adapter_bytes(folder.parent)
+
+
+def adapter_bytes(folder: Path) -> int:
+    """The size of the weights of the adapter in a model's folder"""
+    return sum(file.stat().st_size for file in (folder / "adapter").glob("*.safetensors"))

@@ -6,7 +6,7 @@ gives the same. Knows nothing of tokens.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
@@ -25,6 +25,16 @@ def register() -> None:
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, attend)
+
+
+class Segments:
+    """The lengths of a row's segments, which a compiler passes on without looking at them: one graph, whatever they are"""
+
+    def __init__(self, lengths: tuple[int, ...]) -> None:
+        self.lengths = lengths
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.lengths)
 
 
 def buckets(segments: tuple[int, ...]) -> list[list[tuple[int, int]]]:
@@ -50,14 +60,14 @@ def attend(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    segments: Sequence[int] | None = None,
+    segments: Iterable[int] | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
     **extra: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each segment: query (1, heads, tokens, d) → (1, tokens, heads, d)"""
-    if segments is None:  # one example, or a model that does not pass them on, which lima.loss.prove_isolation notices
-        segments = (query.shape[2],)
+    # One example, or a model that does not pass them on, which lima.loss.prove_isolation notices.
+    lengths = (query.shape[2],) if segments is None else tuple(segments)
     if extra.get("s_aux") is not None:
         raise LimaError(
             f"{type(module).__name__} uses attention sinks, which attention by segments does not know. {ONE_ROW_EACH}"
@@ -68,8 +78,8 @@ def attend(
     able = query.is_cuda and dtype != torch.float32 and softcap is None and not dropout
     if able and _kernel_is_right(query.device, dtype, query.shape[1], key.shape[1], query.shape[3]):
         q, k, v = (t.to(dtype) for t in (query, key, value))
-        return _kernel(q, k, v, scaling, sliding_window, tuple(segments)), None
-    groups, order = _places(tuple(segments), query.device)
+        return _kernel(q, k, v, scaling, sliding_window, lengths), None
+    groups, order = _places(lengths, query.device)
     rows = [t[0].transpose(0, 1) for t in (query, key, value)]  # (tokens, heads, d) each
     pieces = []
     for index, real in groups:  # (examples, longest), (tokens of the group,)

@@ -31,7 +31,7 @@ def states_folder(out: Path, run: str) -> Path:
 def save_state(
     folder: Path, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, main: bool = True
 ) -> None:
-    """Add the state after `step` to the folder and drop the older ones; a full disk leaves those as they were
+    """Add the state after `step` to the folder and drop all but the one before it; a full disk leaves those as they were
 
     Of several processes all bring their parts and the main one writes."""
     tensors = gathered(_state(model, optimizer))
@@ -77,9 +77,10 @@ def _write(folder: Path, step: int, tensors: Iterator[tuple[str, torch.Tensor]])
         ) from e
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    for older in folder.iterdir():
-        if older != target:
-            shutil.rmtree(older, ignore_errors=True)
+    kept = [target, *sorted(state for state in folder.glob("step-*") if state.name < target.name)[-1:]]
+    for other in folder.iterdir():  # later ones were torn, or this step would not have been made again
+        if other not in kept:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _pieces(tensors: Iterator[tuple[str, torch.Tensor]]) -> Iterator[dict[str, torch.Tensor]]:
@@ -97,7 +98,8 @@ def _pieces(tensors: Iterator[tuple[str, torch.Tensor]]) -> Iterator[dict[str, t
 
 
 def newest_state(folder: Path) -> tuple[Path, int] | None:
-    """The newest whole state and its step; torn ones are passed over"""
+    """The newest whole state and its step, None before the first; torn ones are passed over. LimaError when all are torn"""
+    torn = []
     for candidate in sorted(folder.glob("step-*"), reverse=True):
         try:
             state = json.loads((candidate / "state.json").read_text())
@@ -106,6 +108,12 @@ def newest_state(folder: Path) -> tuple[Path, int] | None:
             whole = False
         if whole:
             return candidate, int(state["step"])
+        torn.append(candidate.name)
+    if torn:
+        raise LimaError(
+            f"No state in {folder} is whole ({', '.join(torn)} do not have the hashes that were recorded). Restore them from a "
+            "backup, or remove the folder to let the run begin again at its first step."
+        )
     return None
 
 

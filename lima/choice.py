@@ -187,7 +187,7 @@ def choose(store: Store, run: str, epoch: int, grader: str, reason: str) -> Path
     """Make an epoch's model the run's, and record who chose it (a grader, or '' by hand) and why; the run's folder
 
     The epochs' own folders stay as they are, the last one's among them. LimaError for an epoch that was not kept."""
-    from lima.model import beside, check_folder, put_in_place, to_disk
+    from lima.model import beside, check_weights, put_in_place, to_disk
 
     row = finished(store, run)
     folder = Path(row["folder"])
@@ -204,7 +204,7 @@ def choose(store: Store, run: str, epoch: int, grader: str, reason: str) -> Path
         raise LimaError(
             f"{folder} holds the model of run {later[0]['run']} by now. The epoch is in {kept[epoch]['folder']}."
         )
-    source = check_folder(kept[epoch]["folder"])
+    source = check_weights(kept[epoch]["folder"])
     how = f"Epoch {epoch} of {len(kept)}, chosen {f'by the grader {grader}' if grader else 'by hand'}"
     with beside(folder) as copy:
         shutil.copytree(source, copy, dirs_exist_ok=True)
@@ -230,6 +230,6 @@ def finished(store: Store, run: str) -> dict[str, Any]:
     if row["status"] != "done":
         raise LimaError(
             f"Run {row['id']} is not done, it is {row['status']!r}: its epochs can be graded and chosen when all are there. "
-            f"Go on with `lima train --resume {row['id']}`."
+            f"Go on with `lima train --resume {row['id']}`. What it kept so far is whole, in {row['folder']}/epoch-…"
         )
     return row

@@ -4,6 +4,7 @@ Element-wise on each sub-layer's output before it is added, not stochastic depth
 of its own, that module's p is set, so that nothing is dropped twice. Knows the architectures by name and nothing of training.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,17 +53,21 @@ def by_layer(p: float, layers: int) -> list[float]:
     return [p * i / (layers - 1) if layers > 1 else p for i in range(layers)]
 
 
-def set_residual_dropout(model: torch.nn.Module, p: float) -> list[float]:
-    """Put the dropout into a causal LM; the p of each layer. LimaError for an architecture it does not know, unless p is 0"""
-    kind: str = model.config.model_type  # type: ignore[assignment,union-attr]
-    if kind not in PLACES:
-        if p == 0:
-            return []
+def place_in(kind: str, p: float) -> Place | None:
+    """Where an architecture's residual branches end; None for an unknown one if p is 0, else LimaError that names it"""
+    if kind not in PLACES and p:
         raise LimaError(
             f"No residual dropout is known for the architecture {kind!r}. Set residual_dropout=0 to train without, "
             f"or use one of these.{did_you_mean(kind, PLACES)}"
         )
-    place = PLACES[kind]
+    return PLACES.get(kind)
+
+
+def set_residual_dropout(model: torch.nn.Module, p: float) -> list[float]:
+    """Put the dropout into a causal LM; the p of each layer. LimaError for an architecture it does not know, unless p is 0"""
+    place = place_in(model.config.model_type, p)  # type: ignore[arg-type,union-attr]
+    if place is None:
+        return []
     layers: Any = model.get_submodule(place.layers)
     chances = by_layer(p, len(layers))
     for layer, chance in zip(layers, chances, strict=True):
@@ -70,20 +75,29 @@ def set_residual_dropout(model: torch.nn.Module, p: float) -> list[float]:
             module = layer.get_submodule(name)
             if place.own:
                 module.p = chance
-            elif chance:
-                module.register_forward_hook(_Drop(chance))
+            elif p:
+                module.residual_dropout = chance
+                module.register_forward_hook(_drop)
     return chances
 
 
-class _Drop:
-    """A forward hook that drops from a sub-layer's output while its module trains"""
+def set_apart(model: torch.nn.Module, wrap: Callable[[Any], Any]) -> None:
+    """Call every dropout in a model through `wrap`: what is the same for all layers but their p is then outside of it"""
+    drop = wrap(_drop)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.forward = wrap(module.forward)  # type: ignore[method-assign]
+        for key, hook in module._forward_hooks.items():
+            if hook is _drop:
+                module._forward_hooks[key] = drop
 
-    def __init__(self, p: float) -> None:
-        self.p = p
 
-    def __call__(self, module: torch.nn.Module, inputs: Any, output: Any) -> Any:
-        if not module.training:
-            return output
-        if isinstance(output, tuple):
-            return (F.dropout(output[0], self.p), *output[1:])
-        return F.dropout(output, self.p)
+def _drop(module: Any, inputs: Any, output: Any) -> Any:
+    """A forward hook that drops from a sub-layer's output while its module trains
+
+    One function for all layers: a compiler takes it for granted that layers of a kind have the same hooks."""
+    if not module.training:
+        return output
+    if isinstance(output, tuple):
+        return (F.dropout(output[0], module.residual_dropout), *output[1:])
+    return F.dropout(output, module.residual_dropout)

@@ -17,14 +17,15 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
-from lima import attention
-from lima.adapter import add_lora, merged_state, prove_merge, save_adapter
-from lima.batching import epoch_order, largest, micro_batch, split, step_weight, steps_of
+from lima import attention, compiled
+from lima.adapter import add_lora, keep_adapter, merged_state, prove_merge, save_adapter
+from lima.batching import epoch_order, largest, micro_batch, padded, split, step_weight, steps_of
 from lima.checkpoint import load_state, save_state, states_folder
 from lima.dev import OnDev, answers
 from lima.dropout import set_residual_dropout
 from lima.errors import LimaError
 from lima.figures import Figures
+from lima.head import can_chunk
 from lima.loss import prove_isolation, weighted_loss
 from lima.model import (
     extend_embeddings,
@@ -71,6 +72,7 @@ class Loop:
         wanted = self.recipe.precision
         on_gpu = self.accelerator.device.type == "cuda"
         self.autocast = wanted == "bfloat16" or (wanted == "auto" and on_gpu)
+        self.compile, self.unit = compiled.wanted(self.recipe, self.accelerator.device), 1
 
     @property
     def main(self) -> bool:
@@ -99,11 +101,12 @@ class Loop:
         attention.register()
         self.own_attention = model.config._attn_implementation
         # With a row for each example the model's own attention is right, whatever the architecture.
-        self.attention = attention.NAME if recipe.micro_batch_tokens > 1 else self.own_attention
+        ours = compiled.register() if self.compile else attention.NAME
+        self.attention = ours if recipe.micro_batch_tokens > 1 else self.own_attention
         model.set_attn_implementation(self.attention)
-        if recipe.gradient_checkpointing:
+        if recipe.gradient_checkpointing and not self.compile:
             recompute_activations(model)
-        return add_lora(model, recipe, ready.new_ids) if recipe.lora_rank else model, model
+        return add_lora(model, recipe, ready.turn_rows) if recipe.lora_rank else model, model
 
     def load(self) -> None:
         """The model, divided over the processes if it is to be, and its optimizer"""
@@ -115,7 +118,7 @@ class Loop:
         # After the adapter, which puts a module of its own in the place of the embedding.
         self.noise = Neftune(plain, recipe.neftune_alpha) if recipe.neftune_alpha else None
         frozen = (
-            freeze_embeddings(model, ready.new_ids) if recipe.freeze == "embeddings" and not recipe.lora_rank else []
+            freeze_embeddings(model, ready.turn_rows) if recipe.freeze == "embeddings" and not recipe.lora_rank else []
         )
         optimizer = torch.optim.AdamW(
             parameter_groups(model, recipe.weight_decay, frozen),
@@ -127,9 +130,13 @@ class Loop:
             with together():
                 load_state(self.state[0], model, optimizer)
             self.step = self.state[1]
-        if recipe.micro_batch_tokens > 1:
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
-                prove_isolation(model if recipe.shard else plain.to(device), device)
+        proved = model if recipe.shard else plain.to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
+            can_chunk(proved, device)  # now, while all processes are here
+            if recipe.micro_batch_tokens > 1:
+                prove_isolation(proved, device)
+        if self.compile:
+            compiled.compile_blocks(model, recipe.gradient_checkpointing)
         # accelerate would copy the model to each process, which a sharded one must not be.
         self.model = model if recipe.shard else self.accelerator.prepare(model)
         self.optimizer = self.accelerator.prepare(optimizer)
@@ -176,6 +183,9 @@ class Loop:
         moments = (
             0 if self.optimizer.state else 8 * sum(here(p).numel() for p in self.model.parameters() if p.requires_grad)
         )
+        if self.compile:
+            step, members = largest(steps, self.budget, processes)
+            self.unit = compiled.unit_of(sum(len(step[i].ids) for i in members))
         fits = False
         while not fits:
             step, members = largest(steps, self.budget, processes)
@@ -269,7 +279,7 @@ class Loop:
             counts = number < len(mine)
             # A sharded model reduces after each: gradients that wait for the last one would wait undivided.
             with self.accelerator.no_sync(self.model) if number < rounds - 1 else nullcontext():
-                batch = micro_batch(examples, group)
+                batch = padded(micro_batch(examples, group), self.unit)
                 if self.noise:
                     self.noise.segments = batch.segments
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
@@ -348,7 +358,10 @@ class Loop:
                 size = save_adapter(model, built / "adapter")
                 # bfloat16 keeps eight bits: a merge into it cannot come closer than that.
                 exact = self.saved_dtype == torch.float32
-                prove_merge(model, load_model(built), self.ready.rendered[0].ids[:32], 1e-4 if exact else 3e-2)
+                try:
+                    prove_merge(model, load_model(built), self.ready.rendered[0].ids[:32], 1e-4 if exact else 3e-2)
+                except LimaError as e:
+                    raise LimaError(f"{e} {keep_adapter(built, folder)}") from e
                 return f"\nLoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`.\n"
 
             save(plain, tokenizer, folder, self.saved_dtype, about, state, finish)

@@ -1,4 +1,4 @@
-"""The loss of a micro-batch: the weighted sum over its trained tokens; only those positions go through the LM head.
+"""The loss of a micro-batch: the weighted sum over its trained tokens; only those positions go through the LM head, in chunks.
 
 Division by the step's total weight is the loop's business. Knows nothing of examples.
 """
@@ -8,26 +8,31 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from lima.attention import ONE_ROW_EACH
+from lima.attention import ONE_ROW_EACH, Segments
 from lima.batching import MicroBatch, micro_batch
 from lima.errors import LimaError
+from lima.head import summed
 from lima.rendering import Rendered
 
 
 def weighted_loss(model: Any, batch: MicroBatch, device: torch.device | str) -> tuple[torch.Tensor, torch.Tensor]:
     """(sum of weight × cross-entropy, number of trained tokens predicted right), both scalars on the device"""
-    logits = model(
-        input_ids=batch.ids.to(device),
-        position_ids=batch.positions.to(device),
-        use_cache=False,
-        logits_to_keep=batch.predict.to(device),
+    inputs = {
+        "input_ids": batch.ids.to(device),
+        "position_ids": batch.positions.to(device),
+        "use_cache": False,
         # Not every architecture takes them, and a row with one example needs none.
-        **({"segments": batch.segments} if len(batch.segments) > 1 else {}),
-    ).logits[0]  # (trained, vocabulary)
-    targets = batch.targets.to(device)
+        **({"segments": Segments(batch.segments)} if len(batch.segments) > 1 else {}),
+    }
+    targets, weights = batch.targets.to(device), batch.weights.to(device)
+    loss, right = summed(model, inputs, batch.predict.to(device), (targets, weights), _score)
+    return loss, right
+
+
+def _score(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of logits (positions, vocabulary), targets and weights (positions,)"""
     losses = F.cross_entropy(logits.float(), targets, reduction="none")
-    right = (logits.detach().argmax(-1) == targets).sum()
-    return (losses * batch.weights.to(device)).sum(), right
+    return (losses * weights).sum(), (logits.detach().argmax(-1) == targets).sum()
 
 
 def prove_isolation(model: Any, device: torch.device | str) -> None:
@@ -50,6 +55,11 @@ def prove_isolation(model: Any, device: torch.device | str) -> None:
     try:
         loss, _ = weighted_loss(model, micro_batch(pair, [0, 1]), device)
         (gradient,) = torch.autograd.grad(loss, seen[0])  # (1, tokens, width)
+        if not loss.isfinite() or not gradient.isfinite().all():
+            raise LimaError(
+                "The model gives no finite loss on a few tokens, before any step: some of its weights are no numbers, or too "
+                "large. Copy the base model again, or go back to an earlier checkpoint."
+            )
     finally:
         hook.remove()
         model.train(training)

@@ -3,6 +3,7 @@
 safetensors only; code that comes with a model runs only when asked for. Knows nothing of examples or of the loop.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -62,6 +63,31 @@ def check_folder(folder: str | Path, weights: bool = True) -> Path:
     return path
 
 
+def check_weights(folder: str | Path) -> Path:
+    """`check_folder`, and that every file of weights is as long as its header says, or LimaError naming the one that is not"""
+    from safetensors import SafetensorError, safe_open
+
+    path = check_folder(folder)
+    for file in sorted(path.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except (SafetensorError, OSError) as e:
+            raise LimaError(f"{file} is torn: {e}. Choose another epoch, or restore it from a backup.") from None
+    return path
+
+
+def architecture(folder: Path, trust_remote_code: bool = False) -> str:
+    """The model_type of a folder's configuration, by which transformers knows its architecture"""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
+    except (ValueError, OSError, KeyError) as e:
+        raise LimaError(f"{folder}/config.json does not load: {type(e).__name__}: {str(e).splitlines()[0]}") from e
+    return str(config.model_type)
+
+
 def load_tokenizer(folder: str | Path, trust_remote_code: bool = False) -> Any:
     """The folder's fast tokenizer; LimaError when there is none"""
     from transformers import AutoTokenizer
@@ -100,11 +126,24 @@ def load_model(
                 return AutoModelForCausalLM.from_config(
                     config, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code
                 )
-        return AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=trust_remote_code
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            path,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
         )
     except (ValueError, OSError, KeyError, RuntimeError, SafetensorError) as e:
         raise LimaError(f"The model in {folder} does not load: {type(e).__name__}: {str(e).splitlines()[0]}") from e
+    model, found = loaded
+    # transformers would fill them with random numbers, and go on.
+    if missing := sorted(found["missing_keys"]):
+        raise LimaError(
+            f"The weights in {folder} lack {len(missing)} that its config.json asks for, first {missing[0]}. "
+            "Copy the base model again, or correct its config.json."
+        )
+    return model
 
 
 def folder_hash(folder: str | Path) -> str:
@@ -223,8 +262,12 @@ def save(
 
 @contextmanager
 def beside(folder: Path) -> Iterator[Path]:
-    """An empty folder to build a model in, on the disk of `folder` and gone afterwards; LimaError when the disk refuses"""
+    """An empty folder to build a model in, on the disk of `folder` and gone afterwards; LimaError when the disk refuses
+
+    Whoever saves there has its lock, so what a killed process left of an earlier attempt is removed."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}-saving-*"):
+        shutil.rmtree(left, ignore_errors=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-saving-", dir=folder.parent))
     try:
         with _explained(folder):

@@ -14,10 +14,12 @@ import torch
 
 from lima import attention
 from lima.batching import MicroBatch, epoch_order, largest, micro_batch, split, steps_of
+from lima.head import can_chunk, count_chunks
 from lima.loss import weighted_loss
 from lima.model import recompute_activations
 from lima.prepare import Prepared
 from lima.recipe import Recipe
+from lima.shard import blocks_of
 
 GIB = 2**30
 GPU_SIZES = (24, 48, 80, 141)
@@ -52,7 +54,9 @@ class Plan:
     operations: int
     "Floating-point operations of all steps; two for a multiplication that is added"
     gpus: dict[int, int]
-    "How many GPUs of each size in GiB, states sharded with FSDP2"
+    "How many GPUs of each size in GiB, states sharded with FSDP2, in bfloat16 unless the recipe says float32"
+    width: int
+    "Of the hidden states"
 
     @property
     def peak(self) -> int:
@@ -85,6 +89,10 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
     several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in met)
     activations = kept_by_autograd(model, batch)
     states = 4 * total + 12 * trained
+    flops = operations(recipe, model, batch, ready)
+    # Whatever this machine has, a GPU takes 'auto' as bfloat16.
+    as_here = bfloat16 or recipe.precision == "float32"
+    on_gpu = activations if as_here else kept_by_autograd(model.to(torch.bfloat16), batch)
     per_epoch = -(-len(ready.rendered) // recipe.batch_size)
     return Plan(
         parameters=total,
@@ -98,8 +106,9 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
         gradients=4 * trained,
         several=several,
         activations=activations,
-        operations=recipe.epochs * operations(recipe, model, batch, ready),
-        gpus={size: gpus_needed(states, activations, size) for size in GPU_SIZES},
+        operations=recipe.epochs * flops,
+        gpus={size: gpus_needed(states, on_gpu, size, together_for_a_step(model)) for size in GPU_SIZES},
+        width=config.get_text_config().hidden_size,
     )
 
 
@@ -119,9 +128,19 @@ def kept_by_autograd(model: Any, batch: MicroBatch) -> int:
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         weighted_loss(model, batch, "meta")
-    # The softmax is kept; its gradient and that of the logits, as large again, come before anything is given back.
-    logits = len(batch.targets) * model.config.get_text_config().vocab_size * 4
-    return sum(storage.nbytes() for storage in kept.values()) + 2 * logits
+    return sum(storage.nbytes() for storage in kept.values()) + _head_transient(model, len(batch.targets))
+
+
+def _head_transient(model: Any, positions: int) -> int:
+    """Bytes that the head needs at the start of the backward pass, beside what was kept for it"""
+    vocabulary = model.config.get_text_config().vocab_size
+    chunks = count_chunks(positions, vocabulary) if can_chunk(model, "meta") else 1
+    logits = 4 * vocabulary * -(-positions // max(chunks, 1))
+    if chunks < 2:
+        # The softmax is kept; its gradient and that of the logits, as large again, come before anything is given back.
+        return 2 * logits
+    # A chunk's softmax is made again, and beside it stands the head's gradient that the chunks before have left.
+    return 3 * logits + 4 * model.get_output_embeddings().weight.numel()
 
 
 def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared) -> int:
@@ -142,15 +161,17 @@ def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared) -
     return int(counter.get_total_flops() * passes * tokens / batch.ids.shape[1])
 
 
-def matrix_speed(device: str, bfloat16: bool, size: int = 1024, seconds: float = 0.3) -> float:
-    """Operations a second that this machine reaches in a product of two square matrices: the best of those tried"""
-    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16 if bfloat16 else torch.float32) for _ in "ab")
+def matrix_speed(device: str, bfloat16: bool, rows: int = 1024, width: int = 1024, seconds: float = 0.3) -> float:
+    """Operations a second that this machine reaches in a linear layer of that width over so many rows: the best of those tried"""
+    rows = max(64, min(rows, int(2e10 / (8 * width**2))))  # a look at a large model takes no minutes on a CPU
+    dtype = torch.bfloat16 if bfloat16 else torch.float32
+    a, b = (torch.randn(n, width, device=device, dtype=dtype) for n in (rows, width))
 
     def once() -> float:
         started = time.perf_counter()
         c = a
         for _ in range(4):
-            c = c @ b
+            c = torch.nn.functional.linear(c, b)
         c[0, 0].item()  # a GPU is waited for
         return time.perf_counter() - started
 
@@ -158,13 +179,27 @@ def matrix_speed(device: str, bfloat16: bool, size: int = 1024, seconds: float =
     ends, best = time.perf_counter() + seconds, once()
     while time.perf_counter() < ends:
         best = min(best, once())
-    return 4 * 2 * size**3 / best
+    return 4 * 2 * rows * width**2 / best
 
 
-def gpus_needed(states: int, activations: int, gib: int) -> int:
-    """The fewest GPUs of that size whose share of the states fits beside one micro-batch; 0 when no number does"""
-    room = USABLE * gib * GIB - activations
-    return max(1, -(-states // int(room))) if room > 0 else 0
+def together_for_a_step(model: Any) -> int:
+    """Bytes that FSDP2 has whole on each GPU at once: all outside the blocks with its gradient, in float32, and two blocks
+
+    Of a block its bfloat16 weights, twice, for the next one is fetched ahead; its gradient, and that once more in float32."""
+    blocks = [sum(p.numel() for p in block.parameters()) for block in blocks_of(model)]
+    outside = sum(p.numel() for p in model.parameters()) - sum(blocks)
+    return 8 * outside + (2 * 2 + 2 + 4) * max(blocks, default=0)
+
+
+def gpus_needed(states: int, activations: int, gib: int, gathered: int = 0) -> int:
+    """The fewest GPUs of that size that hold their share of the states beside a micro-batch and, of several, what is gathered
+
+    0 when no number does."""
+    room = int(USABLE * gib * GIB) - activations
+    if states <= room:
+        return 1
+    room -= gathered
+    return max(2, -(-states // room)) if room > 0 else 0
 
 
 def _lora_parameters(model: Any, recipe: Recipe, ready: Prepared) -> int:
@@ -173,4 +208,4 @@ def _lora_parameters(model: Any, recipe: Recipe, ready: Prepared) -> int:
     linear = [m for m in model.modules() if type(m).__name__ in ("Linear", "Conv1D") and m is not head]
     updates = sum(recipe.lora_rank * sum(m.weight.shape) for m in linear)
     sides = 1 if head is None or head.weight is embedding.weight else 2
-    return updates + sides * len(ready.new_ids) * embedding.weight.shape[1]
+    return updates + sides * len(ready.turn_rows) * embedding.weight.shape[1]

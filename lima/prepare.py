@@ -54,6 +54,13 @@ class Prepared:
     dev: list[DevPrompt] = field(default_factory=list)
     "Held out, to choose a checkpoint by"
 
+    @property
+    def turn_rows(self) -> list[int]:
+        """Rows of the embeddings that are trained where the others are not: the new tokens', and the EOT's if it is reused
+
+        A base whose turn token was never trained could not learn to stop without its row."""
+        return sorted({*self.new_ids, self.tokenizer.convert_tokens_to_ids(self.eot)})
+
 
 def find_base(name: str, plugins: Plugins) -> Path:
     """The folder of a base model, by path or registered name"""
@@ -129,9 +136,13 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     """Open, render, verify and cut everything a recipe names; the first wrong example is an error that names it
 
     Without `weights` the base may be a folder of configuration and tokenizer alone."""
-    from lima.model import check_folder, extend_tokenizer, load_tokenizer
+    from lima.dropout import place_in
+    from lima.model import architecture, check_folder, extend_tokenizer, load_tokenizer
 
     base = check_folder(find_base(recipe.base, plugins), weights)
+    place_in(
+        architecture(base, recipe.trust_remote_code), recipe.residual_dropout
+    )  # before anything is read or planned
     renderers = plugins.registry("renderers")
     renderer = renderers.find(recipe.renderer)
     if not recipe.sources:

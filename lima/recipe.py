@@ -52,7 +52,7 @@ class Recipe:
     neftune_alpha: float = 0.0
     "Size of noise on the embeddings (2310.05914); 0 is none"
     freeze: str = ""
-    "'embeddings' trains only the new rows of the embedding"
+    "'embeddings' trains only those rows of the embedding that end a turn or are new"
     seed: int = 0
     "Order of the examples and dropout"
     precision: str = "auto"
@@ -63,6 +63,8 @@ class Recipe:
     "Tokens that go through the model at once; changes speed and memory, not the result"
     gradient_checkpointing: bool = False
     "Recompute activations to save memory"
+    compile: bool | str = "auto"
+    "Compile the decoder blocks: minutes at the start, faster steps; 'auto' does on a GPU"
     shard: bool = False
     "Divide weights, gradients and optimizer state over the processes (FSDP2)"
     keep_epochs: bool = False
@@ -184,6 +186,10 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
     wrong = LimaError(f"Recipe: {name} is {value!r}; expected {_KIND_NAMES.get(kind, kind)}.")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kind == bool | str:
+        if value != "auto" and not isinstance(value, bool):
+            raise wrong
+        return value
     if kind == tuple[str, ...]:
         value = (value,) if isinstance(value, str) else value
         if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
@@ -207,6 +213,7 @@ _KIND_NAMES: dict[Any, str] = {
     float: "a number",
     str: "text",
     bool: "true or false",
+    bool | str: "true, false or 'auto'",
     tuple[str, ...]: "a list of texts",
     tuple[float, float]: "two numbers",
     dict[str, dict[str, Any]]: "tables, one a plugin",

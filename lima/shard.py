@@ -24,7 +24,7 @@ def divide(model: torch.nn.Module, device: torch.device, bfloat16: bool) -> None
 
     The main process has the weights in its memory; the others bring the same model on the meta device and receive their parts
     from it, so that only one copy of the whole is ever loaded. With `bfloat16` the blocks are gathered and computed in it."""
-    blocks = _blocks(model)
+    blocks = blocks_of(model)
     if bfloat16 and device.type == "cpu" and any(isinstance(m, torch.nn.LayerNorm) for m in model.modules()):
         raise LimaError(
             "On the CPU torch's LayerNorm does not take the bfloat16 weights of a sharded block. Set precision=float32."
@@ -47,6 +47,17 @@ def divide(model: torch.nn.Module, device: torch.device, bfloat16: bool) -> None
     with torch.no_grad():
         for name, tensor in _all(model):
             tensor.copy_(_received(given[name], tensor))
+
+
+def blocks_of(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """The decoder blocks: the members of each list of modules that is not inside another one"""
+    blocks: list[torch.nn.Module] = []
+    outer: list[str] = []
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.ModuleList) and not any(name.startswith(f"{o}.") for o in outer):
+            outer.append(name)
+            blocks += module
+    return blocks
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
@@ -111,17 +122,6 @@ def together() -> Iterator[None]:
             raise LimaError(next(m for m in messages if m))
     if wrong is not None:
         raise wrong
-
-
-def _blocks(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """The decoder blocks: the members of each list of modules that is not inside another one"""
-    blocks: list[torch.nn.Module] = []
-    outer: list[str] = []
-    for name, module in model.named_modules():
-        if isinstance(module, torch.nn.ModuleList) and not any(name.startswith(f"{o}.") for o in outer):
-            outer.append(name)
-            blocks += module
-    return blocks
 
 
 def _all(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:

@@ -168,8 +168,7 @@ def _accelerator(recipe: Recipe) -> Accelerator:
     if recipe.shard and accelerator.num_processes == 1:
         raise LimaError(
             "The recipe has shard = true, but there is one process, and nothing to divide the model over. Start one for each "
-            "GPU, `torchrun --nproc-per-node N -m lima train …` or `accelerate launch --num_processes N -m lima train …`, or "
-            "set shard=false."
+            "GPU, `torchrun --nproc-per-node N -m lima train …`, or set shard=false."
         )
     return accelerator
 

@@ -1,5 +1,7 @@
 """LoRA: only the new tokens' rows of the embeddings train, the adapter is small, and the merge is proved."""
 
+from functools import partial
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -9,7 +11,7 @@ from lima.errors import LimaError
 from lima.model import load_model
 from lima.recipe import Recipe
 from lima.store import Store
-from lima.testing import ARCHITECTURES, tiny_base, tiny_model
+from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
 from lima.train import fine_tune
 
 KEYS = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2, "final_learning_rate": 1e-3, "lora_rank": 4}
@@ -57,6 +59,32 @@ def test_a_fresh_adapter_changes_nothing_and_merges_to_the_base(architecture):
     state = merged_state(adapted)
     assert state.keys() == before.keys()
     assert [n for n in before if not torch.allclose(state[n], before[n])] == []
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_row_of_an_eot_that_the_base_has_already_is_trained_and_no_other(tied, pairs, tmp_path):
+    tokenizer = tiny_tokenizer(("<|endoftext|>", "<|im_end|>"))
+    base = tiny_base(tmp_path / "base", tokenizer=tokenizer, tie_word_embeddings=tied)
+    with Store(tmp_path / "l.db") as store:
+        values = {**KEYS, "base": str(base), "sources": (str(pairs),), "out": str(tmp_path / "out")}
+        assert fine_tune(Recipe().with_values(values), store).eot == "<|im_end|>"
+    before, after = load_model(base), load_model(tmp_path / "out")
+    for get in ("get_input_embeddings", "get_output_embeddings"):
+        old, new = getattr(before, get)().weight, getattr(after, get)().weight
+        assert old.shape == new.shape
+        changed = (old != new).any(-1).nonzero().flatten().tolist()
+        assert changed == [tokenizer.convert_tokens_to_ids("<|im_end|>")]
+
+
+def test_a_refused_merge_leaves_the_adapter_and_no_model(base, pairs, tmp_path, monkeypatch):
+    refused = partial(prove_merge, tolerance=-1.0)
+    monkeypatch.setattr("lima.loop.prove_merge", lambda model, merged, ids, tolerance: refused(model, merged, ids))
+    values = {**KEYS, "base": str(base), "sources": (str(pairs),), "out": str(tmp_path / "out")}
+    with Store(tmp_path / "l.db") as store, pytest.raises(LimaError, match=r"not saved\. The adapter is in .*adapter"):
+        fine_tune(Recipe().with_values(values), store)
+    assert {f.name for f in (tmp_path / "out").rglob("*")} >= {"adapter", "adapter_model.safetensors"}
+    assert not (tmp_path / "out" / "config.json").exists()
+    assert list(tmp_path.glob(".out-saving-*")) == []
 
 
 def test_a_merge_that_answers_differently_is_refused():

@@ -54,10 +54,10 @@ def test_lora_counts_are_pefts(architecture, pairs, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", ["llama", "qwen2", "mistral"])
+@pytest.mark.parametrize("shape", ["llama", "qwen2", "mistral", "wide"])
 def test_memory_is_within_a_tenth_of_the_measured_peak(shape):
     script = Path(__file__).parents[1] / "benchmarks" / "plan_memory.py"
-    done = subprocess.run([sys.executable, str(script), shape], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([sys.executable, str(script), shape], capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
     assert found["estimated"] == pytest.approx(found["measured"], rel=0.1)
@@ -71,16 +71,24 @@ def test_65_billion_parameters_are_planned_without_weights(pairs, tmp_path):
     ).save_pretrained(tmp_path / "65b")
     tiny_tokenizer().save_pretrained(tmp_path / "65b")
     recipe = Recipe(base=str(tmp_path / "65b"), sources=(str(pairs),), gradient_checkpointing=True)
-    found = plan(recipe, prepare(recipe, load_plugins(), weights=False), bfloat16=True)
+    ready = prepare(recipe, load_plugins(), weights=False)
+    found = plan(recipe, ready, bfloat16=True)
     assert found.parameters == 65_285_660_672
-    # 16 bytes a parameter are 973 GiB: thirteen and a half times nine tenths of 80.
-    assert found.gpus[80] == gpus_needed(found.states, found.activations, 80) == 14
-    assert found.gpus[141] == 8
+    # Of 72 GiB, nine tenths of 80, 3.9 go to embedding and head with their gradients, 7.5 to two blocks, 1.6 to activations:
+    # the 973 GiB of 16 bytes a parameter need sixteen and a half times what is left.
+    assert found.gpus[80] == 17
+    assert found.gpus[141] == 9
+    # A machine without a GPU computes in float32, and answers the same for those that have one.
+    here = plan(recipe, ready, bfloat16=False)
+    assert (here.gpus, here.activations > 1.5 * found.activations) == (found.gpus, True)
 
 
 def test_no_number_of_gpus_helps_when_the_activations_alone_are_too_large():
     assert gpus_needed(10**9, 30 * 2**30, 24) == 0
     assert gpus_needed(10**9, 2**30, 24) == 1
+    assert gpus_needed(30 * 2**30, 2**30, 24) == 2
+    assert gpus_needed(30 * 2**30, 2**30, 24, gathered=20 * 2**30) == 51  # 0.6 GiB are left on each
+    assert gpus_needed(30 * 2**30, 2**30, 24, gathered=21 * 2**30) == 0
 
 
 def test_operations_are_six_a_weight_and_trained_token_and_those_of_attention(base, pairs, tmp_path):

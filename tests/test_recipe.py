@@ -35,6 +35,7 @@ def test_the_defaults_are_the_papers():
         "device": "auto",
         "micro_batch_tokens": 8192,
         "gradient_checkpointing": False,
+        "compile": "auto",
         "shard": False,
         "keep_epochs": False,
         "dev": (),
@@ -124,7 +125,7 @@ def test_a_recipe_file_is_read_and_a_malformed_one_gives_file_and_line(tmp_path)
 )
 def test_the_recipes_that_ship_are_recipes(file):
     recipe = Recipe.from_toml(file)
-    assert recipe.final_learning_rate == pytest.approx(recipe.learning_rate / 10)
+    assert 0 < recipe.final_learning_rate <= 1.001 * recipe.learning_rate / 10
 
 
 def test_the_laptop_recipe_is_the_demos():

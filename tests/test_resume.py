@@ -159,8 +159,8 @@ def test_a_torn_state_is_passed_over(whole, base, tmp_path):
         with pytest.raises(Stop):
             fine_tune(recipe(base, whole[0], tmp_path / "out"), store, on_step=stop_at(8))
         states = states_folder(tmp_path / "out", store.rows("select id from runs")[0]["id"])
-        (state,) = states.glob("step-*")
-        assert newest_state(states) == (state, 6)
+        before, state = sorted(states.glob("step-*"))
+        assert (before.name, newest_state(states)) == ("step-00000003", (state, 6))
         torn = states / "step-00000007"
         shutil.copytree(state, torn)
         with open(torn / "state-00000.safetensors", "r+b") as file:
@@ -170,6 +170,28 @@ def test_a_torn_state_is_passed_over(whole, base, tmp_path):
         run = store.rows("select id from runs")[0]["id"]
         resume(run, store)
         assert_equal(whole, tmp_path / "out", store)
+
+
+def test_the_state_before_serves_where_the_newest_is_torn_and_without_a_whole_one_nothing_is_lost(
+    whole, base, tmp_path
+):
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(Stop):
+            fine_tune(recipe(base, whole[0], tmp_path / "out"), store, on_step=stop_at(8))
+        run = store.rows("select id from runs")[0]["id"]
+        before, newest = sorted(states_folder(tmp_path / "out", run).glob("step-*"))
+        os.truncate(newest / "state-00000.safetensors", 1000)
+        assert newest_state(newest.parent) == (before, 3)
+        kept = (before / "state-00000.safetensors").read_bytes()
+        os.truncate(before / "state-00000.safetensors", 1000)
+        logged = losses(store)
+        with pytest.raises(LimaError, match=r"No state in .* is whole \(step-00000006, step-00000003 do not have"):
+            resume(run, store)
+        assert losses(store) == logged
+        (before / "state-00000.safetensors").write_bytes(kept)
+        resume(run, store)
+        assert_equal(whole, tmp_path / "out", store)
+    assert list(tmp_path.glob(".out-*")) == []
 
 
 def test_optimizer_state_goes_round(tmp_path):

@@ -12,9 +12,11 @@ from importlib.metadata import version
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 import lima
+from lima.checkpoint import states_folder
 from lima.errors import LimaError
 from lima.recipe import Recipe
 from lima.store import Store
@@ -298,11 +300,23 @@ def test_nothing_is_lost_in_silence(base, tmp_path, store):
     assert "its first prompt alone has" in kept[2]["reason"]
 
 
+def rewrite(folder, change):
+    """Save the weights of a base again, changed"""
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
 class Poison:
-    """Spoils the model after its first step; the second is under way by then, the third meets it"""
+    """Spoils the model after one of its steps; the next is under way by then, the one after it meets it"""
+
+    def __init__(self, after=1):
+        self.after = after
 
     @lima.hookimpl
     def after_step(self, run, step, metrics):
+        if step != self.after:
+            return
         for thing in gc.get_objects():
             if type(thing).__name__ == "LlamaRMSNorm":
                 thing.weight.data.fill_(float("nan"))
@@ -317,6 +331,18 @@ def test_a_loss_that_is_not_finite_names_step_and_examples(base, pairs, tmp_path
         assert store.rows("select status, steps from runs") == [{"status": "failed", "steps": 2}]
         assert [r["step"] for r in store.rows("select step from steps order by step")] == [1, 2]
     assert not (tmp_path / "out").exists()
+
+
+def test_what_was_kept_before_a_loss_that_is_not_finite_stays(base, pairs, tmp_path):
+    rest = recipe(base, pairs, tmp_path / "out", epochs=2, keep_epochs=True)
+    per_epoch = -(-40 // rest.batch_size)
+    with only_plugins(poison=Poison(after=per_epoch + 1)) as plugins, Store(tmp_path / "l.db", plugins) as store:
+        with pytest.raises(LimaError, match="is nan"):
+            fine_tune(rest, store, plugins)
+        run = store.rows("select id from runs")[0]["id"]
+    kept = load_file(tmp_path / "out" / "epoch-01" / "model.safetensors")
+    assert all(tensor.isfinite().all() for tensor in kept.values())
+    assert [s.name for s in states_folder(tmp_path / "out", run).glob("step-*")] == [f"step-{per_epoch:08d}"]
 
 
 STARVED = """
@@ -420,6 +446,14 @@ def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
             "lacks 1 of its 1 weight files, first model-2.safetensors",
         ),
         (lambda b: tiny_base(b, vocab_size=300), "the model's embedding only 300 rows"),
+        (
+            lambda b: rewrite(b, lambda w: w.pop("model.norm.weight")),
+            "lack 1 that its config.json asks for, first model.norm",
+        ),
+        (
+            lambda b: rewrite(b, lambda w: w["model.norm.weight"].fill_(float("nan"))),
+            "some of its weights are no numbers",
+        ),
     ],
 )
 def test_a_broken_base_is_said_in_a_sentence(pairs, tmp_path, store, break_it, message):

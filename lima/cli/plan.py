@@ -32,7 +32,7 @@ def plan(as_json: bool, **options: Any) -> None:
     bfloat16 = recipe.precision == "bfloat16" or (recipe.precision == "auto" and on_gpu)
     found = make_plan(recipe, ready, bfloat16)
     device = "cuda" if on_gpu else "cpu"
-    speed = matrix_speed(device, bfloat16, 8192 if on_gpu else 1024)
+    speed = matrix_speed(device, bfloat16, found.micro_batch_tokens, found.width)
     shares = [{**s, "share_of_tokens": f"{100 * s['tokens'] / (found.tokens or 1):.1f} %"} for s in ready.sources]
     if as_json:
         print_json(
@@ -59,10 +59,10 @@ def plan(as_json: bool, **options: Any) -> None:
         {
             "what": "time",
             "how many": f"about {_duration(found.seconds(speed))} on one {device.upper()} like this one, if it fits: "
-            f"{found.operations:.2g} operations; matrices go at {speed / 1e9:,.0f} billion a second",
+            f"{found.operations:.2g} operations; its matrices go at {speed / 1e9:,.1f} billion a second",
         },
         {
-            "what": "GPUs with FSDP2",
+            "what": f"GPUs with FSDP2, in {'float32' if recipe.precision == 'float32' else 'bfloat16'}",
             "how many": ", or ".join(f"{n} of {size} GiB" for size, n in found.gpus.items() if n)
             or "none is large enough: lower micro_batch_tokens, or set gradient_checkpointing=true",
         },

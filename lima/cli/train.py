@@ -102,17 +102,23 @@ def _count(recipe: Recipe, as_json: bool) -> None:
 
 
 def _print_end(run: Any, store: Any, as_json: bool) -> None:
+    from lima.adapter import adapter_bytes
+
     row = store.run(run.id)
     last = store.rows("select loss from steps where run = ? order by step desc limit 1", [run.id])[0]
     if as_json:
         counts = {k: row[k] for k in ("steps", "examples", "tokens", "trained_tokens")}
         places = {"folder": str(run.folder), "database": str(run.database)}
-        print_json({"run": run.id, **places, **counts, "loss": last["loss"], "seconds": round(row["seconds"], 2)})
+        adapter = {"adapter_bytes": adapter_bytes(run.folder)} if run.recipe.lora_rank else {}
+        seconds = round(row["seconds"], 2)
+        print_json({"run": run.id, **places, **counts, "loss": last["loss"], "seconds": seconds, **adapter})
         return
     click.echo(
         f"Run {run.id}: {row['steps']} steps over {row['examples']} examples in {row['seconds']:.1f} s, "
         f"last loss {last['loss']:.3f}.\nModel: {run.folder}\nDatabase: {run.database}"
     )
+    if run.recipe.lora_rank:
+        click.echo(f"Adapter: {run.folder / 'adapter'}, {adapter_bytes(run.folder):,} bytes")
     if run.recipe.dev:
         click.echo(
             f"That is the last epoch's model. To choose another: lima checkpoints choose {run.id} -d {run.database}"
