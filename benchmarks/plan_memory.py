@@ -2,7 +2,9 @@
 
     python benchmarks/plan_memory.py llama | qwen2 | mistral | wide [BYTES]
 
-BYTES is another limit on the logits of a chunk of the head than lima's, to see what chunks save. The peak is the process's resident memory during the second step (the optimizer's state exists by then), less what the process
+BYTES is another limit on the logits of a chunk of the head than lima's, to see what chunks save.
+
+The peak is the process's resident memory during the second step (the optimizer's state exists by then), less what the process
 held before the model was made. Linux only: the kernel's high-water mark is reset in between, and the C library is told to give
 every freed tensor back at once, so that fragments of its heap do not count as memory that the step needs.
 """

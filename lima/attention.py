@@ -1,8 +1,8 @@
 """Attention over one long row of segments, so that a micro-batch needs no padding and examples never see each other.
 
 Registered with transformers under the name "lima_varlen"; the lengths come with each forward call as `segments`. One causal
-call a bucket of similar lengths; on a GPU in half precision torch's own variable-length kernel, once it has shown there that it
-gives the same. Knows nothing of tokens.
+call a segment; on a GPU in half precision torch's own variable-length kernel, once it has shown there that it gives the same.
+Knows nothing of tokens.
 """
 
 import logging
@@ -37,21 +37,6 @@ class Segments:
         return iter(self.lengths)
 
 
-def buckets(segments: tuple[int, ...]) -> list[list[tuple[int, int]]]:
-    """The segments as (start, length), grouped so that padding a group to its longest adds at most a quarter of it"""
-    starts, at = [], 0
-    for n in segments:
-        starts.append((at, n))
-        at += n
-    groups: list[list[tuple[int, int]]] = []
-    for start, n in sorted(starts, key=lambda s: (-s[1], s[0])):
-        if groups and n >= 0.75 * groups[-1][0][1]:
-            groups[-1].append((start, n))
-        else:
-            groups.append([(start, n)])
-    return groups
-
-
 def attend(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -79,18 +64,14 @@ def attend(
     if able and _kernel_is_right(query.device, dtype, query.shape[1], key.shape[1], query.shape[3]):
         q, k, v = (t.to(dtype) for t in (query, key, value))
         return _kernel(q, k, v, scaling, sliding_window, lengths), None
-    groups, order = _places(lengths, query.device)
-    rows = [t[0].transpose(0, 1) for t in (query, key, value)]  # (tokens, heads, d) each
     pieces = []
-    for index, real in groups:  # (examples, longest), (tokens of the group,)
-        q, k, v = (t[index].transpose(1, 2) for t in rows)  # (examples, heads, longest, d)
-        window = sliding_window if sliding_window is not None and sliding_window < index.shape[1] else None
+    for q, k, v in zip(*(tensor.split(lengths, 2) for tensor in (query, key, value)), strict=True):  # (1, heads, n, d)
+        window = sliding_window if sliding_window is not None and sliding_window < q.shape[2] else None
         if softcap is not None or window is not None:
-            o = _explicit(q, k, v, scaling, dropout, window, softcap, repeat)
+            pieces.append(_explicit(q, k, v, scaling, dropout, window, softcap, repeat))
         else:
-            o = _causal(q, k, v, scaling, dropout, repeat)
-        pieces.append(o.transpose(1, 2).flatten(0, 1)[real])  # (tokens of the group, heads, d)
-    return torch.cat(pieces)[order].unsqueeze(0), None
+            pieces.append(_causal(q, k, v, scaling, dropout, repeat))
+    return torch.cat(pieces, 2).transpose(1, 2), None
 
 
 def _kernel(
@@ -130,7 +111,7 @@ def _ends(segments: tuple[int, ...], device: torch.device) -> torch.Tensor:
 
 @lru_cache
 def _kernel_is_right(device: torch.device, dtype: torch.dtype, heads: int, groups: int, width: int) -> bool:
-    """Whether the kernel runs here with heads of this shape, forward and backward, and agrees with attention by buckets
+    """Whether the kernel runs here with heads of this shape, forward and backward, and agrees with attention by segments
 
     Seen and not looked up: which cards, widths and versions it takes is not written down anywhere."""
     segments = (37, 5, 64)
@@ -140,7 +121,7 @@ def _kernel_is_right(device: torch.device, dtype: torch.dtype, heads: int, group
     try:
         with torch.enable_grad(), torch.autocast(device.type, enabled=False):
             ours = _kernel(q, k, v, None, None, segments)
-            # In float32 `attend` goes by buckets, which needs no kernel.
+            # In float32 `attend` goes segment by segment, which needs no kernel.
             exact, _ = attend(torch.nn.Identity(), q.float(), k.float(), v.float(), None, segments=segments)
             pairs = [(ours, exact)]
             pairs += zip(
@@ -155,28 +136,10 @@ def _kernel_is_right(device: torch.device, dtype: torch.dtype, heads: int, group
     return not reason
 
 
-@lru_cache(maxsize=64)
-def _places(
-    segments: tuple[int, ...], device: torch.device
-) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]:
-    """For each bucket where its tokens stand in the row, (examples, longest), and which of those places are real,
-    (tokens,); and the order that brings the buckets' tokens back into the row"""
-    groups, stand = [], []
-    for group in buckets(segments):
-        starts = torch.tensor([s for s, _ in group])[:, None]
-        lengths = torch.tensor([n for _, n in group])[:, None]
-        steps = torch.arange(group[0][1])[None]
-        index = starts + torch.minimum(steps, lengths - 1)
-        real = (steps < lengths).flatten().nonzero()[:, 0]
-        stand.append(index.flatten()[real])
-        groups.append((index.to(device), real.to(device)))
-    return groups, torch.cat(stand).argsort().to(device)
-
-
 def _causal(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scaling: float | None, dropout: float, repeat: int
 ) -> torch.Tensor:
-    """Causal attention of right-padded examples: a causal mask hides the padding, so that no other is needed"""
+    """Causal attention of one segment"""
     if q.device.type == "meta":
         # On the meta device torch would take the path that keeps all scores; no real device does, and plans count what is kept.
         if repeat > 1:

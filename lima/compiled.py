@@ -26,7 +26,7 @@ BACKEND = "inductor"
 
 
 def wanted(recipe: Recipe, device: torch.device) -> bool:
-    """Whether to compile: as the recipe says, 'auto' being on a GPU where that works. LimaError where it was asked for and cannot be"""
+    """Whether to compile, 'auto' being on a GPU where that works; LimaError where it was asked for and cannot be"""
     shared = recipe.micro_batch_tokens > 1
     if recipe.compile == "auto":
         reason = _why_not(device) if shared and device.type == "cuda" else ""
@@ -68,12 +68,11 @@ def compile_blocks(model: torch.nn.Module, recompute: bool) -> None:
 
     # Each size of each kind of block is a graph, and a second one where a row happens to need no padding.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 8 * SIZES)
-    torch._dynamo.config.optimize_ddp = (
-        False  # it splits a graph to send gradients early, which blocks do by themselves
-    )
+    # It splits a graph to send gradients early, which blocks do by themselves.
+    torch._dynamo.config.optimize_ddp = False
     set_apart(model, torch.compiler.disable)
     for block in blocks_of(model):
-        block.forward = _when_trained(block.forward, recompute)  # type: ignore[method-assign]
+        block.forward = _when_trained(block.forward, recompute)
 
 
 def _when_trained(forward: Callable[..., Any], recompute: bool) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 Knows nothing of how a step is made; that is `lima.loop`.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from lima.dev import OnDev
 from lima.errors import Interrupted, LimaError
 from lima.loop import Loop, OnStep
 from lima.model import folder_hash, pick_device
+from lima.plan import matrix_speed
 from lima.plugins import Plugins, load_plugins
 from lima.prepare import Prepared, prepare
 from lima.recipe import Recipe
@@ -43,6 +45,7 @@ def fine_tune(
     error and on Ctrl-C the run's row says how far it came; `resume` goes on from there."""
     plugins = plugins or load_plugins()
     accelerator = _accelerator(recipe)  # a GPU that is not there is said before anything is read
+    _advise(recipe, accelerator.device.type)
     run_id = broadcast_object_list([new_run_id()])[0]  # of several processes, the main one's
     folder = Path(recipe.out or f"lima-runs/{run_id}").resolve()
     _check_out(folder)
@@ -171,6 +174,19 @@ def _accelerator(recipe: Recipe) -> Accelerator:
             "GPU, `torchrun --nproc-per-node N -m lima train …`, or set shard=false."
         )
     return accelerator
+
+
+def _advise(recipe: Recipe, device: str) -> None:
+    """Say so where bfloat16 was asked for and this processor multiplies it slower than float32: seen, not looked up"""
+    if device != "cpu" or recipe.precision != "bfloat16":
+        return
+    half, full = (matrix_speed("cpu", bfloat16, 256, 256, 0.05) for bfloat16 in (True, False))
+    if half < full:
+        logging.getLogger("lima").warning(
+            "precision = bfloat16, which this processor multiplies %.1f times slower than float32: precision=float32 is faster "
+            "here, and more exact.",
+            full / half,
+        )
 
 
 def _check_out(folder: Path) -> None:

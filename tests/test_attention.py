@@ -1,4 +1,4 @@
-"""Attention by segments: the buckets against the definition, and how torch's variable-length kernel is asked.
+"""Attention by segments: one call a segment against the definition, and how torch's variable-length kernel is asked.
 
 The kernel runs on a GPU only. Here a function that does what its documentation says stands in its place, so that what is
 handed over (ends, window, heads, scale) is tested on any machine.
@@ -51,7 +51,7 @@ def documented(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale, wi
 
 @pytest.mark.parametrize("window", [None, 3, 100])
 @pytest.mark.parametrize(("heads", "groups"), [(4, 4), (4, 2)])
-def test_buckets_give_what_the_definition_says(window, heads, groups):
+def test_segments_give_what_the_definition_says(window, heads, groups):
     q, k, v = drawn(heads, groups)
     found, _ = attention.attend(None, q, k, v, None, 0.3, segments=SEGMENTS, sliding_window=window)
     assert torch.allclose(found, by_definition(q, k, v, 0.3, window), atol=1e-5)

@@ -1,4 +1,4 @@
-"""The LM head in chunks: the same loss, gradient and hits as all positions at once, whatever an architecture does to its logits."""
+"""The LM head in chunks: loss, gradient and hits of all positions at once, whatever an architecture does to its logits."""
 
 import types
 

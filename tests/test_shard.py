@@ -60,7 +60,7 @@ def two(folder, jobs):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     script = Path(__file__).with_name("two_processes.py")
     done = subprocess.run(
-        [*launch, str(script), str(file)], env=ENVIRONMENT, capture_output=True, text=True, timeout=300
+        [*launch, str(script), str(file)], env=ENVIRONMENT, capture_output=True, text=True, timeout=500
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return {
@@ -109,9 +109,15 @@ VARIANTS = {
     "chunks": {},
     "chunks-lora-tied": {"lora_rank": 4},
     "chunks-half": {"precision": "bfloat16"},
+    "compiled": {},
+    "compiled-lora": {"lora_rank": 4, "gradient_checkpointing": True},
+    "compiled-half": {"precision": "bfloat16"},
 }
-CHUNKS = {"chunk_bytes": 20_000}
-"About a dozen positions of 401 logits; the run of one process takes them all at once"
+DIFFERENT = {
+    "chunks": {"chunk_bytes": 20_000},  # about a dozen positions of 401 logits
+    "compiled": {"backend": "aot_eager"},
+}
+"How a job differs from the run of one process that it must equal"
 
 
 @pytest.mark.slow
@@ -122,8 +128,15 @@ def test_two_processes_make_the_steps_of_one(base, tied, pairs, tmp_path, shard)
 
     for name, changes in VARIANTS.items():
         alone(tmp_path, f"one-{name}", recipe(name, f"one-{name}", **changes))
-    jobs = [{"name": n, "recipe": recipe(n, n, shard=shard, **changes)} for n, changes in VARIANTS.items()]
-    left = two(tmp_path, [job | (CHUNKS if "chunks" in job["name"] else {}) for job in jobs])
+    jobs = [
+        {
+            "name": n,
+            "recipe": recipe(n, n, shard=shard, compile="compiled" in n, **changes),
+            **DIFFERENT.get(n.partition("-")[0], {}),
+        }
+        for n, changes in VARIANTS.items()
+    ]
+    left = two(tmp_path, jobs)
     for name, changes in VARIANTS.items():
         assert [(process["error"], process["steps"]) for process in left[name]] == [("", 6), ("", 6)]
         # A sharded block's norms are bfloat16 as well, autocast's are not.

@@ -345,6 +345,13 @@ def test_what_was_kept_before_a_loss_that_is_not_finite_stays(base, pairs, tmp_p
     assert [s.name for s in states_folder(tmp_path / "out", run).glob("step-*")] == [f"step-{per_epoch:08d}"]
 
 
+@pytest.mark.parametrize("faster", [True, False])
+def test_bfloat16_that_is_slower_here_is_said(faster, base, pairs, tmp_path, store, monkeypatch, caplog):
+    monkeypatch.setattr("lima.train.matrix_speed", lambda device, bfloat16, *_: 2e9 if bfloat16 == faster else 1e9)
+    fine_tune(recipe(base, pairs, tmp_path / "out", precision="bfloat16", epochs=1), store)
+    assert ("multiplies 2.0 times slower than float32" in caplog.text) is not faster
+
+
 STARVED = """
 import json, resource, sys
 from pathlib import Path

@@ -12,12 +12,12 @@ from typing import Any
 
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from lima import LimaError, Recipe, Store, head
+from lima import LimaError, Recipe, Store, compiled, head
 from lima.shard import here
 from lima.train import fine_tune, resume
 
 RANK = int(os.environ["RANK"])
-CHUNK_BYTES = head.CHUNK_BYTES
+CHUNK_BYTES, BACKEND = head.CHUNK_BYTES, compiled.BACKEND
 
 
 class Stop(BaseException):
@@ -52,7 +52,7 @@ def work(job: dict[str, Any], store: Store) -> None:
 
 for job in json.loads(Path(sys.argv[1]).read_text()):
     watch, error = Watch(job.get("stop", 0)), ""
-    head.CHUNK_BYTES = job.get("chunk_bytes", CHUNK_BYTES)
+    head.CHUNK_BYTES, compiled.BACKEND = job.get("chunk_bytes", CHUNK_BYTES), job.get("backend", BACKEND)
     hook = register_optimizer_step_post_hook(watch)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (job.get("disk", before[0]), before[1]))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -57,6 +58,9 @@ def test_building_twice_gives_the_same_weights(tmp_path):
     assert steps == [(n, 5) for n in range(1, 6)] * 2
     assert record(tmp_path / "first")["sha256"] == record(tmp_path / "again")["sha256"]
     assert verified(tmp_path / "first")
+    pretrain(replace(small, precision="float32"), tmp_path / "other", lambda *_: None)
+    assert record(tmp_path / "other")["precision"] == "float32"
+    assert record(tmp_path / "other")["sha256"] != record(tmp_path / "first")["sha256"]
 
 
 def test_build_refuses_a_folder_in_use(tmp_path):
