@@ -211,6 +211,7 @@ def test_a_run_with_compiled_blocks_is_the_run_without(base, pairs, tmp_path, gr
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of inductor's own imports
 def test_inductor_compiles_and_resumes_to_the_same_bits(base, pairs, tmp_path):
     torch._dynamo.reset()
     about = {"compile": True, "residual_dropout": 0.3, "epochs": 1, "micro_batch_tokens": 1000}
