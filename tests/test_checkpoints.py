@@ -528,6 +528,17 @@ def test_runs_that_have_nothing_to_choose_say_so(base, few, dev, tmp_path, judge
         assert [r["model"] for r in choice.epochs(store)] == ["last", "chosen"]
 
 
+def test_a_torn_epoch_is_not_chosen(done):
+    store, run, _ = done
+    torn = run.folder / "epoch-01" / "model.safetensors"
+    os.truncate(torn, torn.stat().st_size // 2)
+    before = weights(run.folder)
+    with pytest.raises(LimaError, match=r"epoch-01/model\.safetensors is torn: .* Choose another epoch"):
+        choice.choose(store, run.id, 1, "", "")
+    assert weights(run.folder) == before
+    assert store.rows("select * from choices") == []
+
+
 def test_a_folder_that_holds_another_run_by_now_is_left_alone(done, base, few, tmp_path):
     store, run, _ = done
     os.rename(run.folder, tmp_path / "moved")

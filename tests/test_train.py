@@ -345,6 +345,27 @@ def test_what_was_kept_before_a_loss_that_is_not_finite_stays(base, pairs, tmp_p
     assert [s.name for s in states_folder(tmp_path / "out", run).glob("step-*")] == [f"step-{per_epoch:08d}"]
 
 
+def test_what_a_killed_process_left_of_a_half_saved_model_is_removed(base, pairs, tmp_path, store):
+    (tmp_path / ".out-saving-abc").mkdir()
+    (tmp_path / ".out-saving-abc" / "model.safetensors").write_bytes(b"half")
+    (tmp_path / ".other-saving-abc").mkdir()
+    fine_tune(recipe(base, pairs, tmp_path / "out", epochs=1), store)
+    assert sorted(f.name for f in tmp_path.glob(".*-saving-*")) == [".other-saving-abc"]
+
+
+def test_an_unknown_architecture_is_refused_before_anything_is_planned(pairs, tmp_path):
+    from lima.plugins import load_plugins
+    from lima.prepare import prepare
+
+    folder = tiny_base(tmp_path / "base")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "cohere"}))
+    wanted = recipe(folder, pairs, tmp_path / "out", residual_dropout=0.3)
+    with pytest.raises(LimaError, match="No residual dropout is known for the architecture 'cohere'"):
+        prepare(wanted, load_plugins(), weights=False)
+    assert prepare(wanted.with_values({"residual_dropout": 0.0}), load_plugins(), weights=False).rendered
+
+
 @pytest.mark.parametrize("faster", [True, False])
 def test_bfloat16_that_is_slower_here_is_said(faster, base, pairs, tmp_path, store, monkeypatch, caplog):
     monkeypatch.setattr("lima.train.matrix_speed", lambda device, bfloat16, *_: 2e9 if bfloat16 == faster else 1e9)
