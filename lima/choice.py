@@ -228,8 +228,10 @@ def finished(store: Store, run: str) -> dict[str, Any]:
     """The row of a run that is done; LimaError when it may still change"""
     row = store.run(run)
     if row["status"] != "done":
+        kept = [r["folder"] for r in epochs(store, row["id"]) if r["folder"] != row["folder"]]
+        so_far = f" What it kept so far: {', '.join(kept)}." if kept else ""
         raise LimaError(
             f"Run {row['id']} is not done, it is {row['status']!r}: its epochs can be graded and chosen when all are there. "
-            f"Go on with `lima train --resume {row['id']}`. What it kept so far is whole, in {row['folder']}/epoch-…"
+            f"Go on with `lima train --resume {row['id']}`.{so_far}"
         )
     return row

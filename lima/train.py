@@ -26,6 +26,7 @@ from lima.plugins import Plugins, load_plugins
 from lima.prepare import Prepared, prepare
 from lima.recipe import Recipe
 from lima.run import Run, RunLog, environment, new_run_id
+from lima.shard import together
 from lima.store import Store
 
 PATIENCE = timedelta(hours=6)
@@ -108,7 +109,8 @@ def resume(
     loop = Loop(run, ready, RunLog(store, run), plugins, on_step, accelerator)
     loop.on_dev = on_dev
     # The main process decides, for all must go on from the same one.
-    found = newest_state(states_folder(run.folder, run.id)) if loop.main else None
+    with together():
+        found = newest_state(states_folder(run.folder, run.id)) if loop.main else None
     loop.state = broadcast_object_list([found])[0]
     return _go(loop, lambda log: log.reopen(loop.state[1] if loop.state else 0))
 
