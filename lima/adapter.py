@@ -109,6 +109,15 @@ def save_adapter(adapted: Any, folder: Path) -> int:
     return adapter_bytes(folder.parent)
 
 
+def use_of(adapted: Any) -> str:
+    """How to put the saved adapter on its base, which has no rows yet for tokens that were added"""
+    rows = adapted.get_input_embeddings().weight.shape[0]
+    return (
+        f"To use it on its base: `base.resize_token_embeddings({rows})`, then `peft.PeftModel.from_pretrained(base, 'adapter')`, "
+        "with the tokenizer that is here."
+    )
+
+
 def adapter_bytes(folder: Path) -> int:
     """The size of the weights of the adapter in a model's folder"""
     return sum(file.stat().st_size for file in (folder / "adapter").glob("*.safetensors"))

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -21,6 +22,18 @@ from lima.shard import gathered, here, rows_here
 
 FILE_BYTES = 4 * 2**30
 "A state's file is closed at this size: so much memory, and no more, does writing one take beside the model"
+
+ENDED = "ended"
+"Name of the empty file in a state that says that all is done which follows the last step of its epoch"
+
+
+class State(NamedTuple):
+    """A whole state"""
+
+    folder: Path
+    step: int
+    ended: bool
+    "Whether the epoch that it closes has ended: its dev prompts are answered and plugins have heard of it"
 
 
 def states_folder(out: Path, run: str) -> Path:
@@ -66,7 +79,7 @@ def _write(folder: Path, step: int, tensors: Iterator[tuple[str, torch.Tensor]])
         (building / "state.json").write_text(json.dumps({"step": step, "files": hashes}))
         for file in building.iterdir():
             _sync(file)
-        target = folder / f"step-{step:08d}"
+        target = _state_folder(folder, step)
         if target.exists():  # of an earlier attempt that was not whole
             shutil.rmtree(target)
         os.rename(building, target)
@@ -83,6 +96,20 @@ def _write(folder: Path, step: int, tensors: Iterator[tuple[str, torch.Tensor]])
             shutil.rmtree(other, ignore_errors=True)
 
 
+def _state_folder(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:08d}"
+
+
+def mark_ended(folder: Path, step: int) -> None:
+    """Note in the state after `step` that nothing of its epoch is left to do"""
+    state = _state_folder(folder, step)
+    try:
+        (state / ENDED).touch()
+        _sync(state)
+    except OSError as e:
+        raise LimaError(f"Cannot write to {state}: {e.strerror}. The state itself is intact.") from e
+
+
 def _pieces(tensors: Iterator[tuple[str, torch.Tensor]]) -> Iterator[dict[str, torch.Tensor]]:
     """The tensors on the CPU, a file's worth at a time"""
     piece: dict[str, torch.Tensor] = {}
@@ -97,8 +124,8 @@ def _pieces(tensors: Iterator[tuple[str, torch.Tensor]]) -> Iterator[dict[str, t
         yield piece
 
 
-def newest_state(folder: Path) -> tuple[Path, int] | None:
-    """The newest whole state and its step, None before the first; torn ones are passed over. LimaError when all are torn"""
+def newest_state(folder: Path) -> State | None:
+    """The newest whole state, None before the first; torn ones are passed over. LimaError when all are torn"""
     torn = []
     for candidate in sorted(folder.glob("step-*"), reverse=True):
         try:
@@ -107,7 +134,7 @@ def newest_state(folder: Path) -> tuple[Path, int] | None:
         except (OSError, ValueError, KeyError):
             whole = False
         if whole:
-            return candidate, int(state["step"])
+            return State(candidate, int(state["step"]), (candidate / ENDED).is_file())
         torn.append(candidate.name)
     if torn:
         raise LimaError(

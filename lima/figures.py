@@ -5,6 +5,7 @@ is queued already. Knows nothing of what the figures mean.
 """
 
 import math
+import time
 from typing import Any
 
 import torch
@@ -19,17 +20,25 @@ class Figures:
         self.about, self.examples = about, examples
         values = torch.stack([loss.detach(), accuracy.detach(), torch.as_tensor(norm, device=loss.device).detach()])
         self.there: torch.cuda.Event | None = None
+        self.done: float | None = None
         if values.is_cuda:
             self.values = torch.empty_like(values, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
             self.there = torch.cuda.Event()
             self.there.record()
         else:
-            self.values = values
+            self.values, self.done = values, time.monotonic()
+
+    def wait(self) -> float:
+        """The moment at which this step was done, by the monotonic clock; waits for it, and for nothing after it"""
+        if self.done is None:
+            assert self.there is not None
+            self.there.synchronize()
+            self.done = time.monotonic()
+        return self.done
 
     def read(self) -> dict[str, Any]:
-        """Everything as plain numbers; waits until this step is done, and for nothing after it"""
-        if self.there is not None:
-            self.there.synchronize()
+        """Everything as plain numbers, once this step is done"""
+        self.wait()
         loss, accuracy, norm = self.values.tolist()
         return {**self.about, "loss": loss, "accuracy": accuracy, "gradient_norm": norm}
 

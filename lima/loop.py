@@ -18,9 +18,9 @@ from accelerate import Accelerator
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from lima import attention, compiled
-from lima.adapter import add_lora, keep_adapter, merged_state, prove_merge, save_adapter
+from lima.adapter import add_lora, keep_adapter, merged_state, prove_merge, save_adapter, use_of
 from lima.batching import epoch_order, largest, micro_batch, padded, split, step_weight, steps_of
-from lima.checkpoint import load_state, save_state, states_folder
+from lima.checkpoint import State, load_state, mark_ended, save_state, states_folder
 from lima.dev import OnDev, answers
 from lima.dropout import set_residual_dropout
 from lima.errors import LimaError
@@ -59,7 +59,7 @@ class Loop:
     ) -> None:
         self.run, self.ready, self.log, self.plugins, self.on_step = run, ready, log, plugins, on_step
         self.recipe = run.recipe
-        self.state: tuple[Path, int] | None = None
+        self.state: State | None = None
         self.finished = False
         self.on_dev: OnDev | None = None
         self.accelerator = accelerator
@@ -128,8 +128,8 @@ class Loop:
         )
         if self.state:
             with together():
-                load_state(self.state[0], model, optimizer)
-            self.step = self.state[1]
+                load_state(self.state.folder, model, optimizer)
+            self.step = self.state.step
         proved = model if recipe.shard else plain.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
             can_chunk(proved, device)  # now, while all processes are here
@@ -149,17 +149,20 @@ class Loop:
                 self.plugins.call("before_train", run=self.run, examples=self.ready.records)
         self.load()
         self.rehearse()
+        if self.state and not self.step % self.per_epoch and not self.state.ended:
+            self.end_of_epoch(self.step // self.per_epoch)
         for epoch in range(self.step // self.per_epoch + 1, self.recipe.epochs + 1):
             for members in self.steps_of_epoch(epoch)[self.step % self.per_epoch :]:
                 self.one_step(epoch, members)
-                # An epoch's last state comes after its end, or a run killed there would go on without its checkpoint.
                 if self.step % self.per_epoch and self.state_due():
                     self.settle_all()
                     self.save_state()
             self.settle_all()
-            self.end_of_epoch(epoch)
+            # In this order: a run that stops on the way, in answering say, goes on with what is missing and repeats no step.
+            self.keep_epoch(epoch)
             if self.state_due():
                 self.save_state()
+            self.end_of_epoch(epoch)
         self.save(self.run.folder)
         if self.main:
             self.log.checkpoint(self.recipe.epochs, self.step, self.run.folder)
@@ -231,7 +234,7 @@ class Loop:
         if wrong := figures.not_finite():
             self.step, self.waiting = metrics["step"] - 1, None
             raise LimaError(wrong)
-        metrics["seconds"], self.clock = time.monotonic() - self.clock, time.monotonic()
+        metrics["seconds"], self.clock = figures.wait() - self.clock, figures.wait()
         self.report(metrics)
 
     def attempt(self, examples: list[Rendered], spare: int = 0) -> tuple[torch.Tensor, torch.Tensor] | None:
@@ -301,23 +304,30 @@ class Loop:
         if self.on_step:
             self.on_step(metrics["step"], self.steps, metrics)
 
-    def end_of_epoch(self, epoch: int) -> None:
-        checkpoint = None
-        if self.recipe.keep_epochs:
-            checkpoint = self.run.folder / f"epoch-{epoch:02d}"
+    def epoch_folder(self, epoch: int) -> Path | None:
+        """Where the model of an epoch is kept, if each is"""
+        return self.run.folder / f"epoch-{epoch:02d}" if self.recipe.keep_epochs else None
+
+    def keep_epoch(self, epoch: int) -> None:
+        """Save the epoch's model where the recipe keeps each"""
+        if checkpoint := self.epoch_folder(epoch):
             self.save(checkpoint)
             if self.main:
                 self.log.checkpoint(epoch, self.step, checkpoint)
-            with together():  # from the folder, which the main process can open alone, while the others wait
-                if self.main and self.ready.dev:
-                    self.log.replies(epoch, *answers(checkpoint, self.ready.dev, self.recipe, self.on_dev))
+
+    def end_of_epoch(self, epoch: int) -> None:
+        """Answer the dev prompts and tell the plugins"""
+        checkpoint = self.epoch_folder(epoch)
+        with together():  # from the folder, which the main process can open alone, while the others wait
+            if self.main and checkpoint and self.ready.dev and not self.log.answered(epoch):
+                self.log.replies(epoch, *answers(checkpoint, self.ready.dev, self.recipe, self.on_dev))
         if self.main:
             self.plugins.call("after_epoch", run=self.run, epoch=epoch, checkpoint=checkpoint)
+            if self.state_due():
+                mark_ended(states_folder(self.run.folder, self.run.id), self.step)
 
     def save_state(self) -> None:
         """Keep what a killed run needs to go on from here; the store has every step up to it first"""
-        if self.step == self.steps:
-            return
         with together():
             if self.main:
                 self.log.steps(self.pending)
@@ -362,7 +372,7 @@ class Loop:
                     prove_merge(model, load_model(built), self.ready.rendered[0].ids[:32], 1e-4 if exact else 3e-2)
                 except LimaError as e:
                     raise LimaError(f"{e} {keep_adapter(built, folder)}") from e
-                return f"\nLoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`.\n"
+                return f"\nLoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`. {use_of(model)}\n"
 
             save(plain, tokenizer, folder, self.saved_dtype, about, state, finish)
             model.train()

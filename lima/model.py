@@ -77,15 +77,24 @@ def check_weights(folder: str | Path) -> Path:
     return path
 
 
-def architecture(folder: Path, trust_remote_code: bool = False) -> str:
-    """The model_type of a folder's configuration, by which transformers knows its architecture"""
+def load_config(folder: Path, trust_remote_code: bool = False) -> Any:
+    """A folder's configuration as transformers has it; LimaError when it does not load"""
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
     except (ValueError, OSError, KeyError) as e:
         raise LimaError(f"{folder}/config.json does not load: {type(e).__name__}: {str(e).splitlines()[0]}") from e
-    return str(config.model_type)
+
+
+def check_vocabulary(tokenizer: Any, config: Any) -> None:
+    """Raise LimaError for a tokenizer that has more tokens than the model has rows in its embedding"""
+    used, rows = len(tokenizer), config.get_text_config().vocab_size
+    if used > rows:
+        raise LimaError(
+            f"The tokenizer has {used} tokens, but the model's embedding only {rows} rows: they do not belong together. "
+            "Take the tokenizer that was published with these weights."
+        )
 
 
 def load_tokenizer(folder: str | Path, trust_remote_code: bool = False) -> Any:
@@ -169,11 +178,6 @@ def extend_tokenizer(tokenizer: Any, tokens: list[str]) -> list[int]:
 def extend_embeddings(model: Any, new: list[int], used: int) -> None:
     """Give the new ids their rows in the embedding and the LM head, at the mean of the `used` first ones (paper silent)"""
     rows = model.get_input_embeddings().weight.shape[0]
-    if used > rows:
-        raise LimaError(
-            f"The tokenizer has {used} tokens, but the model's embedding only {rows} rows: they do not belong together. "
-            "Take the tokenizer that was published with these weights."
-        )
     if not new:
         return
     if max(new) >= rows:

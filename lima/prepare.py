@@ -137,12 +137,11 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
 
     Without `weights` the base may be a folder of configuration and tokenizer alone."""
     from lima.dropout import place_in
-    from lima.model import architecture, check_folder, extend_tokenizer, load_tokenizer
+    from lima.model import check_folder, check_vocabulary, extend_tokenizer, load_config, load_tokenizer
 
     base = check_folder(find_base(recipe.base, plugins), weights)
-    place_in(
-        architecture(base, recipe.trust_remote_code), recipe.residual_dropout
-    )  # before anything is read or planned
+    config = load_config(base, recipe.trust_remote_code)
+    place_in(config.model_type, recipe.residual_dropout)  # before anything is read or planned
     renderers = plugins.registry("renderers")
     renderer = renderers.find(recipe.renderer)
     if not recipe.sources:
@@ -160,6 +159,7 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
             )
     opened = [open_source(spec, plugins) for spec in recipe.sources]
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
+    check_vocabulary(tokenizer, config)
     used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
     new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
     eot_id = tokenizer.convert_tokens_to_ids(eot)

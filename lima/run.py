@@ -49,9 +49,9 @@ class Run:
 
 
 def environment(processes: int) -> dict[str, str]:
-    """Python, platform, processes and the versions of the libraries that decide a result"""
+    """Python, platform, processes, the versions of the libraries that decide a result, and where relative paths begin"""
     found = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
-    found["processes"] = str(processes)
+    found |= {"processes": str(processes), "directory": str(Path.cwd())}
     for name in ("lima-tune", "torch", "transformers", "tokenizers", "accelerate", "peft", "numpy"):
         try:
             found[name] = version(name)
@@ -131,6 +131,11 @@ class RunLog:
                 "(select max(perplexity) from checkpoints where run = ? and epoch = ?))",
                 [self.run.id, epoch, step, str(folder), now(), self.run.id, epoch],
             )
+
+    def answered(self, epoch: int) -> bool:
+        """Whether the dev prompts have been answered by the model of this epoch"""
+        found = self.store.rows("select 1 from generations where run = ? and epoch = ? limit 1", [self.run.id, epoch])
+        return bool(found)
 
     def replies(self, epoch: int, rows: Sequence[dict[str, Any]], perplexity: float) -> None:
         """What the model of an epoch answered to each dev prompt, and its perplexity on their answers"""

@@ -86,7 +86,13 @@ def resume(
     if others and (Path(row["folder"]) / "config.json").is_file():
         raise LimaError(f"{row['folder']} holds the model of run {others[0]['run']} by now. Move it away, then resume.")
     accelerator = _accelerator(recipe)
-    ready = prepare(recipe, plugins)
+    try:
+        ready = prepare(recipe, plugins)
+    except LimaError as e:
+        directory = row["environment"].get("directory", str(Path.cwd()))
+        if directory == str(Path.cwd()):
+            raise
+        raise LimaError(f"{e} The run was started in {directory}: its relative paths begin there.") from e
     run = _record(row["id"], recipe, Path(row["folder"]), ready, store, plugins)
     if run.base_hash != row["base_hash"]:
         raise LimaError(
@@ -106,13 +112,32 @@ def resume(
             f"The dev examples of run {run.id} ({', '.join(recipe.dev)}) have changed since it was started, so its epochs "
             "could not be compared. Restore them, or start a new run."
         )
+    _warn_of_other_code(run, row["environment"], store)
     loop = Loop(run, ready, RunLog(store, run), plugins, on_step, accelerator)
     loop.on_dev = on_dev
     # The main process decides, for all must go on from the same one.
     with together():
         found = newest_state(states_folder(run.folder, run.id)) if loop.main else None
     loop.state = broadcast_object_list([found])[0]
-    return _go(loop, lambda log: log.reopen(loop.state[1] if loop.state else 0))
+    return _go(loop, lambda log: log.reopen(loop.state.step if loop.state else 0))
+
+
+def _warn_of_other_code(run: Run, environment: dict[str, str], store: Store) -> None:
+    """Say so where the code that goes on is not the code that began: the result is then not that of a run that never stopped"""
+    apart = ("processes", "directory")  # which decide no result
+    before = {k: v for k, v in environment.items() if k not in apart}
+    before |= {
+        r["plugin"]: r["hash"] for r in store.rows("select plugin, hash from run_plugins where run = ?", [run.id])
+    }
+    here = {k: v for k, v in run.environment.items() if k not in apart} | {p["plugin"]: p["hash"] for p in run.plugins}
+    changed = sorted(name for name in before | here if before.get(name) != here.get(name))
+    if changed:
+        logging.getLogger("lima").warning(
+            "Since run %s was started these have changed: %s. It goes on, but may not end in the same bits as if it had never "
+            "stopped.",
+            run.id,
+            ", ".join(changed),
+        )
 
 
 def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: Store, plugins: Plugins) -> Run:

@@ -45,7 +45,9 @@ def test_only_the_eots_rows_of_the_embeddings_change_and_the_merged_model_answer
     ids = torch.tensor([[5, 6, 7, 8, len(old)]])
     torch.testing.assert_close(adapted(input_ids=ids).logits, after.eval()(input_ids=ids).logits, rtol=1e-4, atol=1e-4)
     adapter = tmp_path / "out" / "adapter" / "adapter_model.safetensors"
-    assert f"({adapter.stat().st_size:,} bytes)" in (tmp_path / "out" / "README.md").read_text()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"({adapter.stat().st_size:,} bytes)" in card
+    assert f"`base.resize_token_embeddings({len(after.get_input_embeddings().weight)})`, then `peft" in card
     rows = [v.shape[0] for n, v in load_file(adapter).items() if "token_adapter" in n]
     assert rows
     assert set(rows) == {1}

@@ -225,6 +225,33 @@ def test_a_resumed_run_has_the_rows_of_one_that_never_stopped(base, few, dev, tm
         assert len(store.rows(rows, [torn])) == 9
 
 
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_an_epoch_whose_answers_failed_is_answered_on_resuming_and_not_trained_again(base, few, dev, tmp_path, epoch):
+    class Listener:
+        @hookimpl
+        def after_epoch(self, run, epoch, checkpoint):
+            heard.append((run.id, epoch, checkpoint.name))
+
+    def breaks(done, replies):
+        ends.append(done)
+        if ends.count(replies) == epoch:
+            raise OSError("the disk went away")
+
+    heard, ends, seen = [], [], []
+    rows = "select epoch, position, reply from generations where run = ? order by epoch, position"
+    with only_plugins(lima_listener=Listener()) as plugins, Store(tmp_path / "l.db", plugins) as store:
+        whole = fine_tune(recipe(base, few, dev, tmp_path / "whole"), store).id
+        with pytest.raises(OSError, match="the disk went away"):
+            fine_tune(recipe(base, few, dev, tmp_path / "torn"), store, plugins, None, breaks)
+        (torn,) = (r["id"] for r in store.rows("select id from runs where status = 'failed'"))
+        done = len(store.rows("select 1 from steps where run = ?", [torn]))
+        resume(torn, store, plugins, lambda step, steps, metrics: seen.append(step))
+        total = len(store.rows("select 1 from steps where run = ?", [whole]))
+        assert (done, seen) == (epoch * total // 3, list(range(done + 1, total + 1)))
+        assert store.rows(rows, [torn]) == store.rows(rows, [whole])
+    assert heard == [(run, e, f"epoch-0{e}") for run in (whole, torn) for e in (1, 2, 3)]
+
+
 def test_a_run_whose_dev_examples_have_changed_is_not_resumed(base, few, dev, tmp_path):
     def on_step(step, steps, metrics):
         raise Stop

@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from lima.cli import main
-from lima.testing import only_plugins
+from lima.testing import only_plugins, tiny_base
 
 
 def lima(*arguments, **environment):
@@ -67,6 +68,21 @@ def test_dry_run_counts_and_trains_nothing(base, pairs, tmp_path):
     (row,) = json.loads(done.stdout)
     assert (row["examples"], row["share_of_tokens"]) == (40, "100.0 %")
     assert not (tmp_path / "l.db").exists()
+    done = lima("train", "--resume", "20260101", "--dry-run", "-d", tmp_path / "l.db")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "see `lima runs show 20260101`, or leave one of them out." in done.stderr
+    assert not (tmp_path / "l.db").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
+def test_dry_run_refuses_what_training_would_refuse(base, pairs, tmp_path):
+    done = lima("train", "--base", base, "--source", pairs, "--dry-run", "--set", "device=cuda")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "torch sees no GPU here" in done.stderr
+    small = tiny_base(tmp_path / "small", vocab_size=300)
+    done = lima("train", "--base", small, "--source", pairs, "--dry-run")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the model's embedding only 300 rows: they do not belong together." in done.stderr
 
 
 def test_preview_lists_every_token_with_its_weight(base, pairs):

@@ -84,7 +84,7 @@ def test_stopped_at_a_step_and_resumed_the_weights_and_losses_are_the_same_bits(
 
 def state_left(out, run):
     """What the newest state of a run consists of: its step, and each file's hash"""
-    state, step = newest_state(states_folder(out, run))
+    state, step, _ = newest_state(states_folder(out, run))
     return step, json.loads((state / "state.json").read_text())["files"]
 
 
@@ -96,6 +96,7 @@ def test_killed_at_twenty_random_moments_weights_optimizer_and_losses_are_the_sa
     """kill −9 of a real process that saves after every step, every other time while it saves, resumed until it is through"""
     kills, last = 20, 30
     changes = {"save_every": 1, "lora_rank": lora_rank, "lora_dropout": 0.1 if lora_rank else 0.0}
+    changes["keep_epochs"] = not lora_rank
     with Store(tmp_path / "whole.db") as store:
         with pytest.raises(Stop):
             fine_tune(recipe(base, whole[0], tmp_path / "whole", **changes), store, on_step=stop_at(last))
@@ -118,7 +119,15 @@ def test_killed_at_twenty_random_moments_weights_optimizer_and_losses_are_the_sa
         assert state_left(tmp_path / "out", run) == wanted_state
         resume(run, store)
         assert losses(store) == wanted_losses
-    for name in ("model.safetensors", *(["adapter/adapter_model.safetensors"] if lora_rank else [])):
+        kept = store.rows("select epoch, step from checkpoints order by step, folder")
+    if not lora_rank:
+        assert kept == [{"epoch": e, "step": 5 * e} for e in (*range(1, 7), 6)]
+    more = (
+        ["adapter/adapter_model.safetensors"]
+        if lora_rank
+        else [f"epoch-{e:02d}/model.safetensors" for e in range(1, 7)]
+    )
+    for name in ("model.safetensors", *more):
         wanted, found = (load_file(tmp_path / out / name) for out in ("whole", "out"))
         assert wanted.keys() == found.keys()
         assert [n for n in wanted if not torch.equal(wanted[n], found[n])] == []
@@ -160,13 +169,13 @@ def test_a_torn_state_is_passed_over(whole, base, tmp_path):
             fine_tune(recipe(base, whole[0], tmp_path / "out"), store, on_step=stop_at(8))
         states = states_folder(tmp_path / "out", store.rows("select id from runs")[0]["id"])
         before, state = sorted(states.glob("step-*"))
-        assert (before.name, newest_state(states)) == ("step-00000003", (state, 6))
+        assert (before.name, newest_state(states)) == ("step-00000003", (state, 6, False))
         torn = states / "step-00000007"
         shutil.copytree(state, torn)
         with open(torn / "state-00000.safetensors", "r+b") as file:
             file.truncate(1000)
         (states / "step-00000009").mkdir()
-        assert newest_state(states) == (state, 6)
+        assert newest_state(states) == (state, 6, False)
         run = store.rows("select id from runs")[0]["id"]
         resume(run, store)
         assert_equal(whole, tmp_path / "out", store)
@@ -181,7 +190,7 @@ def test_the_state_before_serves_where_the_newest_is_torn_and_without_a_whole_on
         run = store.rows("select id from runs")[0]["id"]
         before, newest = sorted(states_folder(tmp_path / "out", run).glob("step-*"))
         os.truncate(newest / "state-00000.safetensors", 1000)
-        assert newest_state(newest.parent) == (before, 3)
+        assert newest_state(newest.parent) == (before, 3, False)
         kept = (before / "state-00000.safetensors").read_bytes()
         os.truncate(before / "state-00000.safetensors", 1000)
         logged = losses(store)
@@ -231,6 +240,32 @@ def test_what_must_not_be_resumed_is_refused_in_a_sentence(whole, base, tmp_path
             resume(run, store)
         with pytest.raises(LimaError, match="There is no run 'nope'"):
             resume("nope", store)
+
+
+def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_are_named(
+    whole, base, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(whole[0], tmp_path / "pairs.jsonl")
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(Stop):
+            fine_tune(recipe(base, "pairs.jsonl", "out"), store, on_step=stop_at(4))
+        run, environment = store.rows("select id, environment from runs")[0].values()
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        with pytest.raises(LimaError, match=r"no file 'pairs.jsonl'.* The run was started in .*: its relative paths"):
+            resume(run, store)
+        monkeypatch.chdir(tmp_path)
+        assert caplog.messages == []
+        older = json.loads(environment) | {"torch": "2.0", "processes": "4"}
+        with store.write() as db:
+            db.table("runs").update(run, {"environment": json.dumps(older)})
+        resume(run, store)
+        assert [m for m in caplog.messages if "have changed" in m] == [
+            f"Since run {run} was started these have changed: torch. It goes on, but may not end in the same bits as if it had "
+            "never stopped."
+        ]
+        assert_equal(whole, tmp_path / "out", store)
 
 
 def test_two_processes_do_not_train_into_one_folder(whole, base, tmp_path):

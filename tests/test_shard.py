@@ -78,7 +78,7 @@ def newest(folder, name):
     """(newest state, id) of the run in a database"""
     with Store(folder / f"{name}.db") as store:
         run = store.rows("select id from runs")[0]["id"]
-    state, step = newest_state(states_folder(folder / name, run))
+    state, step, _ = newest_state(states_folder(folder / name, run))
     assert step == 4
     return state, run
 

@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 import lima
 from lima.checkpoint import states_folder
 from lima.errors import LimaError
+from lima.figures import Figures
 from lima.recipe import Recipe
 from lima.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
@@ -284,6 +285,14 @@ def test_a_plugin_that_fails_in_a_hook_stops_the_run_by_name(base, pairs, tmp_pa
         (row,) = store.rows("select status, message from runs")
     assert row["status"] == ("done" if hook == "after_train" else "failed")
     assert "lima-listener" in row["message"]
+
+
+def test_a_step_ends_when_its_work_is_done_and_not_when_its_figures_are_read():
+    figures = Figures({"step": 1}, ["a"], torch.tensor(2.0), torch.tensor(0.5), torch.tensor(3.0))
+    made = time.monotonic()
+    time.sleep(0.01)
+    assert figures.read() == {"step": 1, "loss": 2.0, "accuracy": 0.5, "gradient_norm": 3.0}
+    assert figures.wait() <= made
 
 
 def test_nothing_is_lost_in_silence(base, tmp_path, store):

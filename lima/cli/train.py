@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from lima.cli.show import database_option, json_option, print_json, print_rows
-from lima.errors import Interrupted
+from lima.errors import Interrupted, LimaError
 from lima.recipe import Recipe, parse_setting
 
 
@@ -70,6 +70,11 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
     from lima.store import Store
 
     if dry_run:
+        if resumed:
+            raise LimaError(
+                f"--dry-run counts what a recipe would train on, and --resume {resumed} has a run that was counted when it began: "
+                f"see `lima runs show {resumed}`, or leave one of them out."
+            )
         _count(read_recipe(**options), as_json)
         return
     changes = given(**options)
@@ -91,9 +96,11 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
 
 
 def _count(recipe: Recipe, as_json: bool) -> None:
+    from lima.model import pick_device
     from lima.plugins import load_plugins
     from lima.prepare import prepare
 
+    pick_device(recipe.device)
     ready = prepare(recipe, load_plugins())
     total = sum(s["tokens"] for s in ready.sources) or 1
     rows = [{**s, "share_of_tokens": f"{100 * s['tokens'] / total:.1f} %"} for s in ready.sources]
