@@ -372,7 +372,8 @@ class Loop:
                     prove_merge(model, load_model(built), self.ready.rendered[0].ids[:32], 1e-4 if exact else 3e-2)
                 except LimaError as e:
                     raise LimaError(f"{e} {keep_adapter(built, folder)}") from e
-                return f"\nLoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`. {use_of(model)}\n"
+                what = f"LoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`."
+                return f"\n{what} {use_of(model)}\n"
 
             save(plain, tokenizer, folder, self.saved_dtype, about, state, finish)
             model.train()

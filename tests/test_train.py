@@ -124,8 +124,12 @@ def test_a_step_does_not_depend_on_how_it_is_split(base, pairs, tmp_path, store)
     for tokens in (1, 100, 100_000):
         fine_tune(recipe(base, pairs, tmp_path / f"out-{tokens}", micro_batch_tokens=tokens, learning_rate=1e-3), store)
         folders.append(tmp_path / f"out-{tokens}")
-    for other in folders[1:]:
-        assert_same(weights(folders[0]), weights(other), rtol=1e-3, atol=1e-5)
+    figures = "select loss, gradient_norm from steps where run = ? order by step"
+    runs = [[tuple(r.values()) for r in store.rows(figures, [run["id"]])] for run in store.rows("select id from runs")]
+    assert [len(steps) for steps in runs] == [6, 6, 6]
+    for other in (1, 2):
+        assert [pytest.approx(step, rel=1e-5) for step in runs[0]] == runs[other]
+        assert_same(weights(folders[0]), weights(folders[other]), rtol=1e-3, atol=1e-5)
 
 
 def test_two_runs_of_one_seed_are_bit_identical_with_dropout_and_another_seed_is_not(base, pairs, tmp_path, store):
@@ -147,11 +151,11 @@ def test_two_processes_make_the_steps_of_one(base, pairs, tmp_path):
         command = [*start, "train", *common, "--out", str(tmp_path / name), "-d", str(tmp_path / f"{name}.db")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr[-3000:]
-    losses = [
-        [r["loss"] for r in Store(tmp_path / f"{n}.db").rows("select loss from steps order by step")]
+    one, two = (
+        [tuple(r.values()) for r in Store(tmp_path / f"{n}.db").rows("select loss, gradient_norm from steps order by step")]
         for n in ("one", "two")
-    ]
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    )
+    assert [pytest.approx(step, rel=1e-5) for step in one] == two
     for name, processes in (("one", "1"), ("two", "2")):
         (row,) = Store(tmp_path / f"{name}.db").rows("select status, environment from runs")
         assert (row["status"], json.loads(row["environment"])["processes"]) == ("done", processes)

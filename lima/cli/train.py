@@ -72,8 +72,8 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
     if dry_run:
         if resumed:
             raise LimaError(
-                f"--dry-run counts what a recipe would train on, and --resume {resumed} has a run that was counted when it began: "
-                f"see `lima runs show {resumed}`, or leave one of them out."
+                f"--dry-run counts what a recipe would train on, and the run of --resume {resumed} was counted at its start: see "
+                f"`lima runs show {resumed}`, or leave one of them out."
             )
         _count(read_recipe(**options), as_json)
         return

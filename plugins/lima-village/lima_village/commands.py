@@ -45,12 +45,10 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
         run_with_bars(experiment)
         with Store(path) as store:
             found = {name: compared(experiment, store, name) for name in evaluations}
-            page = write_report(
-                store,
-                found["village"],
-                report or path.parent / f"{experiment.id}.html",
-                title="The village before and after 30 dialogues",
-            )
+            page = report or path.parent / f"{experiment.id}.html"
+            pages = {"village": page, "village-more": page.with_stem(f"{page.stem}-more")}
+            for name, comparison in found.items():
+                write_report(store, comparison, pages[name], title="The village before and after 30 dialogues")
     except KeyboardInterrupt:
         with Store(path) as store:
             click.echo(f"Interrupted. {experiment.kept(store)} Begin again with `lima demo`.", err=True)
@@ -64,14 +62,17 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
                 "database": str(path),
                 "report": str(page),
                 "seconds": seconds,
-                **({"more": result(found["village-more"])} if more else {}),
+                **(
+                    {"more": {**result(found["village-more"]), "report": str(pages["village-more"])}} if more else {}
+                ),
             }
         )
         return
     _print_comparisons(found)
     click.echo(
         f"{2 * seeds} fine-tunes and {len(evaluations) * 2 * seeds} evaluations in {seconds:.0f} s.\n"
-        f"Report:   {page}\nDatabase: {path}\nModels:   {experiment.folder}"
+        + "".join(f"Report:   {pages[name]}\n" for name in found)
+        + f"Database: {path}\nModels:   {experiment.folder}"
     )
 
 

@@ -24,20 +24,29 @@ def small(monkeypatch, tmp_path):
 
 def test_json_is_one_object_of_what_the_models_did(small):
     report = small.with_name("report.html")
-    result = CliRunner().invoke(command, ["--seeds", "1", "-d", str(small), "--report", str(report), "--json"])
+    options = ["--seeds", "1", "--more", "-d", str(small), "--report", str(report), "--json"]
+    result = CliRunner().invoke(command, options)
     assert result.exit_code == 0, (result.output, result.exception)
     printed = json.loads(result.stdout)
-    assert list(printed) == ["before", "after", "conversations", "p_value", "seeds", "database", "report", "seconds"]
+    assert list(printed) == ["before", "after", "conversations", "p_value", "seeds", "database", "report", "seconds", "more"]
     assert printed["seeds"] == [0]
     assert sum(printed["conversations"].values()) == 10
+    assert sum(printed["more"]["conversations"].values()) == 150
     with Store(small) as store:
         for arm in ("before", "after"):
-            row = store.rows("select excellent, pass, fail, turns from dialogue_run_summary where arm = ?", [arm])[0]
-            assert printed[arm] == row
+            for evaluation, found in (("village", printed), ("village-more", printed["more"])):
+                row = store.rows(
+                    "select excellent, pass, fail, turns from dialogue_run_summary where arm = ? and evaluation = ?",
+                    [arm, evaluation],
+                )[0]
+                assert found[arm] == row
         assert store.rows("select count(*) as n, count(distinct status) as s from runs where status = 'done'") == [
             {"n": 2, "s": 1}
         ]
-    assert "<html" in report.read_text(encoding="utf-8")
+    more = small.with_name("report-more.html")
+    assert (printed["report"], printed["more"]["report"]) == (str(report), str(more))
+    for page, conversations in ((report, 10), (more, 150)):
+        assert f"{conversations} conversations" in page.read_text(encoding="utf-8")
 
 
 def test_interrupt_stops_the_workers_and_leaves_a_database(small, monkeypatch):
