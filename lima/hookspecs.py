@@ -72,9 +72,7 @@ def after_step(run: "Run", step: int, metrics: dict[str, Any]) -> None:
 
 @hookspec
 def after_epoch(run: "Run", epoch: int, checkpoint: Path | None) -> None:
-    """Called after every epoch; `checkpoint` is its folder, or None when the recipe keeps only the last
-
-    Called again for an epoch when the run was stopped in here, or before that could be noted."""
+    "Called after every epoch, again if the run stopped in here; `checkpoint` is its folder, None when only the last is kept"
 
 
 @hookspec

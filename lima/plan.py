@@ -161,8 +161,10 @@ def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared) -
     return int(counter.get_total_flops() * passes * tokens / batch.ids.shape[1])
 
 
-def matrix_speed(device: str, bfloat16: bool, rows: int = 1024, width: int = 1024, seconds: float = 0.3) -> float:
-    """Operations a second that this machine reaches in a linear layer of that width over so many rows: the best of those tried"""
+def matrix_speed(device: str, bfloat16: bool, rows: int = 1024, width: int = 1024, seconds: float = 1.0) -> float:
+    """Operations a second that this machine reaches in a linear layer of that width over so many rows: the best of those tried
+
+    Not in less than a second: until the scheduler parts them, two threads may share one core (seen for half a second)."""
     rows = max(64, min(rows, int(2e10 / (8 * width**2))))  # a look at a large model takes no minutes on a CPU
     dtype = torch.bfloat16 if bfloat16 else torch.float32
     a, b = (torch.randn(n, width, device=device, dtype=dtype) for n in (rows, width))

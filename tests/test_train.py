@@ -152,7 +152,10 @@ def test_two_processes_make_the_steps_of_one(base, pairs, tmp_path):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr[-3000:]
     one, two = (
-        [tuple(r.values()) for r in Store(tmp_path / f"{n}.db").rows("select loss, gradient_norm from steps order by step")]
+        [
+            tuple(r.values())
+            for r in Store(tmp_path / f"{n}.db").rows("select loss, gradient_norm from steps order by step")
+        ]
         for n in ("one", "two")
     )
     assert [pytest.approx(step, rel=1e-5) for step in one] == two

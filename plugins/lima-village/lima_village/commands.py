@@ -62,9 +62,7 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
                 "database": str(path),
                 "report": str(page),
                 "seconds": seconds,
-                **(
-                    {"more": {**result(found["village-more"]), "report": str(pages["village-more"])}} if more else {}
-                ),
+                **({"more": {**result(found["village-more"]), "report": str(pages["village-more"])}} if more else {}),
             }
         )
         return

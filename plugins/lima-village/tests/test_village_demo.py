@@ -28,7 +28,17 @@ def test_json_is_one_object_of_what_the_models_did(small):
     result = CliRunner().invoke(command, options)
     assert result.exit_code == 0, (result.output, result.exception)
     printed = json.loads(result.stdout)
-    assert list(printed) == ["before", "after", "conversations", "p_value", "seeds", "database", "report", "seconds", "more"]
+    assert list(printed) == [
+        "before",
+        "after",
+        "conversations",
+        "p_value",
+        "seeds",
+        "database",
+        "report",
+        "seconds",
+        "more",
+    ]
     assert printed["seeds"] == [0]
     assert sum(printed["conversations"].values()) == 10
     assert sum(printed["more"]["conversations"].values()) == 150
