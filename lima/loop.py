@@ -172,8 +172,9 @@ class Loop:
             self.plugins.call("after_train", run=self.run, checkpoint=self.run.folder)
 
     def state_due(self) -> bool:
+        """Whether a state is saved after this step; after the last one only where its epoch has more to do than save the model"""
         every = self.recipe.save_every or self.per_epoch
-        return every > 0 and self.step % every == 0
+        return every > 0 and self.step % every == 0 and (self.step < self.steps or self.recipe.keep_epochs)
 
     def steps_of_epoch(self, epoch: int) -> list[list[int]]:
         """The examples of each of an epoch's steps"""
