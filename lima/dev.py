@@ -82,24 +82,25 @@ def answers(
     """(rows of generations in the order of the prompts, perplexity) of the model in a checkpoint folder
 
     Replies are drawn as in LIMA §4.1, each epoch's from the same seeds. What is asked is the folder and not the model in memory:
-    that is what will be chosen, and it is whole where the one in memory is spread over processes."""
+    that is what will be chosen. With the recipe's `shard` it is divided over all processes, which must all ask."""
     import torch
+    from accelerate.utils.memory import clear_device_cache
 
     rows = ROWS
     while True:
         # The gradients are gone between steps: a second copy of the weights needs no more than their room.
-        torch.cuda.empty_cache()
+        clear_device_cache(garbage_collection=True)
         try:
             return _answers(folder, prompts, recipe, rows, on_dev)
         except torch.OutOfMemoryError:
-            if rows == 1:
+            if rows == 1 or recipe.shard:
                 raise LimaError(
                     f"The model in {folder} does not fit beside the training to answer the dev prompts. Leave `dev` out, or "
                     "train on more or larger devices."
                 ) from None
             rows //= 2
         finally:
-            torch.cuda.empty_cache()
+            clear_device_cache(garbage_collection=True)
 
 
 def _answers(
@@ -117,7 +118,12 @@ def _answers(
 
     heard(0)
     model = CheckpointModel(
-        folder, device=recipe.device, batch_size=rows, trust_remote_code=recipe.trust_remote_code, kept_bytes=0
+        folder,
+        device=recipe.device,
+        batch_size=rows,
+        trust_remote_code=recipe.trust_remote_code,
+        kept_bytes=0,
+        shard=recipe.shard,
     )
     longest = min(Sampling.max_new_tokens, recipe.max_tokens)
     replies = model.reply([p.ids for p in prompts], Sampling(max_new_tokens=longest), recipe.seed, heard)

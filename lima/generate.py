@@ -8,6 +8,7 @@ punishes the prompt, and with it the history and the EOT. Knows nothing of what 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +17,7 @@ from lima.errors import LimaError
 if TYPE_CHECKING:
     import torch
 
-    from lima.decode import Row
+    from lima.decode import Draw, Row
 
 KEPT_BYTES = 2 << 30
 Prompt = Any
@@ -74,13 +75,16 @@ class CheckpointModel:
         batch_size: int = 256,
         trust_remote_code: bool = False,
         kept_bytes: int | None = None,
+        shard: bool = False,
     ) -> None:
         """Keys and values of prompts and replies are kept for prompts that begin with them, so that only what is new is read: at
-        most `kept_bytes`, which are 2 GiB on a CPU and a quarter of what is free on a GPU unless you say; 0 keeps nothing"""
+        most `kept_bytes`, which are 2 GiB on a CPU and a quarter of what is free on a GPU unless you say; 0 keeps nothing.
+        With `shard` the model is divided over all processes, which must then ask it for the same."""
         import torch
 
         from lima.cache import Kept, keeps
         from lima.model import load_model, load_tokenizer, pick_device
+        from lima.shard import divide, is_main
 
         self.name = str(folder)
         self.renderer = renderer
@@ -88,7 +92,12 @@ class CheckpointModel:
         self.device = pick_device(device)
         self.tokenizer = load_tokenizer(folder, trust_remote_code)
         dtype = "auto" if self.device == "cuda" else "float32"
-        self.model = load_model(folder, dtype, trust_remote_code).to(self.device).eval()
+        self.shard = shard
+        self.model = load_model(folder, dtype, trust_remote_code, weights=not shard or is_main()).eval()
+        if shard:
+            divide(self.model, torch.device(self.device), bfloat16=False)
+        else:
+            self.model.to(self.device)
         eos = self.model.generation_config.eos_token_id
         self.stop_ids = sorted({eos} if isinstance(eos, int) else set(eos or []))
         if not self.stop_ids:
@@ -137,7 +146,9 @@ class CheckpointModel:
             raise LimaError(f"Prompt {empty[0] + 1} of {len(ids)} has no token.")
         replies = {i: Reply("", [], "context", 0.0, one) for i, one in enumerate(ids) if len(one) >= self.context}
         order = sorted((i for i in range(len(ids)) if i not in replies), key=lambda i: len(ids[i]))
-        draw = _Draw(settings, seeds)
+        draw: Draw = _Draw(settings, seeds)
+        if self.shard:  # where rounding made one process draw another token, it would wait for the others for ever
+            draw = partial(_same_everywhere, draw)
         for at in range(0, len(order), self.batch_size):
             some = order[at : at + self.batch_size]
             rows = [Row(i, ids[i], min(settings.max_new_tokens, self.context - len(ids[i]))) for i in some]
@@ -179,6 +190,13 @@ class _Draw:
         numbers = torch.tensor([[self.numbers[row].random()] for row in rows]).to(logits.device, non_blocking=True)
         drawn = (reached <= numbers * reached.gather(1, nucleus - 1)).sum(-1, keepdim=True)
         return order.gather(1, drawn.minimum(nucleus - 1))[:, 0]
+
+
+def _same_everywhere(draw: "Draw", *about: Any) -> "torch.Tensor":
+    """The tokens that the main process draws"""
+    from lima.shard import from_main
+
+    return from_main(draw(*about))
 
 
 def open_checkpoint(name: str, store: Any) -> CheckpointModel:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from lima import attention, compiled
@@ -319,9 +320,15 @@ class Loop:
     def end_of_epoch(self, epoch: int) -> None:
         """Answer the dev prompts and tell the plugins"""
         checkpoint = self.epoch_folder(epoch)
-        with together():  # from the folder, which the main process can open alone, while the others wait
-            if self.main and checkpoint and self.ready.dev and not self.log.answered(epoch):
-                self.log.replies(epoch, *answers(checkpoint, self.ready.dev, self.recipe, self.on_dev))
+        (left,) = broadcast_object_list([bool(self.ready.dev) and not self.log.answered(epoch)])
+        with together():
+            # A divided model needs all processes to answer, else the others wait.
+            if checkpoint and left and (self.main or self.recipe.shard):
+                replies, perplexity = answers(
+                    checkpoint, self.ready.dev, self.recipe, self.on_dev if self.main else None
+                )
+                if self.main:
+                    self.log.replies(epoch, replies, perplexity)
         if self.main:
             self.plugins.call("after_epoch", run=self.run, epoch=epoch, checkpoint=checkpoint)
             if self.state_due():

@@ -123,8 +123,8 @@ def load_model(
 ) -> Any:
     """The causal LM of a folder on the CPU, or without `weights` on the meta device; `dtype` 'auto' keeps the saved one"""
     from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM
-    from transformers.utils import logging
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+    from transformers.utils import GENERATION_CONFIG_NAME, logging
 
     logging.disable_progress_bar()  # the command line has its own, and a library has none
     path = check_folder(folder)
@@ -132,9 +132,10 @@ def load_model(
         if not weights:
             config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
             with torch.device("meta"):
-                return AutoModelForCausalLM.from_config(
-                    config, dtype=getattr(torch, dtype), trust_remote_code=trust_remote_code
-                )
+                model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=trust_remote_code)
+            if (path / GENERATION_CONFIG_NAME).is_file():
+                model.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)
+            return model
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             path,
             dtype=dtype,

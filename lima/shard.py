@@ -65,6 +65,17 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+def is_main() -> bool:
+    """Whether this is the main process, or the only one"""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def from_main(tensor: torch.Tensor) -> torch.Tensor:
+    """The main process's tensor, written into that of every other"""
+    dist.broadcast(tensor, 0)
+    return tensor
+
+
 def whole_state(model: torch.nn.Module, dtype: torch.dtype, keep: bool) -> dict[str, torch.Tensor]:
     """The state dict on the CPU, floats in `dtype`, gathered tensor by tensor; empty for a process that does not `keep` it"""
     seen: dict[int, torch.Tensor] = {}  # tied weights are gathered once, and stay one tensor

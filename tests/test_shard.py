@@ -164,6 +164,29 @@ def test_two_processes_make_the_steps_of_one(base, tied, pairs, tmp_path, shard)
 
 
 @pytest.mark.slow
+def test_dev_prompts_are_answered_by_the_divided_model_as_by_the_whole_one(base, pairs, tmp_path):
+    """From a folder that is divided once more: where the model needs several devices, none has room for all of it"""
+    dev = tmp_path / "dev.jsonl"
+    dev.write_text("".join(json.dumps({"prompt": f"Say {n}.", "response": f"It is {n}."}) + "\n" for n in "abcd"))
+    changes = {"dev": [str(dev)], "keep_epochs": True, "max_tokens": 100}
+    alone(tmp_path, "one", values(base, pairs, tmp_path / "one", **changes))
+    (left,) = two(
+        tmp_path, [{"name": "two", "recipe": values(base, pairs, tmp_path / "two", shard=True, **changes)}]
+    ).values()
+    assert [process["error"] for process in left] == ["", ""]
+    said, perplexity = [], []
+    for name in ("one", "two"):
+        with Store(tmp_path / f"{name}.db") as store:
+            said.append(store.rows("select epoch, position, reply, stop, tokens from generations"))
+            perplexity.append(
+                [r["perplexity"] for r in store.rows("select perplexity from checkpoints order by epoch")]
+            )
+    assert len(said[0]) == 8
+    assert said[1] == said[0]
+    assert perplexity[1] == pytest.approx(perplexity[0], rel=1e-4)
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(base, pairs, tmp_path):
     """Stopped on two and resumed on one, and the other way round, from states of one format; all weights, and LoRA"""
     runs, jobs, of_one = {}, [], {}

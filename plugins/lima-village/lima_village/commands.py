@@ -162,9 +162,16 @@ def agreement(as_json: bool) -> None:
     type=click.Choice(["bfloat16", "float32"]),
     help="Default: the shipped model's, bfloat16. Where the processor has none, float32 is faster, with another hash",
 )
+@click.option(
+    "--threads", type=click.IntRange(1), help="Default: the shipped model's, 1. More are faster, with another hash"
+)
 @json_option
-def build(out: Path, seed: int | None, tokens: int | None, precision: str | None, as_json: bool) -> None:
-    """Train tokenizer and base model again from the seed (about an hour on one core)"""
+def build(
+    out: Path, seed: int | None, tokens: int | None, precision: str | None, threads: int | None, as_json: bool
+) -> None:
+    """Train tokenizer and base model again from the seed (about an hour on one core)
+
+    After a kill the same command goes on from the last saved state, to the same bits."""
     from dataclasses import replace
 
     from lima_village.base_model import FOLDER, RECIPE, record
@@ -173,7 +180,7 @@ def build(out: Path, seed: int | None, tokens: int | None, precision: str | None
     if out.exists() and any(out.iterdir()):
         raise LimaError(f"{out} exists and is not empty. Choose another --out, or remove it first.")
     recipe = load_recipe(FOLDER / RECIPE)
-    changes = {"seed": seed, "tokens": tokens, "precision": precision}
+    changes = {"seed": seed, "tokens": tokens, "precision": precision, "threads": threads}
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     started = time.monotonic()
     _build_with_bar(recipe, out)
@@ -209,10 +216,7 @@ def _build_with_bar(recipe: Any, out: Path) -> None:
             )
         except KeyboardInterrupt:
             bar.stop()
-            kept = (
-                f"{out} holds the last saved state"
-                if (out / "model.safetensors").is_file()
-                else f"Nothing was saved in {out}"
+            click.echo(
+                "The same command goes on from the last saved state, which is not older than five minutes.", err=True
             )
-            click.echo(f"{kept}; begin again with `lima village build --out` and a new folder.", err=True)
             raise

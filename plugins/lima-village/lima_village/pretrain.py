@@ -1,25 +1,34 @@
-"""Pretraining of the village's base model: a small Llama on packed documents, on one CPU core.
+"""Pretraining of the village's base model: a small Llama on packed documents, on a CPU.
 
-The loop knows text and tokens only. It is not LIMA's recipe and shares nothing with the fine-tuning engine: what is trained
-here is what LIMA starts from.
+The loop knows text and tokens only. It is not LIMA's recipe: what is trained here is what LIMA starts from. Of the fine-tuning
+engine it takes the states that a killed run goes on from.
 """
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
+import shutil
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lima_village.base_model import sha256
+import torch
+from torch.overrides import TorchFunctionMode
+
+from lima.checkpoint import load_state, newest_state, save_state, states_folder
+from lima.model import beside, put_in_place, to_disk
+from lima_village.base_model import RECIPE, WEIGHTS, sha256
 from lima_village.corpus import documents
 from lima_village.tokens import build_tokenizer
 
 if TYPE_CHECKING:
-    import torch
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 
@@ -49,12 +58,16 @@ class BaseRecipe:
     compiled: bool = True
     precision: str = "bfloat16"
     """of the matrix products; a processor without bfloat16 is several times faster in float32"""
+    threads: int = 1
+    """another number adds in another order, and so ends in other bits"""
+
+    @property
+    def steps(self) -> int:
+        return self.tokens // (self.length * self.rows)
 
 
 def rows(tokenizer: PreTrainedTokenizerFast, recipe: BaseRecipe) -> Iterator[list[int]]:
     """The corpus as rows of equal length, documents divided by the end-of-text token"""
-    from itertools import islice
-
     stream, pending = documents(recipe.seed), []
     while True:
         for ids in tokenizer(list(islice(stream, 64)))["input_ids"]:
@@ -66,7 +79,6 @@ def rows(tokenizer: PreTrainedTokenizerFast, recipe: BaseRecipe) -> Iterator[lis
 
 def new_model(recipe: BaseRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """An untrained Llama of the recipe's size"""
-    import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(recipe.seed)
@@ -89,9 +101,7 @@ def new_model(recipe: BaseRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaFo
 
 
 def optimizers(model: LlamaForCausalLM, recipe: BaseRecipe) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers where the recipe says so, AdamW for the rest"""
-    import torch
-
+    """Muon for the matrices of the layers where the recipe says so, AdamW for the rest; what they keep is in one table"""
     matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or "layers" not in name]
     adam = {"betas": (0.9, 0.98), "weight_decay": recipe.weight_decay, "fused": True}
@@ -101,21 +111,42 @@ def optimizers(model: LlamaForCausalLM, recipe: BaseRecipe) -> list[torch.optim.
         )
     else:
         first = torch.optim.AdamW(matrices, lr=recipe.matrix_rate, **adam)
-    return [first, torch.optim.AdamW(others, lr=recipe.other_rate, **adam)]
+    second = torch.optim.AdamW(others, lr=recipe.other_rate, **adam)
+    second.state = first.state  # so that both are saved and read as one
+    return [first, second]
+
+
+class Float32(TorchFunctionMode):
+    """Keeps Muon's matrix products in float32: torch's own turns to bfloat16 by itself, which some processors only emulate"""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **kwargs or {}) if func is not torch.Tensor.bfloat16 else args[0].float().clone()
+
+
+def states_of(recipe: BaseRecipe, folder: Path) -> Path:
+    """Where the states of an unfinished build are kept; another recipe, or another text, has others"""
+    text = "\n".join([str(recipe), *islice(documents(recipe.seed), 1000)])
+    return states_folder(folder, hashlib.sha256(text.encode()).hexdigest()[:8])
 
 
 def pretrain(
-    recipe: BaseRecipe, folder: Path, on_step: Callable[[int, int, float], None], checkpoint_seconds: float = 300.0
+    recipe: BaseRecipe, folder: Path, on_step: Callable[[int, int, float], None], save_seconds: float = 300.0
 ) -> None:
-    """Train a base model into a folder; every few minutes what exists is saved there and can be used"""
-    import torch
+    """Train a base model into a folder, which appears when it is done; what a killed build has done so far is not lost
 
-    torch.set_num_threads(1)
+    A state is saved beside the folder every `save_seconds`, and the next call with this recipe goes on from it, to the same
+    bits. `on_step` hears of each step made: its number, the number of all, and the loss."""
+    torch.set_num_threads(recipe.threads)
     tokenizer = build_tokenizer(recipe.seed, recipe.vocabulary)
     model = new_model(recipe, tokenizer)
     both = optimizers(model, recipe)
-    steps = recipe.tokens // (recipe.length * recipe.rows)
-    peaks = [group["lr"] for optimizer in both for group in optimizer.param_groups]
+    groups = [group for optimizer in both for group in optimizer.param_groups]
+    peaks = [group["lr"] for group in groups]
+    states = states_of(recipe, folder)
+    state = newest_state(states)
+    if state:
+        load_state(state.folder, model, both[0])
+    done = state.step if state else 0
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:
         hidden = model.model(batch, use_cache=False).last_hidden_state  # rows × length × hidden
@@ -123,48 +154,46 @@ def pretrain(
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
 
     run = torch.compile(loss_of) if recipe.compiled else loss_of
-    source, saved = rows(tokenizer, recipe), time.monotonic()
-    for step in range(steps):
-        share = (step + 1) / steps
+    source, saved = islice(rows(tokenizer, recipe), done * recipe.rows, None), time.monotonic()
+    for step in range(done + 1, recipe.steps + 1):
+        share = step / recipe.steps
         factor = min(share / recipe.warm_up, max(0.01, (1 - share) / (1 - recipe.warm_up)))
-        groups = [group for optimizer in both for group in optimizer.param_groups]
         for group, peak in zip(groups, peaks, strict=True):
             group["lr"] = peak * factor
-        batch = torch.tensor([next(source) for _ in range(recipe.rows)])
+        batch = torch.tensor(list(islice(source, recipe.rows)))
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             loss = run(batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in both:
-            optimizer.step()
-            optimizer.zero_grad()
-        on_step(step + 1, steps, loss.item())
-        if time.monotonic() - saved > checkpoint_seconds:
-            save(model, tokenizer, recipe, folder, step + 1)
+        with Float32() if recipe.precision == "float32" else nullcontext():
+            for optimizer in both:
+                optimizer.step()
+                optimizer.zero_grad()
+        if time.monotonic() - saved > save_seconds:
+            save_state(states, step, model, both[0])
             saved = time.monotonic()
-    save(model, tokenizer, recipe, folder, steps)
+        on_step(step, recipe.steps, loss.item())
+    save(model, tokenizer, recipe, folder)
+    shutil.rmtree(states, ignore_errors=True)
 
 
-def save(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: BaseRecipe, folder: Path, step: int
-) -> None:
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: BaseRecipe, folder: Path) -> None:
     """Write the weights in bfloat16, the tokenizer, and the recipe with the hash of the weights"""
-    import copy
-
-    import torch
-
-    folder.mkdir(parents=True, exist_ok=True)
     shipped = copy.deepcopy(model).to(torch.bfloat16)
     shipped.config.dtype = torch.bfloat16
-    shipped.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
-    seen = step * recipe.length * recipe.rows
-    record = {**asdict(recipe), "tokens_seen": seen, "sha256": sha256(folder / "model.safetensors")}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in record.items()]
-    (folder / "recipe.toml").write_text(
-        "# Rebuilds this base model: lima village build\n" + "\n".join(lines) + "\n", encoding="utf-8"
-    )
+    with beside(folder) as building:
+        shipped.save_pretrained(building)
+        tokenizer.save_pretrained(building)
+        (building / WEIGHTS).chmod(0o644)  # safetensors leaves it to its owner alone
+        seen = recipe.steps * recipe.length * recipe.rows
+        record = {**asdict(recipe), "tokens_seen": seen, "sha256": sha256(building / WEIGHTS)}
+        lines = [
+            "# Rebuilds this base model: lima village build",
+            *(f"{k} = {json.dumps(v)}" for k, v in record.items()),
+        ]
+        (building / RECIPE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        to_disk(building)
+        put_in_place(building, folder)
 
 
 def load_recipe(path: Path) -> BaseRecipe:

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -46,12 +49,18 @@ def test_tokenizer_is_the_corpus_own_and_knows_no_turns():
         assert len(built(word)["input_ids"]) == 1
 
 
-def test_building_twice_gives_the_same_weights(tmp_path):
-    from lima_village.pretrain import BaseRecipe, pretrain
+@pytest.fixture
+def small():
+    from lima_village.pretrain import BaseRecipe
 
-    small = BaseRecipe(
+    return BaseRecipe(
         vocabulary=400, hidden=16, layers=1, heads=2, feed_forward=32, length=32, rows=2, tokens=320, compiled=False
     )
+
+
+def test_building_twice_gives_the_same_weights(tmp_path, small):
+    from lima_village.pretrain import pretrain
+
     steps = []
     for name in ("first", "again"):
         pretrain(small, tmp_path / name, lambda step, total, loss: steps.append((step, total)))
@@ -61,6 +70,50 @@ def test_building_twice_gives_the_same_weights(tmp_path):
     pretrain(replace(small, precision="float32"), tmp_path / "other", lambda *_: None)
     assert record(tmp_path / "other")["precision"] == "float32"
     assert record(tmp_path / "other")["sha256"] != record(tmp_path / "first")["sha256"]
+    assert {path.name for path in tmp_path.iterdir()} == {"first", "again", "other"}
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from lima_village.pretrain import BaseRecipe, pretrain
+
+def on_step(step, total, loss):
+    if step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+pretrain({recipe!r}, Path({folder!r}), on_step, save_seconds=0.0)
+"""
+
+
+def test_a_killed_build_goes_on_to_the_same_weights(tmp_path, small):
+    from lima_village.pretrain import pretrain
+
+    out = tmp_path / "base"
+    ended = subprocess.run([sys.executable, "-c", KILLED.format(recipe=small, folder=str(out))], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert not out.exists()
+    losses = {}
+    pretrain(small, out, lambda step, total, loss: losses.update({step: loss}))
+    whole = {}
+    pretrain(small, tmp_path / "whole", lambda step, total, loss: whole.update({step: loss}))
+    assert losses == {step: whole[step] for step in (4, 5)}
+    assert record(out)["sha256"] == record(tmp_path / "whole")["sha256"]
+    assert {path.name for path in tmp_path.iterdir()} == {"base", "whole"}
+
+
+def test_another_recipe_does_not_go_on_from_a_killed_build(tmp_path, small):
+    from lima_village.pretrain import pretrain
+
+    def stop(step, total, loss):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "base"
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(small, out, stop, save_seconds=0.0)
+    steps = []
+    pretrain(replace(small, seed=2), out, lambda step, total, loss: steps.append(step))
+    assert steps == [1, 2, 3, 4, 5]
 
 
 def test_build_refuses_a_folder_in_use(tmp_path):
