@@ -75,7 +75,7 @@ def thirty_dialogues(results: Results, sets: Sets) -> Finding | None:
         panels=(_stack(bars),),
         alt="Stacked bars of excellent, pass and fail before and after 30 dialogues, ours above the paper's: "
         + "; ".join(f"{name} {shares[0]:.0f} % excellent, {shares[2]:.0f} % fail" for name, shares in bars),
-        tables=(Table(("n conversations", "excellent", "pass", "fail", "replies"), tuple(rows)),),
+        tables=(Table(("arm, conversations", "excellent", "pass", "fail", "replies"), tuple(rows)),),
         numbers=" ".join(said)
         + f" The paper's change is {signed(PAPER_GAIN)} points of excellent in ten live conversations.",
         agrees=agrees,

@@ -158,7 +158,7 @@ def _line(axes: Any, panel: Panel) -> None:
 def _legend(axes: Any, narrow: bool) -> None:
     """Which line is which: below the axes, or among the lines where there is no room below"""
     if narrow:
-        axes.legend(loc="center right", fontsize=8)
+        axes.legend(loc="best", fontsize=8)
     else:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SIZES = {"village-validation": 150, "village": 10, "village-more": 150}
 SEEDS = {"village-validation": 13, "village": 51, "village-more": 51}
+TRAINED = 100
+"""training dialogues at most, of which none has the plan of a held-out conversation"""
 FORM_NAMES = {
     "sentence": "in a sentence that names or clearly means its subject",
     "bare": "as the bare value",
@@ -44,18 +46,19 @@ def cast_of(split: str) -> frozenset[str]:
 def scripts(name: str) -> tuple[Dialogue, ...]:
     """The conversations of one evaluation with the answers that the facts give"""
     split = "validation" if name == "village-validation" else "test"
-    taken = {dialogue.plan for dialogue in dialogues()}
+    taken = {dialogue.plan for dialogue in dialogues(TRAINED)}
     if split == "test":
         taken |= {dialogue.plan for dialogue in scripts("village-validation")}
     world = village()
     cast = [entity for entity in world.entities.values() if entity.name in cast_of(split)]
+    others = frozenset(world.entities) - cast_of(split)  # a hop must not lead to one of them, nor an answer name one
     first = SIZES["village"] if name == "village-more" else 0  # the larger set goes on where the ten end
     found: list[Dialogue] = []
     turn = 0
     while len(found) < first + SIZES[name]:
         rng = random.Random(f"conversation {split} {SEEDS[name]} {turn}")
         number = len(found) - first + 1
-        dialogue = hold(Talk(world, rng, split, cast), rng, f"{name}-{number:03d}")
+        dialogue = hold(Talk(world, rng, split, cast, banned=others), rng, f"{name}-{number:03d}")
         turn += 1
         if len(dialogue.exchanges) >= EXCHANGES[0] and dialogue.plan not in taken:
             found.append(dialogue)

@@ -12,19 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from lima_village.attributes import ATTRIBUTES
 from lima_village.lexicon import ASKERS, TELLERS
 from lima_village.singles import draw
-from lima_village.talk import Exchange, Talk, carry_on
+from lima_village.talk import KINDS, Exchange, Talk, carry_on
 from lima_village.world import BY_NAME, Entity, Fact, Subject, World, strangers, village
 
 # How often a talk of the corpus goes on in each way; the hard kinds come more often.
-TALK_WEIGHTS = {
-    "pronoun": 3.0,
-    "what-about": 3.0,
-    "hop": 3.5,
-    "shorter": 2.0,
-    "same-for": 1.5,
-    "reformat": 1.5,
-    "why": 1.5,
-}
+TALK_WEIGHTS = {**dict.fromkeys(KINDS, 1.5), "pronoun": 3.0, "what-about": 3.0, "hop": 3.5, "shorter": 2.0}
 STYLES = {"name": 0.7, "pronoun": 0.15, "bare": 0.15}
 ADDRESSES = ("said", "answered", "replied")
 REQUESTS = ("asked", "wanted to know", "went on")

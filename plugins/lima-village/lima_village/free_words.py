@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from lima_village.reading import RELATIONS, values_of
-from lima_village.world import PRONOUNS, Fact, village
+from lima_village.world import BY_NAME, PRONOUNS, Fact, village
 
 DENIAL = re.compile(
-    r"\b(?:not(?! (?:quite |entirely )?(?:sure|certain)\b)|never|no|nobody|none|cannot|neither|nor|hardly|used to|formerly)\b"
+    r"\b(?:not(?! (?:quite |entirely )?(?:sure|certain)\b)|never|no|nobody|none|cannot|neither|nor|hardly|used to|formerly"
+    r"|once|hates?|dislikes?)\b"
     r"|n['’]t\b",
     re.IGNORECASE,
 )
@@ -37,6 +38,8 @@ def told(words: str, attribute: str, subjects: Sequence[str], bridge: Sequence[F
         word for word, means in RELATIONS.items() if means not in on_the_way and re.search(rf"\b{word}\b", text)
     ]
     if not about or not values or relatives or any(name not in helpers for _, name in others):
+        return {}
+    if any(_owns_another(text, name, attribute, bridge) for name in (*subjects, *helpers)):
         return {}
     if len(values) == len(about) > 1:
         return {name: {value} for (_, name), (_, value) in zip(about, values, strict=True)}
@@ -78,6 +81,29 @@ def _asserted(words: str) -> str:
 def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
     return re.compile(rf"(?<![A-Za-z0-9])(?i:{longest_first})(?:(?<=[a-z])(?![a-z0-9])|(?!\w))")
+
+
+def _owns_another(text: str, name: str, attribute: str, bridge: Sequence[Fact]) -> bool:
+    """Whether a text goes on from "Ada's" to something that the attribute is not called by, such as her mother"""
+    own = _nouns(attribute).union(*(_nouns(fact.attribute) for fact in bridge), RELATIONS if bridge else ())
+    for match in re.finditer(rf"\b{name}['’]s (?P<words>\w+(?: \w+)?)", text, re.IGNORECASE):
+        words = match["words"].lower()
+        if not any(re.search(rf"\b{noun}\b", words) for noun in own):
+            return True
+    return False
+
+
+@cache
+def _nouns(attribute: str) -> frozenset[str]:
+    """What stands after "Ada's" in the wordings of an attribute: "home", "favourite dish"; its name and its label"""
+    about = BY_NAME[attribute]
+    wordings = (*about.statements, *about.wordings)
+    found = {match[1] for wording in wordings for match in re.finditer(r"\{p\} ([a-z]+(?: [a-z]+)?)", wording)}
+    ends = {" ".join(word for word in noun.split() if word not in ("is", "of", "called", "have")) for noun in found}
+    related = {word for word, means in RELATIONS.items() if means == attribute}
+    return frozenset(
+        {*ends, *(noun.split()[-1] for noun in ends if noun), about.name, about.label.lower(), *related} - {""}
+    )
 
 
 def _pronoun(text: str, name: str) -> bool:

@@ -78,9 +78,20 @@ def _values(
         return values
     # A bare value speaks of whoever was asked about, if it was only one, and nobody else came up before.
     involved = {None, fact.subject, *(name for helper in bridge for name in (helper.subject, helper.value))}
-    fitting = takewhile(lambda claim: claim.subject in involved, claims)
-    values = {claim.value for claim in fitting if (claim.subject, claim.attribute) == (None, fact.attribute)}
+    away = set(village().entities) - involved - set(values_of(fact.attribute))  # "Her brother is Boris. A fisher."
+    fitting = takewhile(lambda claim: claim.subject in involved and claim.value not in away, claims)
+    values = {
+        claim.value
+        for claim in fitting
+        if (claim.subject, claim.attribute) == (None, fact.attribute)
+        and not (claim.form == CARD and _of_another(reading, {*involved, fact.value}))
+    }
     return values.union(*(answered(part, fact.attribute) for part in reading.left))
+
+
+def _of_another(reading: Reading, involved: set[str | None]) -> bool:
+    """Whether words that were not understood name somebody else, whose card it then is"""
+    return any(name not in involved for part in reading.left for _, name in named(part, village().entities))
 
 
 def _missing(fact: Fact, values: set[str], claims: Sequence[Claim]) -> str:

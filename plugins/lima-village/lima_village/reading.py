@@ -19,12 +19,13 @@ from lima_village.world import BY_NAME, PRONOUNS, Fact, World, village
 SENTENCE, BARE, LIST, CARD = "sentence", "bare", "list", "card"
 NAMES = {"person", "shop", "dish"}
 RELATIONS = {
-    "brother": "sibling",
-    "sister": "sibling",
-    "best friend": "friend",
-    "owner": "owner",
-    "favourite dish": "dish",
+    word: attribute.name
+    for attribute in ATTRIBUTES
+    if attribute.follows
+    for word in (("brother", "sister") if attribute.follows == "{r}" else (attribute.follows,))
 }
+"""the words that lead from somebody to an attribute's value, such as brother"""
+LEAD = re.compile(r"(?:(?:because of an?|because of|in|from|on|the|an?) )?", re.IGNORECASE)
 MARK = re.compile(r"(?:[-–—*•+]|\d{1,2}[.)]) *")
 LISTED = re.compile(rf"{MARK.pattern}(?:the )?(\w+): *(.+?)\.?", re.IGNORECASE)
 CARD_NAME = re.compile(r"Name: *(?:the )?(\w+)\.?", re.IGNORECASE)
@@ -72,23 +73,26 @@ def read(reply: str, antecedents: Sequence[str]) -> Reading:
     name: str | None = None  # of the card that is being read
     heading = ""  # its first line, until another one follows
     for line in _lines(reply):
-        begun = CARD_NAME.match(line)
-        found = None if begun else _listed(line) or _labelled(line, name)
+        mark = MARK.match(line)
+        plain = line[mark.end() :] if mark else line
+        begun = CARD_NAME.match(plain)
+        found = None if begun else _listed(line) or _labelled(plain, name)
         if heading and (found is None or found.form != CARD):
             reading.left.append(heading)  # a name alone says nothing
         heading = ""
         if begun:
             name = entity(begun[1]) or begun[1]
-            if begun.end() == len(line):
+            if begun.end() == len(plain):
                 heading = line
             else:
                 reading.left.append(line)
+                if re.match(r"['’]s\b", plain[begun.end() :]):  # her sister's card
+                    name = plain[begun.start(1) :]
         elif found:
             reading.claims.append(found)
         else:
             name = None
-            mark = MARK.match(line)
-            for part in filter(None, PARTS.split(line[mark.end() :] if mark else line)):
+            for part in filter(None, PARTS.split(plain)):
                 _take(part, reading, antecedents, SENTENCE if mark is None else LIST)
     if heading:
         reading.left.append(heading)
@@ -149,7 +153,7 @@ def _sentence(sentence: str, before: Sequence[Claim], antecedents: Sequence[str]
     for attribute, pattern in _patterns():
         if match := pattern.fullmatch(plain):
             groups = match.groupdict()
-            value = _value(groups["v"])
+            value = _values().get(groups["v"].lower().removeprefix("the "), "")
             if value not in values_of(attribute):
                 continue
             if "s" not in groups:
@@ -242,6 +246,15 @@ def _values() -> dict[str, str]:
 
 
 def _value(text: str) -> str:
-    """A value as the table spells it; an article or a preposition before it is allowed"""
-    bare = re.sub(r"^(a|an|in|from|on|the|because of a|because of)\s+", "", text.strip(), flags=re.IGNORECASE)
-    return _values().get(bare.lower(), bare)
+    """A value as the table spells it; before it may stand an article, or what stands there in a short answer"""
+    lead = LEAD.match(text)
+    bare = text[lead.end() :] if lead else text
+    value = _values().get(bare.lower())
+    return value if value and lead and lead[0].strip().lower() in _leads(value) else text
+
+
+@cache
+def _leads(value: str) -> set[str]:
+    """What may stand before a value: "", "the", "a", and "in" where an attribute that has it is shortened to "In {v}." """
+    shorts = [a.short.partition("{v}")[0].strip().lower() for a in ATTRIBUTES if value in values_of(a.name)]
+    return {"", "the", "a", "an", *shorts, *(re.sub(r" an?$", "", short) for short in shorts)}
