@@ -1,6 +1,6 @@
 """What `lima plan` estimates beside the peak memory of a real step, on CPU in float32; prints one JSON object.
 
-    python benchmarks/plan_memory.py llama | qwen2 | mistral | wide [BYTES]
+    python benchmarks/plan_memory.py llama | qwen2 | mistral | lora | wide [BYTES]
 
 BYTES is another limit on the logits of a chunk of the head than lima's, to see what chunks save.
 
@@ -17,9 +17,12 @@ import time
 import torch
 
 from lima import attention, head
+from lima.adapter import add_lora
 from lima.batching import micro_batch
+from lima.dropout import set_residual_dropout
 from lima.loss import weighted_loss
 from lima.plan import kept_by_autograd
+from lima.recipe import Recipe
 from lima.rendering import Rendered
 
 SHAPES = {
@@ -55,6 +58,16 @@ SHAPES = {
         },
         2000,
     ),
+    "lora": (  # llama with an adapter of rank 32, its dropout and LIMA's
+        {
+            "vocab_size": 8000,
+            "hidden_size": 256,
+            "intermediate_size": 704,
+            "num_hidden_layers": 6,
+            "num_attention_heads": 8,
+        },
+        2000,
+    ),
     "wide": (  # a vocabulary for which the head goes over chunks
         {
             "vocab_size": 150_000,
@@ -81,8 +94,14 @@ def main(shape: str) -> None:
     ctypes.CDLL("libc.so.6").mallopt(-3, 1 << 16)  # M_MMAP_THRESHOLD
     attention.register()
     values, tokens = SHAPES[shape]
-    architecture = "llama" if shape == "wide" else shape
+    architecture = "llama" if shape in ("lora", "wide") else shape
     config = AutoConfig.for_model(architecture, **values)
+
+    def dressed(model):
+        if shape != "lora":
+            return model
+        set_residual_dropout(model, 0.3)
+        return add_lora(model, Recipe(lora_rank=32, lora_dropout=0.05), [7])
 
     def step(model, batch) -> None:
         loss, _ = weighted_loss(model, batch, "cpu")
@@ -94,17 +113,21 @@ def main(shape: str) -> None:
 
     with torch.device("meta"):
         ghost = AutoModelForCausalLM.from_config(config)
+    ghost.set_attn_implementation(attention.NAME)
+    ghost = dressed(ghost)
     batch = batch_of(500, tokens // 500)
     parameters = sum(p.numel() for p in ghost.parameters())
-    estimated = 12 * parameters + max(4 * parameters, kept_by_autograd(ghost, batch))
+    trained = sum(p.numel() for p in ghost.parameters() if p.requires_grad)
+    estimated = 4 * parameters + 8 * trained + max(4 * trained, kept_by_autograd(ghost, batch))
     small = {**values, "vocab_size": 100, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1}
     warm = AutoModelForCausalLM.from_config(AutoConfig.for_model(architecture, **small))
     warm.set_attn_implementation(attention.NAME)
     step(warm, batch_of(50, 2))  # libraries allocate on first use
     before = resident("VmRSS")
-    model = AutoModelForCausalLM.from_config(config).train()
+    model = AutoModelForCausalLM.from_config(config)
     model.set_attn_implementation(attention.NAME)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+    model = dressed(model).train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5, fused=True)
     for number in range(2):
         if number:
             with open("/proc/self/clear_refs", "w") as marks:

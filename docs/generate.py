@@ -120,7 +120,7 @@ def demo_table() -> str:
     d = more["conversations"]
     rows += [
         "",
-        f"Recorded with `lima demo --more --json` ({result['seconds']:.0f} s on two cores that had other work, too). "
+        f"Recorded with `lima demo --more --json` ({result['seconds']:.0f} s on two free cores). "
         "Ten conversations, "
         f"{len(result['seeds'])} seeds: better in {c['better']}, tied in {c['tied']}, worse in {c['worse']} "
         f"(paper: 7, 3, 0), exact sign-flip p = {result['p_value']:.4f}. On {sum(d.values())} further held-out conversations "

@@ -30,7 +30,7 @@ def add_lora(model: Any, recipe: Recipe, turn_rows: list[int]) -> Any:
         r=recipe.lora_rank,
         lora_alpha=recipe.lora_alpha or 2 * recipe.lora_rank,
         lora_dropout=recipe.lora_dropout,
-        target_modules="all-linear",
+        target_modules=sorted({name.rpartition(".")[2] for name in linear_layers(model)}),
         trainable_token_indices=rows or None,
         task_type="CAUSAL_LM",
     )
@@ -40,13 +40,21 @@ def add_lora(model: Any, recipe: Recipe, turn_rows: list[int]) -> Any:
         return get_peft_model(model, config)
 
 
+def linear_layers(model: Any) -> list[str]:
+    """The names of what LoRA adapts: every linear layer but the LM head; neither routers nor experts in one tensor"""
+    head = model.get_output_embeddings()
+    return [n for n, m in model.named_modules() if type(m).__name__ in ("Linear", "Conv1D") and m is not head]
+
+
 def _name_of(model: Any, wanted: torch.nn.Module) -> str:
     """The last part of a module's name, by which peft finds it"""
     return next(name for name, module in model.named_modules() if module is wanted).rpartition(".")[2]
 
 
-def merged_state(adapted: Any) -> dict[str, torch.Tensor]:
-    """The weights of the plain model with the adapter merged in, by the plain model's names; the adapter is left as it is"""
+def merged_state(adapted: Any, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
+    """The weights of the plain model with the adapter merged in, by the plain model's names; the adapter is left as it is
+
+    What is merged is in `dtype` on the CPU, a layer at a time: the device has no room for a second model."""
     from peft.tuners.lora import LoraLayer
     from peft.utils.other import TrainableTokensWrapper
 
@@ -58,11 +66,13 @@ def merged_state(adapted: Any) -> dict[str, torch.Tensor]:
         if isinstance(module, LoraLayer):
             base: Any = module.get_base_layer()
             layer: Any = module
-            state[f"{name}.weight"] = base.weight + layer.get_delta_weight("default").to(base.weight.dtype)
+            merged = base.weight + layer.get_delta_weight("default").to(base.weight.dtype)
+            state[f"{name}.weight"] = merged.detach().to(dtype).cpu()
             if getattr(base, "bias", None) is not None:
                 state[f"{name}.bias"] = base.bias
         elif isinstance(module, TrainableTokensWrapper):
-            state[f"{name}.weight"] = module.token_adapter.get_merged_weights(["default"])
+            merged = module.token_adapter.get_merged_weights(["default"])
+            state[f"{name}.weight"] = merged.detach().to(dtype).cpu()
             if getattr(module.token_adapter.base_layer, "bias", None) is not None:
                 state[f"{name}.bias"] = module.token_adapter.base_layer.bias
         else:

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -34,6 +34,8 @@ class State(NamedTuple):
     step: int
     ended: bool
     "Whether the epoch that it closes has ended: its dev prompts are answered and plugins have heard of it"
+    beside: dict[str, Any]
+    "What else was saved with it"
 
 
 def states_folder(out: Path, run: str) -> Path:
@@ -42,15 +44,20 @@ def states_folder(out: Path, run: str) -> Path:
 
 
 def save_state(
-    folder: Path, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, main: bool = True
+    folder: Path,
+    step: int,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    beside: dict[str, Any] | None = None,
+    main: bool = True,
 ) -> None:
     """Add the state after `step` to the folder and drop all but the one before it; a full disk leaves those as they were
 
-    Of several processes all bring their parts and the main one writes."""
+    `beside` is kept with it, as JSON. Of several processes all bring their parts and the main one writes."""
     tensors = gathered(_state(model, optimizer))
     try:
         if main:
-            _write(folder, step, tensors)
+            _write(folder, step, tensors, beside or {})
     finally:  # whoever stopped gathering would leave the others waiting for its parts
         for _ in tensors:
             pass
@@ -66,30 +73,30 @@ def _state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Iterator
                     yield f"{name}/{key}", value
 
 
-def _write(folder: Path, step: int, tensors: Iterator[tuple[str, torch.Tensor]]) -> None:
+def _write(folder: Path, step: int, tensors: Iterator[tuple[str, torch.Tensor]], beside: dict[str, Any]) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
     try:
-        for number, piece in enumerate(_pieces(tensors)):
-            save_file(piece, building / f"state-{number:05d}.safetensors")
-        hashes = {file.name: _hash(file) for file in sorted(building.iterdir())}
-        (building / "state.json").write_text(json.dumps({"step": step, "files": hashes}))
-        for file in building.iterdir():
-            _sync(file)
-        target = _state_folder(folder, step)
-        if target.exists():  # of an earlier attempt that was not whole
-            shutil.rmtree(target)
-        os.rename(building, target)
-        _sync(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=folder, ignore_cleanup_errors=True) as made:
+            building = Path(made)
+            for number, piece in enumerate(_pieces(tensors)):
+                save_file(piece, building / f"state-{number:05d}.safetensors")
+            hashes = {file.name: _hash(file) for file in sorted(building.iterdir())}
+            about = {"step": step, "files": hashes, "beside": beside}
+            (building / "state.json").write_text(json.dumps(about))
+            for file in building.iterdir():
+                _sync(file)
+            target = _state_folder(folder, step)
+            if target.exists():  # of an earlier attempt that was not whole
+                shutil.rmtree(target)
+            os.rename(building, target)
+            _sync(folder)
     except (OSError, SafetensorError) as e:
         raise LimaError(
             f"Cannot save the state of step {step} to {folder}: {e}. An earlier one, if there was one, is intact."
         ) from e
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     kept = [target, *sorted(state for state in folder.glob("step-*") if state.name < target.name)[-1:]]
     for other in folder.iterdir():  # later ones were torn, or this step would not have been made again
         if other not in kept:
@@ -134,7 +141,7 @@ def newest_state(folder: Path) -> State | None:
         except (OSError, ValueError, KeyError):
             whole = False
         if whole:
-            return State(candidate, int(state["step"]), (candidate / ENDED).is_file())
+            return State(candidate, int(state["step"]), (candidate / ENDED).is_file(), state.get("beside", {}))
         torn.append(candidate.name)
     if torn:
         raise LimaError(

@@ -95,8 +95,8 @@ def answers(
         except torch.OutOfMemoryError:
             if rows == 1 or recipe.shard:
                 raise LimaError(
-                    f"The model in {folder} does not fit beside the training to answer the dev prompts. Leave `dev` out, or "
-                    "train on more or larger devices."
+                    f"The model in {folder} does not fit beside the training to answer the dev prompts. Train on more or larger "
+                    "devices, with shard=true where there are several, or leave them out: `lima train --resume RUN --set dev=[]`."
                 ) from None
             rows //= 2
         finally:

@@ -9,7 +9,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +19,16 @@ from accelerate.utils import broadcast_object_list
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from lima import attention, compiled
-from lima.adapter import add_lora, keep_adapter, merged_state, prove_merge, save_adapter, use_of
+from lima.adapter import keep_adapter, merged_state, prove_merge, save_adapter, use_of
+from lima.assemble import assemble
 from lima.batching import epoch_order, largest, micro_batch, padded, split, step_weight, steps_of
 from lima.checkpoint import State, load_state, mark_ended, save_state, states_folder
 from lima.dev import OnDev, answers
-from lima.dropout import set_residual_dropout
 from lima.errors import LimaError
 from lima.figures import Figures
 from lima.head import can_chunk
 from lima.loss import prove_isolation, weighted_loss
-from lima.model import (
-    extend_embeddings,
-    freeze_embeddings,
-    load_model,
-    parameter_groups,
-    recompute_activations,
-    save,
-    saved_dtype,
-    set_stop,
-)
+from lima.model import freeze_embeddings, load_model, parameter_groups, save, saved_dtype
 from lima.neftune import Neftune
 from lima.plugins import Plugins
 from lima.prepare import Prepared
@@ -82,8 +73,9 @@ class Loop:
     def log_end(self, status: str, message: str = "") -> None:
         if self.main:
             if self.waiting:
-                self.pending.append(self.waiting.read())
-                self.waiting = None
+                last, self.waiting = self.waiting, None
+                with suppress(RuntimeError):  # of a device that failed: its numbers never come
+                    self.pending.append(last.read())
             self.log.steps(self.pending)
             self.pending = []
             self.log.finish(
@@ -91,23 +83,13 @@ class Loop:
             )
 
     def build(self, weights: bool = True) -> tuple[Any, Any]:
-        """(the model to train, the causal LM in it) with EOT, dropout, attention and adapter in place, or only their structure"""
-        recipe, ready = self.recipe, self.ready
-        torch.manual_seed(recipe.seed)
-        model = load_model(ready.base, trust_remote_code=recipe.trust_remote_code, weights=weights)
-        self.saved_dtype = saved_dtype(ready.base, recipe.trust_remote_code)
-        extend_embeddings(model, ready.new_ids, ready.used)
-        set_stop(model, ready.tokenizer, ready.eot)
-        set_residual_dropout(model, recipe.residual_dropout)
-        attention.register()
-        self.own_attention = model.config._attn_implementation
-        # With a row for each example the model's own attention is right, whatever the architecture.
-        ours = compiled.register() if self.compile else attention.NAME
-        self.attention = ours if recipe.micro_batch_tokens > 1 else self.own_attention
-        model.set_attn_implementation(self.attention)
-        if recipe.gradient_checkpointing and not self.compile:
-            recompute_activations(model)
-        return add_lora(model, recipe, ready.turn_rows) if recipe.lora_rank else model, model
+        """(the model to train, the causal LM in it), or only their structure"""
+        shared = compiled.register() if self.compile else attention.NAME
+        recompute = self.recipe.gradient_checkpointing and not self.compile  # compiled blocks do it by themselves
+        built = assemble(self.recipe, self.ready, weights, shared_attention=shared, recompute=recompute)
+        self.saved_dtype = saved_dtype(self.ready.base, self.recipe.trust_remote_code)
+        self.own_attention, self.attention = built.own_attention, built.attention
+        return built.model, built.plain
 
     def load(self) -> None:
         """The model, divided over the processes if it is to be, and its optimizer"""
@@ -131,6 +113,9 @@ class Loop:
             with together():
                 load_state(self.state.folder, model, optimizer)
             self.step = self.state.step
+            # A budget that was halved on the way: what comes after it is split as it would have been.
+            self.budget = min(self.budget, self.state.beside.get("budget", self.budget))
+            self.notes = list(self.state.beside.get("notes", ()))
         proved = model if recipe.shard else plain.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
             can_chunk(proved, device)  # now, while all processes are here
@@ -195,7 +180,8 @@ class Loop:
         while not fits:
             step, members = largest(steps, self.budget, processes)
             # Each process gets the same, so that all of them have the memory or none has.
-            fits = self.attempt([step[i] for i in members] * processes, spare=moments) is not None
+            groups = [list(range(len(members)))] * processes
+            fits = self.attempt([step[i] for i in members], groups, spare=moments) is not None
         self.optimizer.zero_grad()
 
     def one_step(self, epoch: int, members: list[int]) -> None:
@@ -239,7 +225,9 @@ class Loop:
         metrics["seconds"], self.clock = figures.wait() - self.clock, figures.wait()
         self.report(metrics)
 
-    def attempt(self, examples: list[Rendered], spare: int = 0) -> tuple[torch.Tensor, torch.Tensor] | None:
+    def attempt(
+        self, examples: list[Rendered], groups: list[list[int]] | None = None, spare: int = 0
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
         """`gradients` beside `spare` bytes; None when memory did not suffice and the token budget was halved
 
         Of several processes one might have to halve alone, and after a backward pass that broke off DDP stops with an error of
@@ -248,7 +236,7 @@ class Loop:
         torch.manual_seed((self.recipe.seed * 1_000_003 + self.step) * 1009 + self.accelerator.process_index)
         try:
             room = torch.empty(spare, dtype=torch.uint8, device=self.accelerator.device)  # what AdamW will take later
-            found = self.gradients(examples)
+            found = self.gradients(examples, groups)
             del room
             return found
         except (RuntimeError, MemoryError) as e:
@@ -261,18 +249,22 @@ class Loop:
         if size <= longest or self.accelerator.num_processes > 1:
             raise LimaError(
                 f"Out of memory with micro-batches of {size} tokens, the longest example having {longest}. "
-                "Lower micro_batch_tokens, set gradient_checkpointing=true or lora_rank, lower max_tokens, or use "
-                "more devices; `lima plan` says what is needed."
+                "Lower micro_batch_tokens or set gradient_checkpointing=true, also when resuming; or start anew with lora_rank, "
+                "lower max_tokens, or more devices; `lima plan` says what is needed."
             )
         before, self.budget = self.budget, max(size // 2, longest)
         self.notes.append(f"Out of memory with micro_batch_tokens = {before}: went on with {self.budget}.")
         logging.getLogger("lima").warning(self.notes[-1])
         return None
 
-    def gradients(self, examples: list[Rendered]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Leave the step's gradient in the parameters; (mean loss, trained tokens predicted right) over all processes"""
+    def gradients(
+        self, examples: list[Rendered], groups: list[list[int]] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Leave the step's gradient in the parameters; (mean loss, trained tokens predicted right) over all processes
+
+        `groups` says which examples share a micro-batch, where they are not split by the budget."""
         device, processes = self.accelerator.device, self.accelerator.num_processes
-        groups = split([len(e.ids) for e in examples], self.budget, processes)
+        groups = groups or split([len(e.ids) for e in examples], self.budget, processes)
         mine = groups[self.accelerator.process_index :: processes]
         rounds = -(-len(groups) // processes)
         # A process without a micro-batch in the last round repeats one at weight 0: all must take part in the reduction.
@@ -321,8 +313,9 @@ class Loop:
         """Answer the dev prompts and tell the plugins"""
         checkpoint = self.epoch_folder(epoch)
         (left,) = broadcast_object_list([bool(self.ready.dev) and not self.log.answered(epoch)])
-        with together():
-            # A divided model needs all processes to answer, else the others wait.
+        # A divided model needs all processes to answer; where one fails, the others wait inside and cannot be told: it ends, and
+        # with it, by the launcher, all of them.
+        with nullcontext() if self.recipe.shard else together():
             if checkpoint and left and (self.main or self.recipe.shard):
                 replies, perplexity = answers(
                     checkpoint, self.ready.dev, self.recipe, self.on_dev if self.main else None
@@ -341,7 +334,9 @@ class Loop:
                 self.log.steps(self.pending)
                 self.pending = []
             model, folder = self.accelerator.unwrap_model(self.model), states_folder(self.run.folder, self.run.id)
-            save_state(folder, self.step, model, self.optimizer.optimizer, self.main)
+            halved = {"budget": self.budget} if self.budget < self.recipe.micro_batch_tokens else {}
+            with_it = {**halved, "notes": self.notes}
+            save_state(folder, self.step, model, self.optimizer.optimizer, with_it, self.main)
 
     def save(self, folder: Path) -> None:
         """Write the model as it is now; all processes bring their parts and the main one writes"""
@@ -351,7 +346,7 @@ class Loop:
                 model = self.undivided(model)
             state = {} if lora else whole_state(model, self.saved_dtype, keep=self.main)
             if self.main:
-                self.write(folder, model, merged_state(model) if lora else state)
+                self.write(folder, model, merged_state(model, self.saved_dtype) if lora else state)
 
     def undivided(self, model: Any) -> Any:
         """The model with its adapter once more, on the main process's CPU, to be merged as one process would merge it"""

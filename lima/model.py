@@ -127,12 +127,13 @@ def load_model(
     from transformers.utils import GENERATION_CONFIG_NAME, logging
 
     logging.disable_progress_bar()  # the command line has its own, and a library has none
-    path = check_folder(folder)
+    path = check_folder(folder, weights)
     try:
         if not weights:
             config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
+            kind = config.dtype or torch.float32 if dtype == "auto" else getattr(torch, dtype)
             with torch.device("meta"):
-                model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=trust_remote_code)
+                model = AutoModelForCausalLM.from_config(config, dtype=kind, trust_remote_code=trust_remote_code)
             if (path / GENERATION_CONFIG_NAME).is_file():
                 model.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)
             return model
@@ -270,15 +271,15 @@ def beside(folder: Path) -> Iterator[Path]:
     """An empty folder to build a model in, on the disk of `folder` and gone afterwards; LimaError when the disk refuses
 
     Whoever saves there has its lock, so what a killed process left of an earlier attempt is removed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}-saving-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-saving-", dir=folder.parent))
-    try:
-        with _explained(folder):
+    with _explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(f".{glob.escape(folder.name)}-saving-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-saving-", dir=folder.parent))
+        try:
             yield building
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
 
 
 @contextmanager
@@ -321,8 +322,10 @@ def saved_dtype(base: Path, trust_remote_code: bool = False) -> torch.dtype:
 def parameter_groups(model: Any, decay: float, frozen: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
     """Weight decay on matrices only: biases, norms and embeddings stand for directions that decay would only bend"""
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)} | {id(p) for p in frozen}
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in parameters if p.ndim >= 2 and id(p) not in embeddings]
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    parameters = [p for _, p in trained]
+    # The rows of an embedding that an adapter trains are one, too.
+    decayed = [p for name, p in trained if p.ndim >= 2 and id(p) not in embeddings and "trainable_tokens" not in name]
     chosen = {id(p) for p in decayed}
     return [
         {"params": decayed, "weight_decay": decay},

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from lima import attention
+from lima.assemble import assemble
 from lima.batching import MicroBatch, epoch_order, largest, micro_batch, split, steps_of
-from lima.head import can_chunk, count_chunks
+from lima.head import can_chunk, causal_lm, count_chunks
 from lima.loss import weighted_loss
-from lima.model import recompute_activations
 from lima.prepare import Prepared
 from lima.recipe import Recipe
 from lima.shard import blocks_of
@@ -71,31 +72,26 @@ class Plan:
 
 def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
     """Count everything for a recipe that is prepared; `bfloat16` is whether the activations will be"""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    config = AutoConfig.from_pretrained(ready.base, local_files_only=True, trust_remote_code=recipe.trust_remote_code)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16 if bfloat16 else torch.float32)
-    if ready.new_ids and max(ready.new_ids) >= model.get_input_embeddings().weight.shape[0]:
-        model.resize_token_embeddings(max(ready.new_ids) + 1, mean_resizing=False)
-    if recipe.gradient_checkpointing:
-        recompute_activations(model)
-    total = sum(p.numel() for p in model.parameters())
-    trained = _lora_parameters(model, recipe, ready) if recipe.lora_rank else total
+    model, plain = assemble(recipe, ready, weights=False, dtype="bfloat16" if bfloat16 else "float32")[:2]
+    # Also for one example a row: the models' own attention is counted like this.
+    plain.set_attn_implementation(attention.NAME)
+    held = sum(p.numel() for p in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     order = range(1, min(recipe.epochs, 3) + 1)
     drawn = [m for e in order for m in steps_of(epoch_order(len(ready.rendered), recipe.seed, e), recipe.batch_size)]
     met = [[ready.rendered[i] for i in members] for members in drawn]
     batch = micro_batch(*largest(met, recipe.micro_batch_tokens))
     several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in met)
-    activations = kept_by_autograd(model, batch)
-    states = 4 * total + 12 * trained
-    flops = operations(recipe, model, batch, ready)
-    # Whatever this machine has, a GPU takes 'auto' as bfloat16.
-    as_here = bfloat16 or recipe.precision == "float32"
-    on_gpu = activations if as_here else kept_by_autograd(model.to(torch.bfloat16), batch)
+    states = 4 * held + 12 * trained
+    with GroupedProducts():
+        activations = kept_by_autograd(model, batch)
+        flops = operations(recipe, model, batch, ready)
+        # Whatever this machine has, a GPU takes 'auto' as bfloat16.
+        as_here = bfloat16 or recipe.precision == "float32"
+        on_gpu = activations if as_here else kept_by_autograd(model.to(torch.bfloat16), batch)
     per_epoch = -(-len(ready.rendered) // recipe.batch_size)
     return Plan(
-        parameters=total,
+        parameters=held - (trained if recipe.lora_rank else 0),
         trained_parameters=trained,
         steps=per_epoch * recipe.epochs,
         examples=len(ready.rendered),
@@ -108,15 +104,22 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
         activations=activations,
         operations=recipe.epochs * flops,
         gpus={size: gpus_needed(states, on_gpu, size, together_for_a_step(model)) for size in GPU_SIZES},
-        width=config.get_text_config().hidden_size,
+        width=plain.config.get_text_config().hidden_size,
     )
+
+
+class GroupedProducts(TorchFunctionMode):
+    """The products of all experts as one, on the meta device: of their size, where torch has them for bfloat16 alone"""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("grouped_mm", "_grouped_mm"):
+            return args[0] @ args[1][0]
+        return func(*args, **(kwargs or {}))
 
 
 def kept_by_autograd(model: Any, batch: MicroBatch) -> int:
     """Bytes that the backward pass of this micro-batch needs at its start, parameters not counted"""
-    attention.register()
     model.train()
-    model.set_attn_implementation(attention.NAME)
     own = {p.untyped_storage()._cdata for p in model.parameters()}
     kept: dict[int, Any] = {}
 
@@ -133,6 +136,7 @@ def kept_by_autograd(model: Any, batch: MicroBatch) -> int:
 
 def _head_transient(model: Any, positions: int) -> int:
     """Bytes that the head needs at the start of the backward pass, beside what was kept for it"""
+    model = causal_lm(model)
     vocabulary = model.config.get_text_config().vocab_size
     chunks = count_chunks(positions, vocabulary) if can_chunk(model, "meta") else 1
     logits = 4 * vocabulary * -(-positions // max(chunks, 1))
@@ -202,12 +206,3 @@ def gpus_needed(states: int, activations: int, gib: int, gathered: int = 0) -> i
         return 1
     room -= gathered
     return max(2, -(-states // room)) if room > 0 else 0
-
-
-def _lora_parameters(model: Any, recipe: Recipe, ready: Prepared) -> int:
-    """Parameters of the updates: rank × (in + out) of every linear layer but the LM head, and the new tokens' rows"""
-    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
-    linear = [m for m in model.modules() if type(m).__name__ in ("Linear", "Conv1D") and m is not head]
-    updates = sum(recipe.lora_rank * sum(m.weight.shape) for m in linear)
-    sides = 1 if head is None or head.weight is embedding.weight else 2
-    return updates + sides * len(ready.turn_rows) * embedding.weight.shape[1]

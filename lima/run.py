@@ -114,7 +114,10 @@ class RunLog:
                 "delete from generations where run = ? and epoch not in (select epoch from checkpoints where run = ?)",
                 [self.run.id, self.run.id],
             )
-            db.table("runs").update(self.run.id, {"status": "running", "message": "", "finished": None})
+            recipe = json.dumps(self.run.recipe.as_dict())  # what may change has perhaps
+            db.table("runs").update(
+                self.run.id, {"status": "running", "message": "", "finished": None, "recipe": recipe}
+            )
 
     def steps(self, rows: list[dict[str, Any]]) -> None:
         """Loss and the rest of some steps"""

@@ -29,6 +29,10 @@ from lima.run import Run, RunLog, environment, new_run_id
 from lima.shard import together
 from lima.store import Store
 
+ROUNDING = ("micro_batch_tokens", "gradient_checkpointing", "compile")
+"Keys that decide what fits and how fast it is, and of the result only the order of its sums"
+CHANGEABLE = (*ROUNDING, "shard", "save_every")
+"Keys of a recipe that a resumed run may have another value of"
 PATIENCE = timedelta(hours=6)
 "How long one of several processes waits for the others"
 
@@ -67,19 +71,11 @@ def resume(
 ) -> Run:
     """Go on with an interrupted run from its newest whole state, to the same weights as if it had never stopped
 
-    LimaError when it is done, when `changes` to its recipe are asked for, or when base or data are no longer what they were."""
+    `changes` may be of the recipe's keys in CHANGEABLE, which decide no result but for its rounding; `dev` may be left out.
+    LimaError for any other, when the run is done, or when base or data are no longer what they were."""
     plugins = plugins or load_plugins()
     row = store.run(name)
-    recipe = Recipe().with_values(row["recipe"])
-    asked = recipe.with_values(changes or {})
-    # How the work is divided over processes may change: it decides no result.
-    different = [k for k, v in asked.as_dict().items() if v != recipe.as_dict()[k] and k != "shard"]
-    if different:
-        raise LimaError(
-            f"Run {row['id']} was started with {different[0]} = {recipe.as_dict()[different[0]]!r}; it cannot be resumed with "
-            f"{asked.as_dict()[different[0]]!r}. Start a new run for another recipe."
-        )
-    recipe = asked
+    recipe = _changed(row, changes or {})
     if row["status"] == "done":
         raise LimaError(f"Run {row['id']} is done: its model is in {row['folder']}. There is nothing to resume.")
     others = store.rows("select run from checkpoints where folder = ? and run != ?", [row["folder"], row["id"]])
@@ -107,7 +103,7 @@ def resume(
             f"The source {changed[0]!r} has changed since run {run.id} was started. Restore it, or start a new run."
         )
     known = store.rows("select source, hash from dev_prompts where run = ? order by position", [run.id])
-    if known != [{"source": d.source, "hash": d.record.content_hash} for d in ready.dev]:
+    if ready.dev and known != [{"source": d.source, "hash": d.record.content_hash} for d in ready.dev]:
         raise LimaError(
             f"The dev examples of run {run.id} ({', '.join(recipe.dev)}) have changed since it was started, so its epochs "
             "could not be compared. Restore them, or start a new run."
@@ -120,6 +116,28 @@ def resume(
         found = newest_state(states_folder(run.folder, run.id)) if loop.main else None
     loop.state = broadcast_object_list([found])[0]
     return _go(loop, lambda log: log.reopen(loop.state.step if loop.state else 0))
+
+
+def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
+    """The recipe of a run with what changes on resuming; LimaError for a key that must not"""
+    recipe = Recipe().with_values(row["recipe"])
+    asked = recipe.with_values(changes)
+    before, after = recipe.as_dict(), asked.as_dict()
+    different = [k for k in after if after[k] != before[k]]
+    fixed = [k for k in different if k not in CHANGEABLE and not (k == "dev" and not asked.dev)]
+    if fixed:
+        raise LimaError(
+            f"Run {row['id']} was started with {fixed[0]} = {before[fixed[0]]!r}; it cannot be resumed with {after[fixed[0]]!r}. "
+            f"Start a new run for another recipe; {', '.join(CHANGEABLE)} may change."
+        )
+    if any(k in ROUNDING for k in different):
+        logging.getLogger("lima").warning(
+            "Run %s goes on with another %s: its sums are made in another order, and it may not end in the same bits as if it "
+            "had never stopped.",
+            row["id"],
+            ", ".join(k for k in different if k in ROUNDING),
+        )
+    return asked
 
 
 def _warn_of_other_code(run: Run, environment: dict[str, str], store: Store) -> None:
@@ -176,7 +194,7 @@ def _go(loop: Loop, open_log: Callable[[RunLog], None]) -> Run:
                     loop.log.note(message)
                 else:
                     loop.log_end(status, message)
-            except LimaError as worse:  # a full disk, say: what stopped the run must stay what is reported
+            except Exception as worse:  # a full disk, say: what stopped the run must stay what is reported
                 e.add_note(str(worse))
             if isinstance(e, KeyboardInterrupt):
                 raise Interrupted(loop.run.id, loop.step) from e

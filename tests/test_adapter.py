@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lima.adapter import add_lora, merged_state, prove_merge
+from lima.adapter import add_lora, linear_layers, merged_state, prove_merge
 from lima.errors import LimaError
-from lima.model import load_model
+from lima.model import load_model, parameter_groups
 from lima.recipe import Recipe
 from lima.store import Store
 from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
@@ -53,7 +53,7 @@ def test_only_the_eots_rows_of_the_embeddings_change_and_the_merged_model_answer
     assert set(rows) == {1}
 
 
-@pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - {"mixtral"}))
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_a_fresh_adapter_changes_nothing_and_merges_to_the_base(architecture):
     model = tiny_model(architecture)
     before = {n: v.clone() for n, v in model.state_dict().items()}
@@ -61,6 +61,27 @@ def test_a_fresh_adapter_changes_nothing_and_merges_to_the_base(architecture):
     state = merged_state(adapted)
     assert state.keys() == before.keys()
     assert [n for n in before if not torch.allclose(state[n], before[n])] == []
+
+
+def test_a_mixture_of_experts_is_trained_with_an_adapter_on_its_attention(pairs, tmp_path):
+    base = tiny_base(tmp_path / "base", "mixtral")
+    values = {**KEYS, "base": str(base), "sources": (str(pairs),), "out": str(tmp_path / "out"), "keep_epochs": True}
+    with Store(tmp_path / "l.db") as store:
+        fine_tune(Recipe().with_values(values), store)
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, tmp_path / "out"))
+    changed = {n for n in before if before[n].shape == after[n].shape and not torch.equal(before[n], after[n])}
+    assert changed == {n for n in before if "self_attn" in n and n.endswith("proj.weight")}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_rows_that_an_adapter_trains_do_not_decay(tied):
+    adapted = add_lora(tiny_model(tie_word_embeddings=tied), Recipe(lora_rank=2), [7])
+    names = {id(p): n for n, p in adapted.named_parameters()}
+    decayed, others = ([names[id(p)] for p in g["params"]] for g in parameter_groups(adapted, 0.1, []))
+    assert all("lora_" in n for n in decayed)
+    assert len(decayed) == 2 * len(linear_layers(tiny_model()))
+    assert len(others) == (1 if tied else 2)
+    assert all("trainable_tokens" in n for n in others)
 
 
 @pytest.mark.parametrize("tied", [True, False])

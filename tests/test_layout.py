@@ -20,6 +20,7 @@ LAYERS = [
     {"loss", "compiled", "model", "builtin", "generate", "decode", "cache", "checkpoint", "adapter"},
     {"dev"},
     {"prepare"},
+    {"assemble"},
     {"loop", "plan", "choice"},
     {"train"},
     {"testing"},

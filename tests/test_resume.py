@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.errors import LimaError
+from lima.loop import Loop
 from lima.recipe import Recipe
 from lima.store import Store
 from lima.testing import tiny_model
@@ -84,7 +85,7 @@ def test_stopped_at_a_step_and_resumed_the_weights_and_losses_are_the_same_bits(
 
 def state_left(out, run):
     """What the newest state of a run consists of: its step, and each file's hash"""
-    state, step, _ = newest_state(states_folder(out, run))
+    state, step = newest_state(states_folder(out, run))[:2]
     return step, json.loads((state / "state.json").read_text())["files"]
 
 
@@ -169,13 +170,13 @@ def test_a_torn_state_is_passed_over(whole, base, tmp_path):
             fine_tune(recipe(base, whole[0], tmp_path / "out"), store, on_step=stop_at(8))
         states = states_folder(tmp_path / "out", store.rows("select id from runs")[0]["id"])
         before, state = sorted(states.glob("step-*"))
-        assert (before.name, newest_state(states)) == ("step-00000003", (state, 6, False))
+        assert (before.name, newest_state(states)[:3]) == ("step-00000003", (state, 6, False))
         torn = states / "step-00000007"
         shutil.copytree(state, torn)
         with open(torn / "state-00000.safetensors", "r+b") as file:
             file.truncate(1000)
         (states / "step-00000009").mkdir()
-        assert newest_state(states) == (state, 6, False)
+        assert newest_state(states)[:3] == (state, 6, False)
         run = store.rows("select id from runs")[0]["id"]
         resume(run, store)
         assert_equal(whole, tmp_path / "out", store)
@@ -190,7 +191,7 @@ def test_the_state_before_serves_where_the_newest_is_torn_and_without_a_whole_on
         run = store.rows("select id from runs")[0]["id"]
         before, newest = sorted(states_folder(tmp_path / "out", run).glob("step-*"))
         os.truncate(newest / "state-00000.safetensors", 1000)
-        assert newest_state(newest.parent) == (before, 3, False)
+        assert newest_state(newest.parent)[:3] == (before, 3, False)
         kept = (before / "state-00000.safetensors").read_bytes()
         os.truncate(before / "state-00000.safetensors", 1000)
         logged = losses(store)
@@ -240,6 +241,53 @@ def test_what_must_not_be_resumed_is_refused_in_a_sentence(whole, base, tmp_path
             resume(run, store)
         with pytest.raises(LimaError, match="There is no run 'nope'"):
             resume("nope", store)
+
+
+def test_what_decides_no_result_may_change_on_resuming_and_rounding_is_warned_of(whole, base, tmp_path, caplog):
+    pairs = tmp_path / "pairs.jsonl"
+    shutil.copy(whole[0], pairs)
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(Stop):
+            fine_tune(recipe(base, pairs, tmp_path / "out"), store, on_step=stop_at(4))
+        (before,) = store.rows("select id, recipe from runs")
+        resume(before["id"], store, changes={"micro_batch_tokens": 77, "gradient_checkpointing": True, "save_every": 3})
+        assert "goes on with another micro_batch_tokens, gradient_checkpointing: its sums" in caplog.messages[-1]
+        (after,) = store.rows("select status, recipe from runs")
+        steps = store.rows("select step from steps order by step")
+    assert after["status"] == "done"
+    assert [row["step"] for row in steps] == list(range(1, len(steps) + 1))
+    wanted = json.loads(before["recipe"]) | {
+        "micro_batch_tokens": 77,
+        "gradient_checkpointing": True,
+        "save_every": 3,
+    }
+    assert json.loads(after["recipe"]) == wanted
+
+
+def test_a_budget_that_was_halved_stays_halved_after_resuming(base, pairs, tmp_path, monkeypatch):
+    """Else the steps after it would be split, and drop, in another way than those of a run that never stopped"""
+    gradients, failed = Loop.gradients, set()
+
+    def short_of_memory_once(self, examples, groups=None):
+        if self.step == 2 and self.run.id not in failed:
+            failed.add(self.run.id)
+            raise MemoryError
+        return gradients(self, examples, groups)
+
+    monkeypatch.setattr(Loop, "gradients", short_of_memory_once)
+    changes = {"save_every": 1, "residual_dropout": 0.3}
+    with Store(tmp_path / "l.db") as store:
+        fine_tune(recipe(base, pairs, tmp_path / "whole").with_values(changes), store)
+        with pytest.raises(Stop):
+            fine_tune(recipe(base, pairs, tmp_path / "out").with_values(changes), store, on_step=stop_at(4))
+        resume(store.rows("select id from runs order by created")[-1]["id"], store)
+        runs = store.rows("select id, message from runs order by created")
+        losses = [store.rows("select loss from steps where run = ? order by step", [run["id"]]) for run in runs]
+    assert runs[0]["message"].startswith("Out of memory with micro_batch_tokens = ")
+    assert runs[1]["message"] == runs[0]["message"]
+    assert losses[1] == losses[0]
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "out")]
+    assert files[0] == files[1]
 
 
 def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_are_named(

@@ -78,7 +78,7 @@ def newest(folder, name):
     """(newest state, id) of the run in a database"""
     with Store(folder / f"{name}.db") as store:
         run = store.rows("select id from runs")[0]["id"]
-    state, step, _ = newest_state(states_folder(folder / name, run))
+    state, step = newest_state(states_folder(folder / name, run))[:2]
     assert step == 4
     return state, run
 
@@ -184,6 +184,22 @@ def test_dev_prompts_are_answered_by_the_divided_model_as_by_the_whole_one(base,
     assert len(said[0]) == 8
     assert said[1] == said[0]
     assert perplexity[1] == pytest.approx(perplexity[0], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_process_that_fails_while_a_divided_model_answers_ends_the_others(base, pairs, tmp_path):
+    """They wait for it inside the model, where no message reaches them"""
+    dev = tmp_path / "dev.jsonl"
+    dev.write_text('{"prompt": "Say it.", "response": "It."}\n')
+    recipe = values(base, pairs, tmp_path / "out", shard=True, dev=[str(dev)], keep_epochs=True)
+    job = {"name": "out", "recipe": recipe, "fail_in": "perplexity"}
+    began = time.monotonic()
+    with pytest.raises(AssertionError, match="one process alone"):
+        two(tmp_path, [job])
+    assert time.monotonic() - began < 200  # and not the hours that a process waits for the others
+    with Store(tmp_path / "out.db") as store:
+        run = store.rows("select id from runs")[0]["id"]
+        assert newest_state(states_folder(tmp_path / "out", run)).step == 3
 
 
 @pytest.mark.slow

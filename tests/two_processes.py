@@ -12,7 +12,7 @@ from typing import Any
 
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from lima import LimaError, Recipe, Store, compiled, head
+from lima import LimaError, Recipe, Store, compiled, dev, head
 from lima.shard import here
 from lima.train import fine_tune, resume
 
@@ -50,9 +50,15 @@ def work(job: dict[str, Any], store: Store) -> None:
         fine_tune(Recipe().with_values(job["recipe"]), store)
 
 
+def fails(*rest: Any) -> Any:
+    raise RuntimeError("one process alone")
+
+
 for job in json.loads(Path(sys.argv[1]).read_text()):
     watch, error = Watch(job.get("stop", 0)), ""
     head.CHUNK_BYTES, compiled.BACKEND = job.get("chunk_bytes", CHUNK_BYTES), job.get("backend", BACKEND)
+    if RANK == 1 and "fail_in" in job:
+        setattr(dev, job["fail_in"], fails)
     hook = register_optimizer_step_post_hook(watch)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (job.get("disk", before[0]), before[1]))

@@ -65,10 +65,7 @@ def study(
         run_with_bars(work)
     except KeyboardInterrupt:
         with Store(path) as store:
-            click.echo(
-                f"Interrupted. {work.kept(store)} Go on with `lima village study --resume {work.id} -d {path}`.",
-                err=True,
-            )
+            click.echo(f"Interrupted. {work.kept(store)} {work.go_on}", err=True)
         ctx.exit(130)
     _tell_findings(work, report or path.parent / f"{work.id}.html", time.monotonic() - started, as_json)
 

@@ -23,7 +23,7 @@ from lima_village_study.finding import (
     signed,
     value,
 )
-from lima_village_study.scores import Estimate, Results, difference, excellent, fail, mean, passed, points
+from lima_village_study.scores import Estimate, Results, by_seed, difference, excellent, fail, mean, passed, points
 from lima_village_study.scores import Row as Reply
 
 NUMBERS = {0: "before", 3: "dialogues-3", 10: "dialogues-10", 30: "after", 100: "dialogues-100"}
@@ -33,7 +33,7 @@ PAPER_GAIN = 100 * (35 / 46 - 19 / 42)
 """points of excellent"""
 SHARE = (
     "Share of replies that the facts grader calls excellent; 95 % t interval over conversations, whose turns and seeds are "
-    "averaged first"
+    "averaged first: it takes the fine-tunes as they are, and others may lie outside it"
 )
 
 
@@ -101,6 +101,7 @@ def controls(results: Results, sets: Sets) -> Finding | None:
             NAMES[arm],
             _tokens(results, arm),
             value(mean(results.rows(arm, name), excellent), unit=" %"),
+            by_seed(results.rows(arm, name), excellent),
             *_pair(gains.get(arm)),
         )
         for arm in ("before", *arms)
@@ -125,12 +126,12 @@ def controls(results: Results, sets: Sets) -> Finding | None:
             ),
         ),
         alt="Gain over 1,000 singles: " + "; ".join(f"{NAMES[arm]} {gain(gains[arm])}" for arm in arms),
-        tables=(Table(("", "trained tokens", "excellent", "gain, points"), tuple(rows)),),
+        tables=(Table(("", "trained tokens", "excellent", "by seed", "gain, points"), tuple(rows)),),
         numbers=f"The 30 dialogues gain {gain(gains['after'], unit=' points')} of excellent, {NAMES['more-singles']} "
         f"{gain(gains['more-singles'])} and {NAMES['unrelated']} {gain(gains['unrelated'])}: "
         + (
             "neither control shows the gain"
-            + (f", though {NAMES[worst]} gain more than chance explains." if side(gains[worst]) else ".")
+            + (f", though {NAMES[worst]} gain something with these seeds." if side(gains[worst]) else ".")
             if all(small)
             else f"{NAMES[worst]} show a part of the gain that chance does not explain away."
         ),
@@ -225,8 +226,16 @@ def number_of_dialogues(results: Results, sets: Sets) -> Finding | None:
         alt="Excellent replies: " + "; ".join(f"{n} dialogues {value(e, unit=' %')}" for n, e in found.items()),
         tables=(
             Table(
-                ("dialogues", "excellent", "the paper"),
-                tuple((str(n), value(e, unit=" %"), dict(_texts(paper)).get(n, "")) for n, e in found.items()),
+                ("dialogues", "excellent", "by seed", "the paper"),
+                tuple(
+                    (
+                        str(n),
+                        value(e, unit=" %"),
+                        by_seed(results.rows(there[n], name), excellent),
+                        dict(_texts(paper)).get(n, ""),
+                    )
+                    for n, e in found.items()
+                ),
             ),
         ),
         numbers=f"Points of excellent gained: {'; '.join(more)}. Thirty against none: {gain(thirty, unit=' points')}.",

@@ -1,7 +1,7 @@
 """The held-out single requests of the study, one evaluation for tuning and one for the test, of all six forms.
 
-They are about held-out entities, in wordings of their own, and none of them is a training request. Says what is asked and what
-the facts require, not who answers.
+They are about held-out entities, and none of them is a training request. Questions use held-out wordings; how a list, a card or
+a portrait is asked for does not differ between the sets. Says what is asked and what the facts require, not who answers.
 """
 
 from __future__ import annotations
@@ -97,5 +97,5 @@ class Prompts(Evaluation):
 
 EVALUATIONS = (
     Prompts("village-prompts", "held-out single requests of six forms about the village, the test of the study"),
-    Prompts("village-prompts-validation", "held-out single requests for tuning; they share nothing with the test's"),
+    Prompts("village-prompts-validation", "held-out single requests for tuning; about other entities than the test's"),
 )

@@ -121,6 +121,13 @@ def mean(rows: Sequence[Row], score: Score) -> Estimate:
     return replace(found, interval=(max(0.0, low), min(top, high)))
 
 
+def by_seed(rows: Sequence[Row], score: Score) -> str:
+    """The mean over units of each seed's fine-tune, "49 / 51 / 50": what an interval over units leaves out"""
+    seeds = sorted({row["seed"] for row in rows})
+    found = [mean([row for row in rows if row["seed"] == seed], score).value for seed in seeds]
+    return " / ".join(f"{one:.0f}" for one in found)
+
+
 def difference(rows: Sequence[Row], base: Sequence[Row], score: Score) -> Estimate:
     """The mean of the paired differences rows − base over the units that both have, with its test"""
     from lima_dialogue_eval.statistics import sign_flip

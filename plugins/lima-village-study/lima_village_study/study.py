@@ -30,6 +30,11 @@ class Study(Experiment):
     sets: Sets = TEST
     distributions = (*Experiment.distributions, "lima-village-study")
 
+    @property
+    def go_on(self) -> str:
+        """How to go on when it was stopped"""
+        return f"Go on with `lima village study --resume {self.id} -d {self.database}`."
+
     @classmethod
     def new(cls, database: Path, arms: Sequence[Arm], kind: str = "study", **settings: Any) -> Self:
         """A study that has not begun; its folder will lie beside the database"""

@@ -23,10 +23,11 @@ from lima.store import Store
 from lima_village.arm import CONVERSATIONS, GREEDY, Arm
 from lima_village.experiment import RECIPE
 from lima_village.ledger import Ledger
+from lima_village.world import BY_NAME, village
 from lima_village_study.arms import ARMS, VALIDATION, chosen
 from lima_village_study.commands import study
 from lima_village_study.findings import findings
-from lima_village_study.perplexity import MEASURE, OTHER, TRAINED, perplexity
+from lima_village_study.perplexity import MEASURE, OTHER, TRAINED, _conversations, perplexity
 from lima_village_study.study import Study, find_study
 from lima_village_study.study_page import render, write_page
 
@@ -425,15 +426,48 @@ def test_perplexity_against_quality(tmp_path, other, agrees):
     assert said in finding.sentence
 
 
-def test_the_same_answers_surprise_more_in_other_words():
+def test_perplexity_is_of_the_same_answers_in_the_trained_and_in_other_words():
     from lima.generate import CheckpointModel
     from lima.plugins import load_plugins
     from lima_village.base_model import verified
 
     renderer = load_plugins().registry("renderers").find("lima")
     model = CheckpointModel(verified(), renderer, device="cpu")
-    assert 1 < perplexity(model, TRAINED) < perplexity(model, OTHER)
+    told = {text: [one.turns for one in _conversations(text == OTHER)] for text in (TRAINED, OTHER)}
+    pairs = [pair for both in zip(*told.values(), strict=True) for pair in zip(*both, strict=True)]
+    assert all(one == other for one, other in pairs if one.role == "user")
+    answers = [(one.content, other.content) for one, other in pairs if one.role == "assistant"]
+    facts = {sentence: fact for fact in village().facts() for sentence in statements(fact)}
+    for trained, other in answers:
+        meant = [[facts.get(part, part) for part in re.split(r"(?<=\.) ", text)] for text in (trained, other)]
+        assert meant[0] == meant[1]
+    assert sum(trained != other for trained, other in answers) > len(answers) / 2
+    found = {text: perplexity(model, text) for text in told}
+    assert found == pytest.approx({text: _by_transformers(model, told[text]) for text in told}, rel=1e-4)
     assert resolve_name(MEASURE) is perplexity
+
+
+def statements(fact):
+    return {village().state(fact, n) for n in range(len(BY_NAME[fact.attribute].statements))}
+
+
+def _by_transformers(model, conversations):
+    """exp of the mean loss of the answers and their EOTs, by the causal LM's own loss, a conversation at a time"""
+    import torch
+
+    eot = model.tokenizer.convert_tokens_to_ids(model.eot)
+    total, count = 0.0, 0
+    for turns in conversations:
+        ids, labels = [], []
+        for turn in turns:
+            more = [*model.tokenizer(turn.content)["input_ids"], eot]
+            ids += more
+            labels += more if turn.role == "assistant" else [-100] * len(more)
+        tokens = sum(label != -100 for label in labels)
+        with torch.inference_mode():
+            loss = model.model(input_ids=torch.tensor([ids]), labels=torch.tensor([labels])).loss
+        total, count = total + float(loss) * tokens, count + tokens
+    return torch.tensor(total / count).exp().item()
 
 
 def test_settings_do_not_depend_on_prose():

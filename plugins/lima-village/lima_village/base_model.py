@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from lima.errors import LimaError
+from lima_village.world import village
 
 FOLDER = Path(__file__).parent / "base"
 WEIGHTS = "model.safetensors"
 RECIPE = "recipe.toml"
+BESIDE = ("config.json", "tokenizer.json")
+"""files without which the weights mean something else"""
 
 
 def record(folder: Path = FOLDER) -> dict[str, Any]:
@@ -19,8 +22,7 @@ def record(folder: Path = FOLDER) -> dict[str, Any]:
     path = folder / RECIPE
     if not path.is_file():
         raise LimaError(
-            f"{path} is missing, so nothing says what the village's base model is. "
-            "Install lima-village again, or rebuild it with: lima village build"
+            f"{path} is missing, so nothing says what the village's base model is. Install lima-village again."
         )
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
@@ -30,20 +32,41 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def hashes(folder: Path) -> dict[str, str]:
+    """What a recipe records of its base: the hash of the weights, of each file that decides how they are used, of the village"""
+    return {
+        "sha256": sha256(folder / WEIGHTS),
+        **{f"{Path(name).stem}_sha256": sha256(folder / name) for name in BESIDE},
+        "village_sha256": village_hash(),
+    }
+
+
+def village_hash() -> str:
+    """The hash of all that is true in the village and how it is said: what a base was taught"""
+    world = village()
+    text = "\n".join(world.state(fact) for fact in world.facts())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def verified(folder: Path = FOLDER) -> Path:
-    """The folder, if its weights have the hash that its recipe records; LimaError if not"""
-    expected, weights = record(folder).get("sha256"), folder / WEIGHTS
-    if not weights.is_file():
+    """The folder, if its files have the hashes that its recipe records and it was taught this village; LimaError if not"""
+    expected = record(folder)
+    for name in (WEIGHTS, *BESIDE):
+        if not (folder / name).is_file():
+            raise LimaError(
+                f"The village's base model is not whole: {folder / name} is missing. Install lima-village again."
+            )
+    found = hashes(folder)
+    if found["village_sha256"] != expected.get("village_sha256"):
         raise LimaError(
-            f"The village's base model has no weights: {weights} is missing. "
-            "Install lima-village again, or rebuild it with: lima village build"
+            f"The base model in {folder} was taught another village than this one. Train one for it, `lima village build`, and "
+            f"put its files into {folder}."
         )
-    found = sha256(weights)
-    if found != expected:
+    other = [key for key, value in found.items() if value != expected.get(key)]
+    if other:
         raise LimaError(
-            f"The village's base model is not the one that was shipped: {weights} has sha256 {found[:16]}…, "
-            f"{RECIPE} expects {str(expected)[:16]}…. Install lima-village again, or rebuild it with: "
-            "lima village build"
+            f"The village's base model is not the one that was shipped: in {folder} {other[0]} is {found[other[0]][:16]}…, "
+            f"{RECIPE} expects {str(expected.get(other[0]))[:16]}…. Install lima-village again."
         )
     return folder
 

@@ -51,7 +51,7 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
                 write_report(store, comparison, pages[name], title="The village before and after 30 dialogues")
     except KeyboardInterrupt:
         with Store(path) as store:
-            click.echo(f"Interrupted. {experiment.kept(store)} Begin again with `lima demo`.", err=True)
+            click.echo(f"Interrupted. {experiment.kept(store)} {experiment.go_on}", err=True)
         ctx.exit(130)
     seconds = round(time.monotonic() - started, 1)
     if as_json:
@@ -177,6 +177,7 @@ def build(
     from lima_village.base_model import FOLDER, RECIPE, record
     from lima_village.pretrain import load_recipe
 
+    shipped = record()
     if out.exists() and any(out.iterdir()):
         raise LimaError(f"{out} exists and is not empty. Choose another --out, or remove it first.")
     recipe = load_recipe(FOLDER / RECIPE)
@@ -184,7 +185,7 @@ def build(
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     started = time.monotonic()
     _build_with_bar(recipe, out)
-    built, shipped = record(out), record()
+    built = record(out)
     row = {
         "folder": str(out),
         "sha256": built["sha256"],
@@ -199,8 +200,11 @@ def _build_with_bar(recipe: Any, out: Path) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from lima_village.pretrain import pretrain
+    from lima.checkpoint import newest_state
+    from lima_village.pretrain import pretrain, states_of
 
+    if state := newest_state(states_of(recipe, out)):
+        click.echo(f"Going on after step {state.step} of {recipe.steps}, once its text is read again.", err=True)
     columns = (
         TextColumn("pretraining"),
         BarColumn(),
@@ -216,7 +220,17 @@ def _build_with_bar(recipe: Any, out: Path) -> None:
             )
         except KeyboardInterrupt:
             bar.stop()
-            click.echo(
-                "The same command goes on from the last saved state, which is not older than five minutes.", err=True
-            )
+            click.echo(f"Interrupted. {_saved(recipe, out)}", err=True)
             raise
+
+
+def _saved(recipe: Any, out: Path) -> str:
+    from lima.checkpoint import newest_state
+    from lima_village.pretrain import states_of
+
+    state = newest_state(states_of(recipe, out))
+    if state is None:
+        return "Nothing was saved yet: the same command begins again."
+    return (
+        f"The same command goes on after step {state.step} of {recipe.steps}, which is saved in {state.folder.parent}."
+    )

@@ -43,6 +43,11 @@ class Experiment:
     distributions: ClassVar[tuple[str, ...]] = ("lima-tune", "lima-chat", "lima-dialogue-eval", "lima-village", "torch")
     """whose versions decide a result"""
 
+    @property
+    def go_on(self) -> str:
+        """How to go on when it was stopped"""
+        return "Begin again with `lima demo`."
+
     @classmethod
     def new(cls, database: Path, arms: Sequence[Arm], kind: str, **settings: Any) -> Self:
         """An experiment that has not begun; its folder will lie beside the database"""
@@ -108,7 +113,7 @@ class Experiment:
                 work_off(jobs, self.workers, self.folder / "workers.log", on_event)
                 status = "done"
             except LimaError as e:
-                raise LimaError(f"{e} {self.kept(store)}") from None
+                raise LimaError(f"{e} {self.kept(store)} {self.go_on}") from None
             except KeyboardInterrupt:
                 status = "interrupted"
                 raise

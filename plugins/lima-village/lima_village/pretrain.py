@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from filelock import FileLock, Timeout
 from torch.overrides import TorchFunctionMode
 
 from lima.checkpoint import load_state, newest_state, save_state, states_folder
+from lima.errors import LimaError
 from lima.model import beside, put_in_place, to_disk
-from lima_village.base_model import RECIPE, WEIGHTS, sha256
+from lima_village.base_model import RECIPE, WEIGHTS, hashes
 from lima_village.corpus import documents
 from lima_village.tokens import build_tokenizer
 
@@ -124,8 +126,8 @@ class Float32(TorchFunctionMode):
 
 
 def states_of(recipe: BaseRecipe, folder: Path) -> Path:
-    """Where the states of an unfinished build are kept; another recipe, or another text, has others"""
-    text = "\n".join([str(recipe), *islice(documents(recipe.seed), 1000)])
+    """Where the states of an unfinished build are kept; another recipe, text or torch, has others"""
+    text = "\n".join([str(recipe), torch.__version__, *islice(documents(recipe.seed), 1000)])
     return states_folder(folder, hashlib.sha256(text.encode()).hexdigest()[:8])
 
 
@@ -135,14 +137,34 @@ def pretrain(
     """Train a base model into a folder, which appears when it is done; what a killed build has done so far is not lost
 
     A state is saved beside the folder every `save_seconds`, and the next call with this recipe goes on from it, to the same
-    bits. `on_step` hears of each step made: its number, the number of all, and the loss."""
+    bits. `on_step` hears of each step made: its number, the number of all, and the loss. LimaError when the disk refuses, or
+    another process is building there."""
+    states = states_of(recipe, folder)
+    try:
+        states.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise LimaError(f"Cannot write to {states}: {e.strerror}. Choose another --out.") from e
+    try:
+        with FileLock(states / ".lock", blocking=False):
+            _pretrain(recipe, folder, states, on_step, save_seconds)
+    except Timeout:
+        raise LimaError(f"Another process is building {folder} right now. Wait for it, or stop it.") from None
+    shutil.rmtree(states, ignore_errors=True)
+
+
+def _pretrain(
+    recipe: BaseRecipe,
+    folder: Path,
+    states: Path,
+    on_step: Callable[[int, int, float], None],
+    save_seconds: float,
+) -> None:
     torch.set_num_threads(recipe.threads)
     tokenizer = build_tokenizer(recipe.seed, recipe.vocabulary)
     model = new_model(recipe, tokenizer)
     both = optimizers(model, recipe)
     groups = [group for optimizer in both for group in optimizer.param_groups]
     peaks = [group["lr"] for group in groups]
-    states = states_of(recipe, folder)
     state = newest_state(states)
     if state:
         load_state(state.folder, model, both[0])
@@ -174,7 +196,6 @@ def pretrain(
             saved = time.monotonic()
         on_step(step, recipe.steps, loss.item())
     save(model, tokenizer, recipe, folder)
-    shutil.rmtree(states, ignore_errors=True)
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: BaseRecipe, folder: Path) -> None:
@@ -186,7 +207,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Ba
         tokenizer.save_pretrained(building)
         (building / WEIGHTS).chmod(0o644)  # safetensors leaves it to its owner alone
         seen = recipe.steps * recipe.length * recipe.rows
-        record = {**asdict(recipe), "tokens_seen": seen, "sha256": sha256(building / WEIGHTS)}
+        record = {**asdict(recipe), "tokens_seen": seen, **hashes(building)}
         lines = [
             "# Rebuilds this base model: lima village build",
             *(f"{k} = {json.dumps(v)}" for k, v in record.items()),

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
 
 from lima.errors import LimaError
-from lima_village.base_model import FOLDER, WEIGHTS, record, verified
+from lima_village.base_model import FOLDER, WEIGHTS, record, verified, village_hash
 
 
 def test_shipped_base_matches_its_hash_and_is_small():
@@ -26,10 +27,24 @@ def test_other_weights_are_refused(tmp_path):
     weights = bytearray((folder / WEIGHTS).read_bytes())
     weights[-1] ^= 1
     (folder / WEIGHTS).write_bytes(weights)
-    with pytest.raises(LimaError, match="not the one that was shipped.*lima village build"):
+    with pytest.raises(LimaError, match="not the one that was shipped: in .* sha256 is .*Install lima-village again"):
         verified(folder)
+    shutil.copy(FOLDER / WEIGHTS, folder / WEIGHTS)
+    assert verified(folder) == folder
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"rms_norm_eps": ', '"rms_norm_eps": 0.5, "was": '))
+    with pytest.raises(LimaError, match="config_sha256 is"):
+        verified(folder)
+    shutil.copy(FOLDER / "config.json", config)
+    recipe = (folder / "recipe.toml").read_text()
+    (folder / "recipe.toml").write_text(recipe.replace(village_hash(), "0" * 64))
+    with pytest.raises(
+        LimaError, match="was taught another village than this one. Train one for it, `lima village build`"
+    ):
+        verified(folder)
+    (folder / "recipe.toml").write_text(recipe)
     (folder / WEIGHTS).unlink()
-    with pytest.raises(LimaError, match="no weights"):
+    with pytest.raises(LimaError, match="not whole: .*model.safetensors is missing"):
         verified(folder)
     (folder / "recipe.toml").unlink()
     with pytest.raises(LimaError, match="recipe.toml is missing"):
@@ -114,6 +129,35 @@ def test_another_recipe_does_not_go_on_from_a_killed_build(tmp_path, small):
     steps = []
     pretrain(replace(small, seed=2), out, lambda step, total, loss: steps.append(step))
     assert steps == [1, 2, 3, 4, 5]
+
+
+def test_a_build_that_was_interrupted_says_whether_anything_is_saved(tmp_path, small, monkeypatch, capsys):
+    from lima_village import commands, pretrain
+
+    def interrupted(recipe, folder, on_step, save_seconds):
+        def stop(step, total, loss):
+            raise KeyboardInterrupt
+
+        real(recipe, folder, stop, save_seconds)
+
+    real = pretrain.pretrain
+    for seconds, said in ((1000.0, "Nothing was saved yet"), (0.0, "goes on after step 1 of 5")):
+        monkeypatch.setattr(pretrain, "pretrain", partial(interrupted, save_seconds=seconds))
+        with pytest.raises(KeyboardInterrupt):
+            commands._build_with_bar(small, tmp_path / "base")
+        assert said in capsys.readouterr().err
+    monkeypatch.setattr(pretrain, "pretrain", real)
+    commands._build_with_bar(small, tmp_path / "base")
+    assert "Going on after step 1 of 5" in capsys.readouterr().err
+    assert verified(tmp_path / "base")
+
+
+def test_a_place_that_cannot_be_written_to_is_said_before_the_first_step(tmp_path, small):
+    from lima_village.pretrain import pretrain
+
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(LimaError, match="Cannot write to .*file.*Choose another --out"):
+        pretrain(small, tmp_path / "file" / "base", lambda *_: None)
 
 
 def test_build_refuses_a_folder_in_use(tmp_path):
