@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from lima.checkpoint import newest_state, states_folder
 from lima.errors import LimaError
+from lima.model import load_model
 from lima.recipe import Recipe
 from lima.shard import divide
 from lima.store import Store
@@ -296,3 +297,16 @@ def test_what_cannot_be_divided_is_refused_before_anything_is_read(base, pairs, 
         assert store.rows("select * from runs") == []
     with pytest.raises(LimaError, match="LayerNorm does not take the bfloat16 weights.*Set precision=float32"):
         divide(tiny_model("gpt2"), torch.device("cpu"), bfloat16=True)
+
+
+def test_the_structure_of_a_checkpoint_has_its_dtype_and_stops_without_its_weights(tmp_path):
+    """As the processes that receive their parts of it build it, on a GPU in the dtype that was saved"""
+    base = tiny_base(tmp_path / "base")
+    model = load_model(base, "bfloat16")
+    model.config.dtype = torch.bfloat16
+    model.generation_config.eos_token_id = [7, 1]
+    model.save_pretrained(tmp_path / "half")
+    for dtype, found in (("auto", torch.bfloat16), ("float32", torch.float32)):
+        ghost = load_model(tmp_path / "half", dtype, weights=False)
+        assert {(p.device.type, p.dtype) for p in ghost.parameters()} == {("meta", found)}
+        assert ghost.generation_config.eos_token_id == [7, 1]

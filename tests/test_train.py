@@ -212,7 +212,7 @@ def test_a_tokenizer_with_several_templates_is_saved(pairs, tmp_path, store):
     assert [p.name for p in (tmp_path / "out" / "additional_chat_templates").iterdir()] == ["tool_use.jinja"]
 
 
-@pytest.mark.parametrize("architecture", ["mamba", "bloom", "lfm2"])
+@pytest.mark.parametrize("architecture", ["mamba", "bloom", "lfm2", "llama4_text"])
 def test_an_architecture_whose_examples_would_see_each_other_is_refused_and_trains_one_a_row(
     architecture, pairs, tmp_path, store
 ):
@@ -227,6 +227,17 @@ def test_an_architecture_whose_examples_would_see_each_other_is_refused_and_trai
             "num_key_value_heads": 2,
             "layer_types": ["conv", "full_attention"],
         },
+        "llama4_text": {
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "intermediate_size_mlp": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 8,
+            "num_local_experts": 2,
+            "attention_chunk_size": 8,
+        },
     }[architecture]
     base, tokenizer = tmp_path / "base", tiny_tokenizer()
     config = AutoConfig.for_model(
@@ -234,7 +245,7 @@ def test_an_architecture_whose_examples_would_see_each_other_is_refused_and_trai
     )
     AutoModelForCausalLM.from_config(config).save_pretrained(base)
     tokenizer.save_pretrained(base)
-    with pytest.raises(LimaError, match=r"would see each other.*Set micro_batch_tokens=1"):
+    with pytest.raises(LimaError, match=r"(would see each other|attends in chunks).*Set micro_batch_tokens=1"):
         fine_tune(recipe(base, pairs, tmp_path / "out"), store)
     run = fine_tune(recipe(base, pairs, tmp_path / "out", micro_batch_tokens=1), store)
     losses = [r["loss"] for r in store.rows("select loss from steps where run = ? order by step", [run.id])]
