@@ -34,8 +34,8 @@ TEMPLATE = (
 )
 
 
-def make(folder: Path) -> None:
-    """The base (about 7M parameters) and the single exchanges, in the order in which lima will take them"""
+def make(folder: Path, heads: int) -> None:
+    """The base (about 7M parameters, of so many heads) and the single exchanges, in the order in which lima will take them"""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from lima.batching import epoch_order
@@ -51,7 +51,7 @@ def make(folder: Path) -> None:
         hidden_size=256,
         intermediate_size=704,
         num_hidden_layers=6,
-        num_attention_heads=8,
+        num_attention_heads=heads,
         max_position_embeddings=4096,
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -168,6 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--arms", nargs="+", default=ARMS, choices=ARMS, help="bfloat16 needs a processor that has it")
+    parser.add_argument("--heads", type=int, default=8, help="of a width of 256: 8 are 32 wide, 4 are 64")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--arm")
     parser.add_argument("--folder", type=Path)
@@ -176,7 +177,7 @@ def main() -> None:
         one(options.arm, options.folder)
         return
     folder = Path(tempfile.mkdtemp(prefix="lima-bench-"))
-    make(folder)
+    make(folder, options.heads)
     arms = [arm for arm in ARMS if arm in options.arms]
     found: dict[str, list[dict]] = {a: [] for a in arms}
     for number in range(options.rounds):
@@ -199,6 +200,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {n: version(n) for n in ("lima-tune", "trl", "torch", "transformers", "accelerate")},
         "rounds": options.rounds,
+        "heads": options.heads,
         "medians": median,
         "losses": {a: found[a][0]["losses"] for a in arms},
         "ratios_of_tokens_per_second": {
