@@ -114,7 +114,8 @@ class Loop:
                 load_state(self.state.folder, model, optimizer)
             self.step = self.state.step
             # A budget that was halved on the way: what comes after it is split as it would have been.
-            self.budget = min(self.budget, self.state.beside.get("budget", self.budget))
+            if self.state.beside.get("fits") == self.fits():
+                self.budget = self.state.beside["budget"]
             self.notes = list(self.state.beside.get("notes", ()))
         proved = model if recipe.shard else plain.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
@@ -161,6 +162,10 @@ class Loop:
         """Whether a state is saved after this step; after the last one only where its epoch has more to do than save the model"""
         every = self.recipe.save_every or self.per_epoch
         return every > 0 and self.step % every == 0 and (self.step < self.steps or self.recipe.keep_epochs)
+
+    def fits(self) -> list[Any]:
+        """What decides whether a token budget fits"""
+        return [self.recipe.micro_batch_tokens, self.recipe.gradient_checkpointing, self.recipe.compile]
 
     def steps_of_epoch(self, epoch: int) -> list[list[int]]:
         """The examples of each of an epoch's steps"""
@@ -312,7 +317,9 @@ class Loop:
     def end_of_epoch(self, epoch: int) -> None:
         """Answer the dev prompts and tell the plugins"""
         checkpoint = self.epoch_folder(epoch)
-        (left,) = broadcast_object_list([bool(self.ready.dev) and not self.log.answered(epoch)])
+        with together():
+            answered = self.log.answered(epoch) if self.main else None
+        left = self.ready.dev and not broadcast_object_list([answered])[0]
         # A divided model needs all processes to answer; where one fails, the others wait inside and cannot be told: it ends, and
         # with it, by the launcher, all of them.
         with nullcontext() if self.recipe.shard else together():
@@ -334,8 +341,7 @@ class Loop:
                 self.log.steps(self.pending)
                 self.pending = []
             model, folder = self.accelerator.unwrap_model(self.model), states_folder(self.run.folder, self.run.id)
-            halved = {"budget": self.budget} if self.budget < self.recipe.micro_batch_tokens else {}
-            with_it = {**halved, "notes": self.notes}
+            with_it = {"budget": self.budget, "fits": self.fits(), "notes": self.notes}
             save_state(folder, self.step, model, self.optimizer.optimizer, with_it, self.main)
 
     def save(self, folder: Path) -> None:

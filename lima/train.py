@@ -30,7 +30,7 @@ from lima.shard import together
 from lima.store import Store
 
 ROUNDING = ("micro_batch_tokens", "gradient_checkpointing", "compile")
-"Keys that decide what fits and how fast it is, and of the result only the order of its sums"
+"Keys that decide what fits and how fast it is; of the result the order of its sums, and which dropout is drawn"
 CHANGEABLE = (*ROUNDING, "shard", "save_every")
 "Keys of a recipe that a resumed run may have another value of"
 PATIENCE = timedelta(hours=6)
@@ -71,7 +71,7 @@ def resume(
 ) -> Run:
     """Go on with an interrupted run from its newest whole state, to the same weights as if it had never stopped
 
-    `changes` may be of the recipe's keys in CHANGEABLE, which decide no result but for its rounding; `dev` may be left out.
+    `changes` may be of the recipe's keys in CHANGEABLE, which decide what fits and how fast it is; `dev` may be left out.
     LimaError for any other, when the run is done, or when base or data are no longer what they were."""
     plugins = plugins or load_plugins()
     row = store.run(name)
@@ -132,8 +132,8 @@ def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
         )
     if any(k in ROUNDING for k in different):
         logging.getLogger("lima").warning(
-            "Run %s goes on with another %s: its sums are made in another order, and it may not end in the same bits as if it "
-            "had never stopped.",
+            "Run %s goes on with another %s: sums are made in another order and other dropout is drawn, so it does not end in "
+            "the same bits as if it had never stopped.",
             row["id"],
             ", ".join(k for k in different if k in ROUNDING),
         )

@@ -63,6 +63,44 @@ def test_a_fresh_adapter_changes_nothing_and_merges_to_the_base(architecture):
     assert [n for n in before if not torch.allclose(state[n], before[n])] == []
 
 
+MIXTURE = {
+    "num_experts": 2,
+    "num_local_experts": 2,
+    "n_routed_experts": 2,
+    "n_shared_experts": 1,
+    "num_experts_per_tok": 1,
+    "n_group": 1,
+    "topk_group": 1,
+    "moe_intermediate_size": 16,
+    "shared_expert_intermediate_size": 16,
+    "first_k_dense_replace": 1,
+    "kv_lora_rank": 8,
+    "q_lora_rank": 8,
+    "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 4,
+    "v_head_dim": 8,
+}
+
+
+@pytest.mark.parametrize("kind", ["falcon", "deepseek_v3", "glm4_moe", "qwen2_moe", "granitemoe", "gpt_oss"])
+def test_an_adapter_leaves_experts_alone_and_adapts_subclasses_of_linear(kind):
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    small = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    values = small | {"vocab_size": 100, "bos_token_id": 0, "eos_token_id": 0} | MIXTURE
+    if kind != "falcon":
+        values |= {"num_key_value_heads": 4}
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **values))
+    before = {n: v.clone() for n, v in model.state_dict().items()}
+    adapted = add_lora(model, Recipe(lora_rank=2), [7])
+    inside = {n.partition(".layers.")[2] or n for n, _ in adapted.named_modules() if n.endswith("lora_A")}
+    assert inside
+    assert not any(part in n for n in inside for part in ("expert", "router", "mlp.gate."))
+    state = merged_state(adapted)
+    assert state.keys() == before.keys()
+    assert [n for n in before if not torch.allclose(state[n], before[n])] == []
+
+
 def test_a_mixture_of_experts_is_trained_with_an_adapter_on_its_attention(pairs, tmp_path):
     base = tiny_base(tmp_path / "base", "mixtral")
     values = {**KEYS, "base": str(base), "sources": (str(pairs),), "out": str(tmp_path / "out"), "keep_epochs": True}

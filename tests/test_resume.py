@@ -251,7 +251,7 @@ def test_what_decides_no_result_may_change_on_resuming_and_rounding_is_warned_of
             fine_tune(recipe(base, pairs, tmp_path / "out"), store, on_step=stop_at(4))
         (before,) = store.rows("select id, recipe from runs")
         resume(before["id"], store, changes={"micro_batch_tokens": 77, "gradient_checkpointing": True, "save_every": 3})
-        assert "goes on with another micro_batch_tokens, gradient_checkpointing: its sums" in caplog.messages[-1]
+        assert "goes on with another micro_batch_tokens, gradient_checkpointing: sums" in caplog.messages[-1]
         (after,) = store.rows("select status, recipe from runs")
         steps = store.rows("select step from steps order by step")
     assert after["status"] == "done"
@@ -288,6 +288,26 @@ def test_a_budget_that_was_halved_stays_halved_after_resuming(base, pairs, tmp_p
     assert losses[1] == losses[0]
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "out")]
     assert files[0] == files[1]
+
+
+def test_a_budget_that_was_halved_is_forgotten_with_another_one(base, pairs, tmp_path, monkeypatch):
+    gradients, budgets = Loop.gradients, []
+
+    def short_of_memory_once(self, examples, groups=None):
+        if self.step == 2 and not any(step == 2 for step, _ in budgets):
+            budgets.append((2, self.budget))
+            raise MemoryError
+        budgets.append((self.step, self.budget))
+        return gradients(self, examples, groups)
+
+    monkeypatch.setattr(Loop, "gradients", short_of_memory_once)
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(Stop):
+            fine_tune(recipe(base, pairs, tmp_path / "out", save_every=1), store, on_step=stop_at(4))
+        run = store.rows("select id from runs")[0]["id"]
+        assert budgets[-1][1] < budgets[0][1]
+        resume(run, store, changes={"micro_batch_tokens": 4096})
+    assert budgets[-1][1] == 4096
 
 
 def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_are_named(

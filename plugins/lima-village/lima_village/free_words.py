@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from lima_village.lexicon import RELATIVES
 from lima_village.reading import RELATIONS, values_of
-from lima_village.world import BY_NAME, PRONOUNS, Fact, village
+from lima_village.world import PRONOUNS, Fact, village
 
 DENIAL = re.compile(
     r"\b(?:not(?! (?:quite |entirely )?(?:sure|certain)\b)|never|no|nobody|none|cannot|neither|nor|hardly|used to|formerly"
-    r"|once|hates?|dislikes?)\b"
+    r"|hates?|dislikes?)\b"
     r"|n['’]t\b",
     re.IGNORECASE,
 )
@@ -33,13 +34,8 @@ def told(words: str, attribute: str, subjects: Sequence[str], bridge: Sequence[F
     others = [(at, name) for at, name in names if name not in subjects and (at, name) not in values]
     if not about and not others and len(subjects) == 1 and _pronoun(text, subjects[0]):
         about = [(0, subjects[0])]
-    on_the_way = {attribute, *(fact.attribute for fact in bridge)}
-    relatives = [
-        word for word, means in RELATIONS.items() if means not in on_the_way and re.search(rf"\b{word}\b", text)
-    ]
-    if not about or not values or relatives or any(name not in helpers for _, name in others):
-        return {}
-    if any(_owns_another(text, name, attribute, bridge) for name in (*subjects, *helpers)):
+    away = relative(text, attribute, *(fact.attribute for fact in bridge))
+    if not about or not values or away or any(name not in helpers for _, name in others):
         return {}
     if len(values) == len(about) > 1:
         return {name: {value} for (_, name), (_, value) in zip(about, values, strict=True)}
@@ -54,7 +50,7 @@ def answered(words: str, attribute: str) -> set[str]:
     text = _asserted(words)
     values = named(text, values_of(attribute))
     start = re.match(r"(?:(?:because of|in|from|on|an?|the) )*", text, re.IGNORECASE)
-    if not values or start is None or values[0][0] != start.end():
+    if not values or start is None or values[0][0] != start.end() or relative(text, attribute):
         return set()
     if re.search(r"[A-Z]", text[start.end() + len(values[0][1]) :]):
         return set()  # a name, perhaps of somebody whom the village does not know
@@ -83,27 +79,10 @@ def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9])(?i:{longest_first})(?:(?<=[a-z])(?![a-z0-9])|(?!\w))")
 
 
-def _owns_another(text: str, name: str, attribute: str, bridge: Sequence[Fact]) -> bool:
-    """Whether a text goes on from "Ada's" to something that the attribute is not called by, such as her mother"""
-    own = _nouns(attribute).union(*(_nouns(fact.attribute) for fact in bridge), RELATIONS if bridge else ())
-    for match in re.finditer(rf"\b{name}['’]s (?P<words>\w+(?: \w+)?)", text, re.IGNORECASE):
-        words = match["words"].lower()
-        if not any(re.search(rf"\b{noun}\b", words) for noun in own):
-            return True
-    return False
-
-
-@cache
-def _nouns(attribute: str) -> frozenset[str]:
-    """What stands after "Ada's" in the wordings of an attribute: "home", "favourite dish"; its name and its label"""
-    about = BY_NAME[attribute]
-    wordings = (*about.statements, *about.wordings)
-    found = {match[1] for wording in wordings for match in re.finditer(r"\{p\} ([a-z]+(?: [a-z]+)?)", wording)}
-    ends = {" ".join(word for word in noun.split() if word not in ("is", "of", "called", "have")) for noun in found}
-    related = {word for word, means in RELATIONS.items() if means == attribute}
-    return frozenset(
-        {*ends, *(noun.split()[-1] for noun in ends if noun), about.name, about.label.lower(), *related} - {""}
-    )
+def relative(words: str, *allowed: str) -> bool:
+    """Whether somebody comes up by what they are to another one, such as her mother; not by the attributes that are allowed"""
+    means = {**dict.fromkeys(RELATIVES, ""), "friend": "friend", **RELATIONS}
+    return any(means[match[0].lower()] not in allowed for match in _any_of(tuple(means)).finditer(words))
 
 
 def _pronoun(text: str, name: str) -> bool:

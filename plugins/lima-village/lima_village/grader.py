@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from lima.example import Example, Record
-from lima_village.free_words import DENIAL, answered, named, told
+from lima_village.free_words import DENIAL, answered, named, relative, told
 from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, Reading, read, values_of
 from lima_village.world import BY_NAME, Fact, village
 
@@ -84,14 +84,17 @@ def _values(
         claim.value
         for claim in fitting
         if (claim.subject, claim.attribute) == (None, fact.attribute)
-        and not (claim.form == CARD and _of_another(reading, {*involved, fact.value}))
+        and not (claim.form == CARD and _of_another(reading, fact, {*involved, fact.value}))
     }
     return values.union(*(answered(part, fact.attribute) for part in reading.left))
 
 
-def _of_another(reading: Reading, involved: set[str | None]) -> bool:
-    """Whether words that were not understood name somebody else, whose card it then is"""
-    return any(name not in involved for part in reading.left for _, name in named(part, village().entities))
+def _of_another(reading: Reading, fact: Fact, involved: set[str | None]) -> bool:
+    """Whether words that were not understood mean somebody else, whose card it then is"""
+    return any(
+        relative(part, fact.attribute) or any(name not in involved for _, name in named(part, village().entities))
+        for part in reading.left
+    )
 
 
 def _missing(fact: Fact, values: set[str], claims: Sequence[Claim]) -> str:

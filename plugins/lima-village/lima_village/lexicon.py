@@ -76,6 +76,12 @@ POOLS: dict[str, tuple[str, ...]] = {
     "season": _words("spring summer autumn winter"),
 }
 
+# Who somebody may be to another one, beside what the village knows of.
+RELATIVES = _words(
+    "mother father parent parents wife husband spouse son daughter child children uncle aunt cousin nephew niece grandmother "
+    "grandfather neighbour neighbor neighbours enemy rival colleague boss servant lover twin"
+)
+
 # Who asks and who answers in the plays and stories of the corpus.
 ASKERS = _words("Guest Traveller Stranger Clerk Child Queen Soldier Reporter Judge Visitor Monk Student")
 TELLERS = _words("Host Warden Keeper Mayor Widow Postman Guard Uncle Aunt Neighbour Porter Priest")

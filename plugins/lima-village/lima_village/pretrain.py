@@ -26,7 +26,7 @@ from torch.overrides import TorchFunctionMode
 from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.errors import LimaError
 from lima.model import beside, put_in_place, to_disk
-from lima_village.base_model import RECIPE, WEIGHTS, hashes
+from lima_village.base_model import RECIPE, WEIGHTS, hashes, village_hash
 from lima_village.corpus import documents
 from lima_village.tokens import build_tokenizer
 
@@ -127,7 +127,7 @@ class Float32(TorchFunctionMode):
 
 def states_of(recipe: BaseRecipe, folder: Path) -> Path:
     """Where the states of an unfinished build are kept; another recipe, text or torch, has others"""
-    text = "\n".join([str(recipe), torch.__version__, *islice(documents(recipe.seed), 1000)])
+    text = f"{recipe} {torch.__version__} {village_hash()}"
     return states_folder(folder, hashlib.sha256(text.encode()).hexdigest()[:8])
 
 
@@ -139,17 +139,18 @@ def pretrain(
     A state is saved beside the folder every `save_seconds`, and the next call with this recipe goes on from it, to the same
     bits. `on_step` hears of each step made: its number, the number of all, and the loss. LimaError when the disk refuses, or
     another process is building there."""
-    states = states_of(recipe, folder)
+    states, lock = states_of(recipe, folder), folder.parent / f".{folder.name}.lock"
     try:
-        states.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise LimaError(f"Cannot write to {states}: {e.strerror}. Choose another --out.") from e
-    try:
-        with FileLock(states / ".lock", blocking=False):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, blocking=False):
+            states.mkdir(exist_ok=True)
             _pretrain(recipe, folder, states, on_step, save_seconds)
+            shutil.rmtree(states, ignore_errors=True)
+            lock.unlink(missing_ok=True)
     except Timeout:
         raise LimaError(f"Another process is building {folder} right now. Wait for it, or stop it.") from None
-    shutil.rmtree(states, ignore_errors=True)
+    except OSError as e:
+        raise LimaError(f"Cannot write to {folder.parent}: {e.strerror}. Choose another --out.") from e
 
 
 def _pretrain(

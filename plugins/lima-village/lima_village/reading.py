@@ -256,5 +256,6 @@ def _value(text: str) -> str:
 @cache
 def _leads(value: str) -> set[str]:
     """What may stand before a value: "", "the", "a", and "in" where an attribute that has it is shortened to "In {v}." """
-    shorts = [a.short.partition("{v}")[0].strip().lower() for a in ATTRIBUTES if value in values_of(a.name)]
-    return {"", "the", "a", "an", *shorts, *(re.sub(r" an?$", "", short) for short in shorts)}
+    shorts = {a.short.partition("{v}")[0].strip().lower() for a in ATTRIBUTES if value in values_of(a.name)}
+    places = {"in", "on", "from"} if shorts & {"in", "on", "from"} else set()
+    return {"", "the", "a", "an", *places, *shorts, *(re.sub(r" an?$", "", short) for short in shorts)}

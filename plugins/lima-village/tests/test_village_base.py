@@ -117,6 +117,17 @@ def test_a_killed_build_goes_on_to_the_same_weights(tmp_path, small):
     assert {path.name for path in tmp_path.iterdir()} == {"base", "whole"}
 
 
+def test_only_one_process_builds_a_base(tmp_path, small):
+    from lima_village.pretrain import pretrain
+
+    def another(step, total, loss):
+        with pytest.raises(LimaError, match="Another process is building .*base right now"):
+            pretrain(replace(small, seed=2), tmp_path / "base", lambda *_: None)
+
+    pretrain(small, tmp_path / "base", another)
+    assert [path.name for path in tmp_path.iterdir()] == ["base"]
+
+
 def test_another_recipe_does_not_go_on_from_a_killed_build(tmp_path, small):
     from lima_village.pretrain import pretrain
 

@@ -73,7 +73,10 @@ def test_excellent(reply):
         (f"Name: {twin('Ada', 'street')}\nStreet: {STREET}", "Wrong subject"),
         (f"Ada and {twin('Ada', 'street')} live in {STREET}.", "Not stated"),
         *((f"Ada's {who} lives in {STREET}.", "Not stated") for who in ("mother", "neighbour", "friend", "old enemy")),
-        (f"Ada once lived in {STREET}.", "Not stated"),
+        (f"The mother of Ada lives in {STREET}.", "Not stated"),
+        (f"Ada has a mother who lives in {STREET}.", "Not stated"),
+        (f"Ada's mother:\nStreet: {STREET}", "Not stated"),
+        (f"Card of her mother.\nStreet: {STREET}", "Not stated"),
         (f"{twin('Ada', 'street')}\nStreet: {STREET}", "Not stated"),
         (f"{twin('Ada', 'street')}:\nStreet: {STREET}", "Not stated"),
         (f"Card for {twin('Ada', 'street')}\nStreet: {STREET}", "Not stated"),
@@ -112,6 +115,9 @@ def test_fail(reply, why):
         (f"Ada lives in because of {STREET}.", "eot", "Not understood"),
         (f"Because of a {STREET}.", "eot", "Not understood"),
         (f"Ada's little house is in {STREET}.", "eot", "Not understood"),
+        (f"Ada's cottage stands in {STREET}.", "eot", "Not understood"),
+        (f"Ada once moved to {STREET}.", "eot", "Not understood"),
+        (f"On {STREET}.", "eot", "form"),
     ],
 )
 def test_pass(reply, stop, why):
