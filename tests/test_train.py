@@ -468,10 +468,10 @@ def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
         "--out",
         str(tmp_path / "out"),
     ]
-    command += ["--set=epochs=10000", "-d", str(tmp_path / "l.db")]
+    command += ["--set=epochs=3000", "-d", str(tmp_path / "l.db")]
     environment = os.environ | {"LIMA_LOAD_PLUGINS": ""}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(300):
+    for _ in range(1200):
         time.sleep(0.1)
         if (tmp_path / "l.db").exists() and Store(tmp_path / "l.db").rows("select 1 from steps limit 1"):
             break
