@@ -183,6 +183,9 @@ def build(
     recipe = load_recipe(FOLDER / RECIPE)
     changes = {"seed": seed, "tokens": tokens, "precision": precision, "threads": threads}
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    if recipe.threads > 1 or recipe.precision == "float32":
+        # Compiled, several threads add up the embedding's gradient in whichever order they come; in float32 nothing is gained.
+        recipe = replace(recipe, compiled=False)
     started = time.monotonic()
     _build_with_bar(recipe, out)
     built = record(out)

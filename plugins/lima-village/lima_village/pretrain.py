@@ -61,7 +61,7 @@ class BaseRecipe:
     precision: str = "bfloat16"
     """of the matrix products; a processor without bfloat16 is several times faster in float32"""
     threads: int = 1
-    """another number adds in another order, and so ends in other bits"""
+    """compiled, more than one add up the embedding's gradient in whichever order they come, and end in other bits each time"""
 
     @property
     def steps(self) -> int:

@@ -171,6 +171,25 @@ def test_a_place_that_cannot_be_written_to_is_said_before_the_first_step(tmp_pat
         pretrain(small, tmp_path / "file" / "base", lambda *_: None)
 
 
+@pytest.mark.parametrize(
+    ("options", "compiled"), [([], True), (["--threads", "2"], False), (["--precision", "float32"], False)]
+)
+def test_what_would_not_end_in_the_same_bits_is_not_compiled(tmp_path, monkeypatch, options, compiled):
+    from lima_village import commands
+
+    built = []
+
+    def build(recipe, out):
+        built.append(recipe)
+        shutil.copytree(FOLDER, out)
+
+    monkeypatch.setattr(commands, "_build_with_bar", build)
+    out = ["--out", str(tmp_path / "base"), "--json"]
+    row = json.loads(CliRunner().invoke(commands.village, ["build", *options, *out]).output)
+    assert row["same_as_shipped"] is True
+    assert [recipe.compiled for recipe in built] == [compiled]
+
+
 def test_build_refuses_a_folder_in_use(tmp_path):
     from lima_village.commands import village
 
