@@ -120,10 +120,10 @@ class RunLog:
             )
 
     def steps(self, rows: list[dict[str, Any]]) -> None:
-        """Loss and the rest of some steps"""
+        """Loss and the rest of some steps; those that are there already (Ctrl-C came before the caller knew) are written again"""
         if rows:
             with self.store.write() as db:
-                db.table("steps").insert_all({"run": self.run.id, **row} for row in rows)
+                db.table("steps").insert_all(({"run": self.run.id, **row} for row in rows), replace=True)
 
     def checkpoint(self, epoch: int, step: int, folder: Path) -> None:
         """A checkpoint folder that is complete"""

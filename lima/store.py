@@ -178,6 +178,8 @@ class Store:
     def write(self) -> Iterator[Database]:
         """A transaction that takes the write lock at once; on any error nothing of it stays"""
         with _explained(self.path):
+            if self.db.conn.in_transaction:  # Ctrl-C came between its beginning and its first statement
+                self.db.conn.rollback()
             self.db.execute("begin immediate")
             with self._transaction():
                 yield self.db

@@ -15,6 +15,7 @@ from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.errors import LimaError
 from lima.loop import Loop
 from lima.recipe import Recipe
+from lima.run import RunLog
 from lima.store import Store
 from lima.testing import tiny_model
 from lima.train import fine_tune, resume
@@ -308,6 +309,33 @@ def test_a_budget_that_was_halved_is_forgotten_with_another_one(base, pairs, tmp
         assert budgets[-1][1] < budgets[0][1]
         resume(run, store, changes={"micro_batch_tokens": 4096})
     assert budgets[-1][1] == 4096
+
+
+@pytest.mark.parametrize("at", ["begun", "written"])
+def test_ctrl_c_while_steps_are_written_leaves_a_row_that_says_interrupted(base, pairs, tmp_path, monkeypatch, at):
+    """Between a transaction's beginning and its first statement; and after it, before the loop knows that the steps are there"""
+    steps = RunLog.steps
+
+    def interrupted_once(self, rows):
+        if rows and not seen:
+            seen.append(rows)
+            if at == "begun":
+                self.store.db.execute("begin immediate")
+            else:
+                steps(self, rows)
+            raise KeyboardInterrupt
+        steps(self, rows)
+
+    seen = []
+    monkeypatch.setattr(RunLog, "steps", interrupted_once)
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(KeyboardInterrupt):
+            fine_tune(recipe(base, pairs, tmp_path / "out", save_every=1), store)
+        (run,) = store.rows("select id, status, steps from runs")
+        assert run["status"] == "interrupted"
+        assert [r["step"] for r in store.rows("select step from steps")] == list(range(1, run["steps"] + 1))
+        resume(run["id"], store)
+        assert store.rows("select status from runs") == [{"status": "done"}]
 
 
 def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_are_named(

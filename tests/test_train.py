@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 
 import pytest
@@ -470,7 +471,11 @@ def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
     ]
     command += ["--set=epochs=3000", "-d", str(tmp_path / "l.db")]
     environment = os.environ | {"LIMA_LOAD_PLUGINS": ""}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A test that was started in the background ignores Ctrl-C, and so would what it starts.
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )
     for _ in range(1200):
         time.sleep(0.1)
         if (tmp_path / "l.db").exists() and Store(tmp_path / "l.db").rows("select 1 from steps limit 1"):
