@@ -38,7 +38,10 @@ def add_lora(model: Any, recipe: Recipe, turn_rows: list[int]) -> Any:
     with warnings.catch_warnings():
         # peft asks transformers by names that it is about to drop, and sets fan_in_fan_out for Conv1D by itself, saying so.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing|fan_in_fan_out")
-        return get_peft_model(model, config)
+        try:
+            return get_peft_model(model, config)
+        except ValueError as e:
+            raise LimaError(f"peft does not adapt {model.config.model_type!r}: {e} Set lora_rank=0.") from e
 
 
 def linear_layers(model: Any) -> list[str]:
@@ -52,13 +55,19 @@ def linear_layers(model: Any) -> list[str]:
     parts = [
         (f"{n}.{part}.", part, m) for n, b in model.named_modules() if b in blocks for part, m in b.named_children()
     ]
-    mixed = {part for _, part, m in parts if any(p.ndim == 3 for p in m.parameters())}
+    mixed = {part for _, part, m in parts if any(_holds_experts(inner) for inner in m.modules())}
     alone = tuple(name for name, part, _ in parts if part in mixed)
     found = [n for n, m in model.named_modules() if isinstance(m, (torch.nn.Linear, Conv1D)) and m is not head]
     found = [n for n in found if not n.startswith(alone)]
     if not found:
         raise LimaError(f"{model.config.model_type!r} has no linear layer that LoRA could adapt. Set lora_rank=0.")
     return found
+
+
+def _holds_experts(module: torch.nn.Module) -> bool:
+    """Whether the matrices of several experts are one tensor of this module; a convolution has three dimensions, too"""
+    own = module.parameters(recurse=False)
+    return not isinstance(module, torch.nn.Conv1d) and any(p.ndim == 3 for p in own)
 
 
 def _name_of(model: Any, wanted: torch.nn.Module) -> str:

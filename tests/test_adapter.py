@@ -82,7 +82,7 @@ MIXTURE = {
 }
 
 
-@pytest.mark.parametrize("kind", ["falcon", "deepseek_v3", "glm4_moe", "qwen2_moe", "granitemoe", "gpt_oss"])
+@pytest.mark.parametrize("kind", ["falcon", "deepseek_v3", "glm4_moe", "qwen2_moe", "granitemoe", "gpt_oss", "lfm2"])
 def test_an_adapter_leaves_experts_alone_and_adapts_subclasses_of_linear(kind):
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -90,15 +90,27 @@ def test_an_adapter_leaves_experts_alone_and_adapts_subclasses_of_linear(kind):
     values = small | {"vocab_size": 100, "bos_token_id": 0, "eos_token_id": 0} | MIXTURE
     if kind != "falcon":
         values |= {"num_key_value_heads": 4}
+    if kind == "lfm2":
+        values |= {"layer_types": ["conv", "full_attention"]}
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **values))
     before = {n: v.clone() for n, v in model.state_dict().items()}
     adapted = add_lora(model, Recipe(lora_rank=2), [7])
     inside = {n.partition(".layers.")[2] or n for n, _ in adapted.named_modules() if n.endswith("lora_A")}
     assert inside
+    # A convolution has three dimensions as experts do.
+    assert any("conv.in_proj" in n for n in inside) == (kind == "lfm2")
     assert not any(part in n for n in inside for part in ("expert", "router", "mlp.gate."))
     state = merged_state(adapted)
     assert state.keys() == before.keys()
     assert [n for n in before if not torch.allclose(state[n], before[n])] == []
+
+
+def test_what_peft_does_not_adapt_is_said_in_a_sentence():
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model("mamba", hidden_size=32, num_hidden_layers=1, state_size=4, vocab_size=100)
+    with pytest.raises(LimaError, match="peft does not adapt 'mamba': .*out_proj.* Set lora_rank=0"):
+        add_lora(AutoModelForCausalLM.from_config(config), Recipe(lora_rank=2), [7])
 
 
 def test_a_mixture_of_experts_is_trained_with_an_adapter_on_its_attention(pairs, tmp_path):
