@@ -43,10 +43,15 @@ def cast_of(split: str) -> frozenset[str]:
 
 
 @cache
+def _trained_plans() -> frozenset[tuple[str, ...]]:
+    return frozenset(dialogue.plan for dialogue in dialogues(TRAINED))
+
+
+@cache
 def scripts(name: str) -> tuple[Dialogue, ...]:
     """The conversations of one evaluation with the answers that the facts give"""
     split = "validation" if name == "village-validation" else "test"
-    taken = {dialogue.plan for dialogue in dialogues(TRAINED)}
+    taken = set(_trained_plans())
     if split == "test":
         taken |= {dialogue.plan for dialogue in scripts("village-validation")}
     world = village()
