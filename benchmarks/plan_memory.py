@@ -1,17 +1,18 @@
-"""What `lima plan` estimates beside the peak memory of a real step, on CPU in float32; prints one JSON object.
+"""What `lima plan` estimates beside the peak memory of a real step, on CPU; prints one JSON object.
 
-    python benchmarks/plan_memory.py llama | qwen2 | mistral | lora | wide [BYTES]
+    python benchmarks/plan_memory.py llama | qwen2 | mistral | lora | wide [--tokens N] [--bfloat16] [--checkpointing]
+                                     [--chunk BYTES]
 
-BYTES is another limit on the logits of a chunk of the head than lima's, to see what chunks save.
+`--chunk` is another limit on the logits of a chunk of the head than lima's, to see what chunks save.
 
 The peak is the process's resident memory during the second step (the optimizer's state exists by then), less what the process
 held before the model was made. Linux only: the kernel's high-water mark is reset in between, and the C library is told to give
 every freed tensor back at once, so that fragments of its heap do not count as memory that the step needs.
 """
 
+import argparse
 import ctypes
 import json
-import sys
 import time
 
 import torch
@@ -21,6 +22,7 @@ from lima.adapter import add_lora
 from lima.batching import micro_batch
 from lima.dropout import set_residual_dropout
 from lima.loss import weighted_loss
+from lima.model import recompute_activations
 from lima.plan import kept_by_autograd
 from lima.recipe import Recipe
 from lima.rendering import Rendered
@@ -87,24 +89,29 @@ def resident(kind: str) -> int:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(kind))
 
 
-def main(shape: str) -> None:
+def main(shape: str, tokens: int, bfloat16: bool, checkpointing: bool) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.set_num_threads(1)
     ctypes.CDLL("libc.so.6").mallopt(-3, 1 << 16)  # M_MMAP_THRESHOLD
     attention.register()
-    values, tokens = SHAPES[shape]
+    values, usual = SHAPES[shape]
+    tokens = tokens or usual
     architecture = "llama" if shape in ("lora", "wide") else shape
     config = AutoConfig.for_model(architecture, **values)
 
     def dressed(model):
+        model.set_attn_implementation(attention.NAME)
+        if checkpointing:
+            recompute_activations(model)
         if shape != "lora":
             return model
         set_residual_dropout(model, 0.3)
         return add_lora(model, Recipe(lora_rank=32, lora_dropout=0.05), [7])
 
     def step(model, batch) -> None:
-        loss, _ = weighted_loss(model, batch, "cpu")
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16, cache_enabled=not checkpointing):
+            loss, _ = weighted_loss(model, batch, "cpu")
         loss.backward()
 
     def batch_of(length: int, count: int):
@@ -112,21 +119,17 @@ def main(shape: str) -> None:
         return micro_batch([one] * count, range(count))
 
     with torch.device("meta"):
-        ghost = AutoModelForCausalLM.from_config(config)
-    ghost.set_attn_implementation(attention.NAME)
-    ghost = dressed(ghost)
+        ghost = dressed(AutoModelForCausalLM.from_config(config))
     batch = batch_of(500, tokens // 500)
     parameters = sum(p.numel() for p in ghost.parameters())
     trained = sum(p.numel() for p in ghost.parameters() if p.requires_grad)
-    estimated = 4 * parameters + 8 * trained + max(4 * trained, kept_by_autograd(ghost, batch))
+    estimated = 4 * parameters + 8 * trained + max(4 * trained, kept_by_autograd(ghost, batch, bfloat16)[0])
     small = {**values, "vocab_size": 100, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1}
     warm = AutoModelForCausalLM.from_config(AutoConfig.for_model(architecture, **small))
     warm.set_attn_implementation(attention.NAME)
     step(warm, batch_of(50, 2))  # libraries allocate on first use
     before = resident("VmRSS")
-    model = AutoModelForCausalLM.from_config(config)
-    model.set_attn_implementation(attention.NAME)
-    model = dressed(model).train()
+    model = dressed(AutoModelForCausalLM.from_config(config)).train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5, fused=True)
     for number in range(2):
         if number:
@@ -144,6 +147,8 @@ def main(shape: str) -> None:
                 "shape": shape,
                 "parameters": parameters,
                 "tokens": tokens,
+                "bfloat16": bfloat16,
+                "checkpointing": checkpointing,
                 "seconds": round(seconds, 1),
                 "estimated": estimated,
                 "measured": measured,
@@ -153,6 +158,13 @@ def main(shape: str) -> None:
     )
 
 
-if len(sys.argv) > 2:
-    head.CHUNK_BYTES = int(sys.argv[2])
-main(sys.argv[1])
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("shape", choices=SHAPES)
+    parser.add_argument("--tokens", type=int, default=0)
+    parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--checkpointing", action="store_true")
+    parser.add_argument("--chunk", type=int, default=head.CHUNK_BYTES)
+    chosen = parser.parse_args()
+    head.CHUNK_BYTES = chosen.chunk
+    main(chosen.shape, chosen.tokens, chosen.bfloat16, chosen.checkpointing)

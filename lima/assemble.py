@@ -35,7 +35,6 @@ def assemble(
     recipe: Recipe,
     ready: Prepared,
     weights: bool = True,
-    dtype: str = "float32",
     shared_attention: str = attention.NAME,
     recompute: bool | None = None,
 ) -> Assembled:
@@ -43,7 +42,7 @@ def assemble(
 
     `shared_attention` serves where examples share a row. LimaError for a base or an architecture that cannot be trained so."""
     torch.manual_seed(recipe.seed)
-    plain = load_model(ready.base, dtype, recipe.trust_remote_code, weights)
+    plain = load_model(ready.base, trust_remote_code=recipe.trust_remote_code, weights=weights)
     extend_embeddings(plain, ready.new_ids, ready.used)
     set_stop(plain, ready.tokenizer, ready.eot)
     set_residual_dropout(plain, recipe.residual_dropout)

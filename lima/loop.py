@@ -284,7 +284,9 @@ class Loop:
                 batch = padded(micro_batch(examples, group), self.unit)
                 if self.noise:
                     self.noise.segments = batch.segments
-                with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
+                # Its cache would hold a copy of every weight until the last block; recomputing blocks is to save memory.
+                cache = not self.recipe.gradient_checkpointing
+                with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=cache):
                     loss, hits = weighted_loss(self.model, batch, device)
                 self.accelerator.backward(loss * (scale if counts else 0.0))
             if counts:

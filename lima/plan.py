@@ -6,18 +6,20 @@ Knows no speed of any machine by heart: it multiplies matrices on the one it run
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 
 from lima import attention
 from lima.assemble import assemble
 from lima.batching import MicroBatch, epoch_order, largest, micro_batch, split, steps_of
 from lima.head import can_chunk, causal_lm, count_chunks
 from lima.loss import weighted_loss
+from lima.model import saved_dtype
 from lima.prepare import Prepared
 from lima.recipe import Recipe
 from lima.shard import blocks_of
@@ -56,6 +58,10 @@ class Plan:
     "Floating-point operations of all steps; two for a multiplication that is added"
     gpus: dict[int, int]
     "How many GPUs of each size in GiB, states sharded with FSDP2, in bfloat16 unless the recipe says float32"
+    host: int
+    "Memory beside a GPU: the main process loads the whole model in float32, and proves a merge on what it saved"
+    disk: int
+    "What the run's folder takes at its fullest: each epoch's model that is kept, the last one, and three states"
     width: int
     "Of the hidden states"
 
@@ -72,7 +78,7 @@ class Plan:
 
 def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
     """Count everything for a recipe that is prepared; `bfloat16` is whether the activations will be"""
-    model, plain = assemble(recipe, ready, weights=False, dtype="bfloat16" if bfloat16 else "float32")[:2]
+    model, plain = assemble(recipe, ready, weights=False)[:2]
     # Also for one example a row: the models' own attention is counted like this.
     plain.set_attn_implementation(attention.NAME)
     held = sum(p.numel() for p in model.parameters())
@@ -83,12 +89,12 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
     batch = micro_batch(*largest(met, recipe.micro_batch_tokens))
     several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in met)
     states = 4 * held + 12 * trained
-    with GroupedProducts():
-        activations = kept_by_autograd(model, batch)
-        flops = operations(recipe, model, batch, ready)
-        # Whatever this machine has, a GPU takes 'auto' as bfloat16.
-        as_here = bfloat16 or recipe.precision == "float32"
-        on_gpu = activations if as_here else kept_by_autograd(model.to(torch.bfloat16), batch)
+    activations, _ = kept_by_autograd(model, batch, bfloat16)
+    # Whatever this machine has, a GPU takes 'auto' as bfloat16.
+    half = recipe.precision != "float32"
+    on_gpu, copies = kept_by_autograd(model, batch, half)
+    gathered = together_for_a_step(model, half)
+    saved = saved_dtype(ready.base, recipe.trust_remote_code).itemsize * held
     per_epoch = -(-len(ready.rendered) // recipe.batch_size)
     return Plan(
         parameters=held - (trained if recipe.lora_rank else 0),
@@ -102,25 +108,49 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
         gradients=4 * trained,
         several=several,
         activations=activations,
-        operations=recipe.epochs * flops,
-        gpus={size: gpus_needed(states, on_gpu, size, together_for_a_step(model)) for size in GPU_SIZES},
+        operations=recipe.epochs * operations(recipe, model, batch, ready),
+        gpus={size: gpus_needed(states, on_gpu, size, gathered, copies) for size in GPU_SIZES},
+        host=4 * held + (saved if recipe.lora_rank else 0),
+        disk=saved * (1 + recipe.epochs * recipe.keep_epochs) + 12 * trained * _states(recipe, per_epoch),
         width=plain.config.get_text_config().hidden_size,
     )
 
 
-class GroupedProducts(TorchFunctionMode):
-    """The products of all experts as one, on the meta device: of their size, where torch has them for bfloat16 alone"""
+class OnMeta(TorchFunctionMode):
+    """What the meta device leaves out: autocast, where it is wanted, and products of all experts as one in every precision"""
+
+    EXPERTS = ("grouped_mm", "_grouped_mm")
+    CAST = ("linear", "matmul", "__matmul__", "mm", "bmm", "addmm", "baddbmm", "einsum", "conv1d", *EXPERTS)
+    "Products, which autocast computes in bfloat16; the rest follows from what they give"
+    CAST += ("scaled_dot_product_attention",)
+
+    def __init__(self, bfloat16: bool, weights: Container[int] = ()) -> None:
+        super().__init__()
+        self.bfloat16, self.weights, self.copies = bfloat16, weights, dict[int, Any]()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in ("grouped_mm", "_grouped_mm"):
-            return args[0] @ args[1][0]
-        return func(*args, **(kwargs or {}))
+        name, kwargs = getattr(func, "__name__", ""), kwargs or {}
+        if self.bfloat16 and name in self.CAST:
+            args, kwargs = tree_map_only(torch.Tensor, self.cast, (args, kwargs))
+        return args[0] @ args[1][0] if name in self.EXPERTS else func(*args, **kwargs)
+
+    def cast(self, tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.dtype != torch.float32:
+            return tensor
+        copy = tensor.to(torch.bfloat16)
+        if tensor.untyped_storage()._cdata in self.weights:
+            storage = copy.untyped_storage()
+            self.copies[storage._cdata] = storage
+        return copy
 
 
-def kept_by_autograd(model: Any, batch: MicroBatch) -> int:
-    """Bytes that the backward pass of this micro-batch needs at its start, parameters not counted"""
+def kept_by_autograd(model: Any, batch: MicroBatch, bfloat16: bool = False) -> tuple[int, int]:
+    """(bytes that the backward pass of this micro-batch needs at its start, parameters not counted; of them, copies of blocks)
+
+    With `bfloat16` under autocast, which leaves a copy of every matrix that it multiplies with."""
     model.train()
     own = {p.untyped_storage()._cdata for p in model.parameters()}
+    blocks = {p.untyped_storage()._cdata for block in blocks_of(model) for p in block.parameters()}
     kept: dict[int, Any] = {}
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
@@ -129,9 +159,18 @@ def kept_by_autograd(model: Any, batch: MicroBatch) -> int:
             kept[storage._cdata] = storage  # held, so that no other tensor gets the same address
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), OnMeta(bfloat16, blocks) as device:
         weighted_loss(model, batch, "meta")
-    return sum(storage.nbytes() for storage in kept.values()) + _head_transient(model, len(batch.targets))
+        head = _head_transient(model, len(batch.targets))
+    copies = sum(storage.nbytes() for key, storage in kept.items() if key in device.copies)
+    return sum(storage.nbytes() for storage in kept.values()) + head, copies
+
+
+def _states(recipe: Recipe, per_epoch: int) -> int:
+    """How many states lie on the disk at once: two are kept while a third is written"""
+    every = recipe.save_every or per_epoch
+    saved = (per_epoch * recipe.epochs - (not recipe.keep_epochs)) // every if every > 0 else 0
+    return min(saved, 3)
 
 
 def _head_transient(model: Any, positions: int) -> int:
@@ -157,7 +196,7 @@ def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared) -
 
     attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     counter = FlopCounterMode(display=False, custom_mapping={attend: causal})
-    with counter, torch.no_grad():
+    with counter, torch.no_grad(), OnMeta(bfloat16=False):
         weighted_loss(model, batch, "meta")
     # The backward pass makes the gradient of inputs and of weights; with LoRA hardly any of weights.
     passes = 1 + (1 if recipe.lora_rank else 2) + recipe.gradient_checkpointing
@@ -188,21 +227,23 @@ def matrix_speed(device: str, bfloat16: bool, rows: int = 1024, width: int = 102
     return 4 * 2 * rows * width**2 / best
 
 
-def together_for_a_step(model: Any) -> int:
+def together_for_a_step(model: Any, bfloat16: bool = True) -> int:
     """Bytes that FSDP2 has whole on each GPU at once: all outside the blocks with its gradient, in float32, and two blocks
 
-    Of a block its bfloat16 weights, twice, for the next one is fetched ahead; its gradient, and that once more in float32."""
+    Of a block its weights, twice, for the next one is fetched ahead; its gradient, and, where that is bfloat16, once more in
+    float32."""
     blocks = [sum(p.numel() for p in block.parameters()) for block in blocks_of(model)]
     outside = sum(p.numel() for p in model.parameters()) - sum(blocks)
-    return 8 * outside + (2 * 2 + 2 + 4) * max(blocks, default=0)
+    a_block = 2 * 2 + 2 + 4 if bfloat16 else 2 * 4 + 4
+    return 8 * outside + a_block * max(blocks, default=0)
 
 
-def gpus_needed(states: int, activations: int, gib: int, gathered: int = 0) -> int:
+def gpus_needed(states: int, activations: int, gib: int, gathered: int = 0, copies: int = 0) -> int:
     """The fewest GPUs of that size that hold their share of the states beside a micro-batch and, of several, what is gathered
 
-    0 when no number does."""
+    `copies` of the activations are of blocks, of which nothing is kept where they are gathered. 0 when no number does."""
     room = int(USABLE * gib * GIB) - activations
     if states <= room:
         return 1
-    room -= gathered
+    room += copies - gathered
     return max(2, -(-states // room)) if room > 0 else 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lima.adapter import add_lora
+from lima.checkpoint import save_state
 from lima.errors import LimaError
 from lima.model import extend_embeddings, load_model
 from lima.plan import gpus_needed, plan
@@ -38,6 +39,28 @@ def test_counts_are_those_of_the_run(base, pairs, tmp_path):
         == sum(p.numel() for p in load_model(tmp_path / "out").parameters())
     )
     assert found.states == 16 * found.parameters
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_disk_is_what_the_runs_models_and_states_take(rank, base, pairs, tmp_path, monkeypatch):
+    fullest = 0
+
+    def look(folder: Path, step: int, *rest) -> None:
+        nonlocal fullest
+        save_state(folder, step, *rest)
+        fullest = max(fullest, sum(f.stat().st_size for f in tmp_path.rglob("*.safetensors") if base not in f.parents))
+
+    monkeypatch.setattr("lima.loop.save_state", look)
+    recipe = Recipe(base=str(base), sources=(str(pairs),), out=str(tmp_path / "out"), epochs=3, lora_rank=rank)
+    recipe = recipe.with_values({"keep_epochs": True})
+    found = plan(recipe, prepare(recipe, load_plugins()), bfloat16=False)
+    with Store(tmp_path / "l.db") as store:
+        fine_tune(recipe, store)
+    # At the third save: three models and two states, the third of which replaced one that stood there a moment before.
+    state, model = 12 * found.trained_parameters, 4 * found.parameters
+    model += 4 * found.trained_parameters if rank else 0  # the adapter, beside the merged model
+    assert found.disk == pytest.approx(4 * model + 3 * state, rel=0.02)
+    assert fullest == pytest.approx(3 * model + 2 * state, rel=0.12)  # the files' headers
 
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
@@ -80,11 +103,21 @@ def test_lora_counts_are_pefts(architecture, pairs, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [["llama"], ["qwen2"], ["mistral"], ["lora"], ["llama", "16_000_000"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "llama",
+        "qwen2",
+        "mistral",
+        "lora",
+        "llama --chunk 16_000_000",
+        "llama --tokens 500 --bfloat16",
+        "llama --tokens 500 --bfloat16 --checkpointing",
+    ],
+)
 def test_memory_is_within_a_tenth_of_the_measured_peak(shape):
-    """The last with the head in chunks of so many bytes of logits"""
     script = Path(__file__).parents[1] / "benchmarks" / "plan_memory.py"
-    done = subprocess.run([sys.executable, str(script), *shape], capture_output=True, text=True, timeout=400)
+    done = subprocess.run([sys.executable, str(script), *shape.split()], capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
     assert found["estimated"] == pytest.approx(found["measured"], rel=0.1)
@@ -101,13 +134,13 @@ def test_65_billion_parameters_are_planned_without_weights(pairs, tmp_path):
     ready = prepare(recipe, load_plugins(), weights=False)
     found = plan(recipe, ready, bfloat16=True)
     assert found.parameters == 65_285_660_672
-    # Of 72 GiB, nine tenths of 80, 3.9 go to embedding and head with their gradients, 7.5 to two blocks, 1.6 to activations:
-    # the 973 GiB of 16 bytes a parameter need sixteen and a half times what is left.
-    assert found.gpus[80] == 17
+    # Of 72 GiB, nine tenths of 80, 3.9 go to embedding and head with their gradients, 7.5 to two blocks, 3.4 to activations:
+    # the 973 GiB of 16 bytes a parameter need seventeen times what is left, and a little.
+    assert found.gpus[80] == 18
     assert found.gpus[141] == 9
     # A machine without a GPU computes in float32, and answers the same for those that have one.
     here = plan(recipe, ready, bfloat16=False)
-    assert (here.gpus, here.activations > 1.5 * found.activations) == (found.gpus, True)
+    assert here.gpus == found.gpus
 
 
 def test_no_number_of_gpus_helps_when_the_activations_alone_are_too_large():

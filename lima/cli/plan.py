@@ -56,6 +56,8 @@ def plan(as_json: bool, **options: Any) -> None:
             f"in {'bfloat16' if bfloat16 else 'float32'}",
         },
         {"what": "peak", "how many": f"{found.peak / GIB:.2f} GiB on one device"},
+        {"what": "memory beside a GPU", "how many": f"{found.host / GIB:.2f} GiB"},
+        {"what": "disk", "how many": f"{found.disk / GIB:.2f} GiB, models and states"},
         {
             "what": "time",
             "how many": f"about {_duration(found.seconds(speed))} on one {device.upper()} like this one, if it fits: "
