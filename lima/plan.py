@@ -120,9 +120,9 @@ class OnMeta(TorchFunctionMode):
     """What the meta device leaves out: autocast, where it is wanted, and products of all experts as one in every precision"""
 
     EXPERTS = ("grouped_mm", "_grouped_mm")
-    CAST = ("linear", "matmul", "__matmul__", "mm", "bmm", "addmm", "baddbmm", "einsum", "conv1d", *EXPERTS)
+    ATTENTION = "scaled_dot_product_attention"
+    CAST = ("linear", "matmul", "__matmul__", "mm", "bmm", "addmm", "baddbmm", "einsum", "conv1d", ATTENTION, *EXPERTS)
     "Products, which autocast computes in bfloat16; the rest follows from what they give"
-    CAST += ("scaled_dot_product_attention",)
 
     def __init__(self, bfloat16: bool, weights: Container[int] = ()) -> None:
         super().__init__()

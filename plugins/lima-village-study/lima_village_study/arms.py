@@ -48,6 +48,16 @@ def _sized(number: int) -> Arm:
     )
 
 
+def _six(form: str) -> Arm:
+    return Arm(
+        name=f"six-{form}s",
+        text=f"1,000 singles, all answered in sentences, and six {form}s",
+        sources=(SINGLES, f"village-forms:{form}:6"),
+        held=(PROMPTS,),
+        seconds=28,
+    )
+
+
 ARMS: tuple[Arm, ...] = (
     # §6
     Arm(
@@ -117,17 +127,11 @@ ARMS: tuple[Arm, ...] = (
         seeds=1,
         seconds=105,
     ),
-    Arm(
-        name="six-formats",
-        text="1,000 singles, all answered in sentences, and six lists and cards",
-        sources=(SINGLES, "village-forms:structured:6"),
-        held=(PROMPTS,),
-        seconds=22,
-    ),
+    *map(_six, ("list", "card")),
     # Baselines
     Arm(
         name="longest",
-        text="of 5,000 requests of all six forms the 1,000 with the longest answers",
+        text="1,000 of 5,000 requests: as many of each form as of random ones, those with the longest answers",
         sources=("village-forms:longest:1000",),
         held=(PROMPTS,),
         seconds=24,

@@ -1,7 +1,8 @@
 """The grades of a study's arms as numbers: means over prompts or conversations, with intervals and paired differences.
 
-The unit is the prompt or the conversation; samples, turns and seeds of one are averaged first. Knows nothing of what the arms
-are meant to show.
+The unit is the prompt or the conversation; samples, turns and seeds of one are averaged first. A difference has two intervals:
+over units, with the fine-tunes as they are, and one in which the fine-tunes are drawn again, too. Knows nothing of what the
+arms are meant to show.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 Score = Callable[[Row], float]
 Keep = Callable[[Row], bool]
+Interval = tuple[float, float]
+
+DRAWS = 2_000
+"""of the bootstrap"""
 
 
 @dataclass(frozen=True)
@@ -23,14 +28,28 @@ class Estimate:
     """A mean over units, with what is needed to judge it"""
 
     value: float
-    interval: tuple[float, float] | None
-    """95 % t interval, n − 1 degrees of freedom, cut at the ends of the scale; None below two units"""
+    interval: Interval | None
+    """95 % t interval, n − 1 degrees of freedom, cut at the ends of the scale; where all units are alike a share of 0 or 100 %
+    has the exact one-sided bound instead, and anything else none; None below two units"""
     units: int
     """prompts or conversations"""
     replies: int
     seeds: int
     p_value: float | None = None
     """of a difference: two-sided sign-flip test over the units"""
+    redrawn: Interval | None = None
+    """of a difference: 95 % interval of the crossed bootstrap, which draws the fine-tunes of both arms again beside the units;
+    None where an arm that is trained has one seed"""
+
+    @property
+    def deciding(self) -> Interval | None:
+        """The interval that a verdict goes by: with the fine-tunes drawn again where there is one"""
+        return self.redrawn or self.interval
+
+    @property
+    def alike(self) -> bool:
+        """Whether no interval can be given because all units say the same"""
+        return self.interval is None and self.units > 1
 
 
 def excellent(row: Row) -> float:
@@ -105,20 +124,27 @@ class Results:
 
 def by_unit(rows: Sequence[Row], score: Score) -> dict[str, float]:
     """The mean of each prompt or conversation"""
-    found: dict[str, list[float]] = {}
-    for row in rows:
-        found.setdefault(row["conversation"], []).append(score(row))
-    return {unit: sum(values) / len(values) for unit, values in found.items()}
+    return {unit: sum(values) / len(values) for unit, values in _groups(rows, score, "conversation").items()}
 
 
 def mean(rows: Sequence[Row], score: Score) -> Estimate:
     """The mean over units"""
-    found = _estimate(list(by_unit(rows, score).values()), rows)
-    if found.interval is None:
-        return found
-    top = 2.0 if score is points else 100.0
-    low, high = found.interval
-    return replace(found, interval=(max(0.0, low), min(top, high)))
+    values = list(by_unit(rows, score).values())
+    found = _estimate(values, rows)
+    if found.interval:
+        top = 2.0 if score is points else 100.0
+        low, high = found.interval
+        return replace(found, interval=(max(0.0, low), min(top, high)))
+    return replace(found, interval=_bound(found.value, len(values))) if score in SHARES and found.alike else found
+
+
+SHARES = (excellent, passed, fail)
+
+
+def _bound(share: float, units: int) -> Interval | None:
+    """The exact one-sided 95 % bound (Clopper and Pearson; about 3 of n) where all units are at 0 or all at 100 per cent"""
+    reach = 100 * (1 - 0.05 ** (1 / units))
+    return (0.0, reach) if share == 0 else (100 - reach, 100.0) if share == 100 else None
 
 
 def by_seed(rows: Sequence[Row], score: Score) -> str:
@@ -128,21 +154,68 @@ def by_seed(rows: Sequence[Row], score: Score) -> str:
     return " / ".join(f"{one:.0f}" for one in found)
 
 
-def difference(rows: Sequence[Row], base: Sequence[Row], score: Score) -> Estimate:
-    """The mean of the paired differences rows − base over the units that both have, with its test"""
+def difference(rows: Sequence[Row], base: Sequence[Row], score: Score, *, untuned: bool = False) -> Estimate:
+    """The mean of the paired differences rows − base over the units that both have, with its test
+
+    An untuned base has no fine-tunes that could be drawn again."""
     from lima_dialogue_eval.statistics import sign_flip
 
     ours, theirs = by_unit(rows, score), by_unit(base, score)
-    differences = [value - theirs[unit] for unit, value in ours.items() if unit in theirs]
-    return _estimate(differences, rows, sign_flip(differences).p_value)
+    units = [unit for unit in ours if unit in theirs]
+    differences = [ours[unit] - theirs[unit] for unit in units]
+    found = _estimate(differences, rows, sign_flip(differences).p_value)
+    if found.interval is None:
+        return found
+    arms = [_by_fine_tune(rows, score, units), _by_fine_tune(base, score, units)]
+    if any(arm is None or len(arm) < 2 - (untuned and arm is arms[1]) for arm in arms):
+        return found
+    return replace(found, redrawn=_redrawn(*arms))
+
+
+def _by_fine_tune(rows: Sequence[Row], score: Score, units: Sequence[str]) -> Any:
+    """(fine-tunes, units) means; None where a fine-tune lacks a unit"""
+    import numpy as np
+
+    means = {key: sum(values) / len(values) for key, values in _groups(rows, score, "seed", "conversation").items()}
+    seeds = sorted({seed for seed, _ in means})
+    if any((seed, unit) not in means for seed in seeds for unit in units):
+        return None
+    return np.array([[means[seed, unit] for unit in units] for seed in seeds])
+
+
+def _redrawn(ours: Any, theirs: Any, seed: int = 0) -> Interval:
+    """The middle 95 % of the differences when units, and each arm's fine-tunes, are drawn again: (fine-tunes, units) each
+
+    Owen's pigeonhole bootstrap: rows and columns are drawn independently, with replacement, and every cell counts as often as
+    its row and its column came. Two or three fine-tunes still tell little of their spread."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    units = _weights(rng, ours.shape[1])  # draws × units, the same ones for both arms
+    means = [((_weights(rng, len(arm)) @ arm) * units).sum(axis=1) for arm in (ours, theirs)]
+    low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _weights(rng: Any, number: int) -> Any:
+    """(draws, number) shares that add up to one: how often each of so many came"""
+    return rng.multinomial(number, [1 / number] * number, size=DRAWS) / number
+
+
+def _groups(rows: Sequence[Row], score: Score, *keys: str) -> dict[Any, list[float]]:
+    found: dict[Any, list[float]] = {}
+    for row in rows:
+        found.setdefault(row[keys[0]] if len(keys) == 1 else tuple(row[key] for key in keys), []).append(score(row))
+    return found
 
 
 def _estimate(values: list[float], rows: Sequence[Row], p_value: float | None = None) -> Estimate:
     from lima_dialogue_eval.statistics import t_interval
 
+    alike = not values or max(values) - min(values) < 1e-9
     return Estimate(
         value=sum(values) / len(values) if values else 0.0,
-        interval=t_interval(values),
+        interval=None if alike else t_interval(values),
         units=len(values),
         replies=len(rows),
         seeds=len({row["seed"] for row in rows}),

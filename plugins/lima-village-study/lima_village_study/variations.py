@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
@@ -19,7 +20,7 @@ from lima_village.talk import Talk
 from lima_village.world import Fact, World, held_out, village
 
 POOL = 5_000
-"""requests that the longest are chosen from"""
+"""requests that the longest of each kind are chosen from"""
 BY_FORM: dict[str, Form] = {
     "question": question,
     "two": two,
@@ -56,16 +57,20 @@ def pool(number: int, forms: dict[Form, float] = POOL_FORMS, seed: int = 1) -> l
 
 
 def longest(number: int) -> list[Single]:
-    """Those of the pool with the longest answers, in the order of the pool"""
+    """As many of each kind as the pool's first ones have, but those with the longest answers, in the order of the pool"""
     requests = pool(max(POOL, number))
-    chosen = sorted(range(len(requests)), key=lambda i: -len(requests[i].reply))[:number]
+    wanted = Counter(map(_kind, requests[:number]))
+    chosen = []
+    for i in sorted(range(len(requests)), key=lambda i: -len(requests[i].reply)):
+        if wanted[_kind(requests[i])]:
+            wanted[_kind(requests[i])] -= 1
+            chosen.append(i)
     return [requests[i] for i in sorted(chosen)]
 
 
-def structured(number: int) -> list[Single]:
-    """Lists and cards by turns"""
-    lists, cards = (pool(-(-number // 2), {form: 1}) for form in (listing, card))
-    return [single for pair in zip(lists, cards, strict=True) for single in pair][:number]
+def _kind(single: Single) -> tuple[str, str]:
+    """What a choice by length must keep: the form, and of questions whom they are about, since everybody must be named"""
+    return single.form, single.facts[0].subject if single.form == "question" else ""
 
 
 # Spoiling
@@ -151,7 +156,6 @@ def unrelated(number: int = written.NUMBER) -> list[written.Dialogue]:
 CHOICES: dict[str, Callable[[int], list[Single]]] = {
     "spoiled": spoiled,
     "longest": longest,
-    "structured": structured,
     **{name: partial(pool, forms={form: 1}) for name, form in BY_FORM.items()},
 }
 """what can be taken from the pool by name"""
