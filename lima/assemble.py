@@ -4,6 +4,7 @@ What trains, and what `lima plan` counts on the meta device, are built here, so 
 processes or optimizers.
 """
 
+import logging
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,8 @@ from lima.errors import LimaError
 from lima.model import extend_embeddings, load_model, recompute_activations, set_stop
 from lima.prepare import Prepared
 from lima.recipe import Recipe
+
+_logger = logging.getLogger("lima")
 
 
 class Assembled(NamedTuple):
@@ -43,7 +46,10 @@ def assemble(
     `shared_attention` serves where examples share a row. LimaError for a base or an architecture that cannot be trained so."""
     torch.manual_seed(recipe.seed)
     plain = load_model(ready.base, trust_remote_code=recipe.trust_remote_code, weights=weights)
+    check_positions(plain, ready)
     extend_embeddings(plain, ready.new_ids, ready.used)
+    # It keeps the row of the padding token from learning, and for some bases that is the EOT. Nothing here is padded.
+    plain.get_input_embeddings().padding_idx = None
     set_stop(plain, ready.tokenizer, ready.eot)
     set_residual_dropout(plain, recipe.residual_dropout)
     own = plain.config._attn_implementation
@@ -60,3 +66,22 @@ def assemble(
         recompute_activations(plain)
     model = add_lora(plain, recipe, ready.turn_rows) if recipe.lora_rank else plain
     return Assembled(model, plain, own, chosen)
+
+
+def check_positions(model: Any, ready: Prepared) -> None:
+    """Raise LimaError where an example is longer than the model's table of positions; only say so where they are computed"""
+    own = (model.get_input_embeddings(), model.get_output_embeddings())
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 0
+    named = [*zip(ready.records, ready.rendered, strict=True), *((d.record, d.rendered) for d in ready.dev)]
+    longest, one = max(named, key=lambda pair: len(pair[1].ids))
+    length = len(one.ids)
+    if not 0 < limit < length:
+        return
+    what = f"Example {longest.id!r} of source {longest.source!r} has {length} tokens, and the base model"
+    # Of so many rows, or of a few more (OPT begins at the third).
+    tables = [m for m in model.modules() if isinstance(m, torch.nn.Embedding) and m not in own]
+    if any(limit <= table.num_embeddings < limit + 8 for table in tables):
+        raise LimaError(f"{what} knows {limit} positions. Set max_tokens={limit}.")
+    _logger.warning(
+        "%s was made for %d: it trains, but beyond what it has seen. max_tokens=%d cuts.", what, limit, limit
+    )

@@ -71,7 +71,7 @@ def attend(
             pieces.append(_explicit(q, k, v, scaling, dropout, window, softcap, repeat))
         else:
             pieces.append(_causal(q, k, v, scaling, dropout, repeat))
-    return torch.cat(pieces, 2).transpose(1, 2), None
+    return torch.cat(pieces, 2).transpose(1, 2).contiguous(), None
 
 
 def _kernel(

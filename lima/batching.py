@@ -44,6 +44,12 @@ def steps_of(order: Sequence[int], batch_size: int) -> list[list[int]]:
     return [list(order[i : i + batch_size]) for i in range(0, len(order), batch_size)]
 
 
+def all_steps(examples: Sequence[Rendered], epochs: int, batch_size: int, seed: int) -> list[list[Rendered]]:
+    """The examples of every step of a run"""
+    orders = (epoch_order(len(examples), seed, epoch) for epoch in range(1, epochs + 1))
+    return [[examples[i] for i in members] for order in orders for members in steps_of(order, batch_size)]
+
+
 def split(lengths: Sequence[int], budget: int, parts: int = 1) -> list[list[int]]:
     """Indices grouped so that a group holds at most `budget` tokens, or one example that is longer by itself
 

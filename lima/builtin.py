@@ -75,6 +75,8 @@ class Pairs:
                         f"{key!r} is {type(row[key]).__name__}" if key in row else f"keys {', '.join(map(repr, row))}"
                     )
                     raise LimaError(f"{where}: expected text in {key!r}, found {found}.")
+            if not row["response"].strip():
+                raise LimaError(f"{where}: 'response' is empty, which teaches to say nothing. Leave the example out.")
             weight = row.get("weight", 1.0)
             if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight <= 1e6:
                 raise LimaError(f"{where}: 'weight' is {weight!r}; expected a number from 0 to 1,000,000.")

@@ -1,7 +1,9 @@
 """Residual dropout that rises by layer, from 0 at the bottom to p at the last layer (LIMA §3).
 
 Element-wise on each sub-layer's output before it is added, not stochastic depth. Where an architecture has a residual dropout
-of its own, that module's p is set, so that nothing is dropped twice. Knows the architectures by name and nothing of training.
+of its own, that module's p is set, so that nothing is dropped twice. It is the only one: what a base's configuration drops
+elsewhere (GPT-2 a tenth of its embeddings and attention) is not of the recipe. Knows the architectures by name and nothing of
+training.
 """
 
 from collections.abc import Callable
@@ -38,6 +40,7 @@ PLACES = {
     "qwen3": _SUB_LAYERS,
     "gemma": _SUB_LAYERS,
     "gemma2": _POST_NORMS,
+    "gemma3": Place("model.language_model.layers", _POST_NORMS.outputs),
     "gemma3_text": _POST_NORMS,
     "olmo2": _POST_NORMS,
     "phi": Place("model.layers", ("resid_dropout",), own=True),
@@ -64,8 +67,16 @@ def place_in(kind: str, p: float) -> Place | None:
 
 
 def set_residual_dropout(model: torch.nn.Module, p: float) -> list[float]:
-    """Put the dropout into a causal LM; the p of each layer. LimaError for an architecture it does not know, unless p is 0"""
+    """Put the dropout into a causal LM; the p of each layer. LimaError for an architecture it does not know, unless p is 0
+
+    No other dropout is left in it."""
     place = place_in(model.config.model_type, p)  # type: ignore[arg-type,union-attr]
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        for name, value in vars(module).items():  # such as an attention's, which it passes on as a number
+            if isinstance(value, float) and "drop" in name:
+                setattr(module, name, 0.0)
     if place is None:
         return []
     layers: Any = model.get_submodule(place.layers)

@@ -5,6 +5,8 @@ A model is one call: a batch of prompts in, replies with ids, stop reason and se
 punishes the prompt, and with it the history and the EOT. Knows nothing of what the prompts are about.
 """
 
+import inspect
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -107,6 +109,11 @@ class CheckpointModel:
         self.eot = self.tokenizer.convert_ids_to_tokens(
             eos[0] if isinstance(eos, list) else eos  # the first one is the EOT (lima.model.set_stop writes it so)
         )
+        if not {"past_key_values", "cache_params"} & set(inspect.signature(self.model.forward).parameters):
+            raise LimaError(
+                f"{folder}: {self.model.config.model_type!r} keeps what it has read in a way of its own, which lima does not "
+                "know. Answer with its own `generate`."
+            )
         positions = getattr(self.model.config, "max_position_embeddings", None)
         self.context: int = positions or 1_000_000
         if kept_bytes is None:
@@ -206,13 +213,19 @@ def open_checkpoint(name: str, store: Any) -> CheckpointModel:
     renderers = load_plugins().registry("renderers")
     if Path(name).is_dir():
         known = store.rows(
-            "select renderer from checkpoints join runs on runs.id = run where checkpoints.folder = ? "
+            "select renderer, recipe from checkpoints join runs on runs.id = run where checkpoints.folder = ? "
             "order by runs.created desc limit 1",
             [str(Path(name).resolve())],
         )
         renderer = known[0]["renderer"] if known else "template" if "template" in renderers else "plain"
-        return CheckpointModel(name, renderers.find(renderer))
+        return CheckpointModel(name, renderers.find(renderer), trust_remote_code=bool(known) and _trusted(known[0]))
     row = store.run(name)
     if not Path(row["folder"]).is_dir():
         raise LimaError(f"The checkpoint of run {row['id']} is gone: there is no folder {row['folder']}.")
-    return CheckpointModel(row["folder"], renderers.find(row["renderer"]))
+    return CheckpointModel(row["folder"], renderers.find(row["renderer"]), trust_remote_code=_trusted(row))
+
+
+def _trusted(row: dict[str, Any]) -> bool:
+    """Whether the recipe of a run lets the base's own code run"""
+    recipe = row["recipe"]
+    return bool((json.loads(recipe) if isinstance(recipe, str) else recipe).get("trust_remote_code"))

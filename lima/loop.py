@@ -21,7 +21,7 @@ from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from lima import attention, compiled
 from lima.adapter import keep_adapter, merged_state, prove_merge, save_adapter, use_of
 from lima.assemble import assemble
-from lima.batching import epoch_order, largest, micro_batch, padded, split, step_weight, steps_of
+from lima.batching import all_steps, epoch_order, largest, micro_batch, padded, split, step_weight, steps_of
 from lima.checkpoint import State, load_state, mark_ended, save_state, states_folder
 from lima.dev import OnDev, answers
 from lima.errors import LimaError
@@ -173,8 +173,8 @@ class Loop:
 
     def rehearse(self) -> None:
         """Send the largest micro-batch through the model before the first step: what does not fit should fail now (oumi#1369)"""
-        processes, examples = self.accelerator.num_processes, self.ready.rendered
-        steps = [[examples[i] for i in m] for e in range(1, self.recipe.epochs + 1) for m in self.steps_of_epoch(e)]
+        processes = self.accelerator.num_processes
+        steps = all_steps(self.ready.rendered, self.recipe.epochs, self.recipe.batch_size, self.recipe.seed)
         moments = (
             0 if self.optimizer.state else 8 * sum(here(p).numel() for p in self.model.parameters() if p.requires_grad)
         )
@@ -378,13 +378,17 @@ class Loop:
             def finish(built: Path) -> str:
                 size = save_adapter(model, built / "adapter")
                 # bfloat16 keeps eight bits: a merge into it cannot come closer than that.
-                exact = self.saved_dtype == torch.float32
+                tolerance = 1e-4 if self.saved_dtype == torch.float32 else 3e-2
+                merged = load_model(built, trust_remote_code=self.recipe.trust_remote_code)
                 try:
-                    prove_merge(model, load_model(built), self.ready.rendered[0].ids[:32], 1e-4 if exact else 3e-2)
+                    off, effect = prove_merge(model, merged, self.ready.rendered[0].ids[:32], tolerance)
                 except LimaError as e:
                     raise LimaError(f"{e} {keep_adapter(built, folder)}") from e
-                what = f"LoRA of rank {self.recipe.lora_rank}; the adapter alone ({size:,} bytes) is in `adapter`."
-                return f"\n{what} {use_of(model)}\n"
+                return (
+                    f"\nLoRA of rank {self.recipe.lora_rank}, merged: where it changes logits by {effect:.1g} of their size, the "
+                    f"merge differs by {off:.1g}. The adapter alone ({size:,} bytes) is in `adapter`. "
+                    f"{use_of(model)}\n"
+                )
 
             save(plain, tokenizer, folder, self.saved_dtype, about, state, finish)
             model.train()

@@ -6,6 +6,7 @@ safetensors only; code that comes with a model runs only when asked for. Knows n
 import glob
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -18,6 +19,8 @@ import torch
 
 from lima.errors import LimaError
 from lima.shard import like
+
+_logger = logging.getLogger("lima")
 
 
 def pick_device(wanted: str) -> str:
@@ -79,21 +82,40 @@ def check_weights(folder: str | Path) -> Path:
 
 def load_config(folder: Path, trust_remote_code: bool = False) -> Any:
     """A folder's configuration as transformers has it; LimaError when it does not load"""
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
-    except (ValueError, OSError, KeyError) as e:
-        raise LimaError(f"{folder}/config.json does not load: {type(e).__name__}: {str(e).splitlines()[0]}") from e
+    except (ValueError, OSError, KeyError, TypeError, ImportError, StrictDataclassError) as e:
+        raise LimaError(f"{folder}/config.json does not load: {_first_line(e)}") from e
+
+
+def _first_line(e: Exception) -> str:
+    """What went wrong in transformers, which explains itself at length"""
+    return f"{type(e).__name__}: {(str(e).splitlines() or [''])[0]}"
+
+
+def check_trainable(config: Any) -> None:
+    """Raise LimaError for a base whose weights are quantized: there is nothing to add a small step to"""
+    quantized = getattr(config, "quantization_config", None)
+    if quantized:
+        how = quantized.get("quant_method") if isinstance(quantized, dict) else type(quantized).__name__
+        raise LimaError(
+            f"The base model is quantized ({how}). Take the one that it was made from, in bfloat16, float16 or float32."
+        )
 
 
 def check_vocabulary(tokenizer: Any, config: Any) -> None:
-    """Raise LimaError for a tokenizer that has more tokens than the model has rows in its embedding"""
-    used, rows = len(tokenizer), config.get_text_config().vocab_size
-    if used > rows:
+    """Raise LimaError for a tokenizer whose texts have tokens that the model has no row for in its embedding
+
+    Tokens that were added behind the vocabulary may be without: Gemma 3 has one, for images, that no text is made of."""
+    rows = config.get_text_config().vocab_size
+    beyond = [i for i in tokenizer.get_vocab().values() if i >= rows and i not in tokenizer.added_tokens_decoder]
+    if beyond:
         raise LimaError(
-            f"The tokenizer has {used} tokens, but the model's embedding only {rows} rows: they do not belong together. "
-            "Take the tokenizer that was published with these weights."
+            f"The tokenizer has {len(tokenizer)} tokens, but the model's embedding only {rows} rows: they do not belong "
+            "together. Take the tokenizer that was published with these weights."
         )
 
 
@@ -122,6 +144,7 @@ def load_model(
     folder: str | Path, dtype: str = "float32", trust_remote_code: bool = False, weights: bool = True
 ) -> Any:
     """The causal LM of a folder on the CPU, or without `weights` on the meta device; `dtype` 'auto' keeps the saved one"""
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
     from transformers.utils import GENERATION_CONFIG_NAME, logging
@@ -145,8 +168,11 @@ def load_model(
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
         )
-    except (ValueError, OSError, KeyError, RuntimeError, SafetensorError) as e:
-        raise LimaError(f"The model in {folder} does not load: {type(e).__name__}: {str(e).splitlines()[0]}") from e
+    except (
+        *(ValueError, OSError, KeyError, RuntimeError, TypeError, ImportError),
+        *(SafetensorError, StrictDataclassError),
+    ) as e:
+        raise LimaError(f"The model in {folder} does not load: {_first_line(e)}") from e
     model, found = loaded
     # transformers would fill them with random numbers, and go on.
     if missing := sorted(found["missing_keys"]):
@@ -169,11 +195,14 @@ def folder_hash(folder: str | Path) -> str:
 
 
 def extend_tokenizer(tokenizer: Any, tokens: list[str]) -> list[int]:
-    """Make sure each token is one special id; the ids that are new"""
+    """Make sure each token is one special id, those too that the tokenizer has as ordinary ones; the ids that are new"""
     from tokenizers import AddedToken
 
+    known = tokenizer.added_tokens_decoder
     missing = [t for t in dict.fromkeys(tokens) if t not in tokenizer.get_vocab()]
-    tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in missing], special_tokens=True)
+    special = {token.content for token in known.values() if token.special}
+    wanted = [t for t in dict.fromkeys(tokens) if t not in special]
+    tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in wanted], special_tokens=True)
     return [int(i) for i in tokenizer.convert_tokens_to_ids(missing)]
 
 
@@ -192,11 +221,12 @@ def extend_embeddings(model: Any, new: list[int], used: int) -> None:
         weights.append(head.bias)
     with torch.no_grad():
         for weight in weights:
-            weight[new] = weight[:used].mean(0)
+            weight[new] = weight[: min(used, rows)].mean(0)
 
 
 def set_stop(model: Any, tokenizer: Any, eot: str) -> None:
     """Write the EOT into config and generation_config, first, before whatever stopped the base (marin#4760)"""
+    model.generation_config = _sound(model.generation_config)
     eot_id = tokenizer.convert_tokens_to_ids(eot)
     before = model.generation_config.eos_token_id
     before = [before] if isinstance(before, int) else list(before or [])
@@ -209,6 +239,26 @@ def set_stop(model: Any, tokenizer: Any, eot: str) -> None:
         model.generation_config.pad_token_id = (
             tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stops[-1]
         )
+
+
+def _sound(generation: Any) -> Any:
+    """A base's generation_config, such that transformers will save it, and not refuse to when the training is done
+
+    Values for sampling mean that it samples; one that is wrong beyond that is left out but for its token ids."""
+    from transformers import GenerationConfig
+
+    for sampling in (generation.do_sample, True):
+        generation.do_sample = sampling
+        try:
+            generation.validate(strict=True)
+            return generation
+        except ValueError as e:
+            wrong = e
+    ids = {key: getattr(generation, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    # Padding with -1 is what older checkpoints say for none.
+    ids = {key: value for key, value in ids.items() if isinstance(value, list) or (value is not None and value >= 0)}
+    _logger.warning("The base's generation_config is left out but for its token ids. %s", str(wrong).splitlines()[-1])
+    return GenerationConfig(**ids)
 
 
 def recompute_activations(model: Any) -> None:
@@ -253,11 +303,6 @@ def save(
     gives a text for the card."""
     with beside(folder) as building:
         state = {k: v.detach().to(dtype).cpu() if v.is_floating_point() else v.cpu() for k, v in state.items()}
-        generation = model.generation_config
-        if not generation.do_sample and (
-            generation.temperature not in (None, 1.0) or generation.top_p not in (None, 1.0)
-        ):
-            generation.do_sample = True  # transformers refuses to save sampling values without it
         model.config.dtype = dtype
         model.save_pretrained(building, state_dict=state)
         tokenizer.save_pretrained(building)
@@ -312,11 +357,18 @@ def put_in_place(building: Path, folder: Path) -> None:
 
 
 def saved_dtype(base: Path, trust_remote_code: bool = False) -> torch.dtype:
-    """The dtype of the base's weights, which the checkpoint keeps"""
-    from transformers import AutoConfig
+    """The dtype of the base's weights, which the checkpoint keeps: as its config says, else as its first matrix is"""
+    from safetensors import safe_open
 
-    dtype = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=trust_remote_code).dtype
-    return dtype if isinstance(dtype, torch.dtype) else torch.float32
+    dtype = load_config(base, trust_remote_code).dtype
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    for path in sorted(base.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - it is no dict
+                if len(file.get_slice(name).get_shape()) > 1:
+                    return file.get_tensor(name).dtype
+    return torch.float32
 
 
 def parameter_groups(model: Any, decay: float, frozen: list[torch.nn.Parameter]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_map_only
 
 from lima import attention
 from lima.assemble import assemble
-from lima.batching import MicroBatch, epoch_order, largest, micro_batch, split, steps_of
+from lima.batching import MicroBatch, all_steps, largest, micro_batch, split
 from lima.head import can_chunk, causal_lm, count_chunks
 from lima.loss import weighted_loss
 from lima.model import saved_dtype
@@ -83,11 +83,9 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
     plain.set_attn_implementation(attention.NAME)
     held = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    order = range(1, min(recipe.epochs, 3) + 1)
-    drawn = [m for e in order for m in steps_of(epoch_order(len(ready.rendered), recipe.seed, e), recipe.batch_size)]
-    met = [[ready.rendered[i] for i in members] for members in drawn]
-    batch = micro_batch(*largest(met, recipe.micro_batch_tokens))
-    several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in met)
+    steps = all_steps(ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed)
+    batch = micro_batch(*largest(steps, recipe.micro_batch_tokens))
+    several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in steps)
     states = 4 * held + 12 * trained
     activations, _ = kept_by_autograd(model, batch, bfloat16)
     # Whatever this machine has, a GPU takes 'auto' as bfloat16.

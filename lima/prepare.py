@@ -69,8 +69,8 @@ def find_base(name: str, plugins: Plugins) -> Path:
         raise LimaError(f"No base model is named. Use --base FOLDER, or a registered one.{did_you_mean('', bases)}")
     if name in bases or name in bases.contested:
         return Path(bases.find(name).folder())
-    if Path(name).is_dir():
-        return Path(name).resolve()
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser().resolve()
     raise LimaError(f"There is no folder {name!r} and no base model of that name.{did_you_mean(name, bases)}")
 
 
@@ -137,10 +137,18 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
 
     Without `weights` the base may be a folder of configuration and tokenizer alone."""
     from lima.dropout import place_in
-    from lima.model import check_folder, check_vocabulary, extend_tokenizer, load_config, load_tokenizer
+    from lima.model import (
+        check_folder,
+        check_trainable,
+        check_vocabulary,
+        extend_tokenizer,
+        load_config,
+        load_tokenizer,
+    )
 
     base = check_folder(find_base(recipe.base, plugins), weights)
     config = load_config(base, recipe.trust_remote_code)
+    check_trainable(config)
     place_in(config.model_type, recipe.residual_dropout)  # before anything is read or planned
     renderers = plugins.registry("renderers")
     renderer = renderers.find(recipe.renderer)
@@ -158,6 +166,11 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
                 f"The recipe has a table for plugin {table!r}, which is not installed.{did_you_mean(table, owners)}"
             )
     opened = [open_source(spec, plugins) for spec in recipe.sources]
+    for at, source in enumerate(opened):
+        if same := [other.name for other in opened[:at] if other.hash == source.hash]:
+            raise LimaError(
+                f"The sources {same[0]!r} and {source.name!r} have the same examples. Leave one of them out."
+            )
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     check_vocabulary(tokenizer, config)
     used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
@@ -197,6 +210,13 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
             f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}."
         )
     trained = list(zip(records, rendered, strict=True))
+    have = config.get_text_config().vocab_size
+    for record, one in trained:
+        if max(one.ids) >= have and (rowless := sorted({i for i in one.ids if i >= have} - set(new_ids))):
+            raise LimaError(
+                f"Example {record.id!r} of source {record.source!r} has {tokenizer.convert_ids_to_tokens(rowless[0])!r}, and the "
+                f"base model's embedding of {have} rows has none for it. Take it out of the text, or use another base."
+            )
     held_out = [(s.name, r, whole_of(r)) for s in open_dev(recipe, plugins) for r in s.records]
     dev = dev_prompts(held_out, trained, tokenizer, recipe.max_tokens)
     return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, dev)

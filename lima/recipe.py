@@ -60,7 +60,7 @@ class Recipe:
     device: str = "auto"
     "'auto', 'cpu' or 'cuda'"
     micro_batch_tokens: int = 8192
-    "Tokens that go through the model at once; changes speed and memory, not the result"
+    "Tokens that go through the model at once; decides speed and memory, of the result only rounding and which dropout is drawn"
     gradient_checkpointing: bool = False
     "Recompute activations to save memory"
     compile: bool | str = "auto"
@@ -132,7 +132,7 @@ class Recipe:
     def read(cls, path: str | Path) -> dict[str, Any]:
         """The keys and values of a recipe file, checked, without the defaults"""
         try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            table = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except OSError as e:
             raise LimaError(f"Cannot read the recipe {path}: {e.strerror}.") from None
         except ValueError as e:

@@ -67,7 +67,8 @@ def encode(
     """Token ids of `text` and the (start, stop) characters of each; no special token is added
 
     Special-token strings inside the `literal` character ranges stay ordinary text (a user may write "<|im_end|>";
-    field.md, OpenRLHF#393). Everything else is tokenized in one piece, as inference does it."""
+    field.md, OpenRLHF#393). A stretch with one of them is tokenized by itself, from one control token to the next, where every
+    tokenizer cuts anyway; everything else in one piece, as inference does it."""
     ids, offsets = _encode_piece(tokenizer, text, split=False)
     # all_special_ids knows only the named ones (BOS, EOS …), not those that were added later, such as an EOT.
     special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
@@ -78,17 +79,31 @@ def encode(
         i = bisect_right(starts, a) - 1
         return i >= 0 and b <= ranges[i][1] and a < b
 
-    hits = [(a, b) for i, (a, b) in zip(ids, offsets, strict=True) if i in special and is_literal(a, b)]
+    found = [at for at, i in enumerate(ids) if i in special]
+    hits = {at for at in found if is_literal(*offsets[at])}
     if not hits:
         return ids, offsets
-    ids, offsets, at = [], [], 0
-    for a, b in [*hits, (len(text), len(text))]:
-        for piece, start, split in ((text[at:a], at, False), (text[a:b], a, True)):
-            more, where = _encode_piece(tokenizer, piece, split=split)
-            ids += more
-            offsets += [(x + start, y + start) for x, y in where]
-        at = b
-    return ids, offsets
+    out, places, start, begin = (
+        list[int](),
+        list[tuple[int, int]](),
+        0,
+        0,
+    )  # begin: the character that `start` begins with
+    for at in [*(at for at in found if at not in hits), len(ids)]:
+        end = offsets[at][0] if at < len(ids) else len(text)
+        if any(start <= hit < at for hit in hits):
+            control = text[slice(*offsets[start - 1])] if start else ""
+            more, where = _encode_literal(tokenizer, text[begin:end], control)
+            out += more
+            places += [(a + begin, b + begin) for a, b in where]
+        else:
+            out += ids[start:at]
+            places += offsets[start:at]
+        if at < len(ids):
+            out.append(ids[at])
+            places.append(offsets[at])
+            start, begin = at + 1, offsets[at][1]
+    return out, places
 
 
 def _encode_piece(tokenizer: Any, text: str, split: bool) -> tuple[list[int], list[tuple[int, int]]]:
@@ -97,6 +112,20 @@ def _encode_piece(tokenizer: Any, text: str, split: bool) -> tuple[list[int], li
     # split_special_tokens is sticky on fast tokenizers: always say it.
     out = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=split)
     return list(out["input_ids"]), [tuple(o) for o in out["offset_mapping"]]
+
+
+def _encode_literal(tokenizer: Any, text: str, control: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """Like `encode` where nothing in the text is a control token, but the one that it follows, if any"""
+    marked = (
+        bool(control)
+        and _encode_piece(tokenizer, f"{control}a", False)[0][1:] != _encode_piece(tokenizer, "a", True)[0]
+    )
+    if not marked:
+        return _encode_piece(tokenizer, text, split=True)
+    # The tokenizer marks where a text begins (Metaspace, "first"), and this one goes on.
+    ids, offsets = _encode_piece(tokenizer, f"\n{text}", split=True)
+    first = sum(b <= 1 for _, b in offsets)
+    return ids[first:], [(max(a - 1, 0), b - 1) for a, b in offsets[first:]]
 
 
 def bos_ids(tokenizer: Any) -> list[int]:
@@ -187,6 +216,10 @@ def verify(record: Record, rendered: Rendered, renderer: Renderer, tokenizer: An
         refuse(f"{len(rendered.spans)} trained answers but {len(prompts)} prompts to them.")
     for number, (span, prompt) in enumerate(zip(rendered.spans, prompts, strict=True), 1):
         answer, last = ids[span.start : span.stop - 1], ids[span.stop - 1]
+        if end in answer:
+            refuse(
+                f"answer {number} has its end-of-turn token {eot!r} {answer.count(end) + 1} times, where one is right."
+            )
         if last != end:
             refuse(
                 f"answer {number} ends with {tokenizer.decode([last])!r} and not with its end-of-turn token {eot!r}."
@@ -224,7 +257,8 @@ def fit(rendered: Rendered, max_tokens: int, eot_id: int) -> tuple[Rendered | No
     if first.start + 2 > max_tokens:
         return None, "dropped", f"its first prompt alone has {first.start} tokens of at most {max_tokens}"
     ids = [*rendered.ids[: max_tokens - 1], eot_id]
-    cut = Rendered(ids, rendered.weights[:max_tokens], [replace(first, stop=max_tokens)])
+    muted = [(a, b) for a, b in rendered.muted if b <= first.start]
+    cut = Rendered(ids, rendered.weights[:max_tokens], [replace(first, stop=max_tokens)], muted)
     return cut, "cut", f"{total} tokens; its first answer was trimmed to fit {max_tokens}"
 
 
@@ -240,8 +274,9 @@ def with_prompt_weight(rendered: Rendered, weight: float) -> Rendered:
 
 def _same_text(decoded: str, text: str) -> bool:
     """Equal but for what tokenizers do to every text: a space before the first word (SentencePiece), composed accents (Qwen)"""
-    decoded, text = decoded.removeprefix(" "), text.removeprefix(" ")
-    return decoded == text or decoded == unicodedata.normalize("NFC", text)
+    composed = unicodedata.normalize("NFC", text)
+    same = {text, text.removeprefix(" "), composed, composed.removeprefix(" ")}
+    return not same.isdisjoint((decoded, decoded.removeprefix(" ")))
 
 
 def _short(text: str) -> str:

@@ -126,10 +126,10 @@ class RunLog:
                 db.table("steps").insert_all(({"run": self.run.id, **row} for row in rows), replace=True)
 
     def checkpoint(self, epoch: int, step: int, folder: Path) -> None:
-        """A checkpoint folder that is complete"""
+        """A checkpoint folder that is complete; once more where the run stopped before it could say that it is done"""
         with self.store.write() as db:
             db.execute(
-                "insert into checkpoints (run, epoch, step, folder, created, perplexity) values (?, ?, ?, ?, ?, "
+                "insert or replace into checkpoints (run, epoch, step, folder, created, perplexity) values (?, ?, ?, ?, ?, "
                 # What is known of the epoch, when the same model is saved once more as the run's.
                 "(select max(perplexity) from checkpoints where run = ? and epoch = ?))",
                 [self.run.id, epoch, step, str(folder), now(), self.run.id, epoch],

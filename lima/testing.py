@@ -47,7 +47,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "phi3": {**_GROUPED, "pad_token_id": 0},
     "olmo2": _GROUPED,
     "mixtral": {**_GROUPED, "num_local_experts": 2, "num_experts_per_tok": 1},
-    "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512, "attn_pdrop": 0.0, "embd_pdrop": 0.0},
+    "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 512},
     "gpt_neox": {**_SMALL, "max_position_embeddings": 512},
 }
 "Smallest sensible configuration of each architecture, by model_type"

@@ -52,7 +52,7 @@ def fine_tune(
     accelerator = _accelerator(recipe)  # a GPU that is not there is said before anything is read
     _advise(recipe, accelerator.device.type)
     run_id = broadcast_object_list([new_run_id()])[0]  # of several processes, the main one's
-    folder = Path(recipe.out or f"lima-runs/{run_id}").resolve()
+    folder = Path(recipe.out or f"lima-runs/{run_id}").expanduser().resolve()
     _check_out(folder)
     ready = prepare(recipe, plugins)
     run = _record(run_id, recipe, folder, ready, store, plugins)

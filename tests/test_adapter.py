@@ -167,4 +167,19 @@ def test_a_merge_that_answers_differently_is_refused():
         LimaError, match=r"The merged model's logits differ from the adapter's by .* so it was not saved"
     ):
         prove_merge(adapted, other, [1, 2, 3], 1e-4)
-    assert prove_merge(adapted, tiny_model(), [1, 2, 3], 1e-4) < 1e-6
+    assert prove_merge(adapted, tiny_model(), [1, 2, 3], 1e-4) == (0, 0)
+
+
+def test_a_merge_that_lost_lora_is_refused_though_it_is_within_the_tolerance():
+    adapted = add_lora(tiny_model(), Recipe(lora_rank=2), [7])
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=3e-2)
+    trained = {n for n, p in adapted.named_parameters() if p.requires_grad}
+    merged = tiny_model()
+    merged.load_state_dict(merged_state(adapted))
+    off, effect = prove_merge(adapted, merged, [1, 2, 3], tolerance=1e-4)
+    assert off < 1e-6 < 1e-3 < effect
+    with pytest.raises(LimaError, match="where LoRA changes them by"):
+        prove_merge(adapted, tiny_model(), [1, 2, 3], tolerance=1.5 * effect)
+    assert {n for n, p in adapted.named_parameters() if p.requires_grad} == trained

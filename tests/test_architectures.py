@@ -70,6 +70,17 @@ def test_dropout_rises_by_layer_and_leaves_evaluation_bit_identical(architecture
     assert not torch.equal(model(input_ids=ids).logits, before)
 
 
+def test_no_dropout_is_left_but_the_papers():
+    model = tiny_model("gpt2")  # which drops a tenth of its embeddings and of its attention by itself
+    set_residual_dropout(model, 0.3)
+    found = {n: m.p for n, m in model.named_modules() if isinstance(m, torch.nn.Dropout) and m.p}
+    layers = ("transformer.h.1", 0.15), ("transformer.h.2", 0.3)
+    assert found == {f"{layer}.{place}": p for layer, p in layers for place in ("attn.resid_dropout", "mlp.dropout")}
+    model = tiny_model("llama", attention_dropout=0.1)
+    set_residual_dropout(model, 0.0)
+    assert [layer.self_attn.attention_dropout for layer in model.model.layers] == [0.0] * 3
+
+
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_gradients_equal_with_and_without_gradient_checkpointing(architecture):
     gradients = []
@@ -91,7 +102,7 @@ def test_gradients_equal_with_and_without_gradient_checkpointing(architecture):
 
 def test_the_drop_is_on_each_sub_layers_output_before_the_add():
     """With p = 1 at the last layer, that layer must add nothing to the residual stream"""
-    for architecture in sorted(PLACES):
+    for architecture in sorted(ARCHITECTURES):
         model = (
             tiny_model(architecture, num_hidden_layers=1, n_layer=1)
             if architecture != "gpt2"

@@ -159,6 +159,12 @@ def test_cutting_keeps_whole_answers_and_the_final_eot():
     assert fit(two, 3, 99) == (None, "dropped", "its first prompt alone has 2 tokens of at most 3")
 
 
+def test_a_muted_answer_stays_muted_when_the_one_after_it_is_trimmed():
+    whole = Rendered(list(range(20)), [0.0] * 10 + [1.0] * 10, [Span(10, 20, "x")], muted=[(3, 6)])
+    cut, _, _ = fit(whole, 15, 99)
+    assert with_prompt_weight(cut, 0.1).weights == [0, 0.1, 0.1, 0, 0, 0, 0.1, 0.1, 0.1, 0.1, 1, 1, 1, 1, 1]
+
+
 def test_a_tokenizer_that_composes_accents_is_forgiven_that():
     from tokenizers import normalizers
 

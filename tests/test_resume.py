@@ -338,6 +338,32 @@ def test_ctrl_c_while_steps_are_written_leaves_a_row_that_says_interrupted(base,
         assert store.rows("select status from runs") == [{"status": "done"}]
 
 
+@pytest.mark.parametrize("lora_rank", [0, 2])
+def test_stopped_between_the_last_model_and_its_last_row_a_run_is_resumed_to_its_end(
+    lora_rank, base, pairs, tmp_path, monkeypatch
+):
+    log_end = Loop.log_end
+
+    def full_disk_at_the_end(self, status, message=""):
+        if status == "done":
+            raise LimaError("database or disk is full")
+        log_end(self, status, message)
+
+    asked = recipe(base, pairs, tmp_path / "out", epochs=2, keep_epochs=True, lora_rank=lora_rank)
+    with Store(tmp_path / "l.db") as store:
+        monkeypatch.setattr(Loop, "log_end", full_disk_at_the_end)
+        with pytest.raises(LimaError, match="disk is full"):
+            fine_tune(asked, store)
+        monkeypatch.setattr(Loop, "log_end", log_end)
+        run = store.rows("select id, status from runs")[0]
+        assert run["status"] == "failed"
+        resume(run["id"], store)
+        kept = store.rows("select epoch, folder from checkpoints order by epoch, folder")
+        assert store.run(run["id"])["status"] == "done"
+    out = tmp_path / "out"
+    assert [(k["epoch"], k["folder"]) for k in kept] == [(1, f"{out}/epoch-01"), (2, str(out)), (2, f"{out}/epoch-02")]
+
+
 def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_are_named(
     whole, base, tmp_path, monkeypatch, caplog
 ):

@@ -1,0 +1,267 @@
+"""Bases as people publish them: odd generation settings, padding, tokens, positions; each trains right or is refused at once."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, safe_open, save_file
+
+from lima.errors import LimaError
+from lima.generate import Sampling, open_checkpoint
+from lima.model import extend_tokenizer, load_model, saved_dtype
+from lima.plan import plan
+from lima.plugins import load_plugins
+from lima.prepare import prepare
+from lima.recipe import Recipe
+from lima.store import Store
+from lima.testing import ARCHITECTURES, TEXT, tiny_base, tiny_model, tiny_tokenizer
+from lima.train import fine_tune
+
+FAST = {"epochs": 1, "batch_size": 20, "learning_rate": 1e-2, "final_learning_rate": 1e-2, "residual_dropout": 0.0}
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "lima.db") as opened:
+        yield opened
+
+
+def recipe(base, pairs, out, **changes):
+    return Recipe(base=str(base), sources=(str(pairs),), out=str(out)).with_values(FAST | changes)
+
+
+def changed(base, folder, file, **values):
+    """A copy of a base with other values in one of its JSON files"""
+    shutil.copytree(base, folder)
+    path = folder / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:.*generation")
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({"top_k": 20}, {"top_k": 20, "do_sample": True}),
+        ({"temperature": 0.6, "top_p": 0.9}, {"temperature": 0.6, "top_p": 0.9, "do_sample": True}),
+        ({"early_stopping": True, "num_beams": 1}, {"early_stopping": None, "do_sample": None}),
+        ({"pad_token_id": -1}, {"pad_token_id": 0}),
+    ],
+    ids=str,
+)
+def test_a_generation_config_that_transformers_would_not_save_is_mended_before_the_training(
+    settings, kept, base, pairs, tmp_path, store
+):
+    odd = changed(base, tmp_path / "odd", "generation_config.json", **settings)
+    run = fine_tune(recipe(odd, pairs, tmp_path / "out"), store)
+    saved = json.loads((run.folder / "generation_config.json").read_text())
+    assert {key: saved.get(key) for key in kept} == kept
+    assert len(saved["eos_token_id"]) == 2
+
+
+@pytest.mark.parametrize("changes", [{}, {"lora_rank": 2}, {"freeze": "embeddings"}], ids=str)
+@pytest.mark.parametrize("tied", [True, False])
+def test_an_eot_that_the_base_pads_with_learns_all_the_same(tied, changes, pairs, tmp_path, store):
+    tokenizer = tiny_tokenizer(("<|endoftext|>", "<|im_end|>"))
+    base = tiny_base(tmp_path / "base", tokenizer=tokenizer, pad_token_id=1, tie_word_embeddings=tied)
+    assert load_model(base).get_input_embeddings().padding_idx == 1
+    run = fine_tune(recipe(base, pairs, tmp_path / "out", **changes), store)
+    before, after = (load_model(f).get_input_embeddings().weight for f in (base, run.folder))
+    assert (before != after)[1].any()
+
+
+def test_examples_longer_than_a_table_of_positions_are_named_before_the_first_step(pairs, tmp_path, store):
+    base = tiny_base(tmp_path / "base", "gpt2", n_positions=64)
+    long = tmp_path / "long.jsonl"
+    long.write_text(json.dumps({"prompt": "Why?", "response": "The dog. " * 40, "id": "long"}))
+    for changes in ({"sources": [str(long)]}, {"dev": [str(long)], "keep_epochs": True}):
+        asked = recipe(base, pairs, tmp_path / "out", **changes)
+        message = (
+            r"'long' of source 'long.jsonl' has \d+ tokens, and the base model knows 64 positions. Set max_tokens=64"
+        )
+        with pytest.raises(LimaError, match=message):
+            fine_tune(asked, store)
+        with pytest.raises(LimaError, match=message):
+            plan(asked, prepare(asked, load_plugins()), bfloat16=False)
+        cut = fine_tune(asked.with_values({"max_tokens": 64, "out": str(tmp_path / f"cut{len(changes)}")}), store)
+        assert (cut.folder / "config.json").is_file()
+    assert store.rows("select count(*) as n from steps")[0]["n"] > 0
+
+
+def test_positions_that_are_computed_may_be_exceeded_and_that_is_said(pairs, tmp_path, store, caplog):
+    base = tiny_base(tmp_path / "base", max_position_embeddings=16)
+    fine_tune(recipe(base, pairs, tmp_path / "out"), store)
+    assert [m for m in caplog.messages if "was made for 16: it trains, but beyond what it has seen" in m]
+
+
+def test_a_token_added_beyond_the_embedding_is_no_reason_to_refuse_a_base(pairs, tmp_path, store):
+    tokenizer = tiny_tokenizer(("<|endoftext|>", "<end_of_turn>"))
+    tiny_model("gemma3_text", len(tokenizer)).save_pretrained(tmp_path / "base")
+    rows = len(tokenizer)
+    tokenizer.add_tokens(["<image>"])
+    tokenizer.save_pretrained(tmp_path / "base")
+    run = fine_tune(recipe(tmp_path / "base", pairs, tmp_path / "out", residual_dropout=0.3), store)
+    assert load_model(run.folder).get_input_embeddings().weight.shape[0] == rows
+    named = tmp_path / "named.jsonl"
+    named.write_text(json.dumps({"prompt": "Look: <image>", "response": "I see.", "id": "look"}))
+    with pytest.raises(
+        LimaError, match=rf"'look' .* has '<image>', and the base model's embedding of {rows} rows has none"
+    ):
+        fine_tune(recipe(tmp_path / "base", named, tmp_path / "other"), store)
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_a_language_model_that_also_sees_is_trained_on_text(rank, pairs, tmp_path, store):
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    tokenizer = tiny_tokenizer()
+    text = {**ARCHITECTURES["gemma3_text"], "vocab_size": len(tokenizer), "bos_token_id": 0, "eos_token_id": 0}
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision |= {"image_size": 28, "patch_size": 14}
+    config = AutoConfig.for_model("gemma3", text_config=text, vision_config=vision, mm_tokens_per_image=4)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    asked = recipe(tmp_path / "base", pairs, tmp_path / "out", residual_dropout=0.3, lora_rank=rank, epochs=2)
+    assert plan(asked, prepare(asked, load_plugins()), bfloat16=False).trained_parameters > 0
+    run = fine_tune(asked, store)
+    first, *_, last = [row["loss"] for row in store.rows("select loss from steps order by step")]
+    assert last < first
+    (reply,) = open_checkpoint(run.id, store).reply(["What is 3?"], Sampling(temperature=0, max_new_tokens=3), 1)
+    assert reply.ids
+
+
+def test_a_new_eot_behind_rowless_tokens_begins_at_the_mean_of_the_old_rows(pairs, tmp_path, store):
+    tokenizer = tiny_tokenizer()
+    tiny_model("llama", len(tokenizer)).save_pretrained(tmp_path / "base")
+    mean = load_model(tmp_path / "base").get_input_embeddings().weight.mean(0)
+    tokenizer.add_tokens(["<image>"])
+    tokenizer.save_pretrained(tmp_path / "base")
+    still = recipe(tmp_path / "base", pairs, tmp_path / "out", learning_rate=1e-12, final_learning_rate=1e-12)
+    run = fine_tune(still, store)
+    torch.testing.assert_close(load_model(run.folder).get_input_embeddings().weight[-1], mean)
+
+
+def test_a_turn_token_that_the_tokenizer_has_as_an_ordinary_one_becomes_special(tmp_path):
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_tokens(["<|im_end|>"])  # as axolotl adds tokens
+    assert extend_tokenizer(tokenizer, ["<|im_end|>"]) == []
+    tokenizer.save_pretrained(tmp_path)
+    added = json.loads((tmp_path / "tokenizer.json").read_text())["added_tokens"]
+    assert [t["special"] for t in added if t["content"] == "<|im_end|>"] == [True]
+
+
+@pytest.mark.parametrize(
+    ("file", "values", "message"),
+    [
+        (
+            "config.json",
+            {"quantization_config": {"quant_method": "gptq", "bits": 4}},
+            r"The base model is quantized \(gptq\)",
+        ),
+        (
+            "config.json",
+            {"num_hidden_layers": "three"},
+            r"config.json does not load: StrictDataclassFieldValidationError",
+        ),
+        ("config.json", {"hidden_act": "nope"}, r"does not load: KeyError: 'nope'"),
+    ],
+    ids=str,
+)
+def test_what_does_not_load_is_a_sentence(file, values, message, base, pairs, tmp_path, store):
+    with pytest.raises(LimaError, match=message):
+        fine_tune(recipe(changed(base, tmp_path / "odd", file, **values), pairs, tmp_path / "out"), store)
+
+
+def test_weights_stay_in_their_dtype_where_the_config_does_not_name_one(base, pairs, tmp_path, store):
+    shutil.copytree(base, tmp_path / "half")
+    file = tmp_path / "half" / "model.safetensors"
+    save_file({k: v.to(torch.bfloat16) for k, v in load_file(file).items()}, file, {"format": "pt"})
+    config = json.loads((tmp_path / "half" / "config.json").read_text())
+    config.pop("dtype", config.pop("torch_dtype", None))
+    (tmp_path / "half" / "config.json").write_text(json.dumps(config))
+    assert saved_dtype(tmp_path / "half") == torch.bfloat16
+    run = fine_tune(recipe(tmp_path / "half", pairs, tmp_path / "out"), store)
+    with safe_open(run.folder / "model.safetensors", "pt") as saved:
+        assert {saved.get_tensor(k).dtype for k in saved.keys()} == {torch.bfloat16}  # noqa: SIM118 - it is no dict
+
+
+def test_a_base_with_code_of_its_own_trains_with_lora_and_answers_where_the_recipe_trusts_it(
+    base, pairs, tmp_path, store
+):
+    own = changed(
+        base,
+        tmp_path / "own",
+        "config.json",
+        model_type="own",
+        architectures=["OwnForCausalLM"],
+        auto_map={"AutoConfig": "configuration_own.OwnConfig", "AutoModelForCausalLM": "modeling_own.OwnForCausalLM"},
+    )
+    (own / "configuration_own.py").write_text(
+        "from transformers import LlamaConfig\nclass OwnConfig(LlamaConfig):\n    model_type = 'own'\n"
+    )
+    (own / "modeling_own.py").write_text(
+        "from transformers import LlamaForCausalLM\nfrom .configuration_own import OwnConfig\n"
+        "class OwnForCausalLM(LlamaForCausalLM):\n    config_class = OwnConfig\n"
+    )
+    with pytest.raises(LimaError, match="config.json does not load: ValueError: .*custom code"):
+        fine_tune(recipe(own, pairs, tmp_path / "no"), store)
+    run = fine_tune(recipe(own, pairs, tmp_path / "out", trust_remote_code=True, lora_rank=2), store)
+    for name in (run.id, str(run.folder)):
+        (reply,) = open_checkpoint(name, store).reply(["What is 3?"], Sampling(temperature=0, max_new_tokens=3), 1)
+        assert reply.ids
+
+
+def sentencepiece(kind):
+    """A tokenizer with ▁ for spaces, as Llama 2 ("legacy"), its later conversions ("first") and Mistral ("always") have it"""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    if kind == "legacy":
+        made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    else:
+        made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme=kind, split=False)
+    bytes_ = [f"<0x{i:02X}>" for i in range(256)]
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(content=" ", left=1)]
+    )
+    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=["<unk>", "<s>", "</s>", *bytes_], show_progress=False)
+    made.train_from_iterator([TEXT], trainer)
+    whole = json.loads(made.to_str())
+    whole["added_tokens"] = whole["added_tokens"][:3]
+    made = Tokenizer.from_str(json.dumps(whole))
+    made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+@pytest.mark.parametrize("kind", ["legacy", "first", "always"])
+def test_markup_that_is_a_control_token_elsewhere_is_ordinary_text_to_a_sentencepiece_tokenizer(kind):
+    from lima.example import Example
+    from lima.rendering import PlainRenderer, encode, render
+
+    tokenizer = sentencepiece(kind)
+    extend_tokenizer(tokenizer, ["<|eot|>"])
+    for text in (
+        "html <s>struck</s> text",
+        "<s>",
+        "</s> begins",
+        "ends </s>",
+        "x<unk>y",
+        "  two before",
+        " one",
+        "a</s>b",
+    ):
+        example = Example(id="1", source="s", prompt=text, response=text)
+        ids = render(example, PlainRenderer(), tokenizer, "<|eot|>").ids
+        assert [ids.count(tokenizer.convert_tokens_to_ids(t)) for t in ("<s>", "</s>", "<unk>", "<|eot|>")] == [
+            1,
+            0,
+            0,
+            2,
+        ]
+    # Between control tokens a stretch has the tokens that it has where nothing in it need be literal.
+    plain, marked = "<|eot|>the dog<|eot|>", "<|eot|>the dog <s><|eot|>"
+    assert encode(tokenizer, marked, [(15, 18)])[0][:3] == encode(tokenizer, plain)[0][:3]
+    ids, offsets = encode(tokenizer, marked, [(15, 18)])
+    assert [marked[a:b] for a, b in offsets][-4:] == ["<", "s", ">", "<|eot|>"]
