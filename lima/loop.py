@@ -181,12 +181,17 @@ class Loop:
         if self.compile:
             step, members = largest(steps, self.budget, processes)
             self.unit = compiled.unit_of(sum(len(step[i].ids) for i in members))
-        fits = False
-        while not fits:
+        # Without what reduces gradients, so that one process may fail alone. A divided model is nothing without the others.
+        dressed, self.model = self.model, self.accelerator.unwrap_model(self.model)
+        short = True
+        while short:
             step, members = largest(steps, self.budget, processes)
-            # Each process gets the same, so that all of them have the memory or none has.
-            groups = [list(range(len(members)))] * processes
-            fits = self.attempt([step[i] for i in members], groups, spare=moments) is not None
+            examples = [step[i] for i in members]
+            failed = self.attempt(examples, [list(range(len(members)))] * processes, spare=moments) is None
+            short = bool(self.everywhere(torch.tensor(float(failed), device=self.accelerator.device)) > 0)
+            if short:
+                self.halve(examples)
+        self.model = dressed
         self.optimizer.zero_grad()
 
     def one_step(self, epoch: int, members: list[int]) -> None:
@@ -197,10 +202,9 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         examples = [self.ready.rendered[i] for i in members]
-        found = None
-        while found is None:
-            found = self.attempt(examples)
-        loss, right = found
+        while (found := self.attempt(examples)) is None:
+            self.halve(examples)
+        loss, right = map(self.everywhere, found)
         norm = whole(self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip or float("inf")))
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -233,10 +237,10 @@ class Loop:
     def attempt(
         self, examples: list[Rendered], groups: list[list[int]] | None = None, spare: int = 0
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """`gradients` beside `spare` bytes; None when memory did not suffice and the token budget was halved
+        """`gradients` beside `spare` bytes; None when memory did not suffice
 
-        Of several processes one might have to halve alone, and after a backward pass that broke off DDP stops with an error of
-        its own and FSDP2 goes on to wrong gradients: there it is an error at once."""
+        After a backward pass that broke off DDP stops with an error of its own and FSDP2 goes on to wrong gradients: where they
+        are at work it is an error at once."""
         # Seeded by step and process, so that a resumed run draws the same dropout.
         torch.manual_seed((self.recipe.seed * 1_000_003 + self.step) * 1009 + self.accelerator.process_index)
         try:
@@ -249,23 +253,38 @@ class Loop:
                 raise
         self.optimizer.zero_grad()
         clear_device_cache(garbage_collection=True)
+        alone = self.model is self.accelerator.unwrap_model(self.model) and not self.recipe.shard
+        if not alone:
+            raise self.out_of_memory(examples)
+        return None
+
+    def halve(self, examples: list[Rendered]) -> None:
+        """Halve the token budget, with which these examples did not fit into the memory, or raise LimaError"""
         longest, tokens = max(len(e.ids) for e in examples), sum(len(e.ids) for e in examples)
         size = min(self.budget, tokens)
-        if size <= longest or self.accelerator.num_processes > 1:
-            raise LimaError(
-                f"Out of memory with micro-batches of {size} tokens, the longest example having {longest}. "
-                "Lower micro_batch_tokens or set gradient_checkpointing=true, also when resuming; or start anew with lora_rank, "
-                "lower max_tokens, or more devices; `lima plan` says what is needed."
-            )
+        if size <= longest:
+            raise self.out_of_memory(examples)
         before, self.budget = self.budget, max(size // 2, longest)
         self.notes.append(f"Out of memory with micro_batch_tokens = {before}: went on with {self.budget}.")
         logging.getLogger("lima").warning(self.notes[-1])
-        return None
+
+    def out_of_memory(self, examples: list[Rendered]) -> LimaError:
+        longest, tokens = max(len(e.ids) for e in examples), sum(len(e.ids) for e in examples)
+        return LimaError(
+            f"Out of memory with micro-batches of {min(self.budget, tokens)} tokens, the longest example having {longest}. "
+            "Lower micro_batch_tokens or set gradient_checkpointing=true, also when resuming; or start anew with lora_rank, "
+            "lower max_tokens, or more devices; `lima plan` says what is needed."
+        )
+
+    def everywhere(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The sum over all processes"""
+        summed: torch.Tensor = self.accelerator.reduce(tensor, "sum")
+        return summed
 
     def gradients(
         self, examples: list[Rendered], groups: list[list[int]] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Leave the step's gradient in the parameters; (mean loss, trained tokens predicted right) over all processes
+        """Leave the step's gradient in the parameters; this process's part of (mean loss, trained tokens predicted right)
 
         `groups` says which examples share a micro-batch, where they are not split by the budget."""
         device, processes = self.accelerator.device, self.accelerator.num_processes
@@ -292,7 +311,7 @@ class Loop:
             if counts:
                 total += loss.detach() * scale / processes
                 right += hits
-        return self.accelerator.reduce(total, "sum"), self.accelerator.reduce(right, "sum")
+        return total, right
 
     def report(self, metrics: dict[str, Any]) -> None:
         if not self.main:

@@ -164,6 +164,23 @@ def test_two_processes_make_the_steps_of_one(base, tied, pairs, tmp_path, shard)
     torch.testing.assert_close(found, logits, rtol=0, atol=1e-4)
 
 
+def test_where_one_of_two_processes_is_short_of_memory_before_the_first_step_both_halve(base, pairs, tmp_path):
+    changes = {"whole": {"micro_batch_tokens": 200}, "tighter": {}}
+    jobs = [
+        {"name": name, "room": room, "recipe": values(base, pairs, tmp_path / name, **changes[name])}
+        for name, room in (("whole", 80), ("tighter", 10))
+    ]
+    alone(tmp_path, "one", values(base, pairs, tmp_path / "one"))
+    left = two(tmp_path, jobs)
+    assert [process["error"] for process in left["whole"]] == ["", ""]
+    assert_same_run(tmp_path, "one", "whole")
+    with Store(tmp_path / "whole.db") as store:
+        message = store.rows("select message from runs")[0]["message"]
+    assert message.startswith("Out of memory with micro_batch_tokens = 200: went on with ")
+    for process in left["tighter"]:  # than the longest example
+        assert process["error"].startswith("Out of memory with micro-batches of")
+
+
 @pytest.mark.slow
 def test_dev_prompts_are_answered_by_the_divided_model_as_by_the_whole_one(base, pairs, tmp_path):
     """From a folder that is divided once more: where the model needs several devices, none has room for all of it"""

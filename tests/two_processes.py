@@ -7,12 +7,14 @@ import json
 import os
 import resource
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from lima import LimaError, Recipe, Store, compiled, dev, head
+from lima import LimaError, Recipe, Store, compiled, dev, head, loop
+from lima.loss import weighted_loss
 from lima.shard import here
 from lima.train import fine_tune, resume
 
@@ -54,9 +56,22 @@ def fails(*rest: Any) -> Any:
     raise RuntimeError("one process alone")
 
 
+def tight(tokens: int, *about: Any) -> Any:
+    """The loss of a micro-batch whose backward pass finds no memory where it has more than so many tokens"""
+    loss, right = weighted_loss(*about)
+    if RANK == 1 and about[1].ids.shape[1] > tokens:
+        loss.register_hook(no_memory)
+    return loss, right
+
+
+def no_memory(gradient: Any) -> None:
+    raise MemoryError
+
+
 for job in json.loads(Path(sys.argv[1]).read_text()):
     watch, error = Watch(job.get("stop", 0)), ""
     head.CHUNK_BYTES, compiled.BACKEND = job.get("chunk_bytes", CHUNK_BYTES), job.get("backend", BACKEND)
+    loop.weighted_loss = partial(tight, job["room"]) if "room" in job else weighted_loss
     if RANK == 1 and "fail_in" in job:
         setattr(dev, job["fail_in"], fails)
     hook = register_optimizer_step_post_hook(watch)
