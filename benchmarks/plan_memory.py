@@ -164,7 +164,7 @@ if __name__ == "__main__":
     parser.add_argument("--tokens", type=int, default=0)
     parser.add_argument("--bfloat16", action="store_true")
     parser.add_argument("--checkpointing", action="store_true")
-    parser.add_argument("--chunk", type=int, default=head.CHUNK_BYTES)
+    parser.add_argument("--chunk", type=int, default=head.CHUNK_BYTES["cpu"])
     chosen = parser.parse_args()
-    head.CHUNK_BYTES = chosen.chunk
+    head.CHUNK_BYTES["cpu"] = chosen.chunk
     main(chosen.shape, chosen.tokens, chosen.bfloat16, chosen.checkpointing)

@@ -1,6 +1,7 @@
 """lima: fine-tune a language model on a thousand good examples, with every other ability in a plugin.
 
-The public names, found on first use so that `import lima` stays light (no torch, transformers or sqlite_utils).
+The names that most plugins and scripts need, found on first use so that `import lima` stays light (no torch, transformers or
+sqlite_utils). Public is any name of any module that does not begin with an underscore.
 """
 
 from importlib import import_module

@@ -1,21 +1,25 @@
-"""The LM head over the trained positions in chunks, so that only one chunk's logits exist at a time, forward and backward.
+"""The LM head over the trained positions in chunks: a chunk's logits, their loss and its gradient, then the next chunk.
 
-The causal LM's own forward is asked for one chunk after the other, while its decoder, which ran once, answers with what it gave
-then: whatever an architecture does to its logits (a cap, a scale, a bias, an adapter) stays its own. Where that would not give
-the same logits, seen on a few tokens, all positions go through at once. Knows nothing of losses.
+So only one chunk's logits exist at a time, in a processor's cache where that is small, and none are made twice. The causal LM's
+own forward is asked for one chunk after the other, while its decoder, which ran once, answers with what it gave there: whatever
+an architecture does to its logits (a cap, a scale, a bias, an adapter) stays its own. Where that would not give the same logits,
+seen on a few tokens, all positions go through at once. Knows nothing of losses.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from torch.utils.checkpoint import checkpoint
 
-CHUNK_BYTES = 2**29
-"Logits of a chunk in float32; smaller ones would spend their time on adding up the head's gradient"
+from lima.shard import blocks_of
+
+CHUNK_BYTES = {"cuda": 2**29, "cpu": 2**23}
+"Logits of a chunk in float32, by device: a GPU wants large matrices, a CPU what stays in its cache"
+CHUNK_ROWS = 256
+"But so many positions a chunk at least, where there are; fewer would spend their time on adding up the head's gradient"
 
 Score = Callable[..., tuple[torch.Tensor, ...]]
 "Makes sums over a chunk, from its logits (positions, vocabulary) and its part of each of the tensors by position"
@@ -23,38 +27,97 @@ Score = Callable[..., tuple[torch.Tensor, ...]]
 _proved: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 
 
-def count_chunks(positions: int, vocabulary: int) -> int:
-    """How many chunks of equal size keep each one's logits below CHUNK_BYTES"""
-    return min(-(-positions * vocabulary * 4 // CHUNK_BYTES), positions)
+def count_chunks(positions: int, vocabulary: int, device: str) -> int:
+    """How many chunks of equal size keep each one's logits below CHUNK_BYTES, if that leaves CHUNK_ROWS"""
+    rows = max(CHUNK_BYTES["cuda" if device == "cuda" else "cpu"] // (4 * vocabulary), CHUNK_ROWS, 1)
+    return max(-(-positions // rows), 1)
 
 
 def summed(
     model: Any, inputs: dict[str, Any], predict: torch.Tensor, by_position: Sequence[torch.Tensor], score: Score
 ) -> tuple[torch.Tensor, ...]:
-    """What `score` makes of the logits at the positions `predict` of a row, all of them or summed over chunks
-
-    In chunks, each one's logits are made again in the backward pass; what fits into one is never made twice."""
+    """What `score` makes of the logits at the positions `predict` of a row, summed over chunks; the first sum can be derived"""
     plain = causal_lm(model)
-    chunks = count_chunks(len(predict), plain.config.get_text_config().vocab_size)
-    if chunks < 2 or not can_chunk(model, predict.device):
+    if not can_chunk(model, predict.device):
         return score(model(**inputs, logits_to_keep=predict).logits[0], *by_position)
     forward, decoder = plain.forward, plain.get_decoder()
-    pieces = zip(*(tensor.tensor_split(chunks) for tensor in (predict, *by_position)), strict=True)
-
-    def one(inputs: dict[str, Any], given: Any, places: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        with _forward_is(decoder, lambda *_, **__: given):
-            logits = forward(**inputs, logits_to_keep=places).logits[0]
-        return score(logits, *rest)
+    chunks = count_chunks(len(predict), plain.config.get_text_config().vocab_size, predict.device.type)
 
     def all_of_them(**inputs: Any) -> tuple[torch.Tensor, ...]:
         with _caught(decoder) as seen:
-            forward(**inputs, logits_to_keep=predict[:1])
-        sums = [checkpoint(one, inputs, seen[0], *piece, use_reentrant=False) for piece in pieces]
-        return tuple(torch.stack(column).sum(0) for column in zip(*sums, strict=True))
+            forward(**inputs, logits_to_keep=predict[:0])
+        hidden = seen[0][0][:, predict]  # (1, trained, d)
+
+        def one(hidden: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            with _forward_is(decoder, lambda *_, **__: _with_hidden(seen[0], hidden)):
+                logits = forward(**inputs).logits[0]
+            return score(logits, *rest)
+
+        rest = (tensor.tensor_split(chunks) for tensor in by_position)
+        pieces = list(zip(hidden.tensor_split(chunks, 1), *rest, strict=True))
+        if not torch.is_grad_enabled():
+            return _added(one(*piece) for piece in pieces)
+        return _derived(one, pieces, [hidden, *_weights(plain)])
 
     # Inside the one call of the outermost module, which gathers the head's weights where they are divided.
     with _forward_is(plain, all_of_them):
         return model(**inputs)
+
+
+def _derived(
+    one: Score, pieces: Sequence[Sequence[torch.Tensor]], inputs: list[torch.Tensor]
+) -> tuple[torch.Tensor, ...]:
+    """The sums over the pieces, of which the first knows its gradient: by the first of `inputs`, of which each piece's first
+    tensor is a part, and by those of the others, weights, that it depends on"""
+    weights, sums, by_hidden = inputs[1:], [], []
+    by_weight: dict[int, torch.Tensor] = {}
+    # What autograd saves on the way is gone at the end of its piece, and nobody else's business.
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        for hidden, *rest in pieces:
+            hidden = hidden.detach().requires_grad_()
+            found = one(hidden, *rest)
+            ours, *theirs = torch.autograd.grad(found[0], [hidden, *weights], allow_unused=True)
+            sums.append(tuple(value.detach() for value in found))
+            by_hidden.append(ours)
+            for at, gradient in enumerate(theirs):
+                if gradient is not None:
+                    by_weight[at] = by_weight[at].add_(gradient) if at in by_weight else gradient
+    first, *others = _added(sums)
+    gradients = [torch.cat(by_hidden, 1), *by_weight.values()]
+    return _Known.apply(first, len(gradients), inputs[0], *(weights[at] for at in by_weight), *gradients), *others
+
+
+class _Known(torch.autograd.Function):
+    """A number whose gradients by some tensors are known already"""
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor, count: int, *tensors: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(*tensors[count:])
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *given: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        # In place: the head's is as large as the head.
+        gradients = [gradient.mul_(given[0]) for gradient in ctx.saved_tensors]
+        return (None, None, *gradients, *[None] * len(gradients))
+
+
+def _added(sums: Iterable[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    return tuple(torch.stack(column).sum(0) for column in zip(*sums, strict=True))
+
+
+def _weights(plain: Any) -> list[torch.nn.Parameter]:
+    """What trains outside of the decoder blocks, the head among it"""
+    inside = {id(p) for block in blocks_of(plain) for p in block.parameters()}
+    return [p for p in plain.parameters() if p.requires_grad and id(p) not in inside]
+
+
+def _with_hidden(given: Any, hidden: torch.Tensor) -> Any:
+    """What a decoder gave, with other hidden states"""
+    if isinstance(given, tuple):
+        return (hidden, *given[1:])
+    key = next(iter(given))
+    return type(given)(**{**given, key: hidden})
 
 
 def causal_lm(model: Any) -> Any:
@@ -94,8 +157,8 @@ def _why_not(model: Any, plain: Any, device: torch.device | str) -> str:
             found.append(f"{type(plain).__name__} ran its {type(decoder).__name__} {len(seen)} times and not once")
             return whole
         try:
-            with _forward_is(decoder, lambda *_, **__: seen[0]):
-                part = forward(**inputs, logits_to_keep=places).logits
+            with _forward_is(decoder, lambda *_, **__: _with_hidden(seen[0], seen[0][0][:, places])):
+                part = forward(**inputs).logits
             if not part.is_meta:  # there only the way through can be seen
                 torch.testing.assert_close(part, whole[:, places], rtol=0, atol=0.02 * whole.abs().max().item())
         except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as e:

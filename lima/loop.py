@@ -5,7 +5,6 @@ micro-batches and over processes. Every step draws its dropout from its own seed
 nor of how a run is started or resumed.
 """
 
-import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from lima import attention, compiled
 from lima.adapter import keep_adapter, merged_state, prove_merge, save_adapter, use_of
 from lima.assemble import assemble
 from lima.batching import all_steps, epoch_order, largest, micro_batch, padded, split, step_weight, steps_of
+from lima.budget import Budget
 from lima.checkpoint import State, load_state, mark_ended, save_state, states_folder
 from lima.dev import OnDev, answers
 from lima.errors import LimaError
@@ -59,7 +59,7 @@ class Loop:
         self.steps = self.per_epoch * self.recipe.epochs
         self.step, self.pending = 0, list[dict[str, Any]]()
         self.waiting: Figures | None = None
-        self.budget, self.notes = self.recipe.micro_batch_tokens, list[str]()
+        self.budget = Budget(self.recipe)
         self.started = self.flushed = self.clock = time.monotonic()
         wanted = self.recipe.precision
         on_gpu = self.accelerator.device.type == "cuda"
@@ -79,7 +79,7 @@ class Loop:
             self.log.steps(self.pending)
             self.pending = []
             self.log.finish(
-                status, " ".join([*self.notes, message]).strip(), self.step, time.monotonic() - self.started
+                status, " ".join([*self.budget.notes, message]).strip(), self.step, time.monotonic() - self.started
             )
 
     def build(self, weights: bool = True) -> tuple[Any, Any]:
@@ -113,10 +113,7 @@ class Loop:
             with together():
                 load_state(self.state.folder, model, optimizer)
             self.step = self.state.step
-            # A budget that was halved on the way: what comes after it is split as it would have been.
-            if self.state.beside.get("fits") == self.fits():
-                self.budget = self.state.beside["budget"]
-            self.notes = list(self.state.beside.get("notes", ()))
+            self.budget.restore(self.state.beside)
         proved = model if recipe.shard else plain.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
             can_chunk(proved, device)  # now, while all processes are here
@@ -163,10 +160,6 @@ class Loop:
         every = self.recipe.save_every or self.per_epoch
         return every > 0 and self.step % every == 0 and (self.step < self.steps or self.recipe.keep_epochs)
 
-    def fits(self) -> list[Any]:
-        """What decides whether a token budget fits"""
-        return [self.recipe.micro_batch_tokens, self.recipe.gradient_checkpointing, self.recipe.compile]
-
     def steps_of_epoch(self, epoch: int) -> list[list[int]]:
         """The examples of each of an epoch's steps"""
         return steps_of(epoch_order(len(self.ready.rendered), self.recipe.seed, epoch), self.recipe.batch_size)
@@ -179,18 +172,18 @@ class Loop:
             0 if self.optimizer.state else 8 * sum(here(p).numel() for p in self.model.parameters() if p.requires_grad)
         )
         if self.compile:
-            step, members = largest(steps, self.budget, processes)
+            step, members = largest(steps, self.budget.tokens, processes)
             self.unit = compiled.unit_of(sum(len(step[i].ids) for i in members))
         # Without what reduces gradients, so that one process may fail alone. A divided model is nothing without the others.
         dressed, self.model = self.model, self.accelerator.unwrap_model(self.model)
         short = True
         while short:
-            step, members = largest(steps, self.budget, processes)
+            step, members = largest(steps, self.budget.tokens, processes)
             examples = [step[i] for i in members]
             failed = self.attempt(examples, [list(range(len(members)))] * processes, spare=moments) is None
             short = bool(self.everywhere(torch.tensor(float(failed), device=self.accelerator.device)) > 0)
             if short:
-                self.halve(examples)
+                self.budget.halve(examples)
         self.model = dressed
         self.optimizer.zero_grad()
 
@@ -203,7 +196,7 @@ class Loop:
             group["lr"] = rate
         examples = [self.ready.rendered[i] for i in members]
         while (found := self.attempt(examples)) is None:
-            self.halve(examples)
+            self.budget.halve(examples)
         loss, right = map(self.everywhere, found)
         norm = whole(self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip or float("inf")))
         self.optimizer.step()
@@ -255,26 +248,8 @@ class Loop:
         clear_device_cache(garbage_collection=True)
         alone = self.model is self.accelerator.unwrap_model(self.model) and not self.recipe.shard
         if not alone:
-            raise self.out_of_memory(examples)
+            raise self.budget.error(examples)
         return None
-
-    def halve(self, examples: list[Rendered]) -> None:
-        """Halve the token budget, with which these examples did not fit into the memory, or raise LimaError"""
-        longest, tokens = max(len(e.ids) for e in examples), sum(len(e.ids) for e in examples)
-        size = min(self.budget, tokens)
-        if size <= longest:
-            raise self.out_of_memory(examples)
-        before, self.budget = self.budget, max(size // 2, longest)
-        self.notes.append(f"Out of memory with micro_batch_tokens = {before}: went on with {self.budget}.")
-        logging.getLogger("lima").warning(self.notes[-1])
-
-    def out_of_memory(self, examples: list[Rendered]) -> LimaError:
-        longest, tokens = max(len(e.ids) for e in examples), sum(len(e.ids) for e in examples)
-        return LimaError(
-            f"Out of memory with micro-batches of {min(self.budget, tokens)} tokens, the longest example having {longest}. "
-            "Lower micro_batch_tokens or set gradient_checkpointing=true, also when resuming; or start anew with lora_rank, "
-            "lower max_tokens, or more devices; `lima plan` says what is needed."
-        )
 
     def everywhere(self, tensor: torch.Tensor) -> torch.Tensor:
         """The sum over all processes"""
@@ -288,7 +263,7 @@ class Loop:
 
         `groups` says which examples share a micro-batch, where they are not split by the budget."""
         device, processes = self.accelerator.device, self.accelerator.num_processes
-        groups = groups or split([len(e.ids) for e in examples], self.budget, processes)
+        groups = groups or split([len(e.ids) for e in examples], self.budget.tokens, processes)
         mine = groups[self.accelerator.process_index :: processes]
         rounds = -(-len(groups) // processes)
         # A process without a micro-batch in the last round repeats one at weight 0: all must take part in the reduction.
@@ -362,8 +337,7 @@ class Loop:
                 self.log.steps(self.pending)
                 self.pending = []
             model, folder = self.accelerator.unwrap_model(self.model), states_folder(self.run.folder, self.run.id)
-            with_it = {"budget": self.budget, "fits": self.fits(), "notes": self.notes}
-            save_state(folder, self.step, model, self.optimizer.optimizer, with_it, self.main)
+            save_state(folder, self.step, model, self.optimizer.optimizer, self.budget.state(), self.main)
 
     def save(self, folder: Path) -> None:
         """Write the model as it is now; all processes bring their parts and the main one writes"""

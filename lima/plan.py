@@ -76,8 +76,8 @@ class Plan:
         return self.operations / (REACHED * speed)
 
 
-def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
-    """Count everything for a recipe that is prepared; `bfloat16` is whether the activations will be"""
+def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -> Plan:
+    """Count everything for a recipe that is prepared, and a device; `bfloat16` is whether the activations will be"""
     model, plain = assemble(recipe, ready, weights=False)[:2]
     # Also for one example a row: the models' own attention is counted like this.
     plain.set_attn_implementation(attention.NAME)
@@ -87,10 +87,10 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Plan:
     batch = micro_batch(*largest(steps, recipe.micro_batch_tokens))
     several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in steps)
     states = 4 * held + 12 * trained
-    activations, _ = kept_by_autograd(model, batch, bfloat16)
+    activations, _ = kept_by_autograd(model, batch, bfloat16, device)
     # Whatever this machine has, a GPU takes 'auto' as bfloat16.
     half = recipe.precision != "float32"
-    on_gpu, copies = kept_by_autograd(model, batch, half)
+    on_gpu, copies = kept_by_autograd(model, batch, half, "cuda")
     gathered = together_for_a_step(model, half)
     saved = saved_dtype(ready.base, recipe.trust_remote_code).itemsize * held
     per_epoch = -(-len(ready.rendered) // recipe.batch_size)
@@ -142,7 +142,7 @@ class OnMeta(TorchFunctionMode):
         return copy
 
 
-def kept_by_autograd(model: Any, batch: MicroBatch, bfloat16: bool = False) -> tuple[int, int]:
+def kept_by_autograd(model: Any, batch: MicroBatch, bfloat16: bool = False, device: str = "cpu") -> tuple[int, int]:
     """(bytes that the backward pass of this micro-batch needs at its start, parameters not counted; of them, copies of blocks)
 
     With `bfloat16` under autocast, which leaves a copy of every matrix that it multiplies with."""
@@ -157,10 +157,10 @@ def kept_by_autograd(model: Any, batch: MicroBatch, bfloat16: bool = False) -> t
             kept[storage._cdata] = storage  # held, so that no other tensor gets the same address
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), OnMeta(bfloat16, blocks) as device:
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), OnMeta(bfloat16, blocks) as meta:
         weighted_loss(model, batch, "meta")
-        head = _head_transient(model, len(batch.targets))
-    copies = sum(storage.nbytes() for key, storage in kept.items() if key in device.copies)
+        head = _head_transient(model, len(batch.targets), device)
+    copies = sum(storage.nbytes() for key, storage in kept.items() if key in meta.copies)
     return sum(storage.nbytes() for storage in kept.values()) + head, copies
 
 
@@ -171,17 +171,16 @@ def _states(recipe: Recipe, per_epoch: int) -> int:
     return min(saved, 3)
 
 
-def _head_transient(model: Any, positions: int) -> int:
-    """Bytes that the head needs at the start of the backward pass, beside what was kept for it"""
+def _head_transient(model: Any, positions: int, device: str) -> int:
+    """Bytes that the head needs beside what is kept, of its gradient too"""
     model = causal_lm(model)
-    vocabulary = model.config.get_text_config().vocab_size
-    chunks = count_chunks(positions, vocabulary) if can_chunk(model, "meta") else 1
-    logits = 4 * vocabulary * -(-positions // max(chunks, 1))
-    if chunks < 2:
+    head, vocabulary = model.get_output_embeddings().weight, model.config.get_text_config().vocab_size
+    if not can_chunk(model, "meta"):
         # The softmax is kept; its gradient and that of the logits, as large again, come before anything is given back.
-        return 2 * logits
-    # A chunk's softmax is made again, and beside it stands the head's gradient that the chunks before have left.
-    return 3 * logits + 4 * model.get_output_embeddings().weight.numel()
+        return 2 * 4 * vocabulary * positions
+    chunks = count_chunks(positions, vocabulary, device)
+    # A chunk's softmax, its gradient and that of the logits; and the head's gradient before it is added to that of the others.
+    return 3 * 4 * vocabulary * -(-positions // chunks) + 4 * head.numel() * (head.requires_grad and chunks > 1)
 
 
 def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared) -> int:

@@ -4,6 +4,7 @@ Nothing is lost in silence: every example is kept, cut or dropped with a reason.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,25 +153,13 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     place_in(config.model_type, recipe.residual_dropout)  # before anything is read or planned
     renderers = plugins.registry("renderers")
     renderer = renderers.find(recipe.renderer)
-    if not recipe.sources:
-        raise LimaError(
-            "The recipe names no source. Use --source FILE.jsonl, or `lima sources` for the registered ones."
-        )
-    twice = sorted({s for s in recipe.sources if recipe.sources.count(s) > 1})
-    if twice:
-        raise LimaError(f"The source {twice[0]!r} is named twice. To weigh it more, give its examples a weight.")
     owners = {p.name for p in plugins.all}
     for table in recipe.plugins:
         if table not in owners:
             raise LimaError(
                 f"The recipe has a table for plugin {table!r}, which is not installed.{did_you_mean(table, owners)}"
             )
-    opened = [open_source(spec, plugins) for spec in recipe.sources]
-    for at, source in enumerate(opened):
-        if same := [other.name for other in opened[:at] if other.hash == source.hash]:
-            raise LimaError(
-                f"The sources {same[0]!r} and {source.name!r} have the same examples. Leave one of them out."
-            )
+    opened = open_sources(recipe.sources, plugins)
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     check_vocabulary(tokenizer, config)
     used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
@@ -210,16 +199,38 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
             f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}."
         )
     trained = list(zip(records, rendered, strict=True))
-    have = config.get_text_config().vocab_size
-    for record, one in trained:
-        if max(one.ids) >= have and (rowless := sorted({i for i in one.ids if i >= have} - set(new_ids))):
-            raise LimaError(
-                f"Example {record.id!r} of source {record.source!r} has {tokenizer.convert_ids_to_tokens(rowless[0])!r}, and the "
-                f"base model's embedding of {have} rows has none for it. Take it out of the text, or use another base."
-            )
+    check_rows(trained, tokenizer, new_ids, config.get_text_config().vocab_size)
     held_out = [(s.name, r, whole_of(r)) for s in open_dev(recipe, plugins) for r in s.records]
     dev = dev_prompts(held_out, trained, tokenizer, recipe.max_tokens)
     return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, dev)
+
+
+def check_rows(trained: list[tuple[Record, Rendered]], tokenizer: Any, new_ids: list[int], rows: int) -> None:
+    """Raise LimaError for an example with a token for which the base's embedding of so many rows has none"""
+    for record, one in trained:
+        if max(one.ids) >= rows and (rowless := sorted({i for i in one.ids if i >= rows} - set(new_ids))):
+            raise LimaError(
+                f"Example {record.id!r} of source {record.source!r} has {tokenizer.convert_ids_to_tokens(rowless[0])!r}, and the "
+                f"base model's embedding of {rows} rows has none for it. Take it out of the text, or use another base."
+            )
+
+
+def open_sources(specs: Sequence[str], plugins: Plugins) -> list[Source]:
+    """The sources that are trained on; LimaError for none, for one named twice, and for one with the examples of another"""
+    if not specs:
+        raise LimaError(
+            "The recipe names no source. Use --source FILE.jsonl, or `lima sources` for the registered ones."
+        )
+    twice = sorted({s for s in specs if specs.count(s) > 1})
+    if twice:
+        raise LimaError(f"The source {twice[0]!r} is named twice. To weigh it more, give its examples a weight.")
+    opened = [open_source(spec, plugins) for spec in specs]
+    for at, source in enumerate(opened):
+        if same := [other.name for other in opened[:at] if other.hash == source.hash]:
+            raise LimaError(
+                f"The sources {same[0]!r} and {source.name!r} have the same examples. Leave one of them out."
+            )
+    return opened
 
 
 def open_dev(recipe: Recipe, plugins: Plugins) -> list[Source]:

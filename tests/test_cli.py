@@ -231,6 +231,7 @@ def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, cap
         (["train", "--base", "BASE", "--source", "PAIRS", "--set", "device=cuda"], 1, "torch sees no GPU here"),
         (["train", "no-such.toml"], 1, "Cannot read the recipe no-such.toml: No such file"),
         (["train", "--base", "BASE", "--source", "PAIRS", "--source", "PAIRS"], 1, "is named twice. To weigh it more"),
+        (["train", "--base", "BASE", "--source", "PAIRS", "--source", "pairs:PAIRS"], 1, "have the same examples"),
         (["train", "--base", "BASE", "--source", "PAIRS", "--out", "PAIRS/out"], 1, "Cannot write to"),
         (["train", "--base", "BASE", "--source", "PAIRS", "--out", "/proc/no/out"], 1, "Cannot write to /proc/no"),
         (

@@ -17,7 +17,7 @@ LAYERS = [
     {"store"},
     {"run"},
     {"rendering", "attention", "dropout", "neftune", "batching", "shard", "figures", "head"},
-    {"loss", "compiled", "model", "builtin", "generate", "decode", "cache", "checkpoint", "adapter"},
+    {"loss", "compiled", "budget", "model", "builtin", "generate", "decode", "cache", "checkpoint", "adapter"},
     {"dev"},
     {"prepare"},
     {"assemble"},

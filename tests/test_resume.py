@@ -296,9 +296,9 @@ def test_a_budget_that_was_halved_is_forgotten_with_another_one(base, pairs, tmp
 
     def short_of_memory_once(self, examples, groups=None):
         if self.step == 2 and not any(step == 2 for step, _ in budgets):
-            budgets.append((2, self.budget))
+            budgets.append((2, self.budget.tokens))
             raise MemoryError
-        budgets.append((self.step, self.budget))
+        budgets.append((self.step, self.budget.tokens))
         return gradients(self, examples, groups)
 
     monkeypatch.setattr(Loop, "gradients", short_of_memory_once)

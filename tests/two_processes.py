@@ -19,7 +19,7 @@ from lima.shard import here
 from lima.train import fine_tune, resume
 
 RANK = int(os.environ["RANK"])
-CHUNK_BYTES, BACKEND = head.CHUNK_BYTES, compiled.BACKEND
+CHUNK_BYTES, CHUNK_ROWS, BACKEND = head.CHUNK_BYTES["cpu"], head.CHUNK_ROWS, compiled.BACKEND
 
 
 class Stop(BaseException):
@@ -70,7 +70,8 @@ def no_memory(gradient: Any) -> None:
 
 for job in json.loads(Path(sys.argv[1]).read_text()):
     watch, error = Watch(job.get("stop", 0)), ""
-    head.CHUNK_BYTES, compiled.BACKEND = job.get("chunk_bytes", CHUNK_BYTES), job.get("backend", BACKEND)
+    head.CHUNK_BYTES["cpu"], compiled.BACKEND = job.get("chunk_bytes", CHUNK_BYTES), job.get("backend", BACKEND)
+    head.CHUNK_ROWS = 1 if "chunk_bytes" in job else CHUNK_ROWS
     loop.weighted_loss = partial(tight, job["room"]) if "room" in job else weighted_loss
     if RANK == 1 and "fail_in" in job:
         setattr(dev, job["fail_in"], fails)

@@ -6,7 +6,8 @@ text: the template escapes everything, and hidden characters are written out. Kn
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from lima_dialogue_eval.log import conversations, replies
 from lima_dialogue_eval.statistics import SCORES, Tally, p_text, share_text
 
 TEMPLATE = "report.html.jinja"
+MARK = b'<p class="eyebrow">lima '
+"In every page that lima writes: such a file is written over, another is not"
 
 
 def write_report(store: Store, comparison: Comparison, path: str | Path, title: str = "Before and after") -> Path:
@@ -31,18 +34,36 @@ def write_report(store: Store, comparison: Comparison, path: str | Path, title: 
 def write_whole(page: str, path: str | Path) -> Path:
     """Write a page to a file, whole or not at all; the file's path, or LimaError"""
     path = Path(path)
+    with _written_beside(path, page) as temporary:
+        temporary.replace(path)
+    return path
+
+
+def check_place(path: str | Path) -> None:
+    """LimaError unless a page can be written to a file, before hours of work end in one"""
+    with _written_beside(Path(path), ""):
+        pass
+
+
+@contextmanager
+def _written_beside(path: Path, page: str) -> Iterator[Path]:
+    """The page in a temporary file beside its place, which is gone afterwards; LimaError where it cannot be"""
     if not path.name:
         raise LimaError(f"Cannot write the report: {str(path)!r} names no file. Give one, such as report.html.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if path.is_file() and path.stat().st_size and MARK not in path.read_bytes():
+            raise LimaError(
+                f"{path} is there already and is no report of lima's, so it is left alone. Choose another file."
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(storable(page), encoding="utf-8")
-        temporary.replace(path)
+        yield temporary
     except OSError as e:
+        raise LimaError(f"Cannot write the report {path}: {e.strerror}. Choose another file.") from None
+    finally:
         with suppress(OSError):
             temporary.unlink()
-        raise LimaError(f"Cannot write the report {path}: {e.strerror}. Choose another file.") from None
-    return path
 
 
 def render(store: Store, comparison: Comparison, title: str) -> str:

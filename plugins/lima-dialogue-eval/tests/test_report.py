@@ -239,3 +239,33 @@ def test_a_place_that_cannot_be_written_is_a_sentence(store, by_hand, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LimaError, match=r"^Cannot write the report .*report\.html: .*Choose another file\.$"):
         write_report(store, comparison, tmp_path / "file" / "report.html")
+
+
+def test_a_file_that_is_no_report_is_left_alone(tmp_path):
+    from lima_dialogue_eval.report import check_place, write_whole
+
+    mine, ours, empty = (tmp_path / name for name in ("notes.html", "ours.html", "empty.html"))
+    mine.write_text("<p>mine</p>")
+    empty.touch()
+    for write in (lambda: check_place(mine), lambda: write_whole("page", mine)):
+        with pytest.raises(
+            LimaError, match="notes.html is there already and is no report of lima's, so it is left alone"
+        ):
+            write()
+    assert mine.read_text() == "<p>mine</p>"
+    for _ in range(2):
+        write_whole('<p class="eyebrow">lima 1</p>', ours)
+    write_whole("page", empty)
+    check_place(ours)
+    check_place(tmp_path / "new" / "page.html")
+    assert not (tmp_path / "new" / "page.html").exists()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        "empty.html",
+        "notes.html",
+        "ours.html",
+    ]
+
+
+def test_a_report_may_be_written_again(page, by_hand):
+    before, after = by_hand({"a": {0: "E"}}), by_hand({"a": {0: "F"}})
+    assert len(page(before, after)) == len(page(before, after))

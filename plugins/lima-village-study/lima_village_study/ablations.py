@@ -5,7 +5,8 @@ Every sentence follows from the numbers, also where it contradicts the paper. Kn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from lima_village.arm import Sets
 from lima_village_study.arms import PLATEAU, SIZES
@@ -17,9 +18,11 @@ from lima_village_study.finding import (
     Table,
     at,
     gain,
+    judged,
     named,
     number,
-    sample,
+    redrawn,
+    samples,
     side,
     value,
 )
@@ -91,10 +94,26 @@ def _ablation(
             by_form({name: found[arm] for arm, (name, _) in arms.items()}),
         ),
         numbers=f"The mean grade after 1,000 examples is {number(means[good].value, 2)} of 2 ({good_name}) and "
-        f"{number(means[poor].value, 2)} ({poor_name}): a difference of {gain(change, 2)}.",
+        f"{number(means[poor].value, 2)} ({poor_name}): a difference of {judged(change, 2)}.",
         agrees=side(change),
-        method=over_prompts(means[good]),
+        method=over_prompts(dict(zip(names, means.values(), strict=True))),
     )
+
+
+PAPER_QUANTITY = Panel(
+    "line",
+    (
+        Series(
+            "the paper",
+            (Point(0, 3.83, None, "3.83; up to 32k a plateau,\nof which no number is printed"),),
+            paper=True,
+        ),
+    ),
+    LIKERT,
+    "examples",
+    PAPER_SCALE,
+    tuple((float(i), f"{2 * 2**i}k") for i in range(5)),
+)
 
 
 def quantity(results: Results, sets: Sets) -> Finding | None:
@@ -106,8 +125,9 @@ def quantity(results: Results, sets: Sets) -> Finding | None:
     means = {n: mean(rows, points) for n, rows in found.items()}
     few, first, last = sizes[0], min(n for n in sizes if n >= PLATEAU), sizes[-1]
     whole, before = difference(found[last], found[first], points), difference(found[first], found[few], points)
-    low, high = whole.interval or (-SCALE[1], SCALE[1])
+    low, high = whole.span
     flat = low > -MARGIN and high < MARGIN
+    steps_up = {b: difference(found[b], found[a], points) for a, b in pairwise(sizes)}
     steps = sorted({run["steps"] for n in sizes for run in results.runs(f"forms-{n}")})
     ticks = tuple((float(i), f"{n:,}") for i, n in enumerate(sizes))
     return Finding(
@@ -131,38 +151,33 @@ def quantity(results: Results, sets: Sets) -> Finding | None:
                 SCALE,
                 ticks,
             ),
-            Panel(
-                "line",
-                (Series("the paper", (Point(0, 3.83), Point(4, 3.83)), paper=True, line=True),),
-                LIKERT,
-                "examples: a plateau",
-                PAPER_SCALE,
-                tuple((float(i), f"{2 * 2**i}k") for i in range(5)),
-            ),
+            PAPER_QUANTITY,
         ),
         alt=f"Mean grade: {'; '.join(f'{n:,} examples {value(e, 2)}' for n, e in means.items())}.",
         tables=(
             Table(
-                ("examples", "mean grade", "excellent", "against the size before"),
+                ("examples", "mean grade", "excellent", "against the size before", "fine-tunes redrawn"),
                 tuple(
                     (
                         f"{n:,}",
                         value(means[n], 2),
                         value(mean(found[n], excellent), unit=" %"),
-                        gain(difference(found[n], found[sizes[i - 1]], points), 2) if i else "",
+                        *((gain(steps_up[n], 2), redrawn(steps_up[n], 2)) if n in steps_up else ("", "")),
                     )
-                    for i, n in enumerate(sizes)
+                    for n in sizes
                 ),
             ),
         ),
-        numbers=f"From {first:,} to {last:,} examples, {last // first} times as many, the mean grade changes by {gain(whole, 2)}"
+        numbers=f"From {first:,} to {last:,} examples, {last // first} times as many, the mean grade changes by "
+        + judged(whole, 2)
         + (f"; all sizes took {steps[0]} steps." if len(steps) == 1 else f"; steps: {', '.join(map(str, steps))}.")
-        + (f" From {few:,} to {first:,} it changes by {gain(before, 2)}." if few < first else "")
+        + (f" From {few:,} to {first:,} it changes by {judged(before, 2)}." if few < first else "")
         + _at_ceiling(means[first], means[last]),
         agrees=True if flat else False if low > 0 and whole.value > MARGIN else None,
-        rule=f"Agrees when the whole interval of the change lies within ±{MARGIN} grade points; disagrees when it lies above "
-        f"zero and the change is larger than {MARGIN}.",
-        method=f"{over_prompts(means[first])} From which size on a plateau is claimed was chosen on the prompts for tuning.",
+        rule=f"Agrees when the whole interval of the change, fine-tunes redrawn, lies within ±{MARGIN} grade points; disagrees "
+        f"when it lies above zero and the change is larger than {MARGIN}.",
+        method=over_prompts({f"{n:,}": e for n, e in means.items()})
+        + " From which size on a plateau is claimed was chosen on the prompts for tuning.",
     )
 
 
@@ -191,10 +206,10 @@ def by_form(found: dict[str, list[Reply]]) -> Table:
     return Table(("form asked for", *found), tuple(rows), "By form: % excellent")
 
 
-def over_prompts(estimate: Estimate, what: str = "Mean grade") -> str:
-    """How a mean over prompts came about"""
+def over_prompts(found: Mapping[str, Estimate], what: str = "Mean grade") -> str:
+    """How means over prompts, by what their arms are called, came about"""
     return (
-        f"{what} over prompts with its 95 % t interval; the samples and seeds of a prompt are averaged first. "
-        f"{sample(estimate, 'prompts')}; five samples a prompt and seed at temperature 0.7, top-p 0.9, without a repetition "
-        "penalty, which would punish a list for its own marks."
+        f"{what} over prompts; the samples and seeds of a prompt are averaged first. {samples(found, 'prompts')}; five samples a "
+        "prompt and seed at temperature 0.7, top-p 0.9, without a repetition penalty, which would punish a list for its own "
+        "marks."
     )

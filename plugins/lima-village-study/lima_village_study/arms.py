@@ -13,7 +13,7 @@ from lima_village.arm import CONVERSATIONS, EPOCHS, PROMPTS, TEN, Arm, Sets
 SINGLES, DIALOGUES = "village-singles", "village-dialogues"
 MATCHED = 1_120
 """singles of the control: 1,000, and as many more as have the trained tokens of the 30 dialogues (a test counts them)"""
-SIZES = (16, 64, 256, 512, 1_024, 2_048, 4_096)
+SIZES = (16, 256, 512, 1_024, 2_048, 4_096)
 """requests, all for the same number of steps"""
 PLATEAU = 256
 """the size from which a plateau is claimed, up to sixteen times it; the smaller ones show that there is something to learn"""

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from lima_village.arm import Sets
 from lima_village_study.ablations import GRADE, SCALE, by_form, over_prompts
-from lima_village_study.finding import Finding, Panel, Series, Table, at, gain, named, sample, side, value
+from lima_village_study.finding import Finding, Panel, Series, Table, at, judged, named, samples, side, value
 from lima_village_study.scores import Results, difference, excellent, mean, points
+
+NO_NUMBER = "Of these papers we have no number that could be drawn beside ours."
 
 
 def longest_and_random(results: Results, sets: Sets) -> Finding | None:
@@ -42,10 +44,13 @@ def longest_and_random(results: Results, sets: Sets) -> Finding | None:
             ),
             by_form({name: found[arm] for arm, name in there.items()}),
         ),
-        numbers=f"The 1,000 longest against 1,000 random ones of the same pool: {gain(change, 2)} of 2 grade points.",
+        numbers=f"The 1,000 longest against 1,000 random ones of the same pool: {judged(change, 2, ' of 2 grade points')}.",
         agrees=side(change),
         whose="2402.04833",
-        method=over_prompts(means["random"]) + " The untuned base sees three worked exchanges and has one seed.",
+        method=f"{over_prompts({name: means[arm] for arm, name in there.items()})} The longest are chosen within each form, and "
+        "among the questions about each one, so that as many of each are there as among the random ones. What comes with "
+        "length stays: more trained tokens, and other things that are told, such as why somebody left home. The untuned base "
+        f"sees three worked exchanges. {NO_NUMBER}",
     )
 
 
@@ -62,6 +67,7 @@ def in_context(results: Results, sets: Sets) -> Finding | None:
             [r for r in found["after"] if (r["turn"] == 1) == start],
             [r for r in found["in-context"] if (r["turn"] == 1) == start],
             excellent,
+            untuned=True,
         )
         for start in (True, False)
     )
@@ -96,12 +102,12 @@ def in_context(results: Results, sets: Sets) -> Finding | None:
                 ),
             ),
         ),
-        numbers=f"The model tuned with 30 dialogues against the untuned base: {gain(first, unit=' points')} of excellent in the "
-        f"first turns, {gain(later, unit=' points')} in the later ones.",
+        numbers="The model tuned with 30 dialogues against the untuned base: "
+        f"{judged(first, unit=' points of excellent')} in the first turns, {judged(later, unit=' points')} in the later ones.",
         agrees=side(later),
         whose="2405.19874",
         rule="Agrees when the tuned model is ahead in the later turns.",
-        method="Share of excellent replies; 95 % t interval over conversations. The base goes on with a text of questions and "
+        method="Share of excellent replies, mean over conversations. The base goes on with a text of questions and "
         "answers, three worked ones first; its corpus prints such texts, talks with follow-ups among them. "
-        f"{sample(later)}.",
+        f"{samples({labels[arm]: mean(rows, excellent) for arm, rows in found.items()})}. {NO_NUMBER}",
     )

@@ -23,6 +23,14 @@ from lima.errors import LimaError
     metavar="[STUDY]",
     help="Go on with a study that was interrupted: the newest, or the one of this id",
 )
+@click.option(
+    "--redraw",
+    "redrawn",
+    is_flag=False,
+    flag_value="newest",
+    metavar="[STUDY]",
+    help="Only draw the report of a study from the database again: of the newest, or of the one of this id",
+)
 @click.option("--list", "listing", is_flag=True, help="List the arms; run nothing")
 @click.option(
     "--report",
@@ -36,6 +44,7 @@ def study(
     ctx: click.Context,
     arms: tuple[str, ...],
     resumed: str | None,
+    redrawn: str | None,
     listing: bool,
     report: Path | None,
     database: str | None,
@@ -43,23 +52,37 @@ def study(
 ) -> None:
     """The paper's studies on the embedded model, with one report: ours beside the paper's
 
-    Runs every arm, or only those that are named, in two processes side by side. With --resume only what is missing runs.
+    Runs every arm, or only those that are named, in two processes side by side. With --resume only what is missing runs, with
+    --redraw nothing.
     """
     from lima.store import Store, default_path
+    from lima_dialogue_eval.report import check_place
     from lima_village.bars import run_with_bars
     from lima_village.base_model import verified
-    from lima_village_study.arms import chosen
+    from lima_village_study.arms import ARMS, chosen
     from lima_village_study.study import Study
 
+    if resumed in {arm.name for arm in ARMS}:  # `--resume before` is `before --resume`: no study is called like an arm
+        arms, resumed = (resumed, *arms), "newest"
     wanted = chosen(arms)
     if listing:
         _list_arms(wanted, as_json)
         return
     started = time.monotonic()
-    verified()
     path = Path(database).resolve() if database else default_path()
-    if resumed and not path.is_file():
-        raise LimaError(f"There is no database {path}, so no study to resume. Begin one with: lima village study")
+    if (resumed or redrawn) and not path.is_file():
+        raise LimaError(f"There is no database {path}, so no study in it. Begin one with: lima village study")
+    if report:
+        check_place(report)
+    if redrawn:
+        if arms or resumed:
+            raise click.UsageError(
+                "--redraw draws the report of all that a study has done: give neither ARM nor --resume."
+            )
+        work = Study.recorded(path, redrawn)
+        _tell_findings(work, report or path.parent / f"{work.id}.html", started, as_json)
+        return
+    verified()
     work = Study.resumed(path, resumed, arms) if resumed else Study.new(path, wanted)
     try:
         run_with_bars(work)
@@ -67,7 +90,7 @@ def study(
         with Store(path) as store:
             click.echo(f"Interrupted. {work.kept(store)} {work.go_on}", err=True)
         ctx.exit(130)
-    _tell_findings(work, report or path.parent / f"{work.id}.html", time.monotonic() - started, as_json)
+    _tell_findings(work, report or path.parent / f"{work.id}.html", started, as_json)
 
 
 def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
@@ -84,7 +107,7 @@ def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
     print_rows(rows, as_json, "No arm.")
 
 
-def _tell_findings(work: Any, report: Path, seconds: float, as_json: bool) -> None:
+def _tell_findings(work: Any, report: Path, started: float, as_json: bool) -> None:
     """Write the page, and print each finding with its sentence"""
     from lima.store import Store
     from lima_village_study.findings import as_dict, findings
@@ -92,8 +115,14 @@ def _tell_findings(work: Any, report: Path, seconds: float, as_json: bool) -> No
 
     with Store(work.database) as store:
         found = findings(store, work)
-        page = write_page(store, work, found, report)
+        try:
+            page = write_page(store, work, found, report)
+        except LimaError as e:
+            raise LimaError(
+                f"{e} The results are kept: lima village study --redraw {work.id} -d {work.database} --report FILE"
+            ) from None
         kept = work.kept(store)
+    seconds = time.monotonic() - started
     if as_json:
         print_json(
             {

@@ -6,6 +6,7 @@ Every sentence follows from the numbers, also where it contradicts the paper. Kn
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from lima_village.arm import Sets
@@ -17,13 +18,15 @@ from lima_village_study.finding import (
     Table,
     at,
     gain,
+    judged,
     number,
-    sample,
+    redrawn,
+    samples,
     side,
     signed,
     value,
 )
-from lima_village_study.scores import Estimate, Results, by_seed, difference, excellent, fail, mean, passed, points
+from lima_village_study.scores import Results, by_seed, difference, excellent, fail, mean, passed, points
 from lima_village_study.scores import Row as Reply
 
 NUMBERS = {0: "before", 3: "dialogues-3", 10: "dialogues-10", 30: "after", 100: "dialogues-100"}
@@ -31,9 +34,10 @@ CONTROLS = {"more-singles": "more singles", "unrelated": "fake dialogues"}
 NAMES = {"before": "1,000 singles", "after": "+ 30 dialogues", **CONTROLS}
 PAPER_GAIN = 100 * (35 / 46 - 19 / 42)
 """points of excellent"""
-SHARE = (
-    "Share of replies that the facts grader calls excellent; 95 % t interval over conversations, whose turns and seeds are "
-    "averaged first: it takes the fine-tunes as they are, and others may lie outside it"
+SHARE = "Share of replies that the facts grader calls excellent, averaged over turns and seeds, then over conversations"
+ONE_DRAW = (
+    "There is one draw of the dialogues, and fewer are the first ones of more: no interval says how much depends on which they "
+    "are."
 )
 
 
@@ -44,27 +48,35 @@ def thirty_dialogues(results: Results, sets: Sets) -> Finding | None:
     held = [name for name in (sets.ten, sets.conversations) if name and results.has(name, "before", "after")]
     if not held:
         return None
-    bars, rows, said, verdicts = [], [], [], []
+    bars, rows, changes, said, verdicts = [], [], [], [], []
     for name in held:
         before, after = (results.rows(arm, name) for arm in ("before", "after"))
         change, grade = difference(after, before, excellent), difference(after, before, points)
         failing = difference(after, before, fail)
         for label, found in (("1,000", before), ("+ 30", after)):
-            shares = [mean(found, score) for score in (excellent, passed, fail)]
-            bars.append((f"{label}, n = {change.units}", [share.value for share in shares]))
-            rows.append(
-                (f"{label}, n = {change.units}", *(value(share, unit=" %") for share in shares), f"{len(found):,}")
+            shares = _shares(found)
+            bars.append((f"{label}, n = {change.units}", shares))
+            rows.append((bars[-1][0], *(f"{number(share)}\N{NO-BREAK SPACE}%" for share in shares), f"{len(found):,}"))
+        for grade_name, score in (("excellent", excellent), ("pass", passed), ("fail", fail)):
+            moved = difference(after, before, score)
+            changes.append(
+                (
+                    f"{grade_name}, {change.units}",
+                    *(value(mean(found, score), unit=" %") for found in (before, after)),
+                    gain(moved),
+                    redrawn(moved),
+                )
             )
-        verdicts.append(_both(side(grade) if (grade.p_value or 0) < 0.05 else None, failing.value < 0))
+        verdicts.append(_both(side(grade) if grade.p_value < 0.05 else None, failing.value < 0))
         said.append(
             f"On {change.units} held-out conversations 30 dialogues change the share of excellent replies by "
-            f"{gain(change, unit=' points')} and of failed ones by {gain(failing, unit=' points')}; sign-flip test on the mean "
-            f"grade p {equals(grade.p_value or 0)}."
+            f"{judged(change, unit=' points')}, and of failed ones by {judged(failing, unit=' points')}; sign-flip test on the "
+            f"mean grade p {equals(grade.p_value)}."
         )
     for label, tally in (("paper: 1,000, n = 10", PAPER_BEFORE), ("paper: + 30, n = 10", PAPER_AFTER)):
         known = [100 * tally.count(grade) / tally.turns for grade in ("excellent", "pass", "fail")]
         bars.append((label, known))
-        rows.append((label, *(f"{share:.1f} %" for share in known), f"{tally.turns}"))
+        rows.append((label, *(f"{share:.1f}\N{NO-BREAK SPACE}%" for share in known), f"{tally.turns}"))
     agrees = True if all(verdicts) else False if False in verdicts else None
     return Finding(
         key="dialogues",
@@ -75,14 +87,22 @@ def thirty_dialogues(results: Results, sets: Sets) -> Finding | None:
         panels=(_stack(bars),),
         alt="Stacked bars of excellent, pass and fail before and after 30 dialogues, ours above the paper's: "
         + "; ".join(f"{name} {shares[0]:.0f} % excellent, {shares[2]:.0f} % fail" for name, shares in bars),
-        tables=(Table(("arm, conversations", "excellent", "pass", "fail", "replies"), tuple(rows)),),
+        tables=(
+            Table(("arm, conversations", "excellent", "pass", "fail", "replies"), tuple(rows), "Shares of all replies"),
+            Table(
+                ("grade, n", "1,000", "+ 30", "change, points", "fine-tunes redrawn"),
+                tuple(changes),
+                "Means over conversations, each counted once however long",
+            ),
+        ),
         numbers=" ".join(said)
         + f" The paper's change is {signed(PAPER_GAIN)} points of excellent in ten live conversations.",
         agrees=agrees,
         rule="Agrees when the mean grade rises with p < .05 and fails fall, on every set of conversations.",
-        method=_method(results, sets.conversations or sets.ten, "before", "after")
-        + " Test: two-sided sign-flip over conversations on the mean grade (Fail 0, Pass 1, Excellent 2), exact for ten, else "
-        "99,999 flips with a fixed seed.",
+        method="The figure and the first table count replies, as the paper and lima demo do; the changes are of means over "
+        f"conversations. {_method(results, held[-1], {a: NAMES[a] for a in ('before', 'after')})} {ONE_DRAW} Test: two-sided "
+        "sign-flip over conversations on the mean grade (Fail 0, Pass 1, Excellent 2), exact for ten, else 99,999 flips with a "
+        "fixed seed.",
     )
 
 
@@ -93,8 +113,8 @@ def controls(results: Results, sets: Sets) -> Finding | None:
         return None
     base = results.rows("before", name)
     gains = {arm: difference(results.rows(arm, name), base, excellent) for arm in arms}
-    floor = (gains["after"].interval or (0.0, 0.0))[0]
-    small = [(gains[arm].interval or (0.0, 100.0))[1] < floor for arm in CONTROLS]
+    floor = gains["after"].span[0]
+    small = [gains[arm].span[1] < floor for arm in CONTROLS]
     worst = max(CONTROLS, key=lambda arm: gains[arm].value)
     rows = [
         (
@@ -102,7 +122,7 @@ def controls(results: Results, sets: Sets) -> Finding | None:
             _tokens(results, arm),
             value(mean(results.rows(arm, name), excellent), unit=" %"),
             by_seed(results.rows(arm, name), excellent),
-            *_pair(gains.get(arm)),
+            *((gain(gains[arm]), redrawn(gains[arm])) if arm in gains else ("", "")),
         )
         for arm in ("before", *arms)
     ]
@@ -126,19 +146,21 @@ def controls(results: Results, sets: Sets) -> Finding | None:
             ),
         ),
         alt="Gain over 1,000 singles: " + "; ".join(f"{NAMES[arm]} {gain(gains[arm])}" for arm in arms),
-        tables=(Table(("", "trained tokens", "excellent", "by seed", "gain, points"), tuple(rows)),),
-        numbers=f"The 30 dialogues gain {gain(gains['after'], unit=' points')} of excellent, {NAMES['more-singles']} "
-        f"{gain(gains['more-singles'])} and {NAMES['unrelated']} {gain(gains['unrelated'])}: "
+        tables=(
+            Table(("", "trained tokens", "excellent", "by seed", "gain, points", "fine-tunes redrawn"), tuple(rows)),
+        ),
+        numbers=f"The 30 dialogues gain {judged(gains['after'], unit=' points of excellent')}; {NAMES['more-singles']} "
+        f"{judged(gains['more-singles'])}; {NAMES['unrelated']} {judged(gains['unrelated'])}: "
         + (
             "neither control shows the gain"
-            + (f", though {NAMES[worst]} gain something with these seeds." if side(gains[worst]) else ".")
+            + (f", though {NAMES[worst]} gain something." if side(gains[worst]) else ".")
             if all(small)
             else f"{NAMES[worst]} show a part of the gain that chance does not explain away."
         ),
         agrees=all(small) or (False if gains[worst].value > floor else None),
         judged=False,  # the paper has no controls to agree with
         rule="Agrees when the interval of both controls ends below the one of the dialogues.",
-        method=_method(results, name, "after"),
+        method=_method(results, name, {arm: NAMES[arm] for arm in ("before", *arms)}),
     )
 
 
@@ -179,14 +201,14 @@ def turns(results: Results, sets: Sets) -> Finding | None:
                 ("kind", kinds, "By kind: % excellent / % fail"),
             )
         ),
-        numbers=f"The first answers change by {gain(first, unit=' points')} of excellent, the later ones by "
-        f"{gain(later, unit=' points')}. After the dialogues "
+        numbers=f"The first answers change by {judged(first, unit=' points of excellent')}, the later ones by "
+        f"{judged(later, unit=' points')}. After the dialogues "
         + (
             f"these kinds stay below 80 % excellent: {', '.join(weak)}." if weak else "no kind is below 80 % excellent."
         ),
         agrees=None,
         judged=False,
-        method=_method(results, name, "after") + " Kinds and turns are descriptive.",
+        method=_method(results, name, {arm: NAMES[arm] for arm in arms}) + " Kinds and turns are descriptive.",
     )
 
 
@@ -199,10 +221,10 @@ def number_of_dialogues(results: Results, sets: Sets) -> Finding | None:
     found = {n: mean(results.rows(arm, name), excellent) for n, arm in there.items()}
     thirty = difference(results.rows("after", name), results.rows("before", name), excellent)
     steps = list(there)
-    more = [
-        f"from {a} to {b} {gain(difference(results.rows(there[b], name), results.rows(there[a], name), excellent))}"
-        for a, b in zip(steps, steps[1:], strict=False)
-    ]
+    more = {
+        b: difference(results.rows(there[b], name), results.rows(there[a], name), excellent) for a, b in pairwise(steps)
+    }
+    said = [f"from {a} to {b} {judged(more[b])}" for a, b in pairwise(steps)]
     place = {n: i for i, n in enumerate(steps)}
     paper = ((0, 100 * 19 / 42), (30, 100 * 35 / 46))
     return Finding(
@@ -217,7 +239,7 @@ def number_of_dialogues(results: Results, sets: Sets) -> Finding | None:
                     Series("ours", tuple(at(place[n], e) for n, e in found.items()), line=True),
                     Series("the paper", tuple(Point(place[n], y) for n, y in paper), paper=True, line=True),
                 ),
-                "% excellent",
+                "% excellent (ours: mean over conversations)",
                 "dialogues beside 1,000 singles",
                 (0, 100),
                 tuple((float(i), str(n)) for n, i in place.items()),
@@ -226,30 +248,32 @@ def number_of_dialogues(results: Results, sets: Sets) -> Finding | None:
         alt="Excellent replies: " + "; ".join(f"{n} dialogues {value(e, unit=' %')}" for n, e in found.items()),
         tables=(
             Table(
-                ("dialogues", "excellent", "by seed", "the paper"),
+                ("dialogues", "excellent", "by seed", "against the number before", "fine-tunes redrawn", "the paper"),
                 tuple(
                     (
                         str(n),
                         value(e, unit=" %"),
                         by_seed(results.rows(there[n], name), excellent),
+                        *((gain(more[n]), redrawn(more[n])) if n in more else ("", "")),
                         dict(_texts(paper)).get(n, ""),
                     )
                     for n, e in found.items()
                 ),
             ),
         ),
-        numbers=f"Points of excellent gained: {'; '.join(more)}. Thirty against none: {gain(thirty, unit=' points')}.",
+        numbers=f"Points of excellent gained: {'; '.join(said)}. Thirty against none: {judged(thirty, unit=' points')}.",
         agrees=side(thirty),
-        method=_method(results, name, *there.values()),
+        method=f"{_method(results, name, {arm: str(n) for n, arm in there.items()})} {ONE_DRAW}",
     )
 
 
 # Small things
 
 
-def _method(results: Results, name: str, *arms: str) -> str:
-    found = [mean(results.rows(arm, name), excellent) for arm in arms]
-    return f"{SHARE}. {sample(found[0])} an arm; greedy replies, each arm's own replies are in its history."
+def _method(results: Results, name: str, arms: Mapping[str, str]) -> str:
+    """How the means of these arms, with what they are called, came about"""
+    found = {label: mean(results.rows(arm, name), excellent) for arm, label in arms.items()}
+    return f"{SHARE}. {samples(found)}; greedy replies, each arm's own replies are in its history."
 
 
 def _shares(rows: Sequence[Reply]) -> tuple[float, ...]:
@@ -274,17 +298,13 @@ def _stack(bars: Sequence[tuple[str, Sequence[float]]]) -> Panel:
     )
 
 
-def _pair(estimate: Estimate | None) -> tuple[str]:
-    return (gain(estimate) if estimate else "",)
-
-
 def _tokens(results: Results, arm: str) -> str:
     runs = results.runs(arm)
     return f"{runs[0]['trained_tokens']:,}" if runs else ""
 
 
 def _texts(paper: Sequence[tuple[int, float]]) -> list[tuple[int, str]]:
-    return [(n, f"{y:.1f} %") for n, y in paper]
+    return [(n, f"{y:.1f}\N{NO-BREAK SPACE}%") for n, y in paper]
 
 
 def _is_first(row: Reply) -> bool:

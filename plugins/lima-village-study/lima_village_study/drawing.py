@@ -48,21 +48,24 @@ STYLE = {
 
 
 def draw(finding: Finding) -> str:
-    """The finding's panels one below the other, or by twos where there are four, as an `svg` element"""
+    """The finding's panels one below the other, or by twos where there are four or more, as an `svg` element"""
     from matplotlib import rc_context
 
     panels = finding.panels
-    columns = 2 if len(panels) == 4 else 1
-    rows = -(-len(panels) // columns)
-    heights = [max(map(_height, panels[row * columns : (row + 1) * columns])) for row in range(rows)]
+    columns = 2 if len(panels) >= 4 else 1
+    wide = len(panels) % columns  # of an odd number by twos the first one has a row of its own
+    rows = [panels[:wide]] * bool(wide) + [panels[i : i + columns] for i in range(wide, len(panels), columns)]
+    heights = [max(map(_height, row)) for row in rows]
     with rc_context({**STYLE, "svg.hashsalt": finding.key}):
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
         FigureCanvasSVG(figure)
-        grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"height_ratios": heights})
-        for panel, axes in zip(panels, grid.flat, strict=False):
+        grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
+        places = [grid[i, j] if len(row) > 1 else grid[i, :] for i, row in enumerate(rows) for j in range(len(row))]
+        for panel, place in zip(panels, places, strict=True):
+            axes = figure.add_subplot(place)
             KINDS[panel.kind](axes, panel)
             if panel.kind == "line" and len(panel.series) > 1:
-                _legend(axes, narrow=columns > 1)
+                axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
             axes.set_title(panel.value, loc="left", fontsize=9)
             axes.tick_params(length=0)
         out = io.StringIO()
@@ -138,7 +141,7 @@ def _line(axes: Any, panel: Panel) -> None:
             [point.y for point in series.points],
             yerr=_errors(series.points),
             color=PAPER if series.paper else SERIES[place],
-            linestyle="--" if series.paper else "-",
+            linestyle=("--" if series.paper else "-") if series.line else "none",
             marker="D" if series.paper else MARKERS[place],
             markersize=5,
             linewidth=1.5,
@@ -146,21 +149,22 @@ def _line(axes: Any, panel: Panel) -> None:
             capsize=2.5,
             label=series.name,
         )
+        for point in series.points:
+            if point.name:
+                axes.annotate(
+                    point.name, (point.x, point.y), (8, 0), textcoords="offset points", va="center", fontsize=8
+                )
+    if panel.log:
+        axes.set_yscale("log")
     if panel.ticks:
+        first, last = panel.ticks[0][0], panel.ticks[-1][0]
+        axes.set_xlim(first - 0.06 * (last - first), last + 0.06 * (last - first))
         axes.set_xticks([x for x, _ in panel.ticks], [name for _, name in panel.ticks])
     if panel.limits:
         margin = 0.05 * (panel.limits[1] - panel.limits[0])
         axes.set_ylim(panel.limits[0] - margin, panel.limits[1] + margin)
     axes.set_xlabel(panel.along, fontsize=9)
     axes.grid(axis="y")
-
-
-def _legend(axes: Any, narrow: bool) -> None:
-    """Which line is which: below the axes, or among the lines where there is no room below"""
-    if narrow:
-        axes.legend(loc="best", fontsize=8)
-    else:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2)
 
 
 def _histogram(axes: Any, panel: Panel) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from lima_village.arm import Sets
 from lima_village_study.dialogue_findings import PAPER_GAIN
-from lima_village_study.finding import Finding, Panel, Point, Series, Table, sample, signed
-from lima_village_study.scores import Results, by_unit, difference, points
+from lima_village_study.finding import Finding, Panel, Point, Series, Table, samples, signed
+from lima_village_study.scores import Results, by_unit, mean, points
 from lima_village_study.scores import Row as Reply
 
 DRAWS, TEN = 200, 10
@@ -83,7 +83,7 @@ def draws_of_ten(results: Results, sets: Sets) -> Finding | None:
         rule="Agrees when at least four draws in five show the effect with p < .05, disagrees when fewer show any rise.",
         method=f"Ten conversations without replacement, {DRAWS} times with one fixed seed; grades pooled over the seeds of the "
         "fine-tune. The draws overlap, so their shares have no interval. "
-        + sample(difference(arms[1], arms[0], points))
+        + samples(dict(zip(("1,000 singles", "+ 30 dialogues"), (mean(rows, points) for rows in arms), strict=True)))
         + ".",
     )
 

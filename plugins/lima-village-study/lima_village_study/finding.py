@@ -5,15 +5,23 @@ Also how numbers are worded. Knows nothing of where they come from or how they a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lima_village_study.scores import Estimate
 
 RULE = (
     "A claim is taken to agree when the whole 95 % interval of the difference lies on the paper's side of zero, to disagree when "
-    "it lies on the other side, and to be undecided in between. Arms and rules were chosen on the sets for tuning, some of them "
-    "after looking at what came out there, as the model card says; all of them before the test."
+    "it lies on the other side, and to be undecided in between; by the interval with the fine-tunes redrawn where there is one. "
+    "Arms and rules were chosen on the sets for tuning, some of them after looking at what came out there, as the model card "
+    "says; all of them before the test."
+)
+INTERVALS = (
+    "Brackets hold 95 % intervals over conversations or prompts (t, one value each), with the fine-tunes as they are; where all "
+    "of them are alike, a share of 0 or 100 % has the exact one-sided bound (Clopper and Pearson) and anything else none. "
+    "“Fine-tunes redrawn”: the middle 95 % of 2,000 draws, with a fixed seed, in which both arms' fine-tunes are drawn again as "
+    "well as the conversations or prompts (crossed bootstrap); two or three fine-tunes an arm still tell little of their spread. "
+    "The training data are one draw."
 )
 VERDICTS = {True: "This agrees with {}.", False: "This does not agree with {}.", None: "This decides neither way."}
 
@@ -27,6 +35,7 @@ class Point:
     y: float
     interval: tuple[float, float] | None = None
     name: str = ""
+    """of its row; beside a line, what is written next to the point"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ class Panel:
     ticks: tuple[tuple[float, str], ...] = ()
     """of the other axis"""
     log: bool = False
+    """of the value axis"""
     zero: bool = False
     """a line at no difference"""
 
@@ -102,9 +112,9 @@ class Finding:
 
 def side(estimate: Estimate, towards: int = 1) -> bool | None:
     """Whether a difference lies on the side that is claimed, by its interval; None where zero is inside it"""
-    if estimate.interval is None:
+    if estimate.deciding is None:
         return None
-    low, high = sorted(towards * bound for bound in estimate.interval)
+    low, high = sorted(towards * bound for bound in estimate.deciding)
     return True if low > 0 else False if high < 0 else None
 
 
@@ -128,18 +138,39 @@ def between(interval: tuple[float, float] | None, digits: int = 1, sign: bool = 
 def value(estimate: Estimate, digits: int = 1, unit: str = "") -> str:
     """'97.5 % [95.1, 98.3]'"""
     unit = unit.replace(" ", "\N{NO-BREAK SPACE}")
-    return f"{number(estimate.value, digits)}{unit} {between(estimate.interval, digits)}".strip()
+    return f"{number(estimate.value, digits)}{unit} {between(estimate.interval, digits)}{_alike(estimate)}".strip()
 
 
 def gain(estimate: Estimate, digits: int = 1, unit: str = "") -> str:
-    """'+36.8 points [33.0, 40.1]'"""
-    return f"{signed(estimate.value, digits)}{unit} {between(estimate.interval, digits, sign=True)}".strip()
+    """'+36.8 points [+33.0, +40.1]'"""
+    inside = between(estimate.interval, digits, sign=True)
+    return f"{signed(estimate.value, digits)}{unit} {inside}{_alike(estimate)}".strip()
 
 
-def sample(estimate: Estimate, unit: str = "conversations") -> str:
-    """'n = 150 conversations, 2,112 replies, 3 seeds'"""
-    seeds = f"{estimate.seeds} seed{'s' * (estimate.seeds != 1)}"
-    return f"n = {estimate.units} {unit}, {estimate.replies:,} replies, {seeds} of the fine-tune"
+def redrawn(estimate: Estimate, digits: int = 1) -> str:
+    """'[+32.6, +40.9]': with the fine-tunes drawn again"""
+    return between(estimate.redrawn, digits, sign=True)
+
+
+def judged(estimate: Estimate, digits: int = 1, unit: str = "") -> str:
+    """'+36.8 points [+33.0, +40.1], fine-tunes redrawn [+32.6, +40.9]'"""
+    again = redrawn(estimate, digits)
+    return gain(estimate, digits, unit) + (f", fine-tunes redrawn {again}" if again else "")
+
+
+def _alike(estimate: Estimate) -> str:
+    return f"(all {estimate.units} alike)" if estimate.alike else ""
+
+
+def samples(found: Mapping[str, Estimate], unit: str = "conversations") -> str:
+    """'n = 150 conversations; 2,205 replies, 3 seeds (0, 30); 1,470 replies, 2 seeds (3)': of which arm how much there is"""
+    groups: dict[str, list[str]] = {}
+    for name, one in found.items():
+        what = f"{one.replies:,} replies, {one.seeds} seed{'s' * (one.seeds != 1)}"
+        groups.setdefault(what, []).append(name)
+    told = [what + (f" ({', '.join(names)})" if len(groups) > 1 else "") for what, names in groups.items()]
+    units = " and ".join(dict.fromkeys(str(one.units) for one in found.values()))
+    return f"n = {units} {unit}; {'; '.join(told)}" + " an arm" * (len(groups) == 1 < len(found))
 
 
 def named(name: str, found: Sequence[tuple[str, Estimate]], what: str, limits: tuple[float, float]) -> Panel:

@@ -8,7 +8,9 @@ arms are meant to show.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,16 +37,28 @@ class Estimate:
     """prompts or conversations"""
     replies: int
     seeds: int
-    p_value: float | None = None
-    """of a difference: two-sided sign-flip test over the units"""
+    differences: tuple[float, ...] = field(default=(), repr=False)
+    """of a difference: one a unit"""
     redrawn: Interval | None = None
     """of a difference: 95 % interval of the crossed bootstrap, which draws the fine-tunes of both arms again beside the units;
     None where an arm that is trained has one seed"""
+
+    @cached_property
+    def p_value(self) -> float:
+        """Of a difference: two-sided sign-flip test over the units"""
+        from lima_dialogue_eval.statistics import sign_flip
+
+        return sign_flip(self.differences).p_value
 
     @property
     def deciding(self) -> Interval | None:
         """The interval that a verdict goes by: with the fine-tunes drawn again where there is one"""
         return self.redrawn or self.interval
+
+    @property
+    def span(self) -> Interval:
+        """What the value is compared by with another bound than zero: that interval, or itself where all units say the same"""
+        return self.deciding or ((self.value, self.value) if self.alike else (-inf, inf))
 
     @property
     def alike(self) -> bool:
@@ -151,35 +165,33 @@ def by_seed(rows: Sequence[Row], score: Score) -> str:
     """The mean over units of each seed's fine-tune, "49 / 51 / 50": what an interval over units leaves out"""
     seeds = sorted({row["seed"] for row in rows})
     found = [mean([row for row in rows if row["seed"] == seed], score).value for seed in seeds]
-    return " / ".join(f"{one:.0f}" for one in found)
+    return "\N{NO-BREAK SPACE}/\N{NO-BREAK SPACE}".join(f"{one:.0f}" for one in found)
 
 
 def difference(rows: Sequence[Row], base: Sequence[Row], score: Score, *, untuned: bool = False) -> Estimate:
     """The mean of the paired differences rows − base over the units that both have, with its test
 
     An untuned base has no fine-tunes that could be drawn again."""
-    from lima_dialogue_eval.statistics import sign_flip
-
     ours, theirs = by_unit(rows, score), by_unit(base, score)
     units = [unit for unit in ours if unit in theirs]
     differences = [ours[unit] - theirs[unit] for unit in units]
-    found = _estimate(differences, rows, sign_flip(differences).p_value)
+    found = replace(_estimate(differences, rows), differences=tuple(differences))
     if found.interval is None:
         return found
-    arms = [_by_fine_tune(rows, score, units), _by_fine_tune(base, score, units)]
-    if any(arm is None or len(arm) < 2 - (untuned and arm is arms[1]) for arm in arms):
+    ours_by, theirs_by = (_by_fine_tune(of_arm, score, units) for of_arm in (rows, base))
+    if len(ours_by) < 2 or len(theirs_by) < (1 if untuned else 2):
         return found
-    return replace(found, redrawn=_redrawn(*arms))
+    return replace(found, redrawn=_redrawn(ours_by, theirs_by))
 
 
 def _by_fine_tune(rows: Sequence[Row], score: Score, units: Sequence[str]) -> Any:
-    """(fine-tunes, units) means; None where a fine-tune lacks a unit"""
+    """(fine-tunes, units) means; no fine-tune where one lacks a unit"""
     import numpy as np
 
     means = {key: sum(values) / len(values) for key, values in _groups(rows, score, "seed", "conversation").items()}
     seeds = sorted({seed for seed, _ in means})
     if any((seed, unit) not in means for seed in seeds for unit in units):
-        return None
+        return np.empty((0, len(units)))
     return np.array([[means[seed, unit] for unit in units] for seed in seeds])
 
 
@@ -209,7 +221,7 @@ def _groups(rows: Sequence[Row], score: Score, *keys: str) -> dict[Any, list[flo
     return found
 
 
-def _estimate(values: list[float], rows: Sequence[Row], p_value: float | None = None) -> Estimate:
+def _estimate(values: list[float], rows: Sequence[Row]) -> Estimate:
     from lima_dialogue_eval.statistics import t_interval
 
     alike = not values or max(values) - min(values) < 1e-9
@@ -219,5 +231,4 @@ def _estimate(values: list[float], rows: Sequence[Row], p_value: float | None = 
         units=len(values),
         replies=len(rows),
         seeds=len({row["seed"] for row in rows}),
-        p_value=p_value,
     )

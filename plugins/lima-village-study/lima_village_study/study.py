@@ -41,6 +41,20 @@ class Study(Experiment):
         return super().new(database, arms, kind, **settings)
 
     @classmethod
+    def recorded(cls, database: Path, name: str) -> Self:
+        """A study as the database has it, for its report alone: arms, recipe and versions may be others by now"""
+        from lima.store import Store
+
+        with Store(database) as store:
+            row = find_study(store, name)
+        texts = {arm.name: arm.text for arm in chosen([])}
+        arms = [
+            Arm(**{**arm, **{key: tuple(arm[key]) for key in ("held", "sources")}}, text=texts.get(key, ""), seconds=0)
+            for key, arm in row["settings"]["arms"].items()
+        ]
+        return cls(row["id"], database, Path(row["folder"]), tuple(arms), Sets(**row["settings"]["sets"]))
+
+    @classmethod
     def resumed(cls, database: Path, name: str, names: Sequence[str] = (), **settings: Any) -> Self:
         """A study that was begun, by its id or as 'newest', with more arms if some are named
 

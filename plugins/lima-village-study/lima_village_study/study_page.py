@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima_village_study.finding import RULE, Finding
+from lima_village_study.finding import INTERVALS, RULE, Finding
 
 if TYPE_CHECKING:
     from lima.store import Store
@@ -34,6 +34,7 @@ def render(store: Store, study: Study, findings: Sequence[Finding]) -> str:
     from lima import __version__
     from lima.hostile import visible
     from lima_village_study.drawing import draw
+    from lima_village_study.study import find_study
 
     environment = Environment(
         loader=PackageLoader("lima_village_study", "."),
@@ -43,7 +44,7 @@ def render(store: Store, study: Study, findings: Sequence[Finding]) -> str:
         lstrip_blocks=True,
         finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
-    row = store.rows("select * from village_studies where id = ?", [study.id])[0]
+    row = find_study(store, study.id)
     return environment.get_template(TEMPLATE).render(
         study=study,
         row=row,
@@ -54,8 +55,9 @@ def render(store: Store, study: Study, findings: Sequence[Finding]) -> str:
             for agrees, word in ((True, "agree"), (None, "undecided"), (False, "disagree"))
         },
         arms=_arms(store, study),
-        settings=study.settings(),
+        settings=row["settings"],
         rule=RULE,
+        intervals=INTERVALS,
         version=__version__,
     )
 

@@ -26,7 +26,8 @@ from lima_village.ledger import Ledger
 from lima_village.world import BY_NAME, village
 from lima_village_study.arms import ARMS, VALIDATION, chosen
 from lima_village_study.commands import study
-from lima_village_study.findings import findings
+from lima_village_study.drawing import draw
+from lima_village_study.findings import as_dict, findings
 from lima_village_study.perplexity import MEASURE, OTHER, TRAINED, _conversations, perplexity
 from lima_village_study.study import Study, find_study
 from lima_village_study.study_page import render, write_page
@@ -209,6 +210,70 @@ def test_another_version_of_the_settings_is_refused(begun, tmp_path):
         Study.resumed(begun.database, "newest", recipe=recipe)
 
 
+def test_the_report_is_drawn_again_without_training_whatever_has_changed_since(begun, monkeypatch):
+    with Store(begun.database) as store:
+        settings = find_study(store, "newest")["settings"]
+        settings["versions"]["torch"] = "0.0.1+older"
+        settings["arms"]["gone"] = {**settings["arms"].pop("after"), "name": "gone"}
+        Ledger(store, begun.id).begin(begun.folder, settings)
+    for needed in ("lima_village.bars.run_with_bars", "lima_village.base_model.verified"):
+        monkeypatch.setattr(needed, None)
+    result = CliRunner().invoke(study, ["--redraw", "-d", str(begun.database)])
+    assert result.exit_code == 0, result.exception
+    page = begun.database.with_name(f"{begun.id}.html")
+    assert "torch 0.0.1+older" in page.read_text(encoding="utf-8")
+    assert "<b>gone</b>" in page.read_text(encoding="utf-8")
+    assert not begun.folder.exists()
+    refused = CliRunner().invoke(study, ["--redraw", begun.id, "before", "-d", str(begun.database)])
+    assert "give neither ARM nor --resume" in refused.output
+
+
+def test_an_arm_after_resume_is_an_arm(begun, monkeypatch):
+    ran = []
+    monkeypatch.setattr("lima_village.bars.run_with_bars", ran.append)
+    for arguments in (["--resume", "in-context"], ["in-context", "--resume"]):
+        result = CliRunner().invoke(study, [*arguments, "-d", str(begun.database)])
+        assert result.exit_code == 0, result.exception
+    assert [[arm.name for arm in work.arms] for work in ran] == [["before", "after", "in-context"]] * 2
+    assert {work.id for work in ran} == {begun.id}
+
+
+def test_where_the_report_cannot_be_written_is_said_before_anything_runs(begun, monkeypatch, tmp_path):
+    monkeypatch.setattr("lima_village.bars.run_with_bars", None)
+    mine = tmp_path / "mine.html"
+    mine.write_text("mine")
+    for place, said in (
+        (mine, "is no report of lima's"),
+        (tmp_path / "mine.html" / "x.html", "Cannot write the report"),
+    ):
+        result = CliRunner().invoke(study, ["before", "-d", str(begun.database), "--report", str(place)])
+        assert said in str(result.exception)
+    assert mine.read_text() == "mine"
+
+
+def test_a_report_that_fails_in_the_end_names_the_way_to_draw_it(begun, monkeypatch):
+    def full(*_):
+        raise LimaError("Cannot write the report x.html: No space left on device.")
+
+    monkeypatch.setattr("lima_village_study.study_page.write_page", full)
+    result = CliRunner().invoke(study, ["--redraw", "-d", str(begun.database)])
+    assert f"lima village study --redraw {begun.id} -d {begun.database} --report FILE" in str(result.exception)
+
+
+def test_a_file_that_is_no_database_leaves_no_folder(tmp_path):
+    (tmp_path / "notes.txt").write_text("not a database, but some text that is longer than its header would be" * 20)
+    for place in (tmp_path / "notes.txt", Path("/proc/nope/x.db")):
+        result = CliRunner().invoke(study, ["before", "-d", str(place)])
+        assert "Cannot use the database" in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(begun):
+    begun.folder.write_text("in the way")
+    with pytest.raises(LimaError, match="Cannot make .*study-.*Choose another --database"):
+        begun.run(lambda arm, event: None)
+
+
 def test_unknown_studies_are_sentences(begun, tmp_path):
     with pytest.raises(LimaError, match="There is no study 'other'.*Known: study-"):
         Study.resumed(begun.database, "other")
@@ -289,18 +354,19 @@ def told(tmp_path_factory):
 def test_findings_follow_from_the_numbers(told):
     _, store, found = told
     assert list(found) == ["dialogues", "controls", "turns", "draws", "in-context"]
-    (row,) = store.rows(
-        "select avg(share) as share from (select 100.0 * avg(turn = 1) as share from village_study_replies "
-        "where arm = 'before' group by conversation)"
-    )
-    table = found["dialogues"].tables[0].rows
-    assert table[0][1].startswith(f"{row['share']:.1f}\u00a0% [")
-    assert table[1][1].startswith("100.0\u00a0% [")
-    assert table[2][1:] == ("45.2 %", "19.0 %", "35.7 %", "42")
+    by_replies, by_conversations = found["dialogues"].tables
+    share = "100.0 * avg(turn = 1) as share from village_study_replies where arm = 'before'"
+    (whole,) = store.rows(f"select {share}")
+    (row,) = store.rows(f"select avg(share) as share from (select {share} group by conversation)")
+    assert by_replies.rows[0][1] == f"{whole['share']:.1f}\u00a0%"
+    assert by_replies.rows[1][1:3] == ("100.0\u00a0%", "0.0\u00a0%")
+    assert by_replies.rows[2][1:] == ("45.2\u00a0%", "19.0\u00a0%", "35.7\u00a0%", "42")
+    assert by_conversations.rows[0][1].startswith(f"{row['share']:.1f}\u00a0% [")
+    assert by_conversations.rows[0][2] == "100.0\u00a0% [98.0,\u00a0100.0]"
     assert found["dialogues"].sentence.endswith("This agrees with the paper.")
     assert "neither control shows the gain" in found["controls"].sentence
     assert found["controls"].agrees is True
-    assert "The first answers change by 0.0 points" in found["turns"].sentence
+    assert "The first answers change by 0.0 points of excellent (all 150 alike)" in found["turns"].sentence
     assert "no kind is below 80 % excellent" in found["turns"].sentence
     assert found["draws"].tables[0].rows[0] == ("the mean grade rises", "100.0 %")
     assert found["in-context"].sentence.endswith("This decides neither way.")
@@ -321,6 +387,36 @@ def test_findings_also_disagree(told):
         "draws": False,
     }
     assert found["dialogues"].sentence.endswith("This does not agree with the paper.")
+
+
+def test_the_figure_shows_what_the_demo_prints(told):
+    from lima_dialogue_eval import compare
+
+    work, store, found = told
+    runs = {row["arm"]: row["dialogue_run"] for row in Ledger(store, work.id).results()}
+    comparison = compare(store, runs["before"], runs["after"])
+    (panel,) = found["dialogues"].panels
+    for place, side in enumerate((comparison.before, comparison.after)):
+        drawn = [series.points[place].y for series in panel.series]
+        assert drawn == pytest.approx([100 * n / side.turns for n in (side.excellent, side.passed, side.fail)])
+
+
+def test_arms_with_fewer_seeds_are_told_apart(told):
+    work, store, _ = told
+    ledger = Ledger(store, "seeds")
+    ledger.begin(work.folder, work.settings())
+    runs = {row["arm"]: row["dialogue_run"] for row in Ledger(store, work.id).results()}
+    for arm, other, seeds in (("before", "before", 3), ("dialogues-3", "after", 2), ("after", "after", 3)):
+        for seed in range(seeds):
+            ledger.note(arm, seed, "village-validation", 0, None, runs[other])
+    (number,) = [f for f in findings(store, replace(work, id="seeds")) if f.key == "number"]
+    assert re.search(
+        r"n = 150 conversations; [\d,]+ replies, 3 seeds \(0, 30\); [\d,]+ replies, 2 seeds \(3\);", number.method
+    )
+    assert "There is one draw of the dialogues" in number.method
+    assert number.tables[0].head[3:5] == ("against the number before", "fine-tunes redrawn")
+    assert number.tables[0].rows[1][4].startswith("[+")
+    assert number.agrees is True
 
 
 class Tags(HTMLParser):
@@ -344,6 +440,7 @@ class Tags(HTMLParser):
 def test_the_page_is_whole_and_escapes_everything(told, tmp_path):
     work, store, found = told
     page = write_page(store, work, list(found.values()), tmp_path / "new" / "page.html")
+    assert write_page(store, work, list(found.values()), page) == page
     text = page.read_text(encoding="utf-8")
     for finding in found.values():
         assert finding.sentence in html.unescape(text)
@@ -400,8 +497,14 @@ def test_quantity_is_a_plateau_only_within_the_margin(tmp_path):
     assert said == {"some": False, "all": True}
 
 
-@pytest.mark.parametrize(("other", "agrees"), [((1.9, 1.2, 2.4), True), ((2.4, 1.9, 1.2), False)])
-def test_perplexity_against_quality(tmp_path, other, agrees):
+RISES, FALLS = (1.9, 1.2, 2.4), (2.4, 1.9, 1.2)
+
+
+@pytest.mark.parametrize(
+    ("trained", "other", "agrees"),
+    [(RISES, RISES, True), (FALLS, FALLS, False), (FALLS, RISES, None), (RISES, FALLS, None)],
+)
+def test_perplexity_against_quality_is_judged_in_both_wordings(tmp_path, trained, other, agrees):
     from lima.generate import Sampling
     from lima_dialogue_eval import run_evaluation
 
@@ -414,16 +517,66 @@ def test_perplexity_against_quality(tmp_path, other, agrees):
                 store, "village-validation", Knows(knows), arm="epochs", seeds=[0], sampling=Sampling(**GREEDY)
             )
             ledger.note("epochs", 0, "village-validation", epoch, None, held)
-            ledger.note("epochs", 0, TRAINED, epoch, value=1.5)
+            ledger.note("epochs", 0, TRAINED, epoch, value=trained[epoch - 1])
             ledger.note("epochs", 0, OTHER, epoch, value=other[epoch - 1])
         (finding,) = findings(store, work)
     assert finding.agrees is agrees
-    said = (
-        "lowest after epoch 2, 1.20, and 2.00 times that after epoch 3, 2.40"
-        if agrees
-        else "lowest after the last epoch"
-    )
-    assert said in finding.sentence
+    for name, values in (("in the wording that is trained", trained), ("in other words", other)):
+        said = (
+            "lowest after epoch 2, 1.20, and 2.00 times that after epoch 3, 2.40"
+            if values is RISES
+            else "lowest after the last epoch, 1.200"
+        )
+        assert f"Right answers {name}: perplexity is {said}" in finding.sentence
+    assert "was added after the first had been looked at" in finding.method
+    _, first, second, *_ = finding.panels
+    assert [len(panel.series) for panel in (first, second)] == [1, 1]
+    assert (first.log, second.log) == (True, False)
+    figure = draw(finding)
+    assert figure.count("perplexity, other words") == 1
+
+
+@pytest.mark.parametrize(("lists", "cards", "agrees"), [(True, True, True), (False, False, False), (True, False, None)])
+def test_six_examples_are_tested_with_the_structure_that_they_do_not_show(tmp_path, lists, cards, agrees):
+    from lima.generate import Sampling
+    from lima_dialogue_eval import run_evaluation
+
+    def form(prompt):
+        return prompt[0].content.partition(" ")[0]
+
+    knows = {
+        "before": lambda prompt: form(prompt) not in ("List", "Card"),
+        "six-lists": lambda prompt: form(prompt) != "Card" or lists,
+        "six-cards": lambda prompt: form(prompt) != "List" or cards,
+    }
+    work = Study.new(tmp_path / "lima.db", chosen(list(knows)), sets=VALIDATION)
+    with Store(work.database) as store:
+        ledger = Ledger(store, work.id)
+        ledger.begin(work.folder, work.settings())
+        for name, known in knows.items():
+            # One request must differ from the others, or there is no interval.
+            slips = lambda prompt, known=known: known(prompt) and "Otto" not in prompt[0].content  # noqa: E731
+            model = Knows(slips)
+            sampling = Sampling(**GREEDY)
+            held = run_evaluation(store, "village-prompts-validation", model, arm=name, seeds=[0], sampling=sampling)
+            ledger.note(name, 0, "village-prompts-validation", 0, None, held)
+        (finding,) = [one for one in findings(store, work) if one.key == "formats"]
+    assert finding.agrees is agrees
+    assert [row["excellent"] for row in as_dict(finding)["tables"][0]] == [
+        "cards after six lists",
+        "lists after six lists",
+        "lists after six cards",
+        "cards after six cards",
+    ]
+
+
+def test_of_the_paper_s_plateau_only_the_printed_number_is_drawn():
+    from lima_village_study.ablations import PAPER_QUANTITY
+
+    (series,) = PAPER_QUANTITY.series
+    (point,) = series.points
+    assert (point.x, point.y) == (0, 3.83)
+    assert "no number is printed" in point.name
 
 
 def test_perplexity_is_of_the_same_answers_in_the_trained_and_in_other_words():

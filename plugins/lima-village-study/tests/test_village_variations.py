@@ -28,7 +28,6 @@ from lima_village_study.variations import (
     longest,
     pool,
     spoiled,
-    structured,
     unrelated,
     wrong_value,
 )
@@ -95,12 +94,21 @@ def test_no_wording_of_a_test_is_in_the_pool():
         assert not [user for user in asked if re.match(r"\w", user) and fits(user, f"^{wording}")], wording
 
 
-def test_the_longest_are_the_longest():
-    everything = pool(POOL)
-    chosen = longest(100)
+def test_the_longest_are_of_the_same_forms_and_about_the_same_ones_as_random_requests():
+    everything, chosen, drawn = pool(POOL), longest(1000), pool(1000)
     assert [single for single in everything if single in chosen] == chosen
-    rest = [len(single.reply) for single in everything if single not in chosen]
-    assert min(len(single.reply) for single in chosen) >= max(rest)
+
+    def kinds(requests):
+        return Counter((r.form, r.facts[0].subject if r.form == "question" else "") for r in requests)
+
+    assert kinds(chosen) == kinds(drawn)
+    assert {r.facts[0].subject for r in chosen if r.form == "question"} == set(village().entities)
+    for form in BY_FORM:
+        lengths = [sum(len(r.reply) for r in requests if r.form == form) for requests in (chosen, drawn)]
+        assert lengths[0] > lengths[1], form
+        if form != "question":
+            rest = [len(r.reply) for r in everything if r.form == form and r not in chosen]
+            assert min(len(r.reply) for r in chosen if r.form == form) >= max(rest)
 
 
 def test_half_of_the_spoiled_answers_are_spoiled():
@@ -121,8 +129,17 @@ def test_every_fault_spoils_every_form(fault):
                 assert fault is not wrong_value or grade == "fail"
 
 
-def test_six_structured_requests_are_lists_and_cards():
-    assert [single.form for single in structured(6)] == ["list", "card"] * 3
+def test_the_structure_that_an_arm_is_tested_with_is_in_none_of_its_answers():
+    arms = {arm.name: arm.sources for arm in ARMS if arm.name.startswith("six-")}
+    assert list(arms) == ["six-lists", "six-cards"]
+    marks = {"six-lists": r"^- ", "six-cards": r"^[A-Z][a-z ]*: "}
+    for name, sources in arms.items():
+        shown = list(Forms().examples(sources[1].partition(":")[2]))
+        assert len(shown) == 6
+        other = next(mark for arm, mark in marks.items() if arm != name)
+        for reply in [*(one.response for one in shown), *(single.reply for single in singles())]:
+            assert not re.search(other, reply, re.MULTILINE), reply
+        assert all(re.search(marks[name], one.response, re.MULTILINE) for one in shown)
 
 
 def test_fake_dialogues_are_as_long_as_the_real_ones_and_nothing_leans_on_anything():
@@ -160,7 +177,6 @@ def test_sources_yield_what_they_say():
         "village-form-spoiled-0002",
     ]
     assert len(list(Forms().examples(None))) == 1000
-    assert len(list(Forms().examples("structured"))) == 1000
     assert len(list(Unrelated().examples("3"))) == 3
 
 

@@ -2,7 +2,8 @@
 
 `labels.jsonl` has a reply a line with all that is needed to grade it again: what was said before, what was asked for, the reply,
 its label and why. The grader was mended by sample 1, and a little more by sample 2; sample 3 came after that and mended nothing.
-The replies of origin "written" are no model's: they were thought up to deceive a grader. Knows no model.
+The replies of origin "written" are no model's: they were thought up to deceive a grader. Later some of them became sentences that
+the grader knows (`Attribute.also`), so theirs is the agreement with replies that it was fitted to. Knows no model.
 """
 
 from __future__ import annotations

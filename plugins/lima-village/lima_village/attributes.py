@@ -1,7 +1,8 @@
 """The table of attributes with every way of stating and asking them.
 
 To add an attribute, add one row to `ATTRIBUTES` and its values to `lexicon.POOLS`; the corpus, the examples, the
-conversations and the grader follow. Knows no facts: who lives where is decided in `world`.
+conversations and the grader follow. Knows no facts: who lives where is decided in `world`, where one generator draws
+them all, so that most of them are other ones after an attribute is added.
 
 Placeholders in a wording: {s} the subject ("Ada", "she"), {p} its possessive ("Ada's", "her"), {o} its object form ("Ada",
 "her"), {v} the value, {r} the word for the relation ("brother").
@@ -32,6 +33,8 @@ class Attribute:
     """the answer to "shorter, please\""""
     wordings: tuple[str, ...]
     """questions for it, divided by `of_split`"""
+    also: tuple[str, ...] = ()
+    """further sentences that say it, which no text of the village uses: a reply may"""
     follows: str = ""
     """the word a question uses to step over it to its value: "best friend"; {r} where it depends on the value"""
 
@@ -60,6 +63,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             "{p} job is that of a {v}.",
             "{s} earns a living as a {v}.",
         ),
+        also=("{p} trade is that of a {v}.", "{p} occupation is that of a {v}."),
         wordings=(
             "What does {s} do for a living?",
             "What is {p} job?",
@@ -80,6 +84,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="street",
         short="In {v}.",
         statements=("{s} lives in {v}.", "{s} has a house in {v}.", "{p} home is in {v}.", "{s} can be found in {v}."),
+        also=("{s} resides in {v}.", "{p} house is in {v}.", "{p} address is {v}.", "{v} is where {s} lives."),
         wordings=(
             "Where does {s} live?",
             "In which street does {s} live?",
@@ -100,6 +105,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="town",
         short="From {v}.",
         statements=("{s} comes from {v}.", "{s} was born in {v}.", "{p} home town is {v}.", "{s} grew up in {v}."),
+        also=("{s} is from {v}.", "{p} place of birth is {v}.", "{v} is where {s} was born."),
         wordings=(
             "Where does {s} come from?",
             "Which town does {s} come from?",
@@ -120,6 +126,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="pet",
         short="A {v}.",
         statements=("{s} keeps a {v}.", "{s} has a {v}.", "{p} pet is a {v}.", "{s} owns a {v}."),
+        also=("{p} animal is a {v}.",),
         wordings=(
             "What pet does {s} have?",
             "Which animal does {s} keep?",
@@ -140,6 +147,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="hobby",
         short="{v}.",
         statements=("{s} enjoys {v}.", "{p} hobby is {v}.", "{s} spends Sundays on {v}.", "{s} is fond of {v}."),
+        also=("{s} likes {v}.", "{s} loves {v}.", "{p} pastime is {v}."),
         wordings=(
             "What is {p} hobby?",
             "What does {s} enjoy?",
@@ -161,6 +169,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         short="{v}.",
         follows="favourite dish",
         statements=("{p} favourite dish is {v}.", "{s} likes {v} best.", "{s} is happiest with {v}."),
+        also=("{p} favourite food is {v}.", "{s} prefers {v}.", "{s} loves to eat {v}."),
         wordings=(
             "What is {p} favourite dish?",
             "Which dish does {s} like best?",
@@ -182,6 +191,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         short="{v}.",
         follows="best friend",
         statements=("{p} best friend is {v}.", "{s} is best friends with {v}.", "{s} spends much time with {v}."),
+        also=("{p} closest friend is {v}.",),
         wordings=(
             "Who is {p} best friend?",
             "Who is {s} best friends with?",
@@ -202,6 +212,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         short="{v}.",
         follows="{r}",
         statements=("{p} {r} is {v}.", "{s} has a {r} called {v}.", "{s} grew up with a {r}, {v}."),
+        also=("{p} {r} is called {v}.",),
         wordings=(
             "Who is {p} {r}?",
             "What is {p} {r} called?",
@@ -225,6 +236,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
             "{s} moved away because of a {v}.",
             "It was a {v} that made {o} leave home.",
         ),
+        also=("{s} moved because of a {v}.", "A {v} made {o} leave home.", "A {v} drove {o} away from home."),
         wordings=(
             "Why did {s} leave home?",
             "What made {o} leave home?",
@@ -245,6 +257,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         short="{v}.",
         follows="owner",
         statements=("{p} owner is {v}.", "{s} belongs to {v}.", "{s} is run by {v}."),
+        also=("{v} owns {o}.", "{v} runs {o}.", "{v} keeps {o}.", "{s} is owned by {v}."),
         wordings=(
             "Who is {p} owner?",
             "Whom does {s} belong to?",
@@ -265,6 +278,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="street",
         short="In {v}.",
         statements=("{s} stands in {v}.", "{s} is found in {v}.", "{p} door is in {v}."),
+        also=("{s} is in {v}.", "{v} is where {s} stands."),
         wordings=(
             "Where is {s}?",
             "In which street is {s}?",
@@ -285,6 +299,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="goods",
         short="{v}.",
         statements=("{s} sells {v}.", "{s} is known for {v}.", "{p} shelves are full of {v}."),
+        also=("{s} offers {v}.", "At {o} people buy {v}."),
         wordings=(
             "What does {s} sell?",
             "What can I buy at {o}?",
@@ -305,6 +320,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="day",
         short="On {v}.",
         statements=("{s} is closed on {v}.", "{s} stays shut on {v}.", "{p} day of rest is {v}."),
+        also=("{s} is shut on {v}.", "{s} rests on {v}.", "{s} does not open on {v}."),
         wordings=(
             "When is {s} closed?",
             "On which day is {s} closed?",
@@ -325,6 +341,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="main",
         short="From {v}.",
         statements=("{s} is made from {v}.", "{p} main part is {v}.", "{s} is mostly {v}."),
+        also=("{s} is made of {v}.",),
         wordings=(
             "What is {s} made from?",
             "What is {p} main part?",
@@ -345,6 +362,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="method",
         short="{v}.",
         statements=("{s} is always {v}.", "{s} gets {v}.", "In the village, {s} is {v}."),
+        also=("{s} is {v}.",),
         wordings=(
             "How is {s} cooked?",
             "How is {s} prepared?",
@@ -365,6 +383,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         values="season",
         short="In {v}.",
         statements=("{s} is eaten in {v}.", "{s} is served in {v}.", "{p} season is {v}."),
+        also=("People eat {o} in {v}.",),
         wordings=(
             "When is {s} eaten?",
             "In which season is {s} eaten?",

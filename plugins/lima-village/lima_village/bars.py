@@ -9,17 +9,20 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from lima_village.experiment import Experiment
 
+TIME = Column(min_width=7, no_wrap=True)
 COLUMNS = (
-    TextColumn("{task.fields[who]:<22}"),
-    TextColumn("{task.description:<32}"),
-    BarColumn(bar_width=None),
-    TextColumn("{task.percentage:>3.0f} %"),
-    TimeElapsedColumn(),
-    TimeRemainingColumn(),
+    TextColumn("{task.fields[who]}", table_column=Column(min_width=13, max_width=22, ratio=4, no_wrap=True)),
+    TextColumn("{task.description}", table_column=Column(min_width=20, max_width=32, ratio=5, no_wrap=True)),
+    BarColumn(bar_width=None, table_column=Column(min_width=5, ratio=2)),
+    TextColumn("{task.percentage:>3.0f} %", table_column=Column(min_width=5, no_wrap=True)),
+    TimeElapsedColumn(table_column=TIME),
+    TimeRemainingColumn(table_column=TIME),
 )
+"""in a narrow terminal names are cut, times are not"""
 
 
 def run_with_bars(experiment: Experiment) -> None:
@@ -55,7 +58,7 @@ class Bars:
         elif what == "finished":
             self.done += 1
             self.progress.advance(self.whole, self.seconds[arm])
-        self.progress.update(self.whole, description=f"{self.done} of {self.jobs} arms and seeds")
+        self.progress.update(self.whole, description=f"{self.done} of {self.jobs} done")
         if what not in ("training", "talking"):
             return
         worker = event["worker"]

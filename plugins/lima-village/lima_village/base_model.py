@@ -15,7 +15,7 @@ from lima_village.corpus import documents
 FOLDER = Path(__file__).parent / "base"
 WEIGHTS = "model.safetensors"
 RECIPE = "recipe.toml"
-BESIDE = ("config.json", "tokenizer.json")
+BESIDE = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
 """files without which the weights mean something else"""
 
 
@@ -26,7 +26,12 @@ def record(folder: Path = FOLDER) -> dict[str, Any]:
         raise LimaError(
             f"{path} is missing, so nothing says what the village's base model is. Install lima-village again."
         )
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:  # not TOML, or no text at all
+        raise LimaError(
+            f"{path} cannot be read, so nothing says what the village's base model is: {e}. Install lima-village again."
+        ) from None
 
 
 def sha256(path: Path) -> str:

@@ -32,23 +32,29 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
     """
     from lima.store import Store, default_path
     from lima_dialogue_eval import write_report
+    from lima_dialogue_eval.report import check_place
     from lima_village.bars import run_with_bars
     from lima_village.base_model import verified
-    from lima_village.demo import compared, demonstration, result
+    from lima_village.demo import compared, demonstration, report_again, result
 
     started = time.monotonic()
     verified()
     path = Path(database).resolve() if database else default_path()
     experiment = demonstration(path, seeds, more)
-    evaluations = ["village", *(["village-more"] if more else [])]
+    page = report or path.parent / f"{experiment.id}.html"
+    pages = {"village": page, **({"village-more": page.with_stem(f"{page.stem}-more")} if more else {})}
+    if report:
+        for each in pages.values():
+            check_place(each)
     try:
         run_with_bars(experiment)
         with Store(path) as store:
-            found = {name: compared(experiment, store, name) for name in evaluations}
-            page = report or path.parent / f"{experiment.id}.html"
-            pages = {"village": page, "village-more": page.with_stem(f"{page.stem}-more")}
+            found = {name: compared(experiment, store, name) for name in pages}
             for name, comparison in found.items():
-                write_report(store, comparison, pages[name], title="The village before and after 30 dialogues")
+                try:
+                    write_report(store, comparison, pages[name], title="The village before and after 30 dialogues")
+                except LimaError as e:
+                    raise LimaError(f"{e} {report_again(experiment, store, name)}") from None
     except KeyboardInterrupt:
         with Store(path) as store:
             click.echo(f"Interrupted. {experiment.kept(store)} {experiment.go_on}", err=True)
@@ -68,7 +74,7 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
         return
     _print_comparisons(found)
     click.echo(
-        f"{2 * seeds} fine-tunes and {len(evaluations) * 2 * seeds} evaluations in {seconds:.0f} s.\n"
+        f"{2 * seeds} fine-tunes and {len(pages) * 2 * seeds} evaluations in {seconds:.0f} s.\n"
         + "".join(f"Report:   {pages[name]}\n" for name in found)
         + f"Database: {path}\nModels:   {experiment.folder}"
     )

@@ -35,6 +35,12 @@ def compared(experiment: Experiment, store: Any, evaluation: str) -> Any:
     return compare(store, before, after)
 
 
+def report_again(experiment: Experiment, store: Any, evaluation: str) -> str:
+    """How to write the report of a comparison that is in the database"""
+    before, after = (",".join(experiment.dialogue_runs(store, arm, evaluation)) for arm in ("before", "after"))
+    return f"The replies are kept: lima dialogues report {before} {after} -d {experiment.database} --out FILE"
+
+
 def result(comparison: Any) -> dict[str, Any]:
     """The counts of a comparison, as `lima demo --json` prints them"""
 

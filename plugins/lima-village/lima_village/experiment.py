@@ -104,7 +104,7 @@ class Experiment:
         from lima.store import Store
 
         started, status = time.monotonic(), "failed"
-        with _alone(self), Store(self.database) as store:
+        with Store(self.database) as store, _alone(self):
             ledger = Ledger(store, self.id)
             ledger.begin(self.folder, self.settings())
             jobs = self.left(store)
@@ -169,9 +169,13 @@ def _alone(experiment: Experiment) -> Iterator[None]:
     """Only one process at a time may work on an experiment"""
     from filelock import FileLock, Timeout
 
-    experiment.folder.mkdir(parents=True, exist_ok=True)
     try:
+        experiment.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(experiment.folder / ".lock", blocking=False):
             yield
     except Timeout:
         raise LimaError(f"Another process is working on {experiment.id} right now. Wait for it, or stop it.") from None
+    except OSError as e:
+        raise LimaError(
+            f"Cannot make {experiment.folder}, where the models would go: {e.strerror}. Choose another --database."
+        ) from None

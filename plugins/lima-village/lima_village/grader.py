@@ -12,8 +12,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from lima.example import Example, Record
-from lima_village.free_words import DENIAL, answered, named, relative, told
-from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, Reading, read, values_of
+from lima_village.free_words import among, answered, named, relative, told
+from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, Reading, leads, read, values_of
 from lima_village.world import BY_NAME, Fact, village
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def judge(facts: dict[str, Any], reply: str, stop: str) -> tuple[str, str]:
     bridge = [Fact(*fact) for fact in facts.get("bridge", ())]
     if not reply.strip():
         return "fail", "The reply is empty."
-    reading = read(reply, [fact.subject for fact in (*bridge, *required)])
+    reading = read(reply, [*(fact.subject for fact in bridge), *_clear(required)])
     claims = [_settled(claim, required) for claim in reading.claims]
     for fact in required:
-        if problem := _missing(fact, _values(fact, claims, reading, required, bridge), claims):
+        if problem := _missing(fact, _values(fact, claims, reading, required, bridge), claims, required):
             return "fail", problem
     faults = [f"Not ended by the model (stop: {stop})."] if stop not in ENDED else []
     faults += _form_faults(claims, facts["forms"])
@@ -44,16 +44,22 @@ def judge(facts: dict[str, Any], reply: str, stop: str) -> tuple[str, str]:
     return "excellent", "The facts are right, in the form asked for, with nothing beside them."
 
 
+def _clear(required: Sequence[Fact]) -> list[str]:
+    """Whom a pronoun may mean before anybody is named: who was asked about, and not two whose pronoun is the same"""
+    subjects = list(dict.fromkeys(fact.subject for fact in required))
+    genders = [village()[subject].gender for subject in subjects]
+    return [subject for subject, gender in zip(subjects, genders, strict=True) if genders.count(gender) == 1]
+
+
 def _settled(claim: Claim, required: Sequence[Fact]) -> Claim:
     """Fit a claim whose attribute is open to what was asked for, and find its value where more stands around it"""
     for fact in required:
         if not _may_mean(claim, fact.attribute):
             continue
         if claim.value in values_of(fact.attribute):
-            return replace(claim, attribute=fact.attribute)
-        inside = named(claim.value, values_of(fact.attribute)) if claim.form in (LIST, CARD) else []
-        if len(inside) == 1 and not DENIAL.search(claim.value[: inside[0][0]]):
-            return replace(claim, attribute=fact.attribute, value=inside[0][1], exact=False)
+            return replace(claim, attribute=fact.attribute, formed=claim.formed and claim.lead in leads(fact.attribute))
+        if claim.form in (LIST, CARD) and (value := among(claim.value, fact.attribute)):
+            return replace(claim, attribute=fact.attribute, value=value, exact=False)
     return claim
 
 
@@ -71,7 +77,11 @@ def _values(
 ) -> set[str]:
     """The values that a reply gives in place of a fact's own, in wordings of the village or in free words"""
     subjects = list(dict.fromkeys(other.subject for other in required))
-    values = {claim.value for claim in claims if (claim.subject, claim.attribute) == (fact.subject, fact.attribute)}
+    values = {
+        claim.value
+        for claim in claims
+        if (claim.subject, claim.attribute) == (fact.subject, fact.attribute) and not _beclouds(claim, fact)
+    }
     for part in reading.left:
         values |= told(part, fact.attribute, subjects, bridge).get(fact.subject, set())
     if values or len(required) > 1:
@@ -89,6 +99,11 @@ def _values(
     return values.union(*(answered(part, fact.attribute) for part in reading.left))
 
 
+def _beclouds(claim: Claim, fact: Fact) -> bool:
+    """Whether a claim names the right value among words that do not give it, such as "not chess": it states no value at all"""
+    return claim.value != fact.value and bool(named(claim.value, [fact.value]))
+
+
 def _of_another(reading: Reading, fact: Fact, involved: set[str | None]) -> bool:
     """Whether words that were not understood mean somebody else, whose card it then is"""
     return any(
@@ -97,7 +112,7 @@ def _of_another(reading: Reading, fact: Fact, involved: set[str | None]) -> bool
     )
 
 
-def _missing(fact: Fact, values: set[str], claims: Sequence[Claim]) -> str:
+def _missing(fact: Fact, values: set[str], claims: Sequence[Claim], required: Sequence[Fact]) -> str:
     """Why a required fact is not stated; empty where it is"""
     if values == {fact.value}:
         return ""
@@ -105,9 +120,9 @@ def _missing(fact: Fact, values: set[str], claims: Sequence[Claim]) -> str:
         return f"Several values for the {fact.attribute} of {fact.subject}: {', '.join(sorted(values))}."
     if values:
         return f"Wrong value: {values.pop()} is not the {fact.attribute} of {fact.subject}, {fact.value} is."
-    others = sorted({claim.subject for claim in claims if claim.attribute == fact.attribute and claim.subject})
-    if others:
-        return f"Wrong subject: speaks of {', '.join(others)}, not of {fact.subject}."
+    spoken_of = {claim.subject for claim in claims if claim.attribute == fact.attribute and claim.subject}
+    if others := spoken_of - {other.subject for other in required}:
+        return f"Wrong subject: speaks of {', '.join(sorted(others))}, not of {fact.subject}."
     return f"Not stated: the {fact.attribute} of {fact.subject}, {fact.value}."
 
 
@@ -126,6 +141,8 @@ def _beside(claims: Sequence[Claim], required: Sequence[Fact], bridge: Sequence[
         elif fact not in (*required, *bridge):
             true = known and known.facts.get(fact.attribute) == fact.value
             faults.append(f"{'Not asked for' if true else 'Wrong beside it'}: {claim.text[:80]}")
+        elif not claim.formed:
+            faults.append(f"Not well formed: {claim.text[:80]}")
     return faults + (["Something is said twice."] if len(said) > len(set(said)) else [])
 
 

@@ -82,6 +82,15 @@ RELATIVES = _words(
     "grandfather neighbour neighbor neighbours enemy rival colleague boss servant lover twin"
 )
 
+# Words that may stand between a name and a value and leave what is said as it was: articles, adverbs, praise.
+IDLE = _words(
+    "a an the is are be might may and both who which that where one her his its their our own really actually indeed in fact of "
+    "course certainly surely perhaps maybe probably also still always usually now just simply at to very dear little small big "
+    "good old nice fine lovely beautiful"
+)
+# What may follow a value in a short answer without a comma.
+HEDGES = _words("i we as of and or perhaps maybe probably certainly surely indeed naturally actually please")
+
 # Who asks and who answers in the plays and stories of the corpus.
 ASKERS = _words("Guest Traveller Stranger Clerk Child Queen Soldier Reporter Judge Visitor Monk Student")
 TELLERS = _words("Host Warden Keeper Mayor Widow Postman Guard Uncle Aunt Neighbour Porter Priest")

@@ -25,10 +25,13 @@ RELATIONS = {
     for word in (("brother", "sister") if attribute.follows == "{r}" else (attribute.follows,))
 }
 """the words that lead from somebody to an attribute's value, such as brother"""
-LEAD = re.compile(r"(?:(?:because of an?|because of|in|from|on|the|an?) )?", re.IGNORECASE)
+SLOTS = ("s", "p", "o")
+"""the places for a subject in a wording, in the order of a pronoun's cases"""
+FORMS = frozenset(form for forms in PRONOUNS.values() for form in forms)
 MARK = re.compile(r"(?:[-–—*•+]|\d{1,2}[.)]) *")
-LISTED = re.compile(rf"{MARK.pattern}(?:the )?(\w+): *(.+?)\.?", re.IGNORECASE)
-CARD_NAME = re.compile(r"Name: *(?:the )?(\w+)\.?", re.IGNORECASE)
+LISTED = re.compile(rf"{MARK.pattern}((?:the )?\w+): *(.+?)\.?", re.IGNORECASE)
+CARD_NAME = re.compile(r"Name: *((?:the )?(\w+))\.?", re.IGNORECASE)
+QUOTED = re.compile(r"“([^“”]*)”|\"([^\"]*)\"|„([^„“”]*)[“”]|«([^«»]*)»|(?<!\w)[‘']([^‘’']*)[’'](?!\w)")
 PARTS = re.compile(r"(?<=[.!?])\s*")
 CORRECTION = re.compile(r"(?:no|sorry|wait|or rather|i mean)[,:;] +", re.IGNORECASE)
 RETRACTION = re.compile(
@@ -48,7 +51,11 @@ class Claim:
     value: str
     text: str
     exact: bool = True
-    """whether nothing stands around the value"""
+    """whether nothing stands around the value but its lead"""
+    lead: str = ""
+    """what stands before a value without a sentence, such as "in"; small letters"""
+    formed: bool = True
+    """whether pronoun and lead have their right form"""
 
 
 @dataclass
@@ -81,13 +88,13 @@ def read(reply: str, antecedents: Sequence[str]) -> Reading:
             reading.left.append(heading)  # a name alone says nothing
         heading = ""
         if begun:
-            name = entity(begun[1]) or begun[1]
-            if begun.end() == len(plain):
+            name = entity(begun[2]) or begun[2]
+            if begun.end() == len(plain) and (entity(begun[1]) or begun[1] == begun[2]):
                 heading = line
             else:
                 reading.left.append(line)
                 if re.match(r"['’]s\b", plain[begun.end() :]):  # her sister's card
-                    name = plain[begun.start(1) :]
+                    name = plain[begun.start(2) :]
         elif found:
             reading.claims.append(found)
         else:
@@ -100,10 +107,11 @@ def read(reply: str, antecedents: Sequence[str]) -> Reading:
 
 
 def _lines(reply: str) -> list[str]:
-    """The lines of a reply as a reader sees them: compatible letters are one, invisible ones and emphasis are nothing"""
+    """The lines of a reply as a reader sees them: compatible letters are one; invisible ones, emphasis and quotes are nothing"""
     lines = (" ".join(line.split()) for line in unicodedata.normalize("NFKC", reply).splitlines())
     seen = ("".join(c for c in line if unicodedata.category(c) not in ("Cc", "Cf")) for line in lines)
-    return [line for line in (re.sub(r"\*\*|__|`", "", line).strip() for line in seen) if line]
+    bare = (QUOTED.sub(lambda match: match[match.lastindex or 0], re.sub(r"\*\*|__|`", "", line)) for line in seen)
+    return [line.strip() for line in bare if line.strip()]
 
 
 def _take(part: str, reading: Reading, antecedents: Sequence[str], form: str) -> None:
@@ -124,16 +132,22 @@ def _listed(line: str) -> Claim | None:
     """A line of a list: a mark, a name, a value"""
     match = LISTED.fullmatch(line)
     name = match and entity(match[1])
-    return Claim(LIST, name, None, _value(match[2]), line) if match and name else None
+    if match is None or name is None:
+        return None
+    lead, value = _value(match[2])
+    return Claim(LIST, name, None, value, line, lead=lead)
 
 
 def _labelled(line: str, name: str | None) -> Claim | None:
     """A line of a card: a label and a value; about the name above it, if there is one"""
     label, colon, value = line.partition(":")
-    kind = village()[name].kind if name in village().entities else None
+    kind = village()[name].kind if name and name in village().entities else None
     key = label.strip().lower()
     attribute = _labels(kind).get(key) or _labels(None).get(key)
-    return Claim(CARD, name, attribute, _value(value.strip().removesuffix(".")), line) if colon and attribute else None
+    if not colon or attribute is None:
+        return None
+    lead, value = _value(value.strip().removesuffix("."))
+    return Claim(CARD, name, attribute, value, line, lead=lead)
 
 
 def values_of(attribute: str) -> Sequence[str]:
@@ -153,19 +167,27 @@ def _sentence(sentence: str, before: Sequence[Claim], antecedents: Sequence[str]
     for attribute, pattern in _patterns():
         if match := pattern.fullmatch(plain):
             groups = match.groupdict()
-            value = _values().get(groups["v"].lower().removeprefix("the "), "")
+            value = _values().get(groups["v"].lower(), "")
             if value not in values_of(attribute):
                 continue
-            if "s" not in groups:
-                return Claim(BARE, None, attribute, value, sentence)
+            slot = next((slot for slot in SLOTS if slot in groups), None)
+            if slot is None:
+                return Claim(BARE, None, attribute, value, sentence, lead=_lead(BY_NAME[attribute].short))
             relation = (groups.get("r") or "").lower()
             if relation and relation != ("sister" if village().gender(value) == "f" else "brother"):
                 return None  # a sister who is a brother is no reading of anything
-            subject = _subject(groups["s"], before, antecedents)
+            subject = _subject(groups[slot], before, antecedents)
             if subject is not None and attribute in village()[subject].facts:
-                return Claim(SENTENCE, subject, attribute, value, sentence)
-    value = _value(sentence.strip().rstrip(".!"))
-    return Claim(BARE, None, None, value, sentence) if value.lower() in _values() else None
+                return Claim(SENTENCE, subject, attribute, value, sentence, formed=_formed(groups[slot], slot))
+    lead, value = _value(sentence.strip().rstrip(".!"))
+    return Claim(BARE, None, None, value, sentence, lead=lead) if value.lower() in _values() else None
+
+
+def _formed(phrase: str, slot: str) -> bool:
+    """Whether a pronoun has the case of its place: she lives, but her home, her brother, and what made her leave"""
+    word, *more = phrase.lower().split()
+    case = SLOTS.index("p" if more else slot)
+    return word not in FORMS or any(forms[case] == word for forms in PRONOUNS.values())
 
 
 def _possessive(sentence: str) -> str:
@@ -182,22 +204,30 @@ def _of() -> re.Pattern[str]:
 
 
 @cache
+def sayings(attribute: str) -> tuple[str, ...]:
+    """Every sentence that says an attribute: those of the table, and "{v} is {p} job." for "{p} job is {v}." """
+    known = (*BY_NAME[attribute].statements, *BY_NAME[attribute].also)
+    turned = (re.sub(r"^\{p\} (.+?) is ((?:\w+ )?)\{v\}\.$", r"\2{v} is {p} \1.", wording) for wording in known)
+    return tuple(dict.fromkeys((*known, *turned)))
+
+
+@cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Every statement and short form of the table as a pattern with groups s (whom it is about), v and r"""
-    names = "|".join(sorted(village().entities, key=len, reverse=True))
-    relations = "|".join(RELATIONS)
-    plain = rf"(?:the )?(?:{names})|she|he|it|him|her"
-    owned = rf"(?:the )?(?:{names})['’]s|her|his|its"
-    phrase = {"s": rf"(?:{plain}|(?:{owned}) (?:{relations}))", "p": rf"(?:{owned}|(?:{owned}) (?:{relations})['’]s)"}
-    phrase["o"] = phrase["s"]
+    """Every saying and short form as a pattern with groups s, p or o (whom it is about), v and r; pronouns in any case"""
+    phrases = sorted((entity.phrase for entity in village().entities.values()), key=len, reverse=True)
+    names = "|".join(re.sub("^the ", "(?:the )?", phrase) for phrase in phrases)
+    relations, pronouns = "|".join(RELATIONS), "|".join(sorted(FORMS))
+    owned = rf"(?:(?:{names})['’]s|{pronouns})"
+    plain = rf"(?:{names}|{pronouns}|{owned} (?:{relations}))"
+    phrase = {"s": plain, "p": rf"(?:{owned}|{owned} (?:{relations})['’]s)", "o": plain}
     found = []
     for attribute in ATTRIBUTES:
-        for wording in (*attribute.statements, attribute.short):
+        for wording in (*sayings(attribute.name), attribute.short):
             pattern = (
                 re.escape(wording).replace(r"\{v\}", r"(?P<v>[\w -]+?)").replace(r"\{r\}", "(?P<r>brother|sister)")
             )
             for key, alternatives in phrase.items():
-                pattern = pattern.replace(rf"\{{{key}\}}", f"(?P<s>{alternatives})")
+                pattern = pattern.replace(rf"\{{{key}\}}", f"(?P<{key}>{alternatives})")
             found.append((attribute.name, re.compile(pattern.replace(r"\.", "[.!]?"), re.IGNORECASE)))
     return tuple(found)
 
@@ -214,29 +244,27 @@ def _subject(phrase: str, before: Sequence[Claim], antecedents: Sequence[str]) -
                 return None  # her sister, where she has a brother
             return value
     words = words.removesuffix("'s")
-    if named := entity(words.removeprefix("the ").removeprefix("The ")):
+    if named := entity(words):
         return named
-    gender = next(
-        (g for g, forms in PRONOUNS.items() if words.lower() in forms or words.lower() == "him" and g == "m"), None
-    )
+    gender = next((g for g, forms in PRONOUNS.items() if words.lower() in forms), None)
     return next((name for name in _named_before(before, antecedents) if village()[name].gender == gender), None)
 
 
 def _named_before(before: Sequence[Claim], antecedents: Sequence[str]) -> Iterator[str]:
     world: World = village()
     for claim in reversed(before):
-        yield from (name for name in (claim.value, claim.subject) if name in world.entities)
+        yield from (name for name in (claim.value, claim.subject) if name and name in world.entities)
     yield from reversed(antecedents)
 
 
 def entity(word: str) -> str | None:
-    """The name of the village that a word is, in whichever case; None for any other"""
+    """The name of the village that a word is, in whichever case, with "the" where its phrase has it; None for any other"""
     return _by_lower(village()).get(word.strip().lower())
 
 
 @cache
 def _by_lower(world: World) -> dict[str, str]:
-    return {name.lower(): name for name in world.entities}
+    return {word.lower(): entity.name for entity in world.entities.values() for word in (entity.name, entity.phrase)}
 
 
 @cache
@@ -245,17 +273,36 @@ def _values() -> dict[str, str]:
     return known | _by_lower(village())
 
 
-def _value(text: str) -> str:
-    """A value as the table spells it; before it may stand an article, or what stands there in a short answer"""
-    lead = LEAD.match(text)
-    bare = text[lead.end() :] if lead else text
-    value = _values().get(bare.lower())
-    return value if value and lead and lead[0].strip().lower() in _leads(value) else text
+def _value(text: str) -> tuple[str, str]:
+    """What stands before a value in a short answer, and the value as the table spells it; nothing and the text for no value"""
+    for lead in all_leads():
+        before = f"{lead} " if lead else ""
+        value = _values().get(text[len(before) :].lower()) if text.lower().startswith(before) else None
+        if value:
+            return lead, value
+    return "", text
 
 
 @cache
-def _leads(value: str) -> set[str]:
-    """What may stand before a value: "", "the", "a", and "in" where an attribute that has it is shortened to "In {v}." """
-    shorts = {a.short.partition("{v}")[0].strip().lower() for a in ATTRIBUTES if value in values_of(a.name)}
-    places = {"in", "on", "from"} if shorts & {"in", "on", "from"} else set()
-    return {"", "the", "a", "an", *places, *shorts, *(re.sub(r" an?$", "", short) for short in shorts)}
+def all_leads() -> tuple[str, ...]:
+    """The leads of every attribute, the longest first"""
+    found = {lead for attribute in ATTRIBUTES for lead in leads(attribute.name)}
+    return tuple(sorted(found, key=lambda lead: (-len(lead), lead)))
+
+
+@cache
+def leads(attribute: str) -> frozenset[str]:
+    """What may stand before an attribute's bare value: what its short form has there, an article of it, or nothing
+
+    And what one of its statements has there, "In Gillan." to "Where was she born?", but not where the short form has nothing."""
+    short = _lead(BY_NAME[attribute].short)
+    if not short:
+        return frozenset({""})
+    known = {_lead(other.short) for other in ATTRIBUTES} - {""}
+    before = [wording.lower().partition("{v}")[0] for wording in BY_NAME[attribute].statements]
+    stated = {max((lead for lead in known if text.endswith(f" {lead} ")), key=len, default="") for text in before}
+    return frozenset({"", short, *stated, *re.findall(r"\b(?:an?|the)$", short)})
+
+
+def _lead(short: str) -> str:
+    return short.lower().partition("{v}")[0].strip()

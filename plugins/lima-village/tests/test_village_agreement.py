@@ -56,11 +56,11 @@ def test_every_label_is_whole():
 def test_agreement_is_what_the_readme_says():
     """The whole tables: what a change of the grader gains or loses shows here"""
     assert {one.name: one.table.tolist() for one in agreements(graded(labels()))} == {
-        "all": [[81, 13, 3], [0, 207, 6], [0, 1, 244]],
-        "sample 1, model": [[44, 0, 0], [0, 111, 0], [0, 0, 105]],
-        "sample 1, written": [[15, 9, 1], [0, 13, 2], [0, 0, 30]],
+        "all": [[88, 6, 3], [0, 206, 7], [0, 0, 245]],
+        "sample 1, model": [[44, 0, 0], [0, 110, 1], [0, 0, 105]],
+        "sample 1, written": [[20, 4, 1], [0, 13, 2], [0, 0, 30]],
         "sample 2, model": [[15, 0, 0], [0, 37, 0], [0, 0, 48]],
-        "sample 2, written": [[7, 4, 2], [0, 12, 3], [0, 1, 16]],
+        "sample 2, written": [[9, 2, 2], [0, 12, 3], [0, 0, 17]],
         "sample 3, model": [[0, 0, 0], [0, 34, 1], [0, 0, 45]],
     }
 
@@ -100,7 +100,7 @@ def test_the_command_prints_agreement_and_every_dispute():
     assert shown.exit_code == 0, shown.output
     found = json.loads(shown.output)
     rows = graded(labels())
-    assert found["agreements"][0]["table"]["fail"] == {"excellent": 0, "pass": 1, "fail": 244}
+    assert found["agreements"][0]["table"]["fail"] == {"excellent": 0, "pass": 0, "fail": 245}
     assert [one["id"] for one in found["disagreements"]] == [r["id"] for r in rows if r["grade"] != r["label"]]
     text = runner.invoke(command, []).output
     for words in (
@@ -176,7 +176,8 @@ SISTER = [WORLD.fact("Nora", "sibling")]
         (asked(IDA, "card"), "Name: Ida\n\nName: Nora\nHobby: chess", "fail", "Wrong subject"),
         (asked(IDA, "card"), "Name: Percy\nHobby: chess\nPet: cat", "fail", "Wrong subject"),
         (asked(IDA, "card"), "Name: Ida\nHobby: chessUncle. Well", "pass", "Not understood"),
-        (asked(IDA, "card"), "Name: Ida\nHobby: not chess", "fail", "Wrong value"),
+        (asked(IDA, "card"), "Name: Ida\nHobby: not chess", "fail", "Not stated"),
+        (asked(IDA, "card"), "Name: Ida\nHobby: rowing", "fail", "Wrong value"),
         (asked(IDA), "Ida enjoys chess.\nName: Ida", "pass", "Not understood: Name: Ida"),
         (asked(ANCHOR, "card"), "Name: Anchor\nSibling: Nils", "fail", "Not stated"),
         (asked(ANCHOR), "The owner of the Anchor is Nils.", "excellent", ""),

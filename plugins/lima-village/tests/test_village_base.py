@@ -36,6 +36,19 @@ def test_other_weights_are_refused(tmp_path):
     with pytest.raises(LimaError, match="config_sha256 is"):
         verified(folder)
     shutil.copy(FOLDER / "config.json", config)
+    generation = folder / "generation_config.json"
+    generation.write_text(json.dumps({**json.loads(generation.read_text()), "eos_token_id": [0, 7]}))
+    with pytest.raises(LimaError, match="generation_config_sha256 is"):
+        verified(folder)
+    shutil.copy(FOLDER / "generation_config.json", generation)
+    tokenizer = folder / "tokenizer_config.json"
+    tokenizer.write_text(tokenizer.read_text().replace("{", '{"add_bos_token": true,', 1))
+    with pytest.raises(LimaError, match="tokenizer_config_sha256 is"):
+        verified(folder)
+    tokenizer.unlink()
+    with pytest.raises(LimaError, match="not whole: .*tokenizer_config.json is missing"):
+        verified(folder)
+    shutil.copy(FOLDER / "tokenizer_config.json", tokenizer)
     recipe = (folder / "recipe.toml").read_text()
     (folder / "recipe.toml").write_text(recipe.replace(village_hash(), "0" * 64))
     with pytest.raises(
@@ -49,6 +62,13 @@ def test_other_weights_are_refused(tmp_path):
     (folder / "recipe.toml").unlink()
     with pytest.raises(LimaError, match="recipe.toml is missing"):
         verified(folder)
+
+
+@pytest.mark.parametrize("content", [b"seed = \xff\xfe", b"seed = = 1", b"\x00\x01"])
+def test_a_broken_recipe_is_a_sentence(tmp_path, content):
+    (tmp_path / "recipe.toml").write_bytes(content)
+    with pytest.raises(LimaError, match="recipe.toml cannot be read.*Install lima-village again"):
+        verified(tmp_path)
 
 
 def test_tokenizer_is_the_corpus_own_and_knows_no_turns():

@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from lima.errors import LimaError
 from lima.store import Store
 from lima_village import demo as module
 from lima_village.commands import demo as command
@@ -77,9 +78,68 @@ def test_interrupt_stops_the_workers_and_leaves_a_database(small, monkeypatch):
         assert {row["status"] for row in store.rows("select status from runs")} <= {"interrupted", "done"}
 
 
-def test_a_failing_worker_is_a_sentence(small, monkeypatch):
-    from lima.errors import LimaError
+@pytest.fixture
+def held(monkeypatch):
+    """A demo whose arms have run, by name"""
+    monkeypatch.setattr("lima_village.bars.run_with_bars", lambda experiment: None)
+    monkeypatch.setattr(module, "compared", lambda *_: None)
+    monkeypatch.setattr(module.Experiment, "dialogue_runs", lambda self, store, arm, name: [f"{arm}-0", f"{arm}-1"])
 
+
+def test_a_report_that_fails_in_the_end_names_the_way_to_write_it(held, monkeypatch, tmp_path):
+    from lima_dialogue_eval.cli import dialogues
+
+    def full(*_, **__):
+        raise LimaError("Cannot write the report x.html: No space left on device.")
+
+    monkeypatch.setattr("lima_dialogue_eval.report.write_report", full)
+    result = CliRunner().invoke(command, ["-d", str(tmp_path / "lima.db")])
+    again = f"lima dialogues report before-0,before-1 after-0,after-1 -d {tmp_path / 'lima.db'} --out FILE"
+    assert str(result.exception).endswith(again)
+    asked = CliRunner().invoke(dialogues, again.split()[2:])
+    assert "before-0" in str(asked.exception)  # a command that exists, with an id that does not
+
+
+def test_where_the_report_cannot_be_written_is_said_before_anything_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr("lima_village.bars.run_with_bars", None)
+    (tmp_path / "page-more.html").write_text("mine")
+    options = ["-d", str(tmp_path / "lima.db"), "--report", str(tmp_path / "page.html"), "--more"]
+    result = CliRunner().invoke(command, options)
+    assert "page-more.html is there already and is no report of lima's" in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["page-more.html"]
+
+
+def test_a_database_that_cannot_be_is_a_sentence_and_leaves_nothing(tmp_path):
+    (tmp_path / "notes.txt").write_text("not a database, but some text that is longer than its header would be" * 20)
+    for place in (tmp_path / "notes.txt", "/proc/x.db"):
+        result = CliRunner().invoke(command, ["-d", str(place)])
+        assert "Cannot use the database" in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_times_are_whole_in_a_narrow_terminal(tmp_path, width):
+    from io import StringIO
+
+    from rich.console import Console
+
+    from lima_village.bars import Bars
+    from lima_village.demo import demonstration
+
+    experiment = demonstration(tmp_path / "lima.db", 3, True)
+    bars, out = Bars(experiment), StringIO()
+    bars.hear("", {"event": "begun", "jobs": 6, "left": ["before"]})
+    talking = {"event": "talking", "evaluation": "village-prompts-validation", "done": 1, "total": 3}
+    bars.hear("before", {**talking, "worker": 0, "seed": 2, "epoch": 7})
+    Console(file=out, width=width).print(bars.progress.get_renderable())
+    lines = out.getvalue().rstrip().splitlines()
+    assert "5 of 6 done" in lines[0]
+    assert "0 % 0:00:00" in lines[0]
+    assert "33 % 0:00:00 -:--:--" in lines[1]
+    assert "village-prompts" in lines[1]
+
+
+def test_a_failing_worker_is_a_sentence(small, monkeypatch):
     monkeypatch.setattr(module, "ARMS", {"before": ["no-such-source"], "after": ["no-such-source"]})
     result = CliRunner().invoke(command, ["--seeds", "1", "-d", str(small)])
     assert isinstance(result.exception, LimaError)
