@@ -91,13 +91,13 @@ def assert_same_weights(one, other, tolerance=1e-5):
     assert {n: w for n, w in worst.items() if not w <= tolerance} == {}, other
 
 
-def assert_same_run(folder, one, other, tolerance=1e-5):
+def assert_same_run(folder, one, other, tolerance=1e-5, of_weights=1e-5):
     """Losses, gradient norms and weights, to what the order of sums changes in float32"""
     wanted, found = rows(folder, one), rows(folder, other)
     assert len(wanted) == len(found) > 0
     for a, b in zip(wanted, found, strict=True):
         assert b == pytest.approx(a, rel=tolerance), other
-    assert_same_weights(*(folder / name / "model.safetensors" for name in (one, other)), tolerance)
+    assert_same_weights(*(folder / name / "model.safetensors" for name in (one, other)), of_weights)
 
 
 VARIANTS = {
@@ -143,8 +143,10 @@ def test_two_processes_make_the_steps_of_one(base, tied, pairs, tmp_path, shard)
     left = two(tmp_path, jobs)
     for name, changes in variants.items():
         assert [(process["error"], process["steps"]) for process in left[name]] == [("", 6), ("", 6)]
-        # A sharded block's norms are bfloat16 as well, autocast's are not.
-        assert_same_run(tmp_path, f"one-{name}", name, 1e-3 if "half" in name else 1e-5)
+        # A sharded block's norms are bfloat16 as well, autocast's are not. And AdamW's first step is the rate up or down: where a
+        # gradient is as good as zero, rounding decides which, for 2 of 46,624 weights here.
+        tolerances = (1e-3, 2 * KEYS["learning_rate"]) if "half" in name else (1e-5, 1e-5)
+        assert_same_run(tmp_path, f"one-{name}", name, *tolerances)
         one, other = (tmp_path / n for n in (f"one-{name}", name))
         assert sorted(p.name for p in one.iterdir()) == sorted(p.name for p in other.iterdir())
         for file in ("config.json", "generation_config.json"):
@@ -300,7 +302,7 @@ def test_killed_as_a_whole_on_two_processes_it_goes_on_on_one(base, pairs, tmp_p
         assert row["status"] == "running"
         assert newest_state(states_folder(tmp_path / "out", row["id"]))[1] < 24
         resume(row["id"], store, changes={"shard": False})
-    assert_same_run(tmp_path, "whole", "out", tolerance=1e-4)
+    assert_same_run(tmp_path, "whole", "out", 1e-4, 1e-4)
 
 
 def test_what_cannot_be_divided_is_refused_before_anything_is_read(base, pairs, tmp_path, monkeypatch):
