@@ -257,7 +257,11 @@ def _sound(generation: Any) -> Any:
     ids = {key: getattr(generation, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
     # Padding with -1 is what older checkpoints say for none.
     ids = {key: value for key, value in ids.items() if isinstance(value, list) or (value is not None and value >= 0)}
-    _logger.warning("The base's generation_config is left out but for its token ids. %s", str(wrong).splitlines()[-1])
+    lines = str(wrong).splitlines()
+    why = next((line for line in lines if line.startswith("- ")), lines[0]).removeprefix("- ")
+    _logger.warning(
+        "The base's generation_config is left out but for its token ids, since transformers refuses it: %s", why
+    )
     return GenerationConfig(**ids)
 
 

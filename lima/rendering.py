@@ -83,12 +83,8 @@ def encode(
     hits = {at for at in found if is_literal(*offsets[at])}
     if not hits:
         return ids, offsets
-    out, places, start, begin = (
-        list[int](),
-        list[tuple[int, int]](),
-        0,
-        0,
-    )  # begin: the character that `start` begins with
+    out, places = list[int](), list[tuple[int, int]]()
+    start, begin = 0, 0  # of the stretch: its first token, and that one's first character
     for at in [*(at for at in found if at not in hits), len(ids)]:
         end = offsets[at][0] if at < len(ids) else len(text)
         if any(start <= hit < at for hit in hits):

@@ -1,4 +1,4 @@
-"""Fixtures of the core's tests: one thread, no network, a user folder of the test's own, a tiny base model."""
+"""Fixtures of the core's tests: one thread, no network, a user folder of the test's own, a tiny base model, a store."""
 
 import json
 import os
@@ -28,3 +28,11 @@ def pairs(tmp_path):
     file = tmp_path / "pairs.jsonl"
     file.write_text("".join(json.dumps(r) + "\n" for r in rows))
     return file
+
+
+@pytest.fixture
+def store(tmp_path):
+    from lima.store import Store
+
+    with Store(tmp_path / "lima.db") as opened:
+        yield opened

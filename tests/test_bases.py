@@ -14,17 +14,10 @@ from lima.plan import plan
 from lima.plugins import load_plugins
 from lima.prepare import prepare
 from lima.recipe import Recipe
-from lima.store import Store
 from lima.testing import ARCHITECTURES, TEXT, tiny_base, tiny_model, tiny_tokenizer
 from lima.train import fine_tune
 
 FAST = {"epochs": 1, "batch_size": 20, "learning_rate": 1e-2, "final_learning_rate": 1e-2, "residual_dropout": 0.0}
-
-
-@pytest.fixture
-def store(tmp_path):
-    with Store(tmp_path / "lima.db") as opened:
-        yield opened
 
 
 def recipe(base, pairs, out, **changes):

@@ -28,12 +28,6 @@ from lima.train import fine_tune, resume
 FAST = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2, "final_learning_rate": 1e-3, "residual_dropout": 0.0}
 
 
-@pytest.fixture
-def store(tmp_path):
-    with Store(tmp_path / "lima.db") as opened:
-        yield opened
-
-
 def recipe(base, pairs, out, **changes):
     return Recipe(base=str(base), sources=(str(pairs),), out=str(out)).with_values(FAST | changes)
 
