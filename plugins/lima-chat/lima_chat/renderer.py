@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -21,6 +23,9 @@ from lima_chat.conversation import Conversation, Turn
 if TYPE_CHECKING:
     from lima_chat.layout import Layout, Message
     from lima_chat.templates import TemplateFile
+
+START, STOP = itemgetter(0), itemgetter(1)
+"The characters of a token"
 
 
 class ChatRenderer(ABC):
@@ -88,19 +93,19 @@ class ChatRenderer(ABC):
     ) -> Rendered:
         text, contents = layout.text(messages, prompting=False)
         ids, offsets = encode(tokenizer, text, contents)
-        starts, stops = [start for start, _ in offsets], [stop for _, stop in offsets]
+        first_from, first_after = partial(bisect_left, offsets, key=START), partial(bisect_right, offsets, key=STOP)
         weights, spans, muted = [0.0] * len(ids), [], []
         roles = tuple(m["role"] for m in messages)
         end = tokenizer.convert_tokens_to_ids(eot)
         for i, turn in enumerate(conversation.turns):
             if turn.role == "assistant" and not turn.trained:
                 a, b = _with_eot(text, contents, i, eot)
-                muted.append((bisect_right(stops, a), bisect_left(starts, b)))
+                muted.append((first_after(a), first_from(b)))
             if not turn.trained:
                 continue
             edges = layout.edges(roles, i, eot)
             a, b = contents[i][0] - edges.lead, contents[i][1] + edges.tail
-            first, last = bisect_right(stops, a), bisect_right(stops, b)
+            first, last = first_after(a), first_after(b)
             if last >= len(ids) or ids[last] != end:
                 raise LimaError(
                     f"no token {eot!r} follows turn {i + 1}. The tokenizer must know it as one token; "
