@@ -19,10 +19,10 @@ import torch
 
 from lima import attention, head
 from lima.adapter import add_lora
+from lima.assemble import recompute_activations
 from lima.batching import micro_batch
 from lima.dropout import set_residual_dropout
 from lima.loss import weighted_loss
-from lima.model import recompute_activations
 from lima.plan import kept_by_autograd
 from lima.recipe import Recipe
 from lima.rendering import Rendered

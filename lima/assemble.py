@@ -13,8 +13,9 @@ from lima import attention
 from lima.adapter import add_lora
 from lima.attention import ONE_ROW_EACH
 from lima.dropout import set_residual_dropout
+from lima.eot import extend_embeddings, set_stop
 from lima.errors import LimaError
-from lima.model import extend_embeddings, load_model, recompute_activations, set_stop
+from lima.model import load_model
 from lima.prepare import Prepared
 from lima.recipe import Recipe
 
@@ -85,3 +86,10 @@ def check_positions(model: Any, ready: Prepared) -> None:
     _logger.warning(
         "%s was made for %d: it trains, but beyond what it has seen. max_tokens=%d cuts.", what, limit, limit
     )
+
+
+def recompute_activations(model: Any) -> None:
+    """Save memory by computing each layer again in the backward pass"""
+    # transformers renamed it in 5.2x; the minimum that we support has only the older name.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})

@@ -3,7 +3,7 @@
 Each state is a folder that appears whole, by a rename, with the hash of every file in it; one that does not match is torn and
 is passed over. Trained weights and optimizer state only: order and dropout are functions of the seed and the step. The files do
 not tell how many processes wrote them, so that any number can read them. Knows nothing of the finished model, which
-`lima.model` saves.
+`lima.saving` writes.
 """
 
 import hashlib

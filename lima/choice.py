@@ -187,7 +187,8 @@ def choose(store: Store, run: str, epoch: int, grader: str, reason: str) -> Path
     """Make an epoch's model the run's, and record who chose it (a grader, or '' by hand) and why; the run's folder
 
     The epochs' own folders stay as they are, the last one's among them. LimaError for an epoch that was not kept."""
-    from lima.model import beside, check_weights, put_in_place, to_disk
+    from lima.model import check_weights
+    from lima.saving import beside, put_in_place, to_disk
 
     row = finished(store, run)
     folder = Path(row["folder"])

@@ -107,7 +107,7 @@ class CheckpointModel:
                 f"{folder} names no token that stops generation; expected eos_token_id in generation_config.json."
             )
         self.eot = self.tokenizer.convert_ids_to_tokens(
-            eos[0] if isinstance(eos, list) else eos  # the first one is the EOT (lima.model.set_stop writes it so)
+            eos[0] if isinstance(eos, list) else eos  # the first one is the EOT (lima.eot.set_stop writes it so)
         )
         if not {"past_key_values", "cache_params"} & set(inspect.signature(self.model.forward).parameters):
             raise LimaError(

@@ -28,12 +28,14 @@ from lima.errors import LimaError
 from lima.figures import Figures
 from lima.head import can_chunk
 from lima.loss import prove_isolation, weighted_loss
-from lima.model import freeze_embeddings, load_model, parameter_groups, save, saved_dtype
+from lima.model import load_model, saved_dtype
 from lima.neftune import Neftune
+from lima.parameters import freeze_embeddings, parameter_groups
 from lima.plugins import Plugins
 from lima.prepare import Prepared
 from lima.rendering import Rendered
 from lima.run import Run, RunLog, card
+from lima.saving import save
 from lima.shard import divide, gathered, here, together, whole, whole_state
 
 OnStep = Callable[[int, int, dict[str, Any]], None]

@@ -1,26 +1,16 @@
-"""Load a base model and its tokenizer, give them the end-of-turn token (EOT), and save them as a plain Hugging Face folder.
+"""A base model's folder: checked, and its configuration, tokenizer and weights loaded.
 
 safetensors only; code that comes with a model runs only when asked for. Knows nothing of examples or of the loop.
 """
 
-import glob
 import hashlib
 import json
-import logging
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lima.errors import LimaError
-from lima.shard import like
-
-_logger = logging.getLogger("lima")
 
 
 def pick_device(wanted: str) -> str:
@@ -194,172 +184,6 @@ def folder_hash(folder: str | Path) -> str:
     return digest.hexdigest()
 
 
-def extend_tokenizer(tokenizer: Any, tokens: list[str]) -> list[int]:
-    """Make sure each token is one special id, those too that the tokenizer has as ordinary ones; the ids that are new"""
-    from tokenizers import AddedToken
-
-    known = tokenizer.added_tokens_decoder
-    missing = [t for t in dict.fromkeys(tokens) if t not in tokenizer.get_vocab()]
-    special = {token.content for token in known.values() if token.special}
-    wanted = [t for t in dict.fromkeys(tokens) if t not in special]
-    tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in wanted], special_tokens=True)
-    return [int(i) for i in tokenizer.convert_tokens_to_ids(missing)]
-
-
-def extend_embeddings(model: Any, new: list[int], used: int) -> None:
-    """Give the new ids their rows in the embedding and the LM head, at the mean of the `used` first ones (paper silent)"""
-    rows = model.get_input_embeddings().weight.shape[0]
-    if not new:
-        return
-    if max(new) >= rows:
-        model.resize_token_embeddings(max(new) + 1, mean_resizing=False)
-    head = model.get_output_embeddings()
-    weights = [model.get_input_embeddings().weight]
-    if head is not None and head.weight is not weights[0]:
-        weights.append(head.weight)
-    if getattr(head, "bias", None) is not None:
-        weights.append(head.bias)
-    with torch.no_grad():
-        for weight in weights:
-            weight[new] = weight[: min(used, rows)].mean(0)
-
-
-def set_stop(model: Any, tokenizer: Any, eot: str) -> None:
-    """Write the EOT into config and generation_config, first, before whatever stopped the base (marin#4760)"""
-    model.generation_config = _sound(model.generation_config)
-    eot_id = tokenizer.convert_tokens_to_ids(eot)
-    before = model.generation_config.eos_token_id
-    before = [before] if isinstance(before, int) else list(before or [])
-    if tokenizer.eos_token_id is not None:
-        before.append(tokenizer.eos_token_id)
-    stops = list(dict.fromkeys([eot_id, *before]))
-    model.config.eos_token_id = stops
-    model.generation_config.eos_token_id = stops
-    if model.generation_config.pad_token_id is None:
-        model.generation_config.pad_token_id = (
-            tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stops[-1]
-        )
-
-
-def _sound(generation: Any) -> Any:
-    """A base's generation_config, such that transformers will save it, and not refuse to when the training is done
-
-    Values for sampling mean that it samples; one that is wrong beyond that is left out but for its token ids."""
-    from transformers import GenerationConfig
-
-    for sampling in (generation.do_sample, True):
-        generation.do_sample = sampling
-        try:
-            generation.validate(strict=True)
-            return generation
-        except ValueError as e:
-            wrong = e
-    ids = {key: getattr(generation, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    # Padding with -1 is what older checkpoints say for none.
-    ids = {key: value for key, value in ids.items() if isinstance(value, list) or (value is not None and value >= 0)}
-    lines = str(wrong).splitlines()
-    why = next((line for line in lines if line.startswith("- ")), lines[0]).removeprefix("- ")
-    _logger.warning(
-        "The base's generation_config is left out but for its token ids, since transformers refuses it: %s", why
-    )
-    return GenerationConfig(**ids)
-
-
-def recompute_activations(model: Any) -> None:
-    """Save memory by computing each layer again in the backward pass"""
-    # transformers renamed it in 5.2x; the minimum that we support has only the older name.
-    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-    enable({"use_reentrant": False})
-
-
-def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Parameter]:
-    """Leave only these rows of the embedding and the LM head to train; the parameters concerned, which must not decay"""
-    head = model.get_output_embeddings()
-    parameters = [model.get_input_embeddings().weight]
-    if head is not None and head.weight is not parameters[0]:
-        parameters.append(head.weight)
-    for parameter in parameters:
-        keep = torch.zeros(parameter.shape[0], 1)
-        keep[trained_rows] = 1
-        keep = like(keep, parameter)
-
-        # After it was accumulated: the gradient of a sharded parameter comes from a reduction, past the hooks of autograd.
-        def mask(parameter: torch.nn.Parameter, keep: torch.Tensor = keep) -> None:
-            if parameter.grad is not None:
-                parameter.grad.mul_(keep.to(parameter.grad.device))
-
-        parameter.register_post_accumulate_grad_hook(mask)
-    return parameters
-
-
-def save(
-    model: Any,
-    tokenizer: Any,
-    folder: Path,
-    dtype: torch.dtype,
-    card: str,
-    state: dict[str, torch.Tensor],
-    finish: Callable[[Path], str] | None = None,
-) -> None:
-    """Write a complete Hugging Face folder, or nothing: it is built beside its place and moved there file by file
-
-    `state` is what is saved under the model's configuration; `finish` may look at the built folder, refuse it or add to it, and
-    gives a text for the card."""
-    with beside(folder) as building:
-        state = {k: v.detach().to(dtype).cpu() if v.is_floating_point() else v.cpu() for k, v in state.items()}
-        model.config.dtype = dtype
-        model.save_pretrained(building, state_dict=state)
-        tokenizer.save_pretrained(building)
-        (building / "README.md").write_text(card + (finish(building) if finish else ""), encoding="utf-8")
-        to_disk(building)
-        put_in_place(building, folder)
-
-
-@contextmanager
-def beside(folder: Path) -> Iterator[Path]:
-    """An empty folder to build a model in, on the disk of `folder` and gone afterwards; LimaError when the disk refuses
-
-    Whoever saves there has its lock, so what a killed process left of an earlier attempt is removed."""
-    with _explained(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        for left in folder.parent.glob(f".{glob.escape(folder.name)}-saving-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-saving-", dir=folder.parent))
-        try:
-            yield building
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, SafetensorError) as e:  # a full disk is the one or the other
-        raise LimaError(f"Cannot save the model to {folder}: {e}. Make room there, or choose another --out.") from e
-
-
-def to_disk(building: Path) -> None:
-    """Wait until every file of a built model is on the disk"""
-    for file in building.rglob("*"):
-        if file.is_file():
-            with open(file, "rb") as f:
-                os.fsync(f.fileno())
-
-
-def put_in_place(building: Path, folder: Path) -> None:
-    """Move a built model to its folder file by file: without config.json until all is there, so never one of two halves"""
-    with _explained(folder):
-        folder.mkdir(exist_ok=True)
-        (folder / "config.json").unlink(missing_ok=True)
-        for file in sorted(building.iterdir(), key=lambda f: (f.name == "config.json", f.name)):
-            if file.is_dir():  # an adapter, or a tokenizer's further templates
-                shutil.rmtree(folder / file.name, ignore_errors=True)
-            os.replace(file, folder / file.name)
-
-
 def saved_dtype(base: Path, trust_remote_code: bool = False) -> torch.dtype:
     """The dtype of the base's weights, which the checkpoint keeps: as its config says, else as its first matrix is"""
     from safetensors import safe_open
@@ -373,17 +197,3 @@ def saved_dtype(base: Path, trust_remote_code: bool = False) -> torch.dtype:
                 if len(file.get_slice(name).get_shape()) > 1:
                     return file.get_tensor(name).dtype
     return torch.float32
-
-
-def parameter_groups(model: Any, decay: float, frozen: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
-    """Weight decay on matrices only: biases, norms and embeddings stand for directions that decay would only bend"""
-    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)} | {id(p) for p in frozen}
-    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    parameters = [p for _, p in trained]
-    # The rows of an embedding that an adapter trains are one, too.
-    decayed = [p for name, p in trained if p.ndim >= 2 and id(p) not in embeddings and "trainable_tokens" not in name]
-    chosen = {id(p) for p in decayed}
-    return [
-        {"params": decayed, "weight_decay": decay},
-        {"params": [p for p in parameters if id(p) not in chosen], "weight_decay": 0.0},
-    ]

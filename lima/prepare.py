@@ -138,14 +138,8 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
 
     Without `weights` the base may be a folder of configuration and tokenizer alone."""
     from lima.dropout import place_in
-    from lima.model import (
-        check_folder,
-        check_trainable,
-        check_vocabulary,
-        extend_tokenizer,
-        load_config,
-        load_tokenizer,
-    )
+    from lima.eot import extend_tokenizer
+    from lima.model import check_folder, check_trainable, check_vocabulary, load_config, load_tokenizer
 
     base = check_folder(find_base(recipe.base, plugins), weights)
     config = load_config(base, recipe.trust_remote_code)

@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 
 from lima.adapter import add_lora, linear_layers, merged_state, prove_merge
 from lima.errors import LimaError
-from lima.model import load_model, parameter_groups
+from lima.model import load_model
+from lima.parameters import parameter_groups
 from lima.recipe import Recipe
 from lima.store import Store
 from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer

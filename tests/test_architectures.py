@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from lima import attention
+from lima.assemble import recompute_activations
 from lima.batching import micro_batch
 from lima.dropout import PLACES, by_layer, set_residual_dropout
 from lima.errors import LimaError
 from lima.loss import weighted_loss
-from lima.model import recompute_activations
 from lima.rendering import Rendered, Span
 from lima.testing import ARCHITECTURES, tiny_model
 

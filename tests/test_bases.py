@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, safe_open, save_file
 
+from lima.eot import extend_tokenizer
 from lima.errors import LimaError
 from lima.generate import Sampling, open_checkpoint
-from lima.model import extend_tokenizer, load_model, saved_dtype
+from lima.model import load_model, saved_dtype
 from lima.plan import plan
 from lima.plugins import load_plugins
 from lima.prepare import prepare

@@ -21,9 +21,9 @@ from lima.cli import cli
 from lima.errors import LimaError
 from lima.example import Example, Record
 from lima.generate import CheckpointModel, Sampling
-from lima.model import put_in_place
 from lima.recipe import Recipe
 from lima.rendering import PlainRenderer, Rendered, Span, encode
+from lima.saving import put_in_place
 from lima.store import Store
 from lima.testing import only_plugins
 from lima.train import fine_tune, resume

@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 
 from lima import attention, compiled
 from lima.adapter import add_lora
+from lima.assemble import recompute_activations
 from lima.batching import micro_batch, padded
 from lima.dropout import set_residual_dropout
 from lima.errors import LimaError
 from lima.loss import weighted_loss
-from lima.model import recompute_activations
 from lima.recipe import Recipe
 from lima.rendering import Rendered
 from lima.store import Store

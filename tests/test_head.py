@@ -7,9 +7,9 @@ import torch
 
 from lima import attention, head
 from lima.adapter import add_lora
+from lima.assemble import recompute_activations
 from lima.batching import micro_batch
 from lima.loss import weighted_loss
-from lima.model import recompute_activations
 from lima.recipe import Recipe
 from lima.rendering import Rendered
 from lima.testing import ARCHITECTURES, tiny_model

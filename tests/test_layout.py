@@ -17,7 +17,8 @@ LAYERS = [
     {"store"},
     {"run"},
     {"rendering", "attention", "dropout", "neftune", "batching", "shard", "figures", "head"},
-    {"loss", "compiled", "budget", "model", "builtin", "generate", "decode", "cache", "checkpoint", "adapter"},
+    {"loss", "compiled", "budget", "builtin", "model", "eot", "parameters", "saving"}
+    | {"generate", "decode", "cache", "checkpoint", "adapter"},
     {"dev"},
     {"prepare"},
     {"assemble"},

@@ -9,8 +9,9 @@ import pytest
 
 from lima.adapter import add_lora
 from lima.checkpoint import save_state
+from lima.eot import extend_embeddings
 from lima.errors import LimaError
-from lima.model import extend_embeddings, load_model
+from lima.model import load_model
 from lima.plan import gpus_needed, plan
 from lima.plugins import load_plugins
 from lima.prepare import prepare

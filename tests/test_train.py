@@ -102,7 +102,8 @@ def test_the_checkpoint_loads_in_plain_transformers_and_stops_at_eot(base, tmp_p
 
 
 def test_the_eot_starts_at_the_mean_of_the_rows(base):
-    from lima.model import extend_embeddings, extend_tokenizer, load_model, load_tokenizer
+    from lima.eot import extend_embeddings, extend_tokenizer
+    from lima.model import load_model, load_tokenizer
 
     tokenizer, model = load_tokenizer(base), load_model(base)
     used, mean = len(tokenizer), model.get_input_embeddings().weight.mean(0)

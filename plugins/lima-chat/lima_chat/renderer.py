@@ -109,7 +109,7 @@ class ChatRenderer(ABC):
             if last >= len(ids) or ids[last] != end:
                 raise LimaError(
                     f"no token {eot!r} follows turn {i + 1}. The tokenizer must know it as one token; "
-                    "lima adds it before it renders (lima.model.extend_tokenizer)."
+                    "lima adds it before it renders (lima.eot.extend_tokenizer)."
                 )
             if offsets[first][0] < a:
                 joined = text[slice(*offsets[first])]

@@ -82,7 +82,7 @@ OWN = {
 
 @pytest.mark.parametrize("template", OWN, ids=str)
 def test_the_tokenizers_own_template(template, renderers):
-    from lima.model import extend_tokenizer
+    from lima.eot import extend_tokenizer
     from lima.testing import tiny_tokenizer
 
     source, end, answers = OWN[template]

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 
 from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.errors import LimaError
-from lima.model import beside, put_in_place, to_disk
+from lima.saving import beside, put_in_place, to_disk
 from lima_village.base_model import RECIPE, WEIGHTS, hashes, village_hash
 from lima_village.corpus import documents
 from lima_village.tokens import build_tokenizer

@@ -1,0 +1,82 @@
+"""The end-of-turn token (EOT) given to a base: an id in its tokenizer, a row in its embedding and LM head, a stop in its configs.
+
+Knows nothing of how a base is loaded, nor of which of its parameters train.
+"""
+
+import logging
+from typing import Any
+
+import torch
+
+_logger = logging.getLogger("lima")
+
+
+def extend_tokenizer(tokenizer: Any, tokens: list[str]) -> list[int]:
+    """Make sure each token is one special id, those too that the tokenizer has as ordinary ones; the ids that are new"""
+    from tokenizers import AddedToken
+
+    known = tokenizer.added_tokens_decoder
+    missing = [t for t in dict.fromkeys(tokens) if t not in tokenizer.get_vocab()]
+    special = {token.content for token in known.values() if token.special}
+    wanted = [t for t in dict.fromkeys(tokens) if t not in special]
+    tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in wanted], special_tokens=True)
+    return [int(i) for i in tokenizer.convert_tokens_to_ids(missing)]
+
+
+def extend_embeddings(model: Any, new: list[int], used: int) -> None:
+    """Give the new ids their rows in the embedding and the LM head, at the mean of the `used` first ones (paper silent)"""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if not new:
+        return
+    if max(new) >= rows:
+        model.resize_token_embeddings(max(new) + 1, mean_resizing=False)
+    head = model.get_output_embeddings()
+    weights = [model.get_input_embeddings().weight]
+    if head is not None and head.weight is not weights[0]:
+        weights.append(head.weight)
+    if getattr(head, "bias", None) is not None:
+        weights.append(head.bias)
+    with torch.no_grad():
+        for weight in weights:
+            weight[new] = weight[: min(used, rows)].mean(0)
+
+
+def set_stop(model: Any, tokenizer: Any, eot: str) -> None:
+    """Write the EOT into config and generation_config, first, before whatever stopped the base (marin#4760)"""
+    model.generation_config = _sound(model.generation_config)
+    eot_id = tokenizer.convert_tokens_to_ids(eot)
+    before = model.generation_config.eos_token_id
+    before = [before] if isinstance(before, int) else list(before or [])
+    if tokenizer.eos_token_id is not None:
+        before.append(tokenizer.eos_token_id)
+    stops = list(dict.fromkeys([eot_id, *before]))
+    model.config.eos_token_id = stops
+    model.generation_config.eos_token_id = stops
+    if model.generation_config.pad_token_id is None:
+        model.generation_config.pad_token_id = (
+            tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stops[-1]
+        )
+
+
+def _sound(generation: Any) -> Any:
+    """A base's generation_config, such that transformers will save it, and not refuse to when the training is done
+
+    Values for sampling mean that it samples; one that is wrong beyond that is left out but for its token ids."""
+    from transformers import GenerationConfig
+
+    for sampling in (generation.do_sample, True):
+        generation.do_sample = sampling
+        try:
+            generation.validate(strict=True)
+            return generation
+        except ValueError as e:
+            wrong = e
+    ids = {key: getattr(generation, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    # Padding with -1 is what older checkpoints say for none.
+    ids = {key: value for key, value in ids.items() if isinstance(value, list) or (value is not None and value >= 0)}
+    lines = str(wrong).splitlines()
+    why = next((line for line in lines if line.startswith("- ")), lines[0]).removeprefix("- ")
+    _logger.warning(
+        "The base's generation_config is left out but for its token ids, since transformers refuses it: %s", why
+    )
+    return GenerationConfig(**ids)

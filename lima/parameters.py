@@ -1,0 +1,41 @@
+"""Which parameters train, in which rows, and which of them decay. Knows nothing of steps."""
+
+from typing import Any
+
+import torch
+
+from lima.shard import like
+
+
+def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Parameter]:
+    """Leave only these rows of the embedding and the LM head to train; the parameters concerned, which must not decay"""
+    head = model.get_output_embeddings()
+    parameters = [model.get_input_embeddings().weight]
+    if head is not None and head.weight is not parameters[0]:
+        parameters.append(head.weight)
+    for parameter in parameters:
+        keep = torch.zeros(parameter.shape[0], 1)
+        keep[trained_rows] = 1
+        keep = like(keep, parameter)
+
+        # After it was accumulated: the gradient of a sharded parameter comes from a reduction, past the hooks of autograd.
+        def mask(parameter: torch.nn.Parameter, keep: torch.Tensor = keep) -> None:
+            if parameter.grad is not None:
+                parameter.grad.mul_(keep.to(parameter.grad.device))
+
+        parameter.register_post_accumulate_grad_hook(mask)
+    return parameters
+
+
+def parameter_groups(model: Any, decay: float, frozen: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
+    """Weight decay on matrices only: biases, norms and embeddings stand for directions that decay would only bend"""
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)} | {id(p) for p in frozen}
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    parameters = [p for _, p in trained]
+    # The rows of an embedding that an adapter trains are one, too.
+    decayed = [p for name, p in trained if p.ndim >= 2 and id(p) not in embeddings and "trainable_tokens" not in name]
+    chosen = {id(p) for p in decayed}
+    return [
+        {"params": decayed, "weight_decay": decay},
+        {"params": [p for p in parameters if id(p) not in chosen], "weight_decay": 0.0},
+    ]

@@ -1,0 +1,85 @@
+"""A trained model as a plain Hugging Face folder, written whole or not at all.
+
+safetensors only. Knows nothing of what the model is nor of how it was trained.
+"""
+
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lima.errors import LimaError
+
+
+def save(
+    model: Any,
+    tokenizer: Any,
+    folder: Path,
+    dtype: torch.dtype,
+    card: str,
+    state: dict[str, torch.Tensor],
+    finish: Callable[[Path], str] | None = None,
+) -> None:
+    """Write a complete Hugging Face folder, or nothing: it is built beside its place and moved there file by file
+
+    `state` is what is saved under the model's configuration; `finish` may look at the built folder, refuse it or add to it, and
+    gives a text for the card."""
+    with beside(folder) as building:
+        state = {k: v.detach().to(dtype).cpu() if v.is_floating_point() else v.cpu() for k, v in state.items()}
+        model.config.dtype = dtype
+        model.save_pretrained(building, state_dict=state)
+        tokenizer.save_pretrained(building)
+        (building / "README.md").write_text(card + (finish(building) if finish else ""), encoding="utf-8")
+        to_disk(building)
+        put_in_place(building, folder)
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[Path]:
+    """An empty folder to build a model in, on the disk of `folder` and gone afterwards; LimaError when the disk refuses
+
+    Whoever saves there has its lock, so what a killed process left of an earlier attempt is removed."""
+    with _explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in folder.parent.glob(f".{glob.escape(folder.name)}-saving-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-saving-", dir=folder.parent))
+        try:
+            yield building
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as e:  # a full disk is the one or the other
+        raise LimaError(f"Cannot save the model to {folder}: {e}. Make room there, or choose another --out.") from e
+
+
+def to_disk(building: Path) -> None:
+    """Wait until every file of a built model is on the disk"""
+    for file in building.rglob("*"):
+        if file.is_file():
+            with open(file, "rb") as f:
+                os.fsync(f.fileno())
+
+
+def put_in_place(building: Path, folder: Path) -> None:
+    """Move a built model to its folder file by file: without config.json until all is there, so never one of two halves"""
+    with _explained(folder):
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").unlink(missing_ok=True)
+        for file in sorted(building.iterdir(), key=lambda f: (f.name == "config.json", f.name)):
+            if file.is_dir():  # an adapter, or a tokenizer's further templates
+                shutil.rmtree(folder / file.name, ignore_errors=True)
+            os.replace(file, folder / file.name)
