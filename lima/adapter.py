@@ -45,7 +45,7 @@ def add_lora(model: Any, recipe: Recipe, turn_rows: list[int]) -> Any:
 
 
 def linear_layers(model: Any) -> list[str]:
-    """The names of what LoRA adapts: every linear layer but the LM head
+    """The names of what LoRA adapts: every linear layer but the LM head, and none that is frozen
 
     The part of a block that is a mixture of experts in one tensor is left alone in every block, dense and shared experts too:
     peft takes its layers' names for those of the experts (seen in 0.21 on DeepSeek V3). LimaError when nothing is left."""
@@ -58,7 +58,7 @@ def linear_layers(model: Any) -> list[str]:
     mixed = {part for _, part, m in parts if any(_holds_experts(inner) for inner in m.modules())}
     alone = tuple(name for name, part, _ in parts if part in mixed)
     found = [n for n, m in model.named_modules() if isinstance(m, (torch.nn.Linear, Conv1D)) and m is not head]
-    found = [n for n in found if not n.startswith(alone)]
+    found = [n for n in found if not n.startswith(alone) and model.get_submodule(n).weight.requires_grad]
     if not found:
         raise LimaError(f"{model.config.model_type!r} has no linear layer that LoRA could adapt. Set lora_rank=0.")
     return found

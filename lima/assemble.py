@@ -16,6 +16,7 @@ from lima.dropout import set_residual_dropout
 from lima.eot import extend_embeddings, set_stop
 from lima.errors import LimaError
 from lima.model import load_model
+from lima.parameters import freeze_unread
 from lima.prepare import Prepared
 from lima.recipe import Recipe
 
@@ -65,6 +66,7 @@ def assemble(
     plain.set_attn_implementation(chosen)
     if recipe.gradient_checkpointing if recompute is None else recompute:
         recompute_activations(plain)
+    freeze_unread(plain)
     model = add_lora(plain, recipe, ready.turn_rows) if recipe.lora_rank else plain
     return Assembled(model, plain, own, chosen)
 

@@ -61,6 +61,7 @@ def attend(
     # Rotary embeddings leave float32 under autocast, which the calls below turn into half precision by themselves.
     dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else query.dtype
     able = query.is_cuda and dtype != torch.float32 and softcap is None and not dropout
+    able = able and value.shape[3] == query.shape[3]  # not so where keys and values are compressed (DeepSeek)
     if able and _kernel_is_right(query.device, dtype, query.shape[1], key.shape[1], query.shape[3]):
         q, k, v = (t.to(dtype) for t in (query, key, value))
         return _kernel(q, k, v, scaling, sliding_window, lengths), None

@@ -14,7 +14,6 @@ from lima.errors import LimaError, did_you_mean
 from lima.hostile import storable
 from lima.plugins import Plugins
 from lima.prepare import open_source
-from lima.recipe import Recipe
 from lima.run import now
 from lima.store import Store
 
@@ -130,11 +129,13 @@ def replying(plugins: Plugins, grader: str) -> Any:
 
 def _records(store: Store, run: str, plugins: Plugins) -> list[Any]:
     """The dev examples of a run in their order, from their sources, which must be what they were"""
-    recipe = Recipe().with_values(store.run(run)["recipe"])
-    opened = {spec: {r.content_hash: r for r in open_source(spec, plugins).records} for spec in recipe.dev}
+    # The sources of the rows and not of the recipe, from which `dev` may have been left out when the run was resumed.
+    prompts = store.rows("select source, example, hash from dev_prompts where run = ? order by position", [run])
+    specs = {row["source"] for row in prompts}
+    opened = {spec: {r.content_hash: r for r in open_source(spec, plugins).records} for spec in specs}
     records = []
-    for row in store.rows("select source, example, hash from dev_prompts where run = ? order by position", [run]):
-        if row["hash"] not in opened.get(row["source"], {}):
+    for row in prompts:
+        if row["hash"] not in opened[row["source"]]:
             raise LimaError(
                 f"The dev example {row['example']!r} is not in {row['source']!r} any more, or not as it was in run {run}. "
                 "Restore the source, or choose by hand, with --epoch N."

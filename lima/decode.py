@@ -16,6 +16,9 @@ from transformers.cache_utils import DynamicLayer
 
 from lima.cache import Kept, Rooms
 
+ALIGNED = 8
+"In so many columns the rows of a mask begin, for a GPU's attention kernels read it sixteen bytes at a time"
+
 Draw = Callable[[torch.Tensor, torch.Tensor, list[int]], torch.Tensor]
 "Logits (rows, vocabulary), the replies so far (rows, tokens) and the rows' numbers to the next token of each (rows,)"
 
@@ -47,7 +50,7 @@ class Batch:
         self.stop = max(len(row.prompt) for row in rows)
         for row in rows:
             row.start = self.stop - len(row.prompt)
-        self.columns = self.stop + min(64, max(row.limit for row in rows))
+        self.columns = _aligned(self.stop + min(64, max(row.limit for row in rows)))
         cache = DynamicCache(config=model.config)
         self.rooms = None if kept is None else Rooms(len(cache.layers), len(rows), self.columns)
         self.cache: Any = cache if self.rooms is None else self.rooms
@@ -113,14 +116,14 @@ class Batch:
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
         """The logits after one more token a row, (rows, 1) → (rows, vocabulary)"""
         if self.stop == self.columns:
-            more = self.columns // 2 + 64
+            more = _aligned(self.columns // 2 + 64)
             self.columns += more
             if self.rooms is not None:
                 self.rooms.widen(more)
             self.arrange(self.live)
         start = 0
         if self.rooms is not None:
-            start = min(row.start for row in self.live)
+            start = min(row.start for row in self.live) // ALIGNED * ALIGNED
             self.rooms.show(slice(len(self.live)), start, self.stop)
         # Layers without attention would take the mask to be of the new tokens alone.
         mask = self.mask[..., start : self.stop + 1] if self.attends else None
@@ -176,6 +179,10 @@ class Batch:
             self.mask = self.mask[:, None, None]
         else:
             self.mask = real.long()
+
+
+def _aligned(columns: int) -> int:
+    return -(-columns // ALIGNED) * ALIGNED
 
 
 def _groups(new: list[int]) -> list[tuple[int, int]]:

@@ -83,28 +83,24 @@ def answers(
 
     Replies are drawn as in LIMA §4.1, each epoch's from the same seeds. What is asked is the folder and not the model in memory:
     that is what will be chosen. With the recipe's `shard` it is divided over all processes, which must all ask."""
-    import torch
-    from accelerate.utils.memory import clear_device_cache
+    from lima.memory import give_back, too_large
 
-    rows = ROWS
-    while True:
-        # The gradients are gone between steps: a second copy of the weights needs no more than their room.
-        clear_device_cache(garbage_collection=True)
-        try:
-            return _answers(folder, prompts, recipe, rows, on_dev)
-        except torch.OutOfMemoryError:
-            if rows == 1 or recipe.shard:
-                raise LimaError(
-                    f"The model in {folder} does not fit beside the training to answer the dev prompts. Train on more or larger "
-                    "devices, with shard=true where there are several, or leave them out: `lima train --resume RUN --set dev=[]`."
-                ) from None
-            rows //= 2
-        finally:
-            clear_device_cache(garbage_collection=True)
+    give_back()  # the gradients are gone between steps: a second copy of the weights needs no more than their room
+    try:
+        return _answers(folder, prompts, recipe, on_dev)
+    except (RuntimeError, MemoryError) as e:
+        if not too_large(e):
+            raise
+        raise LimaError(
+            f"The model in {folder} does not fit beside the training to answer the dev prompts. Train on more or larger "
+            "devices, with shard=true where there are several, or leave them out: `lima train --resume RUN --set dev=[]`."
+        ) from None
+    finally:
+        give_back()
 
 
 def _answers(
-    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, rows: int, on_dev: OnDev | None
+    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, on_dev: OnDev | None
 ) -> tuple[list[dict[str, Any]], float]:
     from lima.generate import CheckpointModel, Sampling
 
@@ -120,7 +116,7 @@ def _answers(
     model = CheckpointModel(
         folder,
         device=recipe.device,
-        batch_size=rows,
+        batch_size=ROWS,
         trust_remote_code=recipe.trust_remote_code,
         kept_bytes=0,
         shard=recipe.shard,

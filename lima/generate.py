@@ -8,7 +8,7 @@ punishes the prompt, and with it the history and the EOT. Knows nothing of what 
 import inspect
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -86,7 +86,7 @@ class CheckpointModel:
 
         from lima.cache import Kept, keeps
         from lima.model import load_model, load_tokenizer, pick_device
-        from lima.shard import divide, is_main
+        from lima.shard import divide, from_main, is_main
 
         self.name = str(folder)
         self.renderer = renderer
@@ -114,10 +114,12 @@ class CheckpointModel:
                 f"{folder}: {self.model.config.model_type!r} keeps what it has read in a way of its own, which lima does not "
                 "know. Answer with its own `generate`."
             )
-        positions = getattr(self.model.config, "max_position_embeddings", None)
+        positions = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         self.context: int = positions or 1_000_000
         if kept_bytes is None:
             kept_bytes = KEPT_BYTES if self.device == "cpu" else torch.cuda.mem_get_info()[0] // 4
+            if shard:  # processes that remember differently read differently, and would wait for each other for ever
+                kept_bytes = int(from_main(torch.tensor(kept_bytes, device=self.device)))
         self.kept = Kept(kept_bytes) if keeps(self.model) else None
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
@@ -143,8 +145,11 @@ class CheckpointModel:
         """One reply a prompt, in order; `on_progress` hears how many more are done
 
         Each prompt draws from its own generator, seeded by its own `seed`, or by one seed and its position, so a reply does
-        not depend on which others share its batch. A prompt that fills the context gets an empty reply that says "context"."""
-        from lima.decode import Batch, Row
+        not depend on which others share its batch. A prompt that fills the context gets an empty reply that says "context".
+        Where a batch does not fit into memory it is halved, and less is kept, from then on. LimaError for an empty prompt;
+        torch's own error when even one does not fit, or the model is divided."""
+        from lima.cache import Kept
+        from lima.memory import give_back, too_large
 
         ids = [self.prompt_ids(p) for p in prompts]
         seeds = [seed * 1_000_003 + i for i in range(len(ids))] if isinstance(seed, int) else list(seed)
@@ -153,17 +158,37 @@ class CheckpointModel:
             raise LimaError(f"Prompt {empty[0] + 1} of {len(ids)} has no token.")
         replies = {i: Reply("", [], "context", 0.0, one) for i, one in enumerate(ids) if len(one) >= self.context}
         order = sorted((i for i in range(len(ids)) if i not in replies), key=lambda i: len(ids[i]))
-        draw: Draw = _Draw(settings, seeds)
-        if self.shard:  # where rounding made one process draw another token, it would wait for the others for ever
-            draw = partial(_same_everywhere, draw)
-        for at in range(0, len(order), self.batch_size):
-            some = order[at : at + self.batch_size]
-            rows = [Row(i, ids[i], min(settings.max_new_tokens, self.context - len(ids[i]))) for i in some]
-            Batch(self.model, rows, self.stop_ids, draw, self.kept).decode()
+        while order:
+            some = {i: ids[i] for i in order[: self.batch_size]}
+            try:
+                rows = self._decode(some, settings, seeds)
+            except (RuntimeError, MemoryError) as e:
+                held = self.kept is not None and self.kept.bytes > 0
+                if not too_large(e) or self.shard or (len(some) == 1 and not held):
+                    raise
+                rows = []
+            if not rows:  # here, where the error no longer holds what did not fit
+                self.batch_size = max(1, len(some) // 2)
+                if self.kept:
+                    self.kept = Kept(self.kept.limit // 2)
+                give_back()
+                continue
+            del order[: len(rows)]
             replies.update({row.number: self._reply(row) for row in rows})
             if on_progress:
                 on_progress(len(rows))
         return [replies[i] for i in range(len(ids))]
+
+    def _decode(self, prompts: dict[int, list[int]], settings: Sampling, seeds: Sequence[int]) -> "list[Row]":
+        """Answered rows of some prompts, by their numbers"""
+        from lima.decode import Batch, Row
+
+        draw: Draw = _Draw(settings, {i: seeds[i] for i in prompts})
+        if self.shard:  # where rounding made one process draw another token, it would wait for the others for ever
+            draw = partial(_same_everywhere, draw)
+        rows = [Row(i, ids, min(settings.max_new_tokens, self.context - len(ids))) for i, ids in prompts.items()]
+        Batch(self.model, rows, self.stop_ids, draw, self.kept).decode()
+        return rows
 
     def _reply(self, row: "Row") -> Reply:
         """A row as text; white space around an answer is not part of it"""
@@ -174,9 +199,9 @@ class CheckpointModel:
 class _Draw:
     """The next token of each row: penalty on its own reply, then greedy, or nucleus with the row's own numbers"""
 
-    def __init__(self, settings: Sampling, seeds: Sequence[int]) -> None:
+    def __init__(self, settings: Sampling, seeds: Mapping[int, int]) -> None:
         self.settings = settings
-        self.numbers = [random.Random(s) for s in seeds]
+        self.numbers = {row: random.Random(seed) for row, seed in seeds.items()}
 
     def __call__(self, logits: "torch.Tensor", replies: "torch.Tensor", rows: list[int]) -> "torch.Tensor":
         """Logits (rows, vocabulary) and the replies so far (rows, tokens), without EOT, to tokens (rows,)

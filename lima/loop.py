@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
-from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from lima import attention, compiled
 from lima.adapter import keep_adapter, merged_state, prove_merge, save_adapter, use_of
@@ -28,6 +27,7 @@ from lima.errors import LimaError
 from lima.figures import Figures
 from lima.head import can_chunk
 from lima.loss import prove_isolation, weighted_loss
+from lima.memory import give_back, too_large
 from lima.model import load_model, saved_dtype
 from lima.neftune import Neftune
 from lima.parameters import freeze_embeddings, parameter_groups
@@ -105,6 +105,9 @@ class Loop:
         frozen = (
             freeze_embeddings(model, ready.turn_rows) if recipe.freeze == "embeddings" and not recipe.lora_rank else []
         )
+        proved = (
+            model if recipe.shard else plain.to(device)
+        )  # before the optimizer, whose state is read to where they are
         optimizer = torch.optim.AdamW(
             parameter_groups(model, recipe.weight_decay, frozen),
             lr=recipe.learning_rate,
@@ -116,7 +119,6 @@ class Loop:
                 load_state(self.state.folder, model, optimizer)
             self.step = self.state.step
             self.budget.restore(self.state.beside)
-        proved = model if recipe.shard else plain.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
             can_chunk(proved, device)  # now, while all processes are here
             if recipe.micro_batch_tokens > 1:
@@ -174,7 +176,8 @@ class Loop:
             0 if self.optimizer.state else 8 * sum(here(p).numel() for p in self.model.parameters() if p.requires_grad)
         )
         if self.compile:
-            step, members = largest(steps, self.budget.tokens, processes)
+            # Of the recipe's budget: one that was halved before the run was resumed would make other graphs.
+            step, members = largest(steps, self.recipe.micro_batch_tokens, processes)
             self.unit = compiled.unit_of(sum(len(step[i].ids) for i in members))
         # Without what reduces gradients, so that one process may fail alone. A divided model is nothing without the others.
         dressed, self.model = self.model, self.accelerator.unwrap_model(self.model)
@@ -244,10 +247,10 @@ class Loop:
             del room
             return found
         except (RuntimeError, MemoryError) as e:
-            if not (isinstance(e, MemoryError) or should_reduce_batch_size(e)):
+            if not too_large(e):
                 raise
         self.optimizer.zero_grad()
-        clear_device_cache(garbage_collection=True)
+        give_back()
         alone = self.model is self.accelerator.unwrap_model(self.model) and not self.recipe.shard
         if not alone:
             raise self.budget.error(examples)
@@ -385,8 +388,8 @@ class Loop:
                     f"{use_of(model)}\n"
                 )
 
-            save(plain, tokenizer, folder, self.saved_dtype, about, state, finish)
+            save(plain, tokenizer, self.ready.base, folder, self.saved_dtype, about, state, finish)
             model.train()
         else:
-            save(plain, tokenizer, folder, self.saved_dtype, about, state)
+            save(plain, tokenizer, self.ready.base, folder, self.saved_dtype, about, state)
         plain.set_attn_implementation(self.attention)

@@ -7,6 +7,15 @@ import torch
 from lima.shard import like
 
 
+def freeze_unread(model: Any) -> None:
+    """Freeze what stands beside the decoder, such as a vision tower: text does not go through it, so it would get no gradient,
+    and data parallel would wait for one"""
+    read = {id(p) for p in model.get_decoder().parameters()}
+    for parameter in model.base_model.parameters():
+        if id(parameter) not in read:
+            parameter.requires_grad_(False)
+
+
 def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Parameter]:
     """Leave only these rows of the embedding and the LM head to train; the parameters concerned, which must not decay"""
     head = model.get_output_embeddings()

@@ -89,6 +89,8 @@ class Plugins:
         self.manager = pluggy.PluginManager("lima")
         self.manager.add_hookspecs(hookspecs)
         self.all: list[Plugin] = []
+        self.left_out: set[str] = set()
+        "Names of those that are installed and that LIMA_LOAD_PLUGINS does not name"
         self._registries: dict[str, Registry] = {}
 
     @property
@@ -253,6 +255,8 @@ def _load_all() -> Plugins:
     for entry in found:
         if wanted is None or _distribution(entry) in wanted or entry.name in wanted:
             _load(plugins, entry)
+        else:
+            plugins.left_out.add(_distribution(entry))
     names = {n for e in found for n in (_distribution(e), e.name)}
     for name in wanted or []:
         if name not in names:

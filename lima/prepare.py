@@ -4,6 +4,7 @@ Nothing is lost in silence: every example is kept, cut or dropped with a reason.
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,7 +150,11 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     renderer = renderers.find(recipe.renderer)
     owners = {p.name for p in plugins.all}
     for table in recipe.plugins:
-        if table not in owners:
+        if table in plugins.left_out:
+            logging.getLogger("lima").warning(
+                "The recipe has a table for plugin %r, which LIMA_LOAD_PLUGINS leaves out: it is not heard.", table
+            )
+        elif table not in owners:
             raise LimaError(
                 f"The recipe has a table for plugin {table!r}, which is not installed.{did_you_mean(table, owners)}"
             )

@@ -20,6 +20,7 @@ from lima.errors import LimaError
 def save(
     model: Any,
     tokenizer: Any,
+    base: Path,
     folder: Path,
     dtype: torch.dtype,
     card: str,
@@ -28,13 +29,15 @@ def save(
 ) -> None:
     """Write a complete Hugging Face folder, or nothing: it is built beside its place and moved there file by file
 
-    `state` is what is saved under the model's configuration; `finish` may look at the built folder, refuse it or add to it, and
-    gives a text for the card."""
+    `state` is what is saved under the model's configuration. How a `base` that also sees or hears prepares what it is shown is
+    copied from its folder. `finish` may look at the built folder, refuse it or add to it, and gives a text for the card."""
     with beside(folder) as building:
         state = {k: v.detach().to(dtype).cpu() if v.is_floating_point() else v.cpu() for k, v in state.items()}
         model.config.dtype = dtype
         model.save_pretrained(building, state_dict=state)
         tokenizer.save_pretrained(building)
+        for file in base.glob("*processor_config.json"):
+            shutil.copyfile(file, building / file.name)
         (building / "README.md").write_text(card + (finish(building) if finish else ""), encoding="utf-8")
         to_disk(building)
         put_in_place(building, folder)

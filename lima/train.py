@@ -212,7 +212,9 @@ def _accelerator(recipe: Recipe) -> Accelerator:
             )
     # The others wait while the main process saves, and answers the dev prompts.
     patience = InitProcessGroupKwargs(timeout=PATIENCE)
-    accelerator = Accelerator(cpu=pick_device(recipe.device) == "cpu", kwargs_handlers=[patience])
+    # Precision is the recipe's, whatever accelerate was configured to.
+    cpu = pick_device(recipe.device) == "cpu"
+    accelerator = Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=[patience])
     if recipe.shard and accelerator.num_processes == 1:
         raise LimaError(
             "The recipe has shard = true, but there is one process, and nothing to divide the model over. Start one for each "

@@ -22,6 +22,25 @@ def base(tmp_path_factory):
     return tiny_base(tmp_path_factory.mktemp("base"))
 
 
+@pytest.fixture(scope="session")
+def seeing(tmp_path_factory):
+    """A Gemma 3 with a vision tower and the files that say how a picture is prepared for it"""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from lima.testing import ARCHITECTURES, tiny_tokenizer
+
+    folder, tokenizer = tmp_path_factory.mktemp("seeing"), tiny_tokenizer()
+    text = {**ARCHITECTURES["gemma3_text"], "vocab_size": len(tokenizer), "bos_token_id": 0, "eos_token_id": 0}
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision |= {"image_size": 28, "patch_size": 14}
+    config = AutoConfig.for_model("gemma3", text_config=text, vision_config=vision, mm_tokens_per_image=4)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text('{"image_processor_type": "Gemma3ImageProcessor"}')
+    (folder / "processor_config.json").write_text('{"processor_class": "Gemma3Processor"}')
+    return folder
+
+
 @pytest.fixture
 def pairs(tmp_path):
     rows = [{"prompt": f"What is {i}?", "response": f"It is {i}, the number{' so' * (i % 7)}."} for i in range(40)]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, safe_open, save_file
 
+from lima.assemble import assemble
 from lima.eot import extend_tokenizer
 from lima.errors import LimaError
 from lima.generate import Sampling, open_checkpoint
@@ -15,7 +16,7 @@ from lima.plan import plan
 from lima.plugins import load_plugins
 from lima.prepare import prepare
 from lima.recipe import Recipe
-from lima.testing import ARCHITECTURES, TEXT, tiny_base, tiny_model, tiny_tokenizer
+from lima.testing import TEXT, tiny_base, tiny_model, tiny_tokenizer
 from lima.train import fine_tune
 
 FAST = {"epochs": 1, "batch_size": 20, "learning_rate": 1e-2, "final_learning_rate": 1e-2, "residual_dropout": 0.0}
@@ -106,23 +107,25 @@ def test_a_token_added_beyond_the_embedding_is_no_reason_to_refuse_a_base(pairs,
 
 
 @pytest.mark.parametrize("rank", [0, 2])
-def test_a_language_model_that_also_sees_is_trained_on_text(rank, pairs, tmp_path, store):
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    tokenizer = tiny_tokenizer()
-    text = {**ARCHITECTURES["gemma3_text"], "vocab_size": len(tokenizer), "bos_token_id": 0, "eos_token_id": 0}
-    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    vision |= {"image_size": 28, "patch_size": 14}
-    config = AutoConfig.for_model("gemma3", text_config=text, vision_config=vision, mm_tokens_per_image=4)
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "base")
-    tokenizer.save_pretrained(tmp_path / "base")
-    asked = recipe(tmp_path / "base", pairs, tmp_path / "out", residual_dropout=0.3, lora_rank=rank, epochs=2)
-    assert plan(asked, prepare(asked, load_plugins()), bfloat16=False).trained_parameters > 0
+def test_a_language_model_that_also_sees_is_trained_on_text(rank, seeing, pairs, tmp_path, store):
+    asked = recipe(seeing, pairs, tmp_path / "out", residual_dropout=0.3, lora_rank=rank, epochs=2)
+    ready = prepare(asked, load_plugins())
+    model = assemble(asked, ready).model
+    trained = [name for name, p in model.named_parameters() if p.requires_grad]
+    assert [name for name in trained if "vision" in name or "multi_modal" in name] == []
+    total = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert plan(asked, ready, bfloat16=False).trained_parameters == total > 0
     run = fine_tune(asked, store)
     first, *_, last = [row["loss"] for row in store.rows("select loss from steps order by step")]
     assert last < first
-    (reply,) = open_checkpoint(run.id, store).reply(["What is 3?"], Sampling(temperature=0, max_new_tokens=3), 1)
+    for file in ("preprocessor_config.json", "processor_config.json"):
+        assert (run.folder / file).read_bytes() == (seeing / file).read_bytes()
+    before, after = (load_model(folder).state_dict() for folder in (seeing, run.folder))
+    assert [name for name in before if "vision" in name and not torch.equal(before[name], after[name])] == []
+    answering = open_checkpoint(run.id, store)
+    (reply,) = answering.reply(["What is 3?"], Sampling(temperature=0, max_new_tokens=3), 1)
     assert reply.ids
+    assert answering.context == 512  # the language model's
 
 
 def test_a_new_eot_behind_rowless_tokens_begins_at_the_mean_of_the_old_rows(pairs, tmp_path, store):

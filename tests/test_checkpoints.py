@@ -585,6 +585,21 @@ def test_grading_needs_the_examples_as_they_were(done, dev):
         run_lima("checkpoints", "grade", run.id, "--grader", "judge", "-d", store.path, catch_exceptions=False)
 
 
+def test_epochs_are_graded_though_dev_was_left_out_on_resuming(base, few, dev, tmp_path, judges):
+    def breaks(step, steps, metrics):
+        if metrics["epoch"] == 3:
+            raise OSError("the disk went away")
+
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(OSError, match="the disk went away"):
+            fine_tune(recipe(base, few, dev, tmp_path / "out"), store, on_step=breaks)
+        run = resume(store.rows("select id from runs")[0]["id"], store, changes={"dev": []})
+        asked = len(store.rows("select 1 from generations where epoch < 3"))
+        with pytest.raises(LimaError, match="expected fail, pass, excellent or None"):
+            run_lima("checkpoints", "grade", run.id, "--grader", "judge", "-d", store.path, catch_exceptions=False)
+    assert len(judges.asked) == 1 < asked
+
+
 # What a person sees
 
 

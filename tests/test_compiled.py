@@ -15,6 +15,7 @@ from lima.assemble import recompute_activations
 from lima.batching import micro_batch, padded
 from lima.dropout import set_residual_dropout
 from lima.errors import LimaError
+from lima.loop import Loop
 from lima.loss import weighted_loss
 from lima.recipe import Recipe
 from lima.rendering import Rendered
@@ -223,6 +224,22 @@ def test_inductor_compiles_and_resumes_to_the_same_bits(base, pairs, tmp_path):
     _, plain = run(base, pairs, tmp_path, "plain", **about | {"compile": False, "residual_dropout": 0.0})
     _, close = run(base, pairs, tmp_path, "close", **about | {"residual_dropout": 0.0})
     assert close == pytest.approx(plain, rel=1e-4)
+
+
+def test_a_budget_that_was_halved_makes_no_other_graphs_on_resuming(base, pairs, tmp_path, graphs, monkeypatch):
+    gradients, seen = Loop.gradients, []
+
+    def short_of_memory_once(self, examples, groups=None):
+        seen.append((self.unit, self.budget.tokens))
+        if self.step == 2 and not any(tokens < 1000 for _, tokens in seen) and groups is None:
+            raise MemoryError
+        return gradients(self, examples, groups)
+
+    monkeypatch.setattr(compiled, "BACKEND", "aot_eager")
+    monkeypatch.setattr(Loop, "gradients", short_of_memory_once)
+    run(base, pairs, tmp_path, "again", stop=4, compile=True, epochs=1, micro_batch_tokens=1000, save_every=1)
+    assert seen[0][1] == 1000 > seen[-1][1]
+    assert len({unit for unit, _ in seen}) == 1
 
 
 def test_auto_is_off_on_the_cpu_and_what_cannot_be_compiled_is_said(monkeypatch, caplog):

@@ -159,6 +159,47 @@ def test_long_replies_outgrow_the_room_that_was_made_for_them(tmp_path):
     assert [r.ids for r in model.reply(prompts, settings, 0)] == [alone(model, p, 230)[0] for p in prompts]
 
 
+def test_the_rows_of_a_mask_begin_where_a_gpus_kernels_can_read_them(tmp_path):
+    """In columns that are a multiple of eight, whatever the lengths, also when rows have left and room was added"""
+    model, masks = model_of(tmp_path), []
+    hook = model.model.register_forward_pre_hook(
+        lambda _, __, inputs: masks.append(inputs["attention_mask"]), with_kwargs=True
+    )
+    model.reply([[5] * 21, [6] * 13, [7] * 30], Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=230), 0)
+    hook.remove()
+    ready = [mask for mask in masks if mask.ndim == 4]
+    assert len(ready) > 200
+    assert {(m.storage_offset() % 8, m.stride(0) % 8) for m in ready} == {(0, 0)}
+
+
+@pytest.mark.parametrize("kept_bytes", [None, 0], ids=["kept", "recomputed"])
+def test_a_batch_that_does_not_fit_into_memory_is_halved_and_the_replies_are_the_same(tmp_path, kept_bytes):
+    def room_for_two(model, arguments, inputs):
+        rows.append(len(inputs["input_ids"]))
+        if rows[-1] > 2:
+            torch.empty(1 << 60, dtype=torch.uint8)
+
+    model, rows, heard = model_of(tmp_path, kept_bytes=kept_bytes), [], []
+    sampling = Sampling(max_new_tokens=10)
+    wanted = model.reply(PROMPTS, sampling, 7)
+    model.model.register_forward_pre_hook(room_for_two, with_kwargs=True)
+    assert [r.ids for r in model.reply(PROMPTS, sampling, 7, heard.append)] == [r.ids for r in wanted]
+    assert (max(rows), heard, model.batch_size) == (4, [2, 2], 2)
+
+
+def test_a_prompt_that_does_not_fit_alone_is_an_error_once_nothing_is_kept_any_more(tmp_path):
+    def no_room(model, arguments, inputs):
+        asked.append(model)
+        torch.empty(1 << 60, dtype=torch.uint8)
+
+    model, asked = model_of(tmp_path), []
+    model.reply(PROMPTS, GREEDY, 0)
+    model.model.register_forward_pre_hook(no_room, with_kwargs=True)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        model.reply(PROMPTS[:1], GREEDY, 0)
+    assert (len(asked), model.kept.bytes) == (2, 0)
+
+
 class Waits(TorchDispatchMode):
     """Counts what would make a program wait for a GPU: numbers that Python reads out of tensors"""
 
@@ -194,7 +235,7 @@ def test_a_sampled_reply_does_not_depend_on_its_batch_and_repeats_under_its_seed
 
 
 def test_the_penalty_is_on_the_replys_own_tokens():
-    draw = _Draw(Sampling(temperature=0, repetition_penalty=2.0), [0, 0])
+    draw = _Draw(Sampling(temperature=0, repetition_penalty=2.0), {0: 0, 1: 0})
     logits = torch.tensor([[3.0, 2.0, 2.5, -1.0], [3.0, -1.0, 2.5, -1.5]])
     assert draw(logits, torch.empty(2, 0, dtype=torch.long), [0, 1]).tolist() == [0, 0]
     assert draw(logits, torch.tensor([[0], [2]]), [0, 1]).tolist() == [2, 0]
@@ -213,7 +254,7 @@ def test_the_penalty_never_falls_on_what_stops_a_reply(tmp_path):
 
 
 def test_tokens_are_drawn_from_the_smallest_set_that_reaches_p_as_often_as_they_are_likely():
-    draw = _Draw(Sampling(temperature=1.0, top_p=0.6, repetition_penalty=1.0), range(4000))
+    draw = _Draw(Sampling(temperature=1.0, top_p=0.6, repetition_penalty=1.0), {i: i for i in range(4000)})
     logits = torch.tensor([[0.15, 0.5, 0.05, 0.3]]).log().expand(4000, 4)
     drawn = Counter(draw(logits, torch.empty(4000, 0, dtype=torch.long), list(range(4000))).tolist())
     assert set(drawn) == {1, 3}

@@ -69,6 +69,17 @@ def test_a_good_plugin_adds_a_command_and_a_source(site):
     assert len(shown["hash"]) == 64
 
 
+def test_a_table_of_a_plugin_that_is_left_out_is_not_heard_and_one_of_none_is_refused(site, base, pairs, tmp_path):
+    distribution(site, "lima-good", GOOD)
+    train = ["train", "--base", base, "--source", pairs, "--dry-run", "--set"]
+    heard = run(site, *map(str, train), "plugins={lima-good={a=1}}", load="")
+    assert heard.returncode == 0
+    assert "a table for plugin 'lima-good', which LIMA_LOAD_PLUGINS leaves out: it is not heard" in heard.stderr
+    refused = run(site, *map(str, train), "plugins={lima-gone={a=1}}", load="")
+    assert refused.returncode == 1
+    assert "a table for plugin 'lima-gone', which is not installed." in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("code", "cause"),
     [

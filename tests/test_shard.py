@@ -110,11 +110,12 @@ VARIANTS = {
     "chunks": {},
     "chunks-lora-tied": {"lora_rank": 4},
     "chunks-half": {"precision": "bfloat16"},
+    "sees": {},
     "compiled": {},
     "compiled-lora": {"lora_rank": 4, "gradient_checkpointing": True},
     "compiled-half": {"precision": "bfloat16"},
 }
-WITH_DDP = ("full", "tied", "lora", "half", "chunks", "compiled-lora")
+WITH_DDP = ("full", "tied", "lora", "half", "chunks", "sees", "compiled-lora")
 "Of these, what is tried where each process has the whole model; where it is divided all are"
 DIFFERENT = {
     "chunks": {"chunk_bytes": 20_000},  # about a dozen positions of 401 logits
@@ -125,9 +126,10 @@ DIFFERENT = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", [False, True], ids=["ddp", "fsdp2"])
-def test_two_processes_make_the_steps_of_one(base, tied, pairs, tmp_path, shard):
+def test_two_processes_make_the_steps_of_one(base, tied, seeing, pairs, tmp_path, shard):
     def recipe(name, out, **changes):
-        return values(tied if "tied" in name else base, pairs, tmp_path / out, **changes)
+        chosen = seeing if name == "sees" else tied if "tied" in name else base
+        return values(chosen, pairs, tmp_path / out, **changes)
 
     variants = {name: changes for name, changes in VARIANTS.items() if shard or name in WITH_DDP}
     for name, changes in variants.items():

@@ -437,6 +437,15 @@ def starved(folder, source, room):
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
+def test_precision_is_the_recipes_whatever_accelerate_is_configured_to(base, pairs, tmp_path, store, monkeypatch):
+    losses = []
+    for configured in ("no", "bf16"):
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", configured)
+        run = fine_tune(recipe(base, pairs, tmp_path / configured), store)
+        losses.append(store.rows("select loss from steps where run = ? order by step", [run.id]))
+    assert losses[1] == losses[0]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
 def test_out_of_memory_halves_the_token_budget_and_says_so(tmp_path):
     (alone, loss, note), said = starved(tmp_path, "short.jsonl", 60)

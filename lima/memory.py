@@ -1,0 +1,16 @@
+"""When memory does not suffice: how that is recognised, on a GPU or a CPU, and how what is no longer used is given back.
+
+Knows nothing of what was being done.
+"""
+
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+
+
+def too_large(error: BaseException) -> bool:
+    """Whether an error says that memory, or a device, had no room"""
+    return isinstance(error, MemoryError) or (isinstance(error, Exception) and should_reduce_batch_size(error))
+
+
+def give_back() -> None:
+    """Free what is no longer used, so that another attempt, or another model, has its room"""
+    clear_device_cache(garbage_collection=True)
