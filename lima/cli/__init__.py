@@ -6,28 +6,18 @@ Imports nothing heavy: torch, transformers and sqlite_utils load inside the comm
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 import click
 
 from lima import __version__
 from lima.cli import checkpoints, listings, plan, plugins, preview, runs, train
-from lima.errors import LimaError, did_you_mean
+from lima.cli.group import Group
+from lima.errors import LimaError
 from lima.hostile import visible
 from lima.plugins import Plugins, load_plugins
 
 
-class Cli(click.Group):
-    """A group that says which command was meant"""
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        name = click.utils.make_str(args[0])
-        if self.get_command(ctx, name) is None and not name.startswith("-"):
-            raise click.UsageError(f"There is no command {name!r}.{did_you_mean(name, self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="lima")
 def cli() -> None:
     """Fine-tune a language model on a thousand good examples

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from lima.cli.group import Group
 from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read
 from lima.errors import LimaError
 from lima.hostile import visible
@@ -12,7 +13,7 @@ from lima.hostile import visible
 GRADER = "A name from `lima graders`; it must grade single replies"
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--run", help="Only this run (the start of its id is enough)")
 @database_option
 @json_option

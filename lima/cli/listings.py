@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from lima.cli.group import Group
 from lima.cli.show import json_option, print_fields, print_json, print_rows
 from lima.hostile import visible
 from lima.plugins import load_plugins, singular
@@ -25,7 +26,7 @@ def _rows(kind: str) -> list[dict[str, Any]]:
 def _group(kind: str, what: str) -> click.Group:
     """A group that lists everything of a kind"""
 
-    @click.group(kind.replace("_", "-"), invoke_without_command=True, help=f"List {what}")
+    @click.group(kind.replace("_", "-"), cls=Group, invoke_without_command=True, help=f"List {what}")
     @json_option
     @click.pass_context
     def group(ctx: click.Context, as_json: bool) -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
+from lima.cli.group import Group
 from lima.cli.show import database_option, json_option, print_fields, print_json, print_rows, store_to_read
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @database_option
 @json_option
 @click.pass_context

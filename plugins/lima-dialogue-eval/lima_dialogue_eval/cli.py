@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
-from lima.cli.show import database_option, json_option, print_json, print_rows
+from lima.cli.group import Group, options_given
+from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read
 from lima.errors import LimaError
 
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @database_option
 @json_option
 @click.pass_context
@@ -29,10 +30,9 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
     lima dialogues compare BEFORE AFTER
     """
     if ctx.invoked_subcommand is None:
-        from lima.store import Store
         from lima_dialogue_eval.log import dialogue_runs
 
-        with Store(database) as store:
+        with store_to_read(database) as store:
             empty = f"No dialogue run in {store.path}. Make one with `lima dialogues run EVALUATION --model MODEL`."
             print_rows(dialogue_runs(store), as_json, empty, _LISTED)
 
@@ -51,7 +51,9 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @click.option("--resume", metavar="RUN", help="Go on with a dialogue run that did not finish, or had errors")
 @database_option
 @json_option
+@click.pass_context
 def run(
+    ctx: click.Context,
     evaluation: str | None,
     model: str | None,
     seeds: int | None,
@@ -73,13 +75,21 @@ def run(
         raise click.UsageError("Give an EVALUATION and a --model, or --resume RUN.")
     if resume is not None and evaluation is not None:
         raise click.UsageError(f"--resume {resume} goes on with its own evaluation: leave out {evaluation!r}.")
+    if resume is not None and (
+        beside := [o for o in options_given(ctx) if o not in ("--resume", "--database", "--json")]
+    ):
+        raise click.UsageError(f"--resume {resume} goes on with what it was begun with: leave out {beside[0]}.")
     if seeds is not None and chosen:
         raise click.UsageError("Give --seeds, how many, or --seed, which ones: not both.")
     if seeds is None:
         seeds = 1 if sampling["temperature"] == 0 else 3
-    with Store(database) as store, _notes_of_an_interrupt(), _Bar() as bar:
+    with (
+        store_to_read(database) if resume is not None else Store(database) as store,
+        _notes_of_an_interrupt(),
+        _Bar() as bar,
+    ):
         if resume is not None:
-            id = resume_evaluation(store, resume, model, bar.advance)
+            id = resume_evaluation(store, resume, None, bar.advance)
         else:
             id = run_evaluation(
                 store,
@@ -105,11 +115,10 @@ def run(
 @json_option
 def compare(before: str, after: str, database: str | None, as_json: bool) -> None:
     """What changed from BEFORE to AFTER: dialogue runs, or several with commas between, whose seeds are pooled"""
-    from lima.store import Store
     from lima_dialogue_eval.arms import compare
     from lima_dialogue_eval.terminal import print_comparison
 
-    with Store(database) as store:
+    with store_to_read(database) as store:
         result = compare(store, _ids(before), _ids(after))
     if as_json:
         print_json(result.as_dict())
@@ -129,11 +138,10 @@ def compare(before: str, after: str, database: str | None, as_json: bool) -> Non
 @database_option
 def report(before: str, after: str, out: Path, title: str, database: str | None) -> None:
     """Write BEFORE and AFTER as one HTML file: the figures, and all conversations side by side"""
-    from lima.store import Store
     from lima_dialogue_eval.arms import compare
     from lima_dialogue_eval.report import write_report
 
-    with Store(database) as store:
+    with store_to_read(database) as store:
         path = write_report(store, compare(store, _ids(before), _ids(after)), out, title=title)
     click.echo(f"Wrote {path}")
 
@@ -146,10 +154,9 @@ def report(before: str, after: str, out: Path, title: str, database: str | None)
 @json_option
 def show(run: str, seed: int | None, conversation: str | None, database: str | None, as_json: bool) -> None:
     """The conversations of a dialogue run, reply by reply with grade and reason"""
-    from lima.store import Store
     from lima_dialogue_eval.log import conversations, find_run, replies
 
-    with Store(database) as store:
+    with store_to_read(database) as store:
         row = find_run(store, run)
         rows = [
             r

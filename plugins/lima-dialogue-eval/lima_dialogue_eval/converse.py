@@ -71,9 +71,10 @@ def converse(
 ) -> Iterator[list[Outcome]]:
     """Ask the next turn of every dialogue that still runs, until none does; yields the outcomes turn by turn
 
-    `on_progress` hears how many more replies are there, while a batch is under way."""
+    `on_progress` hears how many more replies are there, while a batch is under way. What it raises ends everything."""
+    listener = on_progress and _Listener(on_progress)
     while live := [d for d in dialogues if d.status == RUNNING]:
-        outcomes = _ask(live, model, sampling, on_progress)
+        outcomes = _ask(live, model, sampling, listener)
         for outcome in outcomes:
             if outcome.reply is not None:
                 outcome.dialogue.take(outcome.reply.text)
@@ -90,17 +91,33 @@ def draw_seed(dialogue: Dialogue) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:6], "big")
 
 
+class _Listener:
+    """Passes progress on, and remembers what went wrong in whoever listens: the model is not to blame for it"""
+
+    def __init__(self, on_progress: Callable[[int], None]) -> None:
+        self.on_progress, self.failed = on_progress, False
+
+    def __call__(self, more: int) -> None:
+        try:
+            self.on_progress(more)
+        except Exception:
+            self.failed = True
+            raise
+
+
 def _ask(
-    live: list[Dialogue], model: Any, sampling: Sampling, on_progress: Callable[[int], None] | None
+    live: list[Dialogue], model: Any, sampling: Sampling, listener: _Listener | None, once_more: bool = True
 ) -> list[Outcome]:
-    """One outcome a dialogue, in order: all in one call; where that fails each alone, so that only the guilty are errors"""
+    """One outcome a dialogue, in order: all in one call; where that fails each once more alone: only the guilty are errors"""
     try:
-        replies = model.reply([d.prompt() for d in live], sampling, [draw_seed(d) for d in live], on_progress)
+        replies = model.reply([d.prompt() for d in live], sampling, [draw_seed(d) for d in live], listener)
         if len(replies) != len(live):
             raise ValueError(f"{model.name} gave {len(replies)} replies to {len(live)} prompts")
     except Exception as e:
-        if len(live) > 1:
-            return [outcome for d in live for outcome in _ask([d], model, sampling, on_progress)]
+        if listener and listener.failed:
+            raise
+        if once_more:
+            return [outcome for d in live for outcome in _ask([d], model, sampling, listener, once_more=False)]
         return [Outcome(live[0], live[0].index, live[0].prompt(), ERROR, message=f"{type(e).__name__}: {e}")]
     return [_outcome(d, reply, model) for d, reply in zip(live, replies, strict=True)]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lima.errors import LimaError, did_you_mean
-from lima.generate import Sampling
+from lima.generate import CheckpointModel, Sampling
 from lima.hostile import storable
 from lima.run import environment, new_run_id
 from lima.store import Store
@@ -57,39 +57,41 @@ def run_evaluation(
     answering = open_model(model, store) if isinstance(model, str) else model
     _check_promptable(answering, [Dialogue(c, 0) for c in script.values()])
     log = DialogueLog(store, new_run_id())
-    log.start(
-        {
-            "evaluation": evaluation,
-            "evaluation_hash": script_hash(list(script.values())),
-            "model": _reopenable(model, answering),
-            "run": run_id or _run_of(store, str(answering.name)),
-            "arm": arm,
-            "seeds": json.dumps(list(seeds)),
-            "sampling": json.dumps(asdict(sampling)),
-            "grader": grader,
-            "primary_test": PRIMARY,
-            "plugins": json.dumps(
-                [{"plugin": p.name, "version": p.version, "hash": p.content_hash()} for p in plugins.loaded if p.module]
-            ),
-            "environment": json.dumps(environment(1)),
-        },
-        [
-            {"conversation": c.id, "seed": seed, "topic": storable(c.topic), "turns": len(c.turns)}
-            for seed in seeds
-            for c in script.values()
-        ],
-    )
+    row = {
+        "evaluation": evaluation,
+        "evaluation_hash": script_hash(list(script.values())),
+        "model": _reopenable(model, answering),
+        "run": run_id or _run_of(store, str(answering.name)),
+        "arm": arm,
+        "seeds": json.dumps(list(seeds)),
+        "sampling": json.dumps(asdict(sampling)),
+        "grader": grader,
+        "primary_test": PRIMARY,
+        "plugins": json.dumps(
+            [{"plugin": p.name, "version": p.version, "hash": p.content_hash()} for p in plugins.loaded if p.module]
+        ),
+        "environment": json.dumps(environment(1)),
+    }
     dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
-    return _Evaluation(log, judge, grader, dialogues).run(answering, sampling, on_progress)
+    with log.alone():
+        log.start(row, [_dialogue_row(d) for d in dialogues])
+        return _Evaluation(log, judge, grader, dialogues).run(answering, sampling, on_progress)
 
 
 def resume_evaluation(store: Store, name: str, model: Any = None, on_progress: OnProgress | None = None) -> str:
     """Go on with a dialogue run that was interrupted, killed or had errors; what was answered stays
 
-    LimaError when the evaluation has changed since, or when nothing is left to do."""
+    `model` is the one it was begun with, where that is open already. LimaError for another one, when the evaluation has changed
+    since, when another process is at it, or when nothing is left to do."""
+    log = DialogueLog(store, find_run(store, name)["id"])
+    with log.alone():  # before anything is read: another process may just have answered
+        return _resume(log, model, on_progress)
+
+
+def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None) -> str:
     from lima.plugins import load_plugins
 
-    row = find_run(store, name)
+    store, row = log.store, find_run(log.store, log.id)
     plugins = load_plugins()
     script = _script(row["evaluation"], plugins.registry("evaluations").find(row["evaluation"]))
     if script_hash(list(script.values())) != row["evaluation_hash"]:
@@ -100,13 +102,19 @@ def resume_evaluation(store: Store, name: str, model: Any = None, on_progress: O
     done = replies(store, row["id"], row["grader"])
     dialogues = [_recalled(script[c["conversation"]], c, done) for c in conversations(store, row["id"])]
     ungraded = {(r["conversation"], r["seed"], r["turn"]): r for r in done if _wants_grade(r)}
-    if not ungraded and all(d.status != RUNNING for d in dialogues):
+    waiting = [d for d in dialogues if d.status == RUNNING]
+    # One that was killed between its last answer and saying so has only to say it.
+    if row["status"] == "done" and not ungraded and not waiting:
         raise LimaError(f"Dialogue run {row['id']} is complete: there is nothing to resume.")
     answering = open_model(model or row["model"], store) if isinstance(model, str | None) else model
-    _check_promptable(answering, [d for d in dialogues if d.status == RUNNING])
-    evaluation = _Evaluation(DialogueLog(store, row["id"]), judge, row["grader"], dialogues)
-    evaluation.log.mark(RUNNING)
-    evaluation.log.grades(evaluation.regraded(ungraded))
+    if model is not None and (name := _reopenable(model, answering)) != row["model"]:
+        raise LimaError(
+            f"Dialogue run {row['id']} was begun with the model {row['model']!r}; it cannot go on with {name!r}. Start a new one."
+        )
+    _check_promptable(answering, waiting)
+    evaluation = _Evaluation(log, judge, row["grader"], dialogues)
+    log.mark(RUNNING)
+    log.grades(evaluation.regraded(ungraded))
     return evaluation.run(answering, Sampling(**row["sampling"]), on_progress)
 
 
@@ -262,8 +270,10 @@ def _check_promptable(model: Any, dialogues: Sequence[Dialogue]) -> None:
 
 
 def _reopenable(given: Any, model: Any) -> str:
-    """How to name the model so that it can be opened again: its folder, else what was asked for"""
-    return given if isinstance(given, str) and not Path(model.name).is_dir() else str(model.name)
+    """How to name the model so that it can be opened again, from any directory: its folder, else what was asked for"""
+    if isinstance(model, CheckpointModel):
+        return str(Path(model.name).resolve())
+    return given if isinstance(given, str) else str(model.name)
 
 
 def _run_of(store: Store, folder: str) -> str | None:
@@ -286,6 +296,16 @@ def _recalled(conversation: "EvalConversation", row: dict[str, Any], done: list[
 
 def _wants_grade(row: dict[str, Any]) -> bool:
     return row["status"] == ANSWERED and row["grade"] is None and row["grade_status"] in ("not graded", GRADE_ERROR)
+
+
+def _dialogue_row(dialogue: Dialogue) -> dict[str, Any]:
+    conversation = dialogue.conversation
+    return {
+        "conversation": conversation.id,
+        "seed": dialogue.seed,
+        "topic": storable(conversation.topic),
+        "turns": len(conversation.turns),
+    }
 
 
 def _turn_row(outcome: Outcome) -> dict[str, Any]:

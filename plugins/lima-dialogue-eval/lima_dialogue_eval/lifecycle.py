@@ -4,6 +4,8 @@ Keys: after_epoch and after_train name an evaluation; seeds, temperature, max_ne
 checked before the first step. Knows nothing of the training loop.
 """
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from lima.generate import Sampling
 if TYPE_CHECKING:
     from lima.recipe import Recipe
     from lima.run import Run
+    from lima.store import Store
 
 TABLE = "lima-dialogue-eval"
 _TEXT, _NUMBER, _WHOLE = "text", "a number", "a whole number of 1 or more"
@@ -68,27 +71,57 @@ def check(recipe: "Recipe") -> None:
 
 
 def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str | None:
-    """Hold the evaluation that the recipe names for this moment; the dialogue run's id, or None when it names none"""
+    """Hold the evaluation that the recipe names for this moment; the dialogue run's id, or None when it names none
+
+    One that was begun with this checkpoint, before the training was interrupted, goes on."""
     from lima.generate import CheckpointModel
     from lima.plugins import load_plugins
     from lima.store import Store
-    from lima_dialogue_eval.evaluate import run_evaluation
+    from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation, script_hash
+    from lima_dialogue_eval.log import begun_since
 
     table = run.recipe.plugins.get(TABLE, {})
     if when not in table or checkpoint is None:
         return None
-    renderer = load_plugins().registry("renderers").find(run.renderer)
+    arm = ", ".join(part for part in (table.get("arm", run.folder.name), label) if part)
+    seeds, sampling = range(table.get("seeds", 1)), _sampling(table)
+    plugins = load_plugins()
+    evaluation = plugins.registry("evaluations").find(table[when])
+    grader = table.get("grader") or evaluation.grader
     with Store(run.database) as store:
+        begun = begun_since(
+            store,
+            _written(store, run.id, checkpoint),
+            run=run.id,
+            model=str(checkpoint),
+            arm=arm,
+            seeds=json.dumps(list(seeds)),
+            sampling=json.dumps(asdict(sampling)),
+            grader=grader,
+            evaluation_hash=script_hash(evaluation.conversations()),
+        )
+        if begun and begun["status"] == "done":
+            return str(begun["id"])
+        renderer = plugins.registry("renderers").find(run.renderer)
+        model = CheckpointModel(checkpoint, renderer, trust_remote_code=run.recipe.trust_remote_code)
+        if begun:
+            return resume_evaluation(store, begun["id"], model)
         return run_evaluation(
             store,
             table[when],
-            CheckpointModel(checkpoint, renderer),
-            arm=", ".join(part for part in (table.get("arm", run.folder.name), label) if part),
-            seeds=range(table.get("seeds", 1)),
-            sampling=_sampling(table),
+            model,
+            arm=arm,
+            seeds=seeds,
+            sampling=sampling,
             run_id=run.id,
-            grader=table.get("grader"),
+            grader=grader,
         )
+
+
+def _written(store: "Store", run: str, checkpoint: Path) -> str | None:
+    """When a checkpoint was written: what was held before that was held with another model"""
+    rows = store.rows("select created from checkpoints where run = ? and folder = ?", [run, str(checkpoint)])
+    return rows[0]["created"] if rows else None
 
 
 def _sampling(table: dict[str, Any]) -> Sampling:

@@ -4,8 +4,11 @@ Knows nothing of models or graders.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from lima.errors import LimaError, did_you_mean
 from lima.run import now
@@ -19,6 +22,21 @@ class DialogueLog:
 
     def __init__(self, store: Store, id: str) -> None:
         self.store, self.id = store, id
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Only one process at a time may answer a run; LimaError where another one does"""
+        file = self.store.path.resolve().with_name(f".{self.id}.lock")
+        try:
+            with FileLock(file, blocking=False):
+                try:
+                    yield
+                finally:
+                    file.unlink(missing_ok=True)
+        except Timeout:
+            raise LimaError(
+                f"Another process is answering dialogue run {self.id} right now. Wait for it, or stop it."
+            ) from None
 
     def start(self, run: dict[str, Any], conversations: Iterable[dict[str, Any]]) -> None:
         """The run and its conversations, before anything is asked"""
@@ -81,6 +99,17 @@ def find_run(store: Store, name: str) -> dict[str, Any]:
         )
     row = store.rows("select * from dialogue_runs where id = ?", [found[0]])[0]
     return {**row, **{key: json.loads(row[key]) for key in ("seeds", "sampling", "plugins", "environment")}}
+
+
+def begun_since(store: Store, since: str | None, **values: Any) -> dict[str, Any] | None:
+    """Id and status of the newest run since a time whose columns hold these values, a done one before all others"""
+    where = " and ".join(f"{column} is :{column}" for column in values)
+    rows = store.rows(
+        f"select id, status from dialogue_runs where created >= :since and {where} "
+        "order by status = 'done' desc, created desc limit 1",
+        {"since": since, **values},
+    )
+    return rows[0] if rows else None
 
 
 def conversations(store: Store, id: str) -> list[dict[str, Any]]:

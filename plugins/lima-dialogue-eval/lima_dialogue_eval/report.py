@@ -52,6 +52,10 @@ def _written_beside(path: Path, page: str) -> Iterator[Path]:
         raise LimaError(f"Cannot write the report: {str(path)!r} names no file. Give one, such as report.html.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if path.exists() and not path.is_file():  # a device, say, in whose place a file would come
+            raise LimaError(
+                f"{path} is there already and is no regular file, so it is left alone. Choose another file."
+            )
         if path.is_file() and path.stat().st_size and MARK not in path.read_bytes():
             raise LimaError(
                 f"{path} is there already and is no report of lima's, so it is left alone. Choose another file."

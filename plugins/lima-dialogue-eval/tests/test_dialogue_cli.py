@@ -8,12 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 from lima.errors import LimaError
+from lima.store import Store
 from lima_dialogue_eval.cli import dialogues
 
 
 @pytest.fixture
 def lima(plugins, tmp_path):
     """Runs `lima dialogues …` on a database of the test's own; gives its stdout"""
+    Store(tmp_path / "cli.db").close()
 
     def run(*arguments, code=0):
         result = CliRunner().invoke(dialogues, [*arguments, *(["-d", str(tmp_path / "cli.db")] if code != 2 else [])])
@@ -101,12 +103,36 @@ def test_bad_input_is_a_sentence(lima, arguments, sentence):
     [
         (("run", "small"), "Give an EVALUATION and a --model, or --resume RUN."),
         (("run", "small", "--resume", "x"), "--resume x goes on with its own evaluation: leave out 'small'."),
+        (
+            ("run", "--resume", "x", "--model", "m"),
+            "--resume x goes on with what it was begun with: leave out --model.",
+        ),
+        (("run", "--resume", "x", "--arm", ""), "--resume x goes on with what it was begun with: leave out --arm."),
+        (("run", "--resume", "x", "--seed", "0", "--json"), "begun with: leave out --seed."),
+        (("--json", "show", "x"), "--json belongs behind the command: dialogues show --json …"),
+        (("-d", "x.db", "run", "small"), "--database belongs behind the command: dialogues run --database …"),
         (("run", "small", "--model", "m", "--seeds", "2", "--seed", "1"), "not both"),
         (("run", "small", "--model", "m", "--temperature", "-1"), "not in the range"),
     ],
 )
 def test_wrong_usage(lima, arguments, sentence):
     assert sentence in lima(*arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("compare", "x", "y"), ("report", "x", "y", "-o", "z"), ("show", "x"), ("run", "--resume", "x")]
+)
+def test_only_a_new_run_makes_a_database(plugins, tmp_path, arguments):
+    result = CliRunner().invoke(dialogues, [*arguments, "-d", str(tmp_path / "typo.db")])
+    assert str(result.exception).startswith(f"There is no database {tmp_path / 'typo.db'}. ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_goes_on(lima, tmp_path):
+    id = json.loads(lima("run", "small", "--model", "parrot", "--seeds", "1", "--json"))["id"]
+    with Store(tmp_path / "cli.db") as store, store.write() as db:
+        db.execute("update dialogue_runs set status = 'running'")
+    assert json.loads(lima("run", "--resume", id[:12], "--json"))["status"] == "done"
 
 
 def test_show_names_what_there_is(lima):
@@ -117,6 +143,7 @@ def test_show_names_what_there_is(lima):
 
 def test_the_real_command_exits_with_one_and_a_sentence(tmp_path):
     """In a process of its own, as the plugin that is installed"""
+    Store(tmp_path / "new.db").close()
     command = [sys.executable, "-m", "lima", "dialogues", "compare", "x", "y", "-d", str(tmp_path / "new.db")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")

@@ -14,7 +14,7 @@ from lima.errors import LimaError
 from lima.generate import Reply, Sampling
 from lima.store import Store
 from lima_chat import Turn
-from lima_dialogue_eval import GradedTurn, Verdict, resume_evaluation, run_evaluation
+from lima_dialogue_eval import GradedTurn, Verdict, compare, resume_evaluation, run_evaluation
 from lima_dialogue_eval.converse import Dialogue, converse, draw_seed
 from lima_dialogue_eval.evaluate import judged, open_model
 from lima_dialogue_eval.log import conversations, find_run, replies
@@ -181,6 +181,64 @@ def test_ctrl_c_keeps_what_was_done(store, Model):
     assert len([r for r in replies(store, run["id"], "requirements") if r["status"] == "answered"]) == 5
 
 
+def test_a_conversation_that_is_alone_is_tried_once_more_too(script, Model):
+    class Flaky(Model):
+        def reply(self, *arguments):
+            found = super().reply(*arguments)
+            if len(self.calls) == 2:
+                raise ConnectionError("the line is dead")
+            return found
+
+    model, alone = Flaky(), Dialogue(script[1], 0)
+    assert [[o.status for o in outcomes] for outcomes in converse([alone], model, Sampling())] == [["answered"]] * 2
+    assert (model.calls, alone.status) == ([1, 1, 1], "complete")
+
+
+def test_what_a_listener_raises_is_no_error_of_the_model(store, Model):
+    class Telling(Model):
+        def reply(self, prompts, settings, seed, on_progress=None):
+            found = super().reply(prompts, settings, seed)
+            on_progress(len(found))
+            return found
+
+    def listener(done, total):
+        raise ValueError(f"no room for {done} of {total}")
+
+    model = Telling()
+    with pytest.raises(ValueError, match="no room for 2 of 5"):
+        evaluate(store, model, on_progress=listener)
+    run = store.rows("select id, status, message from dialogue_runs")[0]
+    assert (model.calls, run["status"], run["message"]) == ([2], "failed", "no room for 2 of 5")
+    assert replies(store, run["id"], "requirements") == []
+
+
+@pytest.mark.parametrize("status", ["running", "failed"])
+def test_a_run_that_ended_before_it_could_say_so_is_finished(store, Model, status):
+    before, after = evaluate(store, Model()), evaluate(store, Model())
+    with store.write() as db:
+        db.execute("update dialogue_runs set status = ?, finished = null where id = ?", [status, after])
+    with pytest.raises(LimaError, match=f"is '{status}', not done"):
+        compare(store, before, after)
+    model = Model()
+    assert resume_evaluation(store, after, model) == after
+    assert (model.calls, find_run(store, after)["status"]) == ([], "done")
+    assert compare(store, before, after).tied == 2
+    with pytest.raises(LimaError, match="nothing to resume"):
+        resume_evaluation(store, after, Model())
+
+
+def test_a_run_does_not_go_on_with_another_model(store, Model):
+    id = evaluate(store, Model(fail=["And back?"]))
+    other = Model()
+    other.name = "cockatoo"
+    with pytest.raises(LimaError) as e:
+        resume_evaluation(store, id, other)
+    assert str(e.value) == (
+        f"Dialogue run {id} was begun with the model 'parrot'; it cannot go on with 'cockatoo'. Start a new one."
+    )
+    assert (other.calls, find_run(store, id)["status"]) == ([], "done")
+
+
 def test_too_few_replies_are_an_error_of_the_model(script, Model):
     class Short(Model):
         def reply(self, *arguments):
@@ -306,6 +364,11 @@ def test_kill_9_leaves_an_open_database_with_whole_turns(plugins, tmp_path, Mode
     arguments = [sys.executable, "-c", SLOW, str(Path(__file__).with_name("conftest.py")), str(file)]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "third turn\n"
+    with Store(file) as store:
+        id = store.rows("select id from dialogue_runs")[0]["id"]
+        with pytest.raises(LimaError) as e:
+            resume_evaluation(store, id, Model())
+    assert str(e.value) == f"Another process is answering dialogue run {id} right now. Wait for it, or stop it."
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
@@ -324,6 +387,7 @@ def test_kill_9_leaves_an_open_database_with_whole_turns(plugins, tmp_path, Mode
         resume_evaluation(store, run["id"], model)
         assert model.calls == [2]
         assert find_run(store, run["id"])["status"] == "done"
+        assert list(tmp_path.glob(".*.lock")) == []
         assert store.rows("select turns, excellent, pass, fail from dialogue_grades_by_run") == [
             {"turns": 8, "excellent": 2, "pass": 0, "fail": 6}
         ]

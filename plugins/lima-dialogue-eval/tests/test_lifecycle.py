@@ -1,12 +1,18 @@
 """Evaluations that a recipe asks for, held on the checkpoints of a real training of a tiny model."""
 
 import json
+import shutil
 
 import pytest
 
-from lima.errors import LimaError
+from lima import hookimpl
+from lima.errors import Interrupted, LimaError
+from lima.generate import Sampling
 from lima.recipe import Recipe
+from lima.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
+from lima_dialogue_eval import Verdict, resume_evaluation, run_evaluation
+from lima_dialogue_eval.lifecycle import evaluate
 
 TABLE = "lima-dialogue-eval"
 
@@ -21,7 +27,6 @@ def train(Evaluations, base, tmp_path):
     """Trains with lima-chat's renderer of bare turns; gives the run and the open store"""
     import lima_chat
     import lima_dialogue_eval
-    from lima.store import Store
     from lima.train import fine_tune
 
     file = tmp_path / "pairs.jsonl"
@@ -29,18 +34,31 @@ def train(Evaluations, base, tmp_path):
         "".join(json.dumps({"prompt": f"What is {i}?", "response": f"It is {i}."}) + "\n" for i in range(8))
     )
 
-    def run(renderer="lima", keep_epochs=False, **table):
-        values = {"base": str(base), "sources": (f"pairs:{file}",), "renderer": renderer, "out": str(tmp_path / "out")}
-        recipe = Recipe(**values, epochs=2, batch_size=4, device="cpu", keep_epochs=keep_epochs, plugins={TABLE: table})
-        with only_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval, evaluations=Evaluations()):
-            store = Store(tmp_path / "lima.db")
-            opened.append(store)
-            return fine_tune(recipe, store), store
+    def run(renderer="lima", keep_epochs=False, own_code=None, **table):
+        values = {"sources": (f"pairs:{file}",), "renderer": renderer, "out": str(tmp_path / "out")}
+        values |= {"base": str(own_code or base), "trust_remote_code": bool(own_code), "keep_epochs": keep_epochs}
+        recipe = Recipe(**values, epochs=2, batch_size=4, residual_dropout=0, device="cpu", plugins={TABLE: table})
+        return fine_tune(recipe, run.store), run.store
 
-    opened = []
-    yield run
-    for store in opened:
-        store.close()
+    modules = {"lima_chat": lima_chat, "lima_dialogue_eval": lima_dialogue_eval, "evaluations": Evaluations()}
+    with only_plugins(**modules), Store(tmp_path / "lima.db") as run.store:
+        yield run
+
+
+class Tired:
+    """A plugin with a grader that Ctrl-C stops at its third reply"""
+
+    description, graded = "gets tired", 0
+
+    @hookimpl
+    def register_graders(self, register):
+        register("tired", self)
+
+    def grade(self, turn):
+        self.graded += 1
+        if self.graded == 3:
+            raise KeyboardInterrupt
+        return Verdict("pass", "why not")
 
 
 def test_the_evaluation_is_held_on_every_checkpoint_and_linked_to_the_run(train):
@@ -64,6 +82,61 @@ def test_the_evaluation_is_held_on_every_checkpoint_and_linked_to_the_run(train)
     # The second prompt begins with the first one: the history is the model's own.
     first, second = (json.loads(t["prompt_ids"]) for t in turns if t["conversation"] == "bus" and t["seed"] == 0)
     assert second[: len(first)] == first
+
+
+def test_an_evaluation_that_was_interrupted_goes_on_with_the_training(train):
+    from lima.plugins import load_plugins
+    from lima.train import resume
+
+    load_plugins().add("tired", Tired())
+    with pytest.raises(Interrupted) as e:
+        train(keep_epochs=True, after_epoch="small", grader="tired", max_new_tokens=2)
+    store = train.store
+    sql = "select id, status, model from dialogue_runs order by created, id"
+    (begun,) = store.rows(sql)
+    assert begun["status"] == "interrupted"
+    run = resume(e.value.run, store)
+    epochs = [str(run.folder / name) for name in ("epoch-01", "epoch-02")]
+    first, second = store.rows(sql)
+    assert first == {**begun, "status": "done"}
+    assert (second["status"], [first["model"], second["model"]]) == ("done", epochs)
+    # What is held is not held again; what was held before the checkpoint was written is of another model.
+    assert evaluate(run, "after_epoch", run.folder / "epoch-01", "epoch 1") == first["id"]
+    with store.write() as db:
+        db.execute("update checkpoints set created = '2999' where folder = ?", epochs[:1])
+    assert evaluate(run, "after_epoch", run.folder / "epoch-01", "epoch 1") not in (first["id"], second["id"])
+
+
+def test_the_base_s_own_code_runs_where_the_recipe_trusts_it(train, base, tmp_path):
+    own = shutil.copytree(base, tmp_path / "own")
+    config = json.loads((own / "config.json").read_text())
+    code = {"AutoConfig": "configuration_own.OwnConfig", "AutoModelForCausalLM": "modeling_own.OwnForCausalLM"}
+    config |= {"model_type": "own", "architectures": ["OwnForCausalLM"], "auto_map": code}
+    (own / "config.json").write_text(json.dumps(config))
+    (own / "configuration_own.py").write_text(
+        "from transformers import LlamaConfig\nclass OwnConfig(LlamaConfig):\n    model_type = 'own'\n"
+    )
+    (own / "modeling_own.py").write_text(
+        "from transformers import LlamaForCausalLM\nfrom .configuration_own import OwnConfig\n"
+        "class OwnForCausalLM(LlamaForCausalLM):\n    config_class = OwnConfig\n"
+    )
+    run, store = train(own_code=own, after_train="small", max_new_tokens=2)
+    held = store.rows("select run, status, model from dialogue_runs")
+    assert held == [{"run": run.id, "status": "done", "model": str(run.folder)}]
+
+
+def test_a_model_in_a_relative_folder_is_found_again_from_anywhere(train, tmp_path, monkeypatch):
+    run, store = train()
+    monkeypatch.chdir(tmp_path)
+    id = run_evaluation(store, "small", "out", arm="", seeds=[0], sampling=Sampling(max_new_tokens=2))
+    assert store.rows("select model, run from dialogue_runs") == [{"model": str(run.folder), "run": run.id}]
+    with store.write() as db:
+        db.execute("update dialogue_conversations set status = 'error'")
+        db.execute("delete from dialogue_turns where turn = 2")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert resume_evaluation(store, id) == id
+    assert {row["status"] for row in store.rows("select status from dialogue_conversations")} == {"complete"}
 
 
 def test_without_a_table_nothing_is_held(train):

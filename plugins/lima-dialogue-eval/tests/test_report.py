@@ -1,6 +1,7 @@
 """The report: exact figures, every conversation side by side, and hostile text that stays text in a real browser."""
 
 import html
+import os
 import re
 import shutil
 import subprocess
@@ -264,6 +265,21 @@ def test_a_file_that_is_no_report_is_left_alone(tmp_path):
         "notes.html",
         "ours.html",
     ]
+
+
+def test_what_is_no_regular_file_is_left_alone(tmp_path):
+    from lima_dialogue_eval.report import check_place, write_whole
+
+    device = tmp_path / "device"
+    os.mkfifo(device)
+    for write in (lambda: check_place(device), lambda: write_whole("page", device)):
+        with pytest.raises(LimaError) as e:
+            write()
+        assert str(e.value) == (
+            f"{device} is there already and is no regular file, so it is left alone. Choose another file."
+        )
+    assert device.is_fifo()
+    assert list(tmp_path.iterdir()) == [device]
 
 
 def test_a_report_may_be_written_again(page, by_hand):

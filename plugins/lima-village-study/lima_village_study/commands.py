@@ -69,7 +69,7 @@ def study(
         _list_arms(wanted, as_json)
         return
     started = time.monotonic()
-    path = Path(database).resolve() if database else default_path()
+    path = (Path(database) if database else default_path()).resolve()
     if (resumed or redrawn) and not path.is_file():
         raise LimaError(f"There is no database {path}, so no study in it. Begin one with: lima village study")
     if report:

@@ -23,6 +23,7 @@ from lima.store import Store
 from lima_village.arm import CONVERSATIONS, GREEDY, Arm
 from lima_village.experiment import RECIPE
 from lima_village.ledger import Ledger
+from lima_village.worker import Holding, Job, work
 from lima_village.world import BY_NAME, village
 from lima_village_study.arms import ARMS, VALIDATION, chosen
 from lima_village_study.commands import study
@@ -188,6 +189,37 @@ def test_interrupt_names_the_study_to_go_on_with(tmp_path, monkeypatch):
     assert f"Go on with `lima village study --resume {row['id']} -d {database}`." in result.stderr
 
 
+def test_behind_a_link_a_job_goes_on_with_its_fine_tune(tmp_path, monkeypatch):
+    runpy.run_path(str(SMALL))["shrink"](monkeypatch.setattr)
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    link.symlink_to("real")
+    behind = Study.new(link / "lima.db", chosen(["random"]))
+    with Store(behind.database) as store:
+        Ledger(store, behind.id).begin(behind.folder, behind.settings())
+    job = replace(behind.jobs()[0], holdings=[])
+    assert job.folder == str(real / behind.id / "random-seed0")
+
+    def until_trained(event, **_):
+        if event == "trained":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(job, until_trained)
+    work(job, lambda event, **_: None)
+    assert rows(real / "lima.db", "select folder, status from runs") == [{"folder": job.folder, "status": "done"}]
+
+
+def test_the_default_database_is_known_by_its_real_path(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr("lima_village.bars.run_with_bars", ran.append)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.setenv("LIMA_USER_PATH", str(tmp_path / "link"))
+    CliRunner().invoke(study, ["before"])
+    assert [work.database for work in ran] == [tmp_path / "real" / "lima.db"]
+
+
 @pytest.fixture
 def begun(tmp_path):
     """A study that has begun and done nothing"""
@@ -201,6 +233,29 @@ def test_a_study_goes_on_with_what_it_was_begun_with(begun):
     assert Study.resumed(begun.database, "newest") == begun
     more = Study.resumed(begun.database, begun.id[:12], ["in-context"])
     assert [arm.name for arm in more.arms] == ["before", "after", "in-context"]
+
+
+def test_an_evaluation_of_what_is_not_trained_goes_on_too(begun):
+    holding = Holding("village", [0], {**GREEDY, "max_new_tokens": 2})
+    place = {"database": str(begun.database), "folder": str(begun.folder / "in-context-seed0")}
+    job = Job(begun.id, "in-context", 0, **place, recipe={}, model="village-in-context", holdings=[holding])
+    sql = "select id, status, model from dialogue_runs"
+
+    def until_asked(event, **_):
+        if event == "talking":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(job, until_asked)
+    (held,) = rows(begun.database, sql)
+    assert held == {"id": held["id"], "status": "interrupted", "model": "village-in-context:3"}
+    work(job, lambda event, **_: None)
+    assert rows(begun.database, sql) == [{**held, "status": "done"}]
+    # Killed when all was answered and nothing said so yet.
+    with Store(begun.database) as store, store.write() as db:
+        db.execute("update dialogue_runs set status = 'running'")
+    work(job, lambda event, **_: None)
+    assert rows(begun.database, sql) == [{**held, "status": "done"}]
 
 
 def test_another_version_of_the_settings_is_refused(begun, tmp_path):

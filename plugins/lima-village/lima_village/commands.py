@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lima.cli.group import Group
 from lima.cli.show import database_option, json_option, print_fields, print_json, print_rows
 from lima.errors import LimaError, did_you_mean
 from lima.hostile import visible
@@ -39,7 +40,7 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
 
     started = time.monotonic()
     verified()
-    path = Path(database).resolve() if database else default_path()
+    path = (Path(database) if database else default_path()).resolve()
     experiment = demonstration(path, seeds, more)
     page = report or path.parent / f"{experiment.id}.html"
     pages = {"village": page, **({"village-more": page.with_stem(f"{page.stem}-more")} if more else {})}
@@ -91,7 +92,7 @@ def _print_comparisons(compared: dict[str, Any]) -> None:
         print_comparison(comparison, console)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option
 @click.pass_context
 def village(ctx: click.Context, as_json: bool) -> None:

@@ -83,7 +83,7 @@ class Experiment:
                 arm=arm.name,
                 seed=seed,
                 database=str(self.database),
-                folder=str(self.folder / f"{arm.name}-seed{seed}"),
+                folder=str((self.folder / f"{arm.name}-seed{seed}").resolve()),  # as the rows of its run have it
                 recipe={**recipe, **arm.changes, "sources": list(arm.sources)} if arm.sources else {},
                 model=arm.model,
                 holdings=self._holdings(arm, seed),

@@ -79,26 +79,13 @@ class Ledger:
     def dialogue_run_of(
         self, evaluation: str, model: str, arm: str, run: str | None, seeds: Sequence[int]
     ) -> dict[str, Any] | None:
-        """The dialogue run of an evaluation, begun (`done` is 0) or done, by the run that it is of or since the study began"""
-        rows = self.store.rows(
-            """
-            select id, status = 'done' as done from dialogue_runs
-            where evaluation = :evaluation and model = :model and arm = :arm and seeds = :seeds and run is :run
-              and created >= (select created from village_studies where id = :study)
-              and exists (select 1 from dialogue_conversations c where c.dialogue_run = dialogue_runs.id
-                and (dialogue_runs.status = 'done' or c.status in ('running', 'error')))
-            order by done desc, created desc limit 1
-            """,
-            {
-                "evaluation": evaluation,
-                "model": model,
-                "arm": arm,
-                "run": run,
-                "seeds": json.dumps(list(seeds)),
-                "study": self.study,
-            },
+        """Id and status of the dialogue run of an evaluation, begun or done, by the run that it is of, since the study began"""
+        from lima_dialogue_eval.log import begun_since
+
+        began = self.store.rows("select created from village_studies where id = ?", [self.study])[0]["created"]
+        return begun_since(
+            self.store, began, evaluation=evaluation, model=model, arm=arm, run=run, seeds=json.dumps(list(seeds))
         )
-        return rows[0] if rows else None
 
     def is_noted(self, arm: str, seed: int, evaluation: str, epoch: int) -> bool:
         """Whether something came of this part already"""

@@ -120,13 +120,13 @@ class _Task:
         def on_progress(done: int, total: int) -> None:
             self.tell("talking", done=done, total=total, evaluation=holding.evaluation, epoch=epoch)
 
-        job, model = self.job, folder if self.run else self.job.model
-        known = self.ledger.dialogue_run_of(holding.evaluation, model, job.arm, self.run, holding.seeds)
+        job, model = self.job, self.opened(folder)
+        known = self.ledger.dialogue_run_of(holding.evaluation, model.name, job.arm, self.run, holding.seeds)
         if known is None:
             held = run_evaluation(
                 self.store,
                 holding.evaluation,
-                self.opened(folder),
+                model,
                 arm=job.arm,
                 seeds=holding.seeds,
                 sampling=Sampling(**holding.sampling),
@@ -135,8 +135,8 @@ class _Task:
             )
         else:
             held = known["id"]
-            if not known["done"]:
-                resume_evaluation(self.store, held, self.opened(folder), on_progress)
+            if known["status"] != "done":
+                resume_evaluation(self.store, held, model, on_progress)
         self.ledger.note(job.arm, job.seed, holding.evaluation, epoch, self.run, held)
         self.tell("held", evaluation=holding.evaluation, epoch=epoch, dialogue_run=held)
 

@@ -100,6 +100,17 @@ def test_a_report_that_fails_in_the_end_names_the_way_to_write_it(held, monkeypa
     assert "before-0" in str(asked.exception)  # a command that exists, with an id that does not
 
 
+def test_the_default_database_is_known_by_its_real_path(held, monkeypatch, tmp_path):
+    ran = []
+    monkeypatch.setattr("lima_village.bars.run_with_bars", ran.append)
+    monkeypatch.setattr("lima_dialogue_eval.report.write_report", lambda *_, **__: None)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.setenv("LIMA_USER_PATH", str(tmp_path / "link"))
+    CliRunner().invoke(command, [])
+    assert [work.database for work in ran] == [tmp_path / "real" / "lima.db"]
+
+
 def test_where_the_report_cannot_be_written_is_said_before_anything_runs(monkeypatch, tmp_path):
     monkeypatch.setattr("lima_village.bars.run_with_bars", None)
     (tmp_path / "page-more.html").write_text("mine")

@@ -1,0 +1,33 @@
+"""A group of commands that says which one was meant, and loses no option that was written in front of one.
+
+Knows nothing of what the commands do.
+"""
+
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from lima.errors import did_you_mean
+
+
+class Group(click.Group):
+    """For groups that do something by themselves, too: their options are not those of their commands"""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = click.utils.make_str(args[0])
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            raise click.UsageError(f"There is no command {name!r}.{did_you_mean(name, self.list_commands(ctx))}")
+        if given := options_given(ctx):
+            path = ctx.command_path
+            raise click.UsageError(f"{given[0]} belongs behind the command: {path} {name} {given[0]} …")
+        return super().resolve_command(ctx, args)
+
+
+def options_given(ctx: click.Context) -> list[str]:
+    """The options that are written on the command line, by their long names"""
+    return [
+        param.opts[-1]
+        for param in ctx.command.params
+        if isinstance(param, click.Option) and ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+    ]
