@@ -55,7 +55,7 @@ def _settled(text: str, home: Path) -> str:
 
 
 def hooks() -> str:
-    """Every hook with its exact signature, its one line, and the first-party plugins that implement it"""
+    """Every hook with its exact signature, its one line, and the first-party plugins that implement it, else the example"""
     from lima import hookspecs
     from lima.plugins import load_plugins
 
@@ -63,6 +63,7 @@ def hooks() -> str:
     for name, function in vars(hookspecs).items():
         if hasattr(function, "lima_spec"):
             owners = [p.name for p in load_plugins().loaded if name in p.hooks and p.name.startswith("lima-")]
+            owners = owners or ["the [example](../examples/04_plugin/lima_losses.py)"]
             arguments = ", ".join(inspect.signature(function).parameters)
             rows.append(f"### `{name}({arguments})`\n\n{function.__doc__}. Implemented by {', '.join(owners)}.\n")
     return "\n".join(rows)

@@ -4,6 +4,7 @@ import inspect
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,13 @@ def everything(monkeypatch) -> Plugins:
     return _load_all()
 
 
+@pytest.fixture
+def module(monkeypatch):
+    """A module of the example plugin"""
+    monkeypatch.syspath_prepend(ROOT / "examples" / "04_plugin")
+    return lambda name: import_module(f"lima_{name}")
+
+
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_is_documented_with_its_exact_signature(hook):
     signature = ", ".join(inspect.signature(getattr(hookspecs, hook)).parameters)
@@ -29,9 +37,9 @@ def test_every_hook_is_documented_with_its_exact_signature(hook):
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_every_hook_is_implemented_by_a_first_party_plugin(everything, hook):
+def test_every_hook_is_implemented_by_a_first_party_plugin_or_the_example(everything, hook, module):
     ours = {p.name for p in (ROOT / "plugins").iterdir()} | {"lima-tune"}
-    assert [p.name for p in everything.loaded if hook in p.hooks and p.name in ours]
+    assert [p.name for p in everything.loaded if hook in p.hooks and p.name in ours] or hasattr(module("losses"), hook)
 
 
 def test_no_first_party_plugin_is_broken(everything):
@@ -67,13 +75,20 @@ def test_every_example_runs(example, tmp_path):
     assert done.stdout.strip()
 
 
-def test_the_example_plugin_is_a_plugin(monkeypatch):
-    from importlib import import_module
-
+def test_the_example_plugin_is_a_plugin(module, base, tmp_path):
+    from lima.recipe import Recipe
+    from lima.store import Store
     from lima.testing import only_plugins
+    from lima.train import fine_tune
 
-    monkeypatch.syspath_prepend(ROOT / "examples" / "04_plugin")
-    with only_plugins(lima_limericks=import_module("lima_limericks")) as plugins:
+    with only_plugins(lima_limericks=module("limericks"), lima_losses=module("losses")) as plugins:
         assert plugins.broken == []
-        (example,) = plugins.registry("sources").find("limericks").examples(None)
-    assert example.response == "who dreamt he was eating his shoe."
+        (one,) = plugins.registry("sources").find("limericks").examples(None)
+        recipe = Recipe(base=str(base), sources=("limericks",), renderer="plain", out=str(tmp_path / "out"), epochs=2)
+        with Store(tmp_path / "l.db", plugins) as store:
+            run = fine_tune(recipe, store, plugins)
+            losses = store.rows("select step, loss from steps where run = ? order by step", [run.id])
+    assert one.response == "who dreamt he was eating his shoe."
+    written = "".join(f"{row['step']},{row['loss']}\n" for row in losses)
+    assert (tmp_path / "out-losses.csv").read_text() == written
+    assert len(losses) == 2

@@ -5,7 +5,7 @@ from sqlite_utils import Migrations
 
 import lima
 from lima import hookspecs
-from lima.cli import Cli
+from lima.cli.group import Group
 from lima.generate import Reply
 from lima.recipe import Recipe
 from lima.rendering import PlainRenderer
@@ -135,7 +135,7 @@ def test_every_hook_takes_part_in_a_real_training(base, tmp_path):
         assert opened.reply(["a"], None, 0)[0].text == "a"
         evaluation = plugins.registry("evaluations").find("nothing")
         assert plugins.registry("graders").find(evaluation.grader).grade(None) == "excellent"
-        cli = Cli("lima")
+        cli = Group("lima")
         plugins.add_commands(cli)
         assert sorted(cli.commands) == ["everything"]
     assert everything.heard == [

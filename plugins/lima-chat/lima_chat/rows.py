@@ -58,6 +58,7 @@ def _array(path: str) -> Iterator[Row]:
     decoder = json.JSONDecoder()
     at, counted, line, number = _skip(text, 0) + 1, 0, 1, 0
     if text[_skip(text, at) :].startswith("]"):
+        _check_end(path, text, _skip(text, at) + 1)
         return
     while True:
         at = _skip(text, at)
@@ -77,12 +78,24 @@ def _array(path: str) -> Iterator[Row]:
         at = _skip(text, at)
         mark, at = text[at : at + 1], at + 1
         if mark == "]":
+            _check_end(path, text, at)
             return
         if mark != ",":
             line += text.count("\n", counted, at)
             raise LimaError(
                 f"{path}, line {line}: expected ',' or ']' after row {number}, found {mark or 'the end'!r}."
             )
+
+
+def _check_end(path: str, text: str, at: int) -> None:
+    """LimaError unless the file ends with its array, whose `]` is before `at`"""
+    at = _skip(text, at)
+    if at < len(text):
+        line, more = 1 + text.count("\n", 0, at), text[at : at + 40].splitlines()[0]
+        raise LimaError(
+            f"{path}, line {line}: expected the end of the file after its array, found {more!r}. "
+            "Remove it, or write all rows into one array."
+        )
 
 
 def _skip(text: str, at: int) -> int:
@@ -139,9 +152,13 @@ class Reading:
 
 
 def answered(turns: Sequence[Turn]) -> tuple[list[Turn], list[str]]:
-    """The turns from the first question to the last answer, and a note for each end that was left off"""
+    """The turns from the first question to the last answer, and a note for each end that was left off
+
+    A system turn that is not the first is never at an end: all turns are kept, so that the caller says what is wrong."""
     kept, notes = list(turns), []
     head = 1 if kept and kept[0].role == "system" else 0
+    if any(turn.role == "system" for turn in kept[head:]):
+        return kept, notes
     first = next((i for i, t in enumerate(kept) if t.role == "user"), len(kept))
     last = next((i for i in range(len(kept) - 1, -1, -1) if kept[i].role == "assistant"), -1)
     if last < first:

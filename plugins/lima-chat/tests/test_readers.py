@@ -273,6 +273,30 @@ WRONG = [
         {"messages": [A]},
         "turn 1 is the assistant's where the system or user's was expected; user and assistant alternate.",
     ),
+    *(
+        (
+            "openai",
+            {"messages": [*messages[: number - 1], {"role": "system", "content": "Hm."}, *messages[number - 1 :]]},
+            f"turn {number} is the system's where the {expected}'s was expected; a system turn comes first or not at all.",
+        )
+        for messages, number, expected in (
+            ([{"role": "system", "content": "Be kind."}, U, A], 2, "user"),
+            ([U, A, U, A], 3, "user"),
+            ([U, A], 2, "assistant"),
+            ([U, A], 3, "user"),
+            ([U, A, U], 4, "assistant"),
+        )
+    ),
+    (
+        "openai",
+        {"messages": [A, {"role": "system", "content": "Hm."}, U, A]},
+        "turn 1 is the assistant's where the system or user's was expected; user and assistant alternate.",
+    ),
+    (
+        "sharegpt",
+        {"system": "Be kind.", "conversations": [{"from": "system", "value": "Hm."}, *SHAREGPT["conversations"]]},
+        "turn 2 is the system's where the user's was expected; a system turn comes first or not at all.",
+    ),
     (
         "sharegpt",
         {"conversations": [{"from": "humn", "value": "a"}]},
@@ -353,6 +377,16 @@ def test_a_malformed_row_is_an_error_with_file_and_line(source, row, problem, re
         ("[\n{}\n{}]", ", line 3: expected ',' or ']' after row 1, found '{'."),
         ('[\n{"messages": 1},\n\n{"a": }]', ", line 4: not JSON (Expecting value: line 4 column 7"),
         ("[{}", ", line 1: expected ',' or ']' after row 1, found 'the end'."),
+        *(
+            (
+                f"{array}\n\n {more}\n",
+                f", line 3: expected the end of the file after its array, found {more[:40]!r}. "
+                "Remove it, or write all rows into one array.",
+            )
+            for array in ("[{}]", "[]")
+            for more in ("]", "[{}]", "x" * 41)
+        ),
+        ("[]\n \n", " has no example."),
         ("[]", " has no example."),
         ("\ufeff[]", " has no example."),
     ],

@@ -25,7 +25,8 @@ _MARKER = regex.compile(r"^[ \t]*(?:[-*•–]|\d{1,3}[.)]|#{1,6}|>)[ \t]+", reg
 _RULE = regex.compile(r"^[ \t]*\|?[ \t]*:?-++:?[ \t]*(?:\|[ \t]*:?-++:?[ \t]*)*\|?[ \t]*$")
 _WORD = regex.compile(r"[\p{L}\p{N}]+(?:['.,:/@_-][\p{L}\p{N}]+)*")
 _ABBREVIATION = regex.compile(r"\b(?:(?i:e\.g|i\.e|etc|vs|cf|approx|dr|mr|mrs|ms|prof|st|a\.m|p\.m)|\p{Lu})\.$")
-_END = regex.compile(r"[.!?…]+[\"')\]*_]*(?=\s|$)")
+# Only from the first mark of a row, and without giving any back: anything else is quadratic on a hostile reply.
+_END = regex.compile(r"(?<![.!?…])[.!?…]++[\"')\]*_]*+(?=\s|$)")
 
 
 class Undecided(Exception):
@@ -69,15 +70,14 @@ def sentences(text: str) -> int:
     """Sentences: each ends with . ! ? or …, or with its line; abbreviations and list markers do not end one"""
     count = 0
     for line in _MARKER.sub("", text).splitlines():
-        start = 0
+        start, begun = 0, False
         for end in _END.finditer(line):
-            if not _WORD.search(line, start, end.start()):
-                start = end.end()
-            # Only the last letters tell an abbreviation; looking further back takes quadratic time on a hostile reply.
-            elif not _ABBREVIATION.search(line, max(start, end.start() - 8), end.start() + 1):
-                count += 1
-                start = end.end()
-        count += bool(_WORD.search(line, start))
+            # Nothing is looked at twice, and only the last letters tell an abbreviation: a hostile reply takes linear time.
+            begun = begun or bool(_WORD.search(line, start, end.start()))
+            if begun and not _ABBREVIATION.search(line, max(start, end.start() - 8), end.start() + 1):
+                count, begun = count + 1, False
+            start = end.end()
+        count += begun or bool(_WORD.search(line, start))
     return count
 
 
@@ -119,7 +119,7 @@ def _as_pattern(text: str) -> str:
     """The pattern of a text: what stands between slashes, else the literal between word boundaries, '*' as any ending"""
     if len(text) > 2 and text.startswith("/") and text.endswith("/"):
         return text[1:-1]
-    text = text.strip().translate(_QUOTES)
+    text = text.strip()
     stem = text[:-1] if len(text) > 1 and text.endswith("*") else text
     before = r"(?<![\p{L}\p{N}])" if stem[0].isalnum() else ""
     after = r"(?![\p{L}\p{N}])" if stem == text and stem[-1].isalnum() else ""
@@ -131,7 +131,7 @@ def _compiled(pattern: str) -> Any:
     if len(pattern) > LONGEST_PATTERN:
         raise LimaError(f"a pattern has {len(pattern)} characters; at most {LONGEST_PATTERN} are allowed.")
     try:
-        return regex.compile(pattern, _FLAGS)
+        return regex.compile(pattern.translate(_QUOTES), _FLAGS)  # as the reply is
     except regex.error as e:
         raise LimaError(f"{pattern!r} is no regular expression: {e}.") from None
 

@@ -1,5 +1,7 @@
 """The grader 'requirements': each check on replies that hold and that miss it, the grades, and hostile replies."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -24,6 +26,11 @@ TABLE = "Here:\n\n| a | b |\n|---|:-:|\n| 1 | 2 |"
         ({"max_sentences": 4}, LIST.replace("Three things:\n\n", ""), LIST),
         ({"contains_all": ["Paris", "42"]}, "PARIS has 42.", "Paris has 421."),
         ({"contains_all": "don't"}, "You don’t say", "You do not say"),
+        ({"contains_all": "say “don’t”"}, 'You say "don\'t"', "You say “do not”"),
+        ({"contains_all": "/say\u00a0[“„]don’t[”“]/"}, "You say „don't\"", "You say don’t"),
+        ({"regex": "^don’t$"}, "Don’t", "Do not"),
+        ({"not_regex": "can’t"}, "I can", "I can't"),
+        ({"starts_with": "“No”"}, '"No"', "No"),
         ({"contains_all": "boil*"}, "It is boiling", "It is parboil-free"),
         ({"contains_all": "/colou?rs?/"}, "many colors", "many hues"),
         ({"contains_all": "two words"}, "these two\nwords", "two other words"),
@@ -149,3 +156,18 @@ def test_a_hostile_reply_takes_little_time_and_gets_no_grade():
         ):
             missed(check, text)
     assert time.monotonic() - started < 8
+
+
+def test_the_sentences_of_a_hostile_reply_are_counted_in_linear_time():
+    """Five seconds of computing are a hundred times what all take, and less than any would if it were read again and again"""
+    code = """
+import resource, time
+from lima_dialogue_eval.checks import missed
+
+replies = ["." * 99_998 + "x.", "- " * 25_000 + "A. " * 16_000, "(" * 50_000 + "A. " * 16_000]
+limit = int(time.process_time()) + 5
+resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+print([missed({"max_sentences": 0}, reply) for reply in replies])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{[['1 sentences, at most 0 wanted']] * 3}\n"), done.stderr

@@ -65,10 +65,10 @@ def _ablation(
     results: Results, sets: Sets, *, key: str, title: str, claim: str, arms: dict[str, tuple[str, float]]
 ) -> Finding | None:
     """Two arms of 1,000 examples beside two numbers of the paper"""
-    if not results.has(sets.prompts, *arms):
+    found = results.together(sets.prompts, *arms)
+    if not all(found.values()):
         return None
     (good, (good_name, _)), (poor, (poor_name, _)) = arms.items()
-    found = {arm: results.rows(arm, sets.prompts) for arm in arms}
     means = {arm: mean(found[arm], points) for arm in arms}
     change = difference(found[good], found[poor], points)
     names = [name for name, _ in arms.values()]
@@ -96,7 +96,7 @@ def _ablation(
         numbers=f"The mean grade after 1,000 examples is {number(means[good].value, 2)} of 2 ({good_name}) and "
         f"{number(means[poor].value, 2)} ({poor_name}): a difference of {judged(change, 2)}.",
         agrees=side(change),
-        method=over_prompts(dict(zip(names, means.values(), strict=True))),
+        method=over_prompts(dict(zip(names, means.values(), strict=True)), found.left_out),
     )
 
 
@@ -119,9 +119,10 @@ PAPER_QUANTITY = Panel(
 def quantity(results: Results, sets: Sets) -> Finding | None:
     """§5: up to sixteen times the examples at equal steps"""
     sizes = [n for n in SIZES if results.has(sets.prompts, f"forms-{n}")]
-    if len([n for n in sizes if n >= PLATEAU]) < 2:
+    held = results.together(sets.prompts, *(f"forms-{n}" for n in sizes))
+    if len([n for n in sizes if n >= PLATEAU]) < 2 or not all(held.values()):
         return None
-    found = {n: results.rows(f"forms-{n}", sets.prompts) for n in sizes}
+    found = {n: held[f"forms-{n}"] for n in sizes}
     means = {n: mean(rows, points) for n, rows in found.items()}
     few, first, last = sizes[0], min(n for n in sizes if n >= PLATEAU), sizes[-1]
     whole, before = difference(found[last], found[first], points), difference(found[first], found[few], points)
@@ -176,7 +177,7 @@ def quantity(results: Results, sets: Sets) -> Finding | None:
         agrees=True if flat else False if low > 0 and whole.value > MARGIN else None,
         rule=f"Agrees when the whole interval of the change, fine-tunes redrawn, lies within ±{MARGIN} grade points; disagrees "
         f"when it lies above zero and the change is larger than {MARGIN}.",
-        method=over_prompts({f"{n:,}": e for n, e in means.items()})
+        method=over_prompts({f"{n:,}": e for n, e in means.items()}, held.left_out)
         + " From which size on a plateau is claimed was chosen on the prompts for tuning.",
     )
 
@@ -206,10 +207,10 @@ def by_form(found: dict[str, list[Reply]]) -> Table:
     return Table(("form asked for", *found), tuple(rows), "By form: % excellent")
 
 
-def over_prompts(found: Mapping[str, Estimate], what: str = "Mean grade") -> str:
+def over_prompts(found: Mapping[str, Estimate], left_out: int, what: str = "Mean grade") -> str:
     """How means over prompts, by what their arms are called, came about"""
     return (
-        f"{what} over prompts; the samples and seeds of a prompt are averaged first. {samples(found, 'prompts')}; five samples a "
-        "prompt and seed at temperature 0.7, top-p 0.9, without a repetition penalty, which would punish a list for its own "
-        "marks."
+        f"{what} over prompts; the samples and seeds of a prompt are averaged first. {samples(found, 'prompts', left_out)}; "
+        "five samples a prompt and seed at temperature 0.7, top-p 0.9, without a repetition penalty, which would punish a list "
+        "for its own marks."
     )

@@ -29,6 +29,7 @@ from lima_village_study.finding import (
 )
 from lima_village_study.perplexity import OTHER, TRAINED
 from lima_village_study.scores import Estimate, Results, difference, excellent, mean
+from lima_village_study.scores import Row as Reply
 
 UNMOVED = 20.0
 """per cent of excellent: a structure that stays below, interval included, has not come along with the one that was shown"""
@@ -41,7 +42,9 @@ def perplexity(results: Results, sets: Sets) -> Finding | None:
     epochs = [epoch for epoch in results.epochs("epochs", sets.epochs) if epoch in trained and epoch in other]
     if len(epochs) < 2:
         return None
-    found = {epoch: results.rows("epochs", sets.epochs, epoch) for epoch in epochs}
+    found = results.by_epoch("epochs", sets.epochs, epochs)
+    if not all(found.values()):
+        return None
     means = {epoch: mean(rows, excellent) for epoch, rows in found.items()}
     last = epochs[-1]
     told, verdicts = [], []
@@ -86,7 +89,8 @@ def perplexity(results: Results, sets: Sets) -> Finding | None:
         method="Perplexity: of right answers in 50 held-out validation conversations, as fine-tuning words them (the figure has "
         "its logarithm, the loss) and in the other words of the corpus. The second was added after the first had been looked at, "
         "since held-out texts are seldom in the style that is trained. Quality: share of excellent replies in all validation "
-        f"conversations, greedy. {samples({'': means[last]})}, so that what a step or another seed changes is in no interval.",
+        f"conversations, greedy. {samples({'': means[last]}, left_out=found.left_out)}, "
+        "so that what a step or another seed changes is in no interval.",
     )
 
 
@@ -120,17 +124,15 @@ def _two(name: str, values: tuple[float, float], limits: tuple[float, float]) ->
 def formats(results: Results, sets: Sets) -> Finding | None:
     """App. E: six examples of one structure, and another structure"""
     arms = {"six-lists": ("card", "list"), "six-cards": ("list", "card")}
-    if not results.has(sets.prompts, "before", *arms):
+    held = results.together(sets.prompts, "before", *arms)
+    if not all(held.values()):
         return None
 
     def of(arm: str, form: str) -> Estimate:
-        return mean(_of_form(results, sets, arm, form), excellent)
+        return mean(_of_form(held[arm], form), excellent)
 
     gains = {
-        arm: [
-            difference(_of_form(results, sets, arm, form), _of_form(results, sets, "before", form), excellent)
-            for form in forms
-        ]
+        arm: [difference(_of_form(held[arm], form), _of_form(held["before"], form), excellent) for form in forms]
         for arm, forms in arms.items()
     }
     unseen = {f"{form}s after six {shown}s": of(arm, form) for arm, (form, shown) in arms.items()}
@@ -181,11 +183,11 @@ def formats(results: Results, sets: Sets) -> Finding | None:
         agrees=True if all(verdict is True for verdict in verdicts) else False if all(unmoved) else None,
         rule="Agrees when both structures rise after six examples of the other one, by the interval of the change; disagrees "
         f"when both stay below {UNMOVED:.0f} % excellent, interval included.",
-        method=over_prompts(unseen, "Share of excellent replies to requests for lists, or for cards,")
+        method=over_prompts(unseen, held.left_out, "Share of excellent replies to requests for lists, or for cards,")
         + " The 1,000 singles are all answered in sentences. The village has two structures, a list and a card; the base has "
         "read both.",
     )
 
 
-def _of_form(results: Results, sets: Sets, arm: str, form: str) -> list[dict[str, object]]:
-    return results.rows(arm, sets.prompts, keep=lambda row: bool(row["kind"] == form))
+def _of_form(rows: Sequence[Reply], form: str) -> list[Reply]:
+    return [row for row in rows if row["kind"] == form]

@@ -22,9 +22,9 @@ def longest_and_random(results: Results, sets: Sets) -> Finding | None:
         "in-context": "untuned, in context",
     }
     there = {arm: name for arm, name in names.items() if results.has(sets.prompts, arm)}
-    if not {"random", "longest"} <= set(there):
+    found = results.together(sets.prompts, *there)
+    if not {"random", "longest"} <= set(there) or not all(found.values()):
         return None
-    found = {arm: results.rows(arm, sets.prompts) for arm in there}
     means = {arm: mean(rows, points) for arm, rows in found.items()}
     change = difference(found["longest"], found["random"], points)
     return Finding(
@@ -47,19 +47,19 @@ def longest_and_random(results: Results, sets: Sets) -> Finding | None:
         numbers=f"The 1,000 longest against 1,000 random ones of the same pool: {judged(change, 2, ' of 2 grade points')}.",
         agrees=side(change),
         whose="2402.04833",
-        method=f"{over_prompts({name: means[arm] for arm, name in there.items()})} The longest are chosen within each form, and "
-        "among the questions about each one, so that as many of each are there as among the random ones. What comes with "
-        "length stays: more trained tokens, and other things that are told, such as why somebody left home. The untuned base "
-        f"sees three worked exchanges. {NO_NUMBER}",
+        method=f"{over_prompts({name: means[arm] for arm, name in there.items()}, found.left_out)} "
+        "The longest are chosen within each form, and among the questions about each one, so that as many of each are there as "
+        "among the random ones. What comes with length stays: more trained tokens, and other things that are told, such as why "
+        f"somebody left home. The untuned base sees three worked exchanges. {NO_NUMBER}",
     )
 
 
 def in_context(results: Results, sets: Sets) -> Finding | None:
     """The untuned base in a conversation"""
     name = sets.conversations
-    if not results.has(name, "in-context", "after", "before"):
+    found = results.together(name, "in-context", "before", "after")
+    if not all(found.values()):
         return None
-    found = {arm: results.rows(arm, name) for arm in ("in-context", "before", "after")}
     labels = {"in-context": "untuned, in context", "before": "1,000 singles", "after": "+ 30 dialogues"}
     turns = sorted({row["turn"] for row in found["after"]})
     first, later = (
@@ -109,5 +109,5 @@ def in_context(results: Results, sets: Sets) -> Finding | None:
         rule="Agrees when the tuned model is ahead in the later turns.",
         method="Share of excellent replies, mean over conversations. The base goes on with a text of questions and "
         "answers, three worked ones first; its corpus prints such texts, talks with follow-ups among them. "
-        f"{samples({labels[arm]: mean(rows, excellent) for arm, rows in found.items()})}. {NO_NUMBER}",
+        f"{samples({labels[a]: mean(r, excellent) for a, r in found.items()}, left_out=found.left_out)}. {NO_NUMBER}",
     )

@@ -94,12 +94,15 @@ def study(
 
 
 def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
+    from lima_village_study.arms import TEST
+
     rows = [
         {
             "arm": arm.name,
             "what": arm.text,
             "trained_on": ", ".join(arm.sources) or "nothing",
             "changes": ", ".join(f"{key}={value}" for key, value in arm.changes.items()),
+            "held": ", ".join(getattr(TEST, role) for role in arm.held),
             "seeds": arm.seeds,
         }
         for arm in arms

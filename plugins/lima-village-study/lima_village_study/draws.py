@@ -24,9 +24,10 @@ def draws_of_ten(results: Results, sets: Sets) -> Finding | None:
     from lima_dialogue_eval.statistics import sign_flip
 
     name = sets.conversations
-    if not results.has(name, "before", "after"):
+    held = results.together(name, "before", "after")
+    if not all(held.values()):
         return None
-    arms = [results.rows(arm, name) for arm in ("before", "after")]
+    arms = list(held.values())
     grades = [by_unit(rows, points) for rows in arms]
     counts = [_counts(rows) for rows in arms]
     units = sorted(set(grades[0]) & set(grades[1]))
@@ -83,7 +84,10 @@ def draws_of_ten(results: Results, sets: Sets) -> Finding | None:
         rule="Agrees when at least four draws in five show the effect with p < .05, disagrees when fewer show any rise.",
         method=f"Ten conversations without replacement, {DRAWS} times with one fixed seed; grades pooled over the seeds of the "
         "fine-tune. The draws overlap, so their shares have no interval. "
-        + samples(dict(zip(("1,000 singles", "+ 30 dialogues"), (mean(rows, points) for rows in arms), strict=True)))
+        + samples(
+            dict(zip(("1,000 singles", "+ 30 dialogues"), (mean(rows, points) for rows in arms), strict=True)),
+            left_out=held.left_out,
+        )
         + ".",
     )
 

@@ -162,15 +162,22 @@ def _alike(estimate: Estimate) -> str:
     return f"(all {estimate.units} alike)" if estimate.alike else ""
 
 
-def samples(found: Mapping[str, Estimate], unit: str = "conversations") -> str:
-    """'n = 150 conversations; 2,205 replies, 3 seeds (0, 30); 1,470 replies, 2 seeds (3)': of which arm how much there is"""
+def samples(found: Mapping[str, Estimate], unit: str = "conversations", left_out: int = 0) -> str:
+    """'n = 150 conversations; 2,205 replies, 3 seeds (0, 30); 1,470 replies, 2 seeds (3)': of which arm how much there is
+
+    `left_out` is how many units more there would be if every reply had a grade."""
     groups: dict[str, list[str]] = {}
     for name, one in found.items():
         what = f"{one.replies:,} replies, {one.seeds} seed{'s' * (one.seeds != 1)}"
         groups.setdefault(what, []).append(name)
     told = [what + (f" ({', '.join(names)})" if len(groups) > 1 else "") for what, names in groups.items()]
     units = " and ".join(dict.fromkeys(str(one.units) for one in found.values()))
-    return f"n = {units} {unit}; {'; '.join(told)}" + " an arm" * (len(groups) == 1 < len(found))
+    return f"n = {units} {unit}{without(left_out)}; {'; '.join(told)}" + " an arm" * (len(groups) == 1 < len(found))
+
+
+def without(left_out: int) -> str:
+    """' (2 left out of every arm: a reply has no grade)'; nothing where none was"""
+    return f" ({left_out} left out of every arm: a reply has no grade)" if left_out else ""
 
 
 def named(name: str, found: Sequence[tuple[str, Estimate]], what: str, limits: tuple[float, float]) -> Panel:

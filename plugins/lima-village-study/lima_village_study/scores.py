@@ -7,7 +7,7 @@ arms are meant to show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 Score = Callable[[Row], float]
-Keep = Callable[[Row], bool]
 Interval = tuple[float, float]
 
 DRAWS = 2_000
@@ -88,31 +87,42 @@ def points(row: Row) -> float:
     return float(SCORES[row["grade"]])
 
 
-def everything(row: Row) -> bool:
-    """Keeps every reply"""
-    return True
+class Together(dict[Any, list[Row]]):
+    """The replies of arms that are compared, by arm; a prompt or conversation with a reply that has no grade leaves all of them
+
+    Otherwise an error, or a context that was full, would weigh on one side only."""
+
+    def __init__(self, arms: Mapping[Any, Iterable[Row]]) -> None:
+        lost = {row["conversation"] for rows in arms.values() for row in rows if row["grade"] is None}
+        super().__init__({arm: [r for r in rows if r["conversation"] not in lost] for arm, rows in arms.items()})
+        self.left_out = len(lost)
+        """prompts or conversations"""
 
 
 class Results:
-    """The graded replies of one study"""
+    """The replies of one study"""
 
     def __init__(self, store: Store, study: str) -> None:
         self.store, self.study = store, study
         self._rows: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
         for row in store.rows(
-            "select * from village_study_replies where study = ? and grade is not null "
+            "select * from village_study_replies where study = ? "
             "order by arm, evaluation, epoch, conversation, seed, sample, turn",
             [study],
         ):
             self._rows.setdefault((row["arm"], row["evaluation"], row["epoch"]), []).append(row)
 
-    def rows(self, arm: str, evaluation: str, epoch: int = 0, keep: Keep = everything) -> list[dict[str, Any]]:
-        """The replies of one arm, seeds pooled; none where it was not held"""
-        return [row for row in self._rows.get((arm, evaluation, epoch), []) if keep(row)]
+    def together(self, evaluation: str, *arms: str) -> Together:
+        """The replies of these arms, seeds pooled; none of one that was not held"""
+        return Together({arm: self._rows.get((arm, evaluation, 0), []) for arm in arms})
+
+    def by_epoch(self, arm: str, evaluation: str, epochs: Iterable[int]) -> Together:
+        """The replies of one arm's checkpoints, by epoch"""
+        return Together({epoch: self._rows.get((arm, evaluation, epoch), []) for epoch in epochs})
 
     def has(self, evaluation: str, *arms: str) -> bool:
-        """Whether all of these arms were held"""
-        return all((arm, evaluation, 0) in self._rows for arm in arms)
+        """Whether all of these arms were held, with something that can be compared"""
+        return all(self.together(evaluation, *arms).values())
 
     def epochs(self, arm: str, evaluation: str) -> list[int]:
         """The epochs whose checkpoints were held"""

@@ -3,7 +3,7 @@
 import pytest
 
 from lima_village_study.finding import gain, judged, samples, side, value
-from lima_village_study.scores import Estimate, difference, excellent, mean, points
+from lima_village_study.scores import Estimate, Together, difference, excellent, mean, points
 
 
 def rows(arm):
@@ -93,4 +93,18 @@ def test_each_arm_s_replies_and_seeds_are_told():
         "n = 150 conversations; 2,205 replies, 3 seeds (0, 30); 1,470 replies, 2 seeds (3)"
     )
     assert samples({"a": one(750, 1), "b": one(750, 1)}, "prompts") == "n = 150 prompts; 750 replies, 1 seed an arm"
+    assert samples({"": one(750, 1)}, "prompts", 3) == (
+        "n = 150 prompts (3 left out of every arm: a reply has no grade); 750 replies, 1 seed"
+    )
     assert samples({"": one(725, 1)}) == "n = 150 conversations; 725 replies, 1 seed"
+
+
+def test_what_has_no_grade_in_one_arm_leaves_all():
+    ours = rows({0: {"a": "ef", "b": "ee", "c": "e"}, 1: {"a": "ee", "b": "ep", "c": "f"}})
+    theirs = rows({0: {"a": "ff", "b": "ff", "c": "f"}})
+    ours[2] = {**ours[2], "grade": None}
+    held = Together({"ours": ours, "theirs": theirs})
+    assert held == {"ours": [r for r in ours if r["conversation"] != "b"], "theirs": [theirs[i] for i in (0, 1, 4)]}
+    assert held.left_out == 1
+    assert difference(held["ours"], held["theirs"], excellent).differences == (75, 50)
+    assert Together({"ours": rows({0: {"a": "ef"}}), "theirs": theirs}).left_out == 0

@@ -109,8 +109,20 @@ def test_an_unknown_arm_lists_the_known_ones():
 
 
 def test_the_arms_are_listed():
+    from lima.plugins import load_plugins
+
     listed = json.loads(CliRunner().invoke(study, ["--list", "--json"]).output)
     assert [row["arm"] for row in listed] == [arm.name for arm in ARMS]
+    held = {row["arm"]: row["held"] for row in listed}
+    assert {arm: held[arm] for arm in ("before", "dialogues-3", "random", "epochs", "in-context")} == {
+        "before": "village-more, village, village-prompts",
+        "dialogues-3": "village-more",
+        "random": "village-prompts",
+        "epochs": "village-validation",
+        "in-context": "village-more, village-prompts",
+    }
+    evaluations = load_plugins().registry("evaluations")
+    assert all(name in evaluations for names in held.values() for name in names.split(", "))
 
 
 def test_the_command_is_one_of_the_village_and_says_so_where_that_is_missing():
@@ -472,6 +484,76 @@ def test_arms_with_fewer_seeds_are_told_apart(told):
     assert number.tables[0].head[3:5] == ("against the number before", "fine-tunes redrawn")
     assert number.tables[0].rows[1][4].startswith("[+")
     assert number.agrees is True
+
+
+def test_fine_tunes_that_differ_leave_the_effect_undecided(told):
+    """However small the p over conversations, one of two fine-tunes may have learnt nothing"""
+    work, store, _ = told
+    ledger = Ledger(store, "differ")
+    ledger.begin(work.folder, work.settings())
+    runs = {row["arm"]: row["dialogue_run"] for row in Ledger(store, work.id).results()}
+    for arm, seed, held in (
+        ("before", 0, "before"),
+        ("before", 1, "before"),
+        ("after", 0, "after"),
+        ("after", 1, "before"),
+    ):
+        ledger.note(arm, seed, "village-validation", 0, None, runs[held])
+    (finding,) = [f for f in findings(store, replace(work, id="differ")) if f.key == "dialogues"]
+    assert re.search(
+        r"and the mean grade by \+\S+ \[\+[^]]+\], fine-tunes redrawn \[0\.00,\s\+[^]]+\] \(sign-flip p < \.0001\)\.",
+        finding.sentence,
+    )
+    assert finding.sentence.endswith("This decides neither way.")
+    assert finding.rule == (
+        "Agrees when, on every set of conversations, the mean grade rises and fails fall; disagrees when, on one of them, the "
+        "mean grade falls, or rises while fails do not fall. For it to rise or fall the sign-flip p must be below .05, and the "
+        "95 % interval of its change, the one with the fine-tunes redrawn where there is one, wholly above or below zero."
+    )
+
+
+class Fails(Knows):
+    """Has no line where it is asked to go on with what somebody else was told"""
+
+    def __init__(self, knows, first):
+        super().__init__(knows)
+        self.first = first
+
+    def reply(self, prompts, settings, seed, on_progress=None):
+        if any(len(prompt) > 1 and prompt[0].content == self.first for prompt in prompts):
+            raise ConnectionError("the line is dead")
+        return super().reply(prompts, settings, seed)
+
+
+def test_a_conversation_with_an_error_in_one_arm_leaves_all(told):
+    from lima.generate import Sampling
+    from lima.plugins import load_plugins
+    from lima_dialogue_eval import compare, run_evaluation
+
+    work, store, whole = told
+    script = list(load_plugins().registry("evaluations").find("village-validation").conversations())
+    openings = [conversation.turns[0].user for conversation in script]
+    one = next(conversation for conversation in script if openings.count(conversation.turns[0].user) == 1)
+    runs = {row["arm"]: row["dialogue_run"] for row in Ledger(store, work.id).results()}
+    model = Fails(MODELS["after"], one.turns[0].user)
+    runs["after"] = run_evaluation(
+        store, "village-validation", model, arm="after", seeds=[0], sampling=Sampling(**GREEDY)
+    )
+    ledger = Ledger(store, "failed")
+    ledger.begin(work.folder, work.settings())
+    for arm, held in runs.items():
+        ledger.note(arm, 0, "village-validation", 0, None, held)
+    found = {f.key: f for f in findings(store, replace(work, id="failed"))}
+    comparison = compare(store, runs["before"], runs["after"])
+    assert [row["conversation"] for row in comparison.left_out] == [one.id]
+    left = "149 held-out conversations (1 left out of every arm: a reply has no grade)"
+    assert left in found["dialogues"].sentence
+    tallies = (comparison.before, comparison.after)
+    assert [row[4] for row in found["dialogues"].tables[0].rows[:2]] == [f"{side.turns:,}" for side in tallies]
+    method = f"n = 149 conversations (1 left out of every arm: a reply has no grade); {comparison.after.turns:,} replies, 1 seed"
+    for key in ("dialogues", "controls", "turns", "draws", "in-context"):
+        assert f"{method} an arm" in found[key].method
+        assert "left out" not in whole[key].method + whole[key].sentence
 
 
 class Tags(HTMLParser):

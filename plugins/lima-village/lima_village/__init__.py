@@ -64,10 +64,3 @@ def register_migrations(register: Callable[[str, Any], None]) -> None:
     from lima_village.tables import migrations
 
     register("lima-village", migrations)
-
-
-@hookimpl
-def after_step(run: Any, step: int, metrics: dict[str, Any]) -> None:
-    from lima_village.progress import heard
-
-    heard(run, step, metrics)
