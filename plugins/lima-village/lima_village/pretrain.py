@@ -201,6 +201,9 @@ def _pretrain(
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: BaseRecipe, folder: Path) -> None:
     """Write the weights in bfloat16, the tokenizer, and the recipe with the hash of the weights"""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # the command has its own
     shipped = copy.deepcopy(model).to(torch.bfloat16)
     shipped.config.dtype = torch.bfloat16
     with beside(folder) as building:
