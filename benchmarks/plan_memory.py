@@ -23,7 +23,7 @@ from lima.assemble import recompute_activations
 from lima.batching import micro_batch
 from lima.dropout import set_residual_dropout
 from lima.loss import weighted_loss
-from lima.plan import kept_by_autograd
+from lima.plan import activations
 from lima.recipe import Recipe
 from lima.rendering import Rendered
 
@@ -123,7 +123,8 @@ def main(shape: str, tokens: int, bfloat16: bool, checkpointing: bool) -> None:
     batch = batch_of(500, tokens // 500)
     parameters = sum(p.numel() for p in ghost.parameters())
     trained = sum(p.numel() for p in ghost.parameters() if p.requires_grad)
-    estimated = 4 * parameters + 8 * trained + max(4 * trained, kept_by_autograd(ghost, batch, bfloat16)[0])
+    needed = activations(ghost, batch, bfloat16)
+    estimated = 4 * parameters + 8 * trained + max(4 * trained + needed.recomputed, needed.all)
     small = {**values, "vocab_size": 100, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1}
     warm = AutoModelForCausalLM.from_config(AutoConfig.for_model(architecture, **small))
     warm.set_attn_implementation(attention.NAME)

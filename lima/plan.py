@@ -6,9 +6,10 @@ Knows no speed of any machine by heart: it multiplies matrices on the one it run
 """
 
 import time
+from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -53,7 +54,9 @@ class Plan:
     several: bool
     "Whether a step has more than one micro-batch, so that gradients are there when the next one begins"
     activations: int
-    "What the backward pass of the largest micro-batch keeps at its start"
+    "What the backward pass of the largest micro-batch needs at its start"
+    recomputed: int
+    "Of that, what a block makes again: the first one when the gradients of all others are there. 0 where nothing is recomputed"
     operations: int
     "Floating-point operations of all steps; two for a multiplication that is added"
     gpus: dict[int, int]
@@ -69,7 +72,7 @@ class Plan:
     def peak(self) -> int:
         if self.several:
             return self.states + self.activations
-        return self.states - self.gradients + max(self.gradients, self.activations)
+        return self.states - self.gradients + max(self.gradients + self.recomputed, self.activations)
 
     def seconds(self, speed: float) -> float:
         """How long the steps take where large matrices are multiplied at `speed` operations a second"""
@@ -87,10 +90,10 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
     batch = micro_batch(*largest(steps, recipe.micro_batch_tokens))
     several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in steps)
     states = 4 * held + 12 * trained
-    activations, _ = kept_by_autograd(model, batch, bfloat16, device)
+    needed = activations(model, batch, bfloat16, device)
     # Whatever this machine has, a GPU takes 'auto' as bfloat16.
     half = recipe.precision != "float32"
-    on_gpu, copies = kept_by_autograd(model, batch, half, "cuda")
+    on_gpu = activations(model, batch, half, "cuda")
     gathered = together_for_a_step(model, half)
     saved = saved_dtype(ready.base, recipe.trust_remote_code).itemsize * held
     per_epoch = -(-len(ready.rendered) // recipe.batch_size)
@@ -105,9 +108,10 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
         states=states,
         gradients=4 * trained,
         several=several,
-        activations=activations,
+        activations=needed.all,
+        recomputed=needed.recomputed,
         operations=recipe.epochs * operations(recipe, model, batch, ready),
-        gpus={size: gpus_needed(states, on_gpu, size, gathered, copies) for size in GPU_SIZES},
+        gpus={size: gpus_needed(states, on_gpu.all, size, gathered, on_gpu.copies) for size in GPU_SIZES},
         host=4 * held + (saved if recipe.lora_rank else 0),
         disk=saved * (1 + recipe.epochs * recipe.keep_epochs) + 12 * trained * _states(recipe, per_epoch),
         width=plain.config.get_text_config().hidden_size,
@@ -142,11 +146,39 @@ class OnMeta(TorchFunctionMode):
         return copy
 
 
-def kept_by_autograd(model: Any, batch: MicroBatch, bfloat16: bool = False, device: str = "cpu") -> tuple[int, int]:
-    """(bytes that the backward pass of this micro-batch needs at its start, parameters not counted; of them, copies of blocks)
+class Activations(NamedTuple):
+    """What the backward pass of a micro-batch needs at its start, in bytes, parameters not counted"""
 
-    With `bfloat16` under autocast, which leaves a copy of every matrix that it multiplies with."""
+    all: int
+    copies: int
+    "Of all, copies of the blocks' weights"
+    recomputed: int
+    "Of all, what the block makes again that makes most"
+
+
+def activations(model: Any, batch: MicroBatch, bfloat16: bool = False, device: str = "cpu") -> Activations:
+    """Count them; with `bfloat16` under autocast, which leaves a copy of every matrix that it multiplies with"""
     model.train()
+    kept, copies = kept_by_autograd(model, batch, bfloat16)
+    kinds: dict[int, Any] = {sum(p.numel() for p in b.parameters()): b for b in blocks_of(model) if _recomputes(b)}
+    recomputed = 0
+    for block in kinds.values():
+        block.gradient_checkpointing = False
+        again = kept_by_autograd(model, batch, bfloat16)[0] - kept
+        block.gradient_checkpointing = True
+        # And the gradients of what goes in and out of its widest function, before anything of it is given back.
+        recomputed = max(recomputed, sum(again.elements()) + 2 * max(again, default=0))
+    # The head is done when the first block is made again.
+    at_once = max(_head_transient(model, len(batch.targets), device), recomputed)
+    return Activations(sum(kept.elements()) + at_once, copies, recomputed)
+
+
+def _recomputes(block: Any) -> bool:
+    return bool(getattr(block, "gradient_checkpointing", False))
+
+
+def kept_by_autograd(model: Any, batch: MicroBatch, bfloat16: bool) -> tuple[Counter[int], int]:
+    """(bytes of each tensor that a forward pass leaves for the backward pass, bytes of the copies of blocks among them)"""
     own = {p.untyped_storage()._cdata for p in model.parameters()}
     blocks = {p.untyped_storage()._cdata for block in blocks_of(model) for p in block.parameters()}
     kept: dict[int, Any] = {}
@@ -159,9 +191,8 @@ def kept_by_autograd(model: Any, batch: MicroBatch, bfloat16: bool = False, devi
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), OnMeta(bfloat16, blocks) as meta:
         weighted_loss(model, batch, "meta")
-        head = _head_transient(model, len(batch.targets), device)
     copies = sum(storage.nbytes() for key, storage in kept.items() if key in meta.copies)
-    return sum(storage.nbytes() for storage in kept.values()) + head, copies
+    return Counter(storage.nbytes() for storage in kept.values()), copies
 
 
 def _states(recipe: Recipe, per_epoch: int) -> int:

@@ -113,6 +113,8 @@ def test_lora_counts_are_pefts(architecture, pairs, tmp_path):
         "lora",
         "llama --chunk 16_000_000",
         "llama --tokens 500 --bfloat16",
+        "llama --checkpointing",
+        "lora --checkpointing",
         "llama --tokens 500 --bfloat16 --checkpointing",
     ],
 )
@@ -135,9 +137,9 @@ def test_65_billion_parameters_are_planned_without_weights(pairs, tmp_path):
     ready = prepare(recipe, load_plugins(), weights=False)
     found = plan(recipe, ready, bfloat16=True)
     assert found.parameters == 65_285_660_672
-    # Of 72 GiB, nine tenths of 80, 3.9 go to embedding and head with their gradients, 7.5 to two blocks, 3.4 to activations:
-    # the 973 GiB of 16 bytes a parameter need seventeen times what is left, and a little.
-    assert found.gpus[80] == 18
+    # Of 72 GiB, nine tenths of 80, 3.9 go to embedding and head with their gradients, 7.5 to two blocks, 6.8 to activations, of
+    # which a block makes 2.7 again: the 973 GiB of 16 bytes a parameter need eighteen times what is left, and a little.
+    assert found.gpus[80] == 19
     assert found.gpus[141] == 9
     # A machine without a GPU computes in float32, and answers the same for those that have one.
     here = plan(recipe, ready, bfloat16=False)
