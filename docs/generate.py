@@ -23,8 +23,8 @@ def files(**texts: str) -> None:
         (Path(_folder.name) / name.replace("__", ".")).write_text(text)
 
 
-def run(*commands: str, lines: int | None = None) -> str:
-    """A console block: each command and what it printed, cut after `lines` lines"""
+def run(*commands: str, lines: int | None = None, must: bool = False) -> str:
+    """A console block: each command and what it printed, cut after `lines` lines; with `must` a failure is one of the page"""
     home = Path(_folder.name)
     environment = os.environ | {
         "LIMA_USER_PATH": str(home / "user"),
@@ -39,12 +39,20 @@ def run(*commands: str, lines: int | None = None) -> str:
         done = subprocess.run(
             command, shell=True, cwd=home, env=environment, capture_output=True, text=True, timeout=300
         )
+        if must and done.returncode:
+            sys.exit(f"$ {command}\n{done.stderr}")
         output = done.stdout + (done.stderr if done.returncode else "")
         shown = [line.rstrip() for line in _settled(output, home).strip("\n").splitlines()]
         if lines and len(shown) > lines:
             shown = [*shown[:lines], "…"]
         block += [f"$ {command}", *shown, ""]
     return "```console\n" + "\n".join(block).rstrip() + "\n```\n"
+
+
+def ran(*commands: str) -> str:
+    """A console block of the commands alone: each must succeed, but what it prints differs between machines"""
+    run(*commands, must=True)
+    return "```console\n" + "".join(f"$ {command}\n" for command in commands) + "```\n"
 
 
 def _settled(text: str, home: Path) -> str:

@@ -32,7 +32,8 @@ def _parsed(text: str, where: str) -> Any:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as e:
-        raise LimaError(f"{where}: not JSON ({e}). One object a line is expected.") from None
+        why = f"{e.msg} at column {e.colno}" if isinstance(e, json.JSONDecodeError) else str(e)
+        raise LimaError(f"{where}: not JSON ({why}). One object a line is expected.") from None
     # JSON can spell half of a character, which no database or UTF-8 file can hold.
     if "\\ud" in text.lower() and storable(text_of := json.dumps(value, ensure_ascii=False)) != text_of:
         raise LimaError(f"{where}: a text holds half of a character (a lone surrogate). Repair the text.")

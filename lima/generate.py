@@ -128,10 +128,8 @@ class CheckpointModel:
             return prompt
         method = "prompt" if isinstance(prompt, str) else "chat_prompt"
         if not hasattr(self.renderer, method):
-            name = getattr(self.renderer, "name", None)
-            raise LimaError(
-                f"{self.name} cannot be prompted with {type(prompt).__name__}: renderer {name!r} has no {method}()."
-            )
+            name, what = getattr(self.renderer, "name", None), "texts" if isinstance(prompt, str) else "conversations"
+            raise LimaError(f"{self.name} answers through renderer {name!r}, which knows no {what}.")
         ids: list[int] = getattr(self.renderer, method)(prompt, self.tokenizer, self.eot)
         return ids
 

@@ -73,7 +73,8 @@ def find_base(name: str, plugins: Plugins) -> Path:
         return Path(bases.find(name).folder())
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser().resolve()
-    raise LimaError(f"There is no folder {name!r} and no base model of that name.{did_you_mean(name, bases)}")
+    hub = f" Nothing is downloaded: `hf download {name} --local-dir FOLDER`, then --base FOLDER." if "/" in name else ""
+    raise LimaError(f"There is no folder {name!r} and no base model of that name.{hub}{did_you_mean(name, bases)}")
 
 
 def open_source(spec: str, plugins: Plugins) -> Source:

@@ -65,8 +65,9 @@ def card(run: Run, steps: int) -> str:
     sources = "\n".join(
         f"- {s['source']}: {s['examples']} examples, {s['licence']}, sha256 {s['hash'][:16]}" for s in run.sources
     )
+    base = Path(run.recipe.base).name or run.base.name
     return (
-        f"# {run.folder.name}\n\nFine-tuned with lima {run.environment['lima-tune']} (run {run.id}) from {run.base.name}, "
+        f"# {run.folder.name}\n\nFine-tuned with lima {run.environment['lima-tune']} (run {run.id}) from {base}, "
         f"sha256 {run.base_hash[:16]}, in {steps} steps.\n\nFormat: {run.renderer}; turns end with `{run.eot}`.\n\n"
         f"Trained on\n{sources}\n"
     )

@@ -81,6 +81,8 @@ def put_in_place(building: Path, folder: Path) -> None:
     """Move a built model to its folder file by file: without config.json until all is there, so never one of two halves"""
     with _explained(folder):
         folder.mkdir(exist_ok=True)
+        for weights in building.rglob("*.safetensors"):  # which safetensors leaves to their owner alone
+            weights.chmod((building / "config.json").stat().st_mode)
         (folder / "config.json").unlink(missing_ok=True)
         for file in sorted(building.iterdir(), key=lambda f: (f.name == "config.json", f.name)):
             if file.is_dir():  # an adapter, or a tokenizer's further templates

@@ -242,6 +242,8 @@ def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, cap
         (["train", "--base", "BASE", "--source", "PAIRS", "--set", "plugins=3"], 1, "plugins is 3; expected tables"),
         (["train", "--base", "BASE", "--source", "PAIRS", "--set", ".k=1"], 1, "'.k' is no key of a recipe"),
         (["runs", "show", "x"], 1, "There is no run 'x' in"),
+        (["train", "--base", "org/model", "--source", "PAIRS"], 1, "`hf download org/model --local-dir FOLDER`"),
+        (["sources", "show", "PAIRS", "-n", "-1"], 2, "-1 is not in the range x>=1"),
         (["runs", "shwo", "x"], 2, "There is no command 'shwo'. Did you mean 'show'?"),
         (["runs", "--json", "show", "x"], 2, "--json belongs behind the command: lima runs show --json …"),
         (["checkpoints", "-d", "x.db", "show", "x"], 2, "command: lima checkpoints show --database …"),

@@ -136,9 +136,14 @@ def test_install_and_uninstall_work_with_a_broken_plugin(site):
     done = run(site, "install", "--no-index", "lima-is-not-to-be-found", load="lima-bad")
     assert done.returncode == 1
     assert "Error: pip install ended with status 1; its message is above." in done.stderr
-    done = run(site, "uninstall", "-y", "lima-is-not-to-be-found", load="lima-bad")
+    done = run(site, "uninstall", "-y", "Lima_Bad", load="lima-bad")  # which no pip has installed
     assert done.returncode == 0
-    assert "lima-is-not-to-be-found" in done.stdout + done.stderr
+    assert "lima-bad" in done.stdout + done.stderr
+    for name in ("numpy", "lima-bda"):
+        done = run(site, "uninstall", "-y", name, load="lima-bad")
+        assert done.returncode == 1
+        assert f"Error: {name!r} is no plugin that is installed." in done.stderr
+    assert "Did you mean 'lima-bad'?" in done.stderr
 
 
 def test_a_source_that_two_plugins_register_names_both_and_cannot_be_used(site):

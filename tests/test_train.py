@@ -437,6 +437,16 @@ def starved(folder, source, room):
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
+def test_weights_can_be_read_by_whoever_can_read_the_configuration(base, pairs, tmp_path, store):
+    before = os.umask(0o027)
+    try:
+        run = fine_tune(recipe(base, pairs, tmp_path / "out", lora_rank=2, epochs=1), store)
+    finally:
+        os.umask(before)
+    files = [run.folder / "config.json", *run.folder.rglob("*.safetensors")]
+    assert [oct(file.stat().st_mode & 0o777) for file in files] == ["0o640"] * 3
+
+
 def test_precision_is_the_recipes_whatever_accelerate_is_configured_to(base, pairs, tmp_path, store, monkeypatch):
     losses = []
     for configured in ("no", "bf16"):

@@ -12,7 +12,7 @@ import click
 from lima import __version__
 from lima.cli import checkpoints, listings, plan, plugins, preview, runs, train
 from lima.cli.group import Group
-from lima.errors import LimaError
+from lima.errors import Interrupted, LimaError
 from lima.hostile import visible
 from lima.plugins import Plugins, load_plugins
 
@@ -67,8 +67,9 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as e:
         e.show()
         sys.exit(e.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+    except (click.Abort, KeyboardInterrupt) as e:
+        if not isinstance(e, Interrupted):  # which said so already, and how to go on
+            click.echo("Interrupted.", err=True)
         sys.exit(130)
 
 

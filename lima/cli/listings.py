@@ -42,7 +42,9 @@ evaluations = _group("evaluations", "what a model can be examined with")
 
 @sources.command("show")
 @click.argument("name")
-@click.option("-n", "--number", default=1, show_default=True, help="How many examples to print")
+@click.option(
+    "-n", "--number", type=click.IntRange(min=1), default=1, show_default=True, help="How many examples to print"
+)
 @json_option
 def show_source(name: str, number: int, as_json: bool) -> None:
     """Count, licence and content hash of a source (NAME, NAME:ARGUMENT or a file), and its first examples"""

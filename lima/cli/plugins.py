@@ -1,5 +1,6 @@
 """`lima plugins`, `install` and `uninstall`: they work whatever plugin is broken."""
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -62,7 +63,17 @@ def uninstall(names: tuple[str, ...], yes: bool) -> None:
     """Uninstall plugins, broken ones too"""
     if CORE in names:
         raise LimaError(f"{CORE} is lima itself. To remove it: {sys.executable} -m pip uninstall {CORE}")
+    loaded = load_plugins()
+    known = {p.name.partition(":")[0] for p in loaded.all if p.name != CORE} | loaded.left_out
+    for name in names:
+        if canonical(name) not in map(canonical, known):
+            raise LimaError(f"{name!r} is no plugin that is installed.{did_you_mean(name, known)}")
     _pip("uninstall", *(["-y"] if yes else []), *names)
+
+
+def canonical(name: str) -> str:
+    """A distribution's name as pip compares it"""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _pip(*arguments: str) -> None:

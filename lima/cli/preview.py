@@ -11,7 +11,9 @@ from lima.hostile import visible
 
 @click.command()
 @recipe_options
-@click.option("-n", "--number", default=3, show_default=True, help="How many examples of each source")
+@click.option(
+    "-n", "--number", type=click.IntRange(min=1), default=3, show_default=True, help="How many examples of each source"
+)
 @click.option("--example", "only", help="Only the example of this id")
 @json_option
 def preview(number: int, only: str | None, as_json: bool, **options: Any) -> None:

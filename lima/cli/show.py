@@ -74,5 +74,8 @@ def store_to_read(database: str | None) -> Any:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON")
 database_option = click.option(
-    "-d", "--database", type=click.Path(dir_okay=False), help="SQLite file (default: LIMA_USER_PATH/lima.db)"
+    "-d",
+    "--database",
+    type=click.Path(dir_okay=False),
+    help="SQLite file (default: lima.db in LIMA_USER_PATH, else in the user's folder for application data)",
 )

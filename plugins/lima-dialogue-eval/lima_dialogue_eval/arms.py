@@ -179,8 +179,11 @@ def _notes(arms: list[list[dict[str, Any]]], sides: list[_Side]) -> list[str]:
                 notes.append(f"The arms differ in {name.replace('_', ' ')}: {here} before, {there} after.")
     if len(sides[0].seeds) != len(sides[1].seeds):
         notes.append(f"Before has {len(sides[0].seeds)} seeds, after {len(sides[1].seeds)}.")
-    elif len(sides[0].seeds) < 3:
-        notes.append("Fewer than three seeds: power to find +0.3 grade points is .40 with one, .74 with three.")
+    elif len(sides[0].seeds) < 3 and any(run["sampling"].get("temperature") for runs in arms for run in runs):
+        notes.append(
+            "Fewer than three seeds: on ten conversations with sampled replies, power to find +0.3 grade points is about .40 "
+            "with one and .74 with three."
+        )
     return notes
 
 

@@ -13,6 +13,7 @@ import click
 from lima.cli.group import Group, options_given
 from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read
 from lima.errors import LimaError
+from lima.hostile import visible
 
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
 
@@ -106,6 +107,8 @@ def run(
         print_json(row)
     else:
         print_rows([row], False, "", _LISTED)
+    if row["message"]:
+        click.echo(visible(row["message"]), err=True)
 
 
 @dialogues.command()
@@ -114,7 +117,7 @@ def run(
 @database_option
 @json_option
 def compare(before: str, after: str, database: str | None, as_json: bool) -> None:
-    """What changed from BEFORE to AFTER: dialogue runs, or several with commas between, whose seeds are pooled"""
+    """What changed from BEFORE to AFTER: dialogue runs by id or arm, or several with commas between, whose seeds are pooled"""
     from lima_dialogue_eval.arms import compare
     from lima_dialogue_eval.terminal import print_comparison
 

@@ -6,6 +6,7 @@ A run that was killed holds every turn that was done, and can be resumed. Knows 
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from lima.generate import CheckpointModel, Sampling
 from lima.hostile import storable
 from lima.run import environment, new_run_id
 from lima.store import Store
-from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, RUNNING, Dialogue, Outcome, converse
+from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, FULL, RUNNING, Dialogue, Outcome, converse
 from lima_dialogue_eval.grade import ERROR as GRADE_ERROR
 from lima_dialogue_eval.grade import GRADED, GradedTurn, Verdict
 from lima_dialogue_eval.log import DialogueLog, conversations, find_run, replies
@@ -134,9 +135,7 @@ class _Evaluation:
             self.log.mark(status, str(e) or type(e).__name__, time.monotonic() - started)
             e.add_note(f"Every turn that was done is kept. Go on with: lima dialogues run --resume {self.log.id}")
             raise
-        ended = sum(d.status != COMPLETE for d in self.dialogues)
-        message = f"{ended} of {len(self.dialogues)} conversations ended early" if ended else ""
-        self.log.mark("done", message, time.monotonic() - started)
+        self.log.mark("done", _ended_early(self.dialogues), time.monotonic() - started)
         return self.log.id
 
     def hold(self, model: Any, sampling: Sampling, on_progress: OnProgress | None) -> None:
@@ -264,9 +263,18 @@ def _check_promptable(model: Any, dialogues: Sequence[Dialogue]) -> None:
             refused = refused or e
     if refused:
         raise LimaError(
-            f"{model.name} cannot hold a conversation. {refused} Fine-tune it with `lima train --renderer lima`, or evaluate a "
-            "run by its id."
+            f"{model.name} cannot hold a conversation. {refused} Fine-tune one that can with `lima train --renderer lima`."
         ) from refused
+
+
+def _ended_early(dialogues: Sequence[Dialogue]) -> str:
+    """'3 of 30 conversations ended early: context full 2, error 1. …'; nothing where all went to their end"""
+    early = Counter(d.status for d in dialogues if d.status != COMPLETE)
+    if not early:
+        return ""
+    why = ", ".join(f"{status} {n}" for status, n in early.most_common())
+    room = " Shorter replies leave room for more turns: --max-new-tokens." if FULL in early else ""
+    return f"{early.total()} of {len(dialogues)} conversations ended early: {why}.{room}"
 
 
 def _reopenable(given: Any, model: Any) -> str:

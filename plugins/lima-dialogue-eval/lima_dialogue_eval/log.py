@@ -85,9 +85,11 @@ def dialogue_runs(store: Store) -> list[dict[str, Any]]:
 
 
 def find_run(store: Store, name: str) -> dict[str, Any]:
-    """One dialogue run by its id or the unambiguous start of it, its JSON columns decoded"""
-    ids = [r["id"] for r in store.rows("select id from dialogue_runs order by created, id")]
-    found = [i for i in ids if i == name] or [i for i in ids if name and i.startswith(name)]
+    """One dialogue run by its id, the unambiguous start of it, or its arm, whose newest it is then; its JSON columns decoded"""
+    rows = store.rows("select id, arm from dialogue_runs order by created, id")
+    ids = [r["id"] for r in rows]
+    found = [i for i in ids if i == name] or [r["id"] for r in rows if name and r["arm"] == name][-1:]
+    found = found or [i for i in ids if name and i.startswith(name)]
     if not found:
         raise LimaError(
             f"There is no dialogue run {name!r} in {store.path}.{did_you_mean(name, ids[-20:])} "

@@ -36,7 +36,10 @@ def test_seven_better_three_tied(store, by_hand):
         ("follow-up", Tally(0, 10, 10), Tally(0, 17, 3)),
         ("opening", Tally(10, 0, 0), Tally(10, 0, 0)),
     )
-    assert c.notes == ("Fewer than three seeds: power to find +0.3 grade points is .40 with one, .74 with three.",)
+    assert c.notes == (
+        "Fewer than three seeds: on ten conversations with sampled replies, power to find +0.3 grade points is about .40 with "
+        "one and .74 with three.",
+    )
 
 
 def test_seeds_of_several_runs_are_pooled_before_anything_else(store, by_hand):

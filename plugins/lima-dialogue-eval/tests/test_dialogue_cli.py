@@ -128,6 +128,21 @@ def test_only_a_new_run_makes_a_database(plugins, tmp_path, arguments):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_arm_is_its_newest_run(lima):
+    for arm in ("before", "after", "after"):
+        newest = json.loads(lima("run", "small", "--model", "parrot", "--arm", arm, "--seeds", "1", "--json"))["id"]
+    assert json.loads(lima("compare", "before", "after", "--json"))["after"]["runs"] == [newest]
+
+
+def test_what_ended_early_is_said(plugins, Model, tmp_path):
+    plugins.registry("models")["parrot"].open = lambda argument, store: Model(full=("And back?",))
+    arguments = ["run", "small", "--model", "parrot", "--seeds", "1", "-d", str(tmp_path / "cli.db")]
+    said = (
+        "1 of 2 conversations ended early: context full 1. Shorter replies leave room for more turns: --max-new-tokens."
+    )
+    assert said in CliRunner().invoke(dialogues, arguments).stderr
+
+
 def test_a_run_goes_on(lima, tmp_path):
     id = json.loads(lima("run", "small", "--model", "parrot", "--seeds", "1", "--json"))["id"]
     with Store(tmp_path / "cli.db") as store, store.write() as db:

@@ -117,7 +117,7 @@ def test_an_error_ends_its_conversation_and_no_other_and_can_be_resumed(store, M
     id = evaluate(store, model)
     assert model.calls == [2, 2, 1, 1, 1]
     run = find_run(store, id)
-    assert (run["status"], run["message"]) == ("done", "1 of 2 conversations ended early")
+    assert (run["status"], run["message"]) == ("done", "1 of 2 conversations ended early: error 1.")
     ended = {c["conversation"]: (c["status"], c["message"]) for c in conversations(store, id)}
     assert ended == {"tea": ("complete", ""), "bus": ("error", "ConnectionError: the line is dead")}
     bus = [r for r in replies(store, id, "requirements") if r["conversation"] == "bus"]
@@ -304,8 +304,7 @@ def test_a_model_that_cannot_be_prompted_leaves_no_run(store, Model):
     with pytest.raises(LimaError) as e:
         evaluate(store, model)
     assert str(e.value) == (
-        "parrot cannot hold a conversation. It has no chat template. Fine-tune it with `lima train --renderer lima`, or "
-        "evaluate a run by its id."
+        "parrot cannot hold a conversation. It has no chat template. Fine-tune one that can with `lima train --renderer lima`."
     )
     assert (model.calls, store.rows("select * from dialogue_runs")) == ([], [])
     # One conversation that can be held is enough: what becomes of the others is their status.
@@ -321,7 +320,7 @@ def test_a_base_without_a_chat_template_is_told_before_it_is_asked(store, tmp_pa
     mine = load_plugins().manager.get_plugin("evaluations")
     with (
         only_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval, evaluations=mine),
-        pytest.raises(LimaError, match="this tokenizer has none.* Fine-tune it with `lima train --renderer lima`"),
+        pytest.raises(LimaError, match="this tokenizer has none.* Fine-tune one that can with `lima"),
     ):
         evaluate(store, str(tiny_base(tmp_path / "base")))
     assert store.rows("select * from dialogue_runs") == []

@@ -26,7 +26,7 @@ from torch.overrides import TorchFunctionMode
 from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.errors import LimaError
 from lima.saving import beside, put_in_place, to_disk
-from lima_village.base_model import RECIPE, WEIGHTS, hashes, village_hash
+from lima_village.base_model import RECIPE, hashes, village_hash
 from lima_village.corpus import documents
 from lima_village.tokens import build_tokenizer
 
@@ -209,7 +209,6 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Ba
     with beside(folder) as building:
         shipped.save_pretrained(building)
         tokenizer.save_pretrained(building)
-        (building / WEIGHTS).chmod(0o644)  # safetensors leaves it to its owner alone
         seen = recipe.steps * recipe.length * recipe.rows
         record = {**asdict(recipe), "tokens_seen": seen, **hashes(building)}
         lines = [
