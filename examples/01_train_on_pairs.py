@@ -17,9 +17,9 @@ recipe = Recipe(
     base="village",
     sources=(str(folder / "pairs.jsonl"),),
     out=str(folder / "tuned"),
-    epochs=30,
+    epochs=60,
     batch_size=3,
-    learning_rate=1e-3,
+    learning_rate=3e-3,
     final_learning_rate=1e-4,
     residual_dropout=0.0,
 )

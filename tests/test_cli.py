@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from lima.cli import main
+from lima.generate import Sampling, open_checkpoint
+from lima.store import Store
 from lima.testing import only_plugins, tiny_base
 
 
@@ -257,6 +259,35 @@ def test_bad_input_gets_a_sentence(base, pairs, capfd, arguments, code, message)
     assert done.returncode == code, done.stderr
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_fine_tune_is_asked_in_the_format_that_it_was_trained_with(base, pairs, tmp_path, capfd):
+    settings = [
+        "--set=epochs=30",
+        "--set=learning_rate=1e-2",
+        "--set=final_learning_rate=1e-3",
+        "--set=residual_dropout=0",
+    ]
+    database = ["-d", tmp_path / "l.db"]
+    trained = Done(capfd, "train", "--base", base, "--source", pairs, "--out", tmp_path / "out", *settings, *database)
+    assert trained.returncode == 0, trained.stderr
+    prompts = ["What is 3?", "What is 4?"]
+    asked = ["--temperature", "0", "--max-new-tokens", "40", *database]
+    found = json.loads(Done(capfd, "ask", tmp_path / "out", *prompts, "--json", *asked).stdout)
+    with Store(tmp_path / "l.db") as store:
+        (run,) = store.rows("select id from runs")
+        model = open_checkpoint(run["id"], store)
+    greedy = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=40)
+    wanted = model.reply(prompts, greedy, 0)
+    assert [(one["prompt"], one["reply"], one["stop"]) for one in found] == [
+        (p, r.text, r.stop) for p, r in zip(prompts, wanted, strict=True)
+    ]
+    shown = Done(capfd, "ask", run["id"], *prompts, *asked)
+    assert shown.stdout == "".join(f"> {one['prompt']}\n{one['reply']}\n" for one in found)
+    short = Done(capfd, "ask", run["id"], prompts[0], "--temperature", "0", "--max-new-tokens", "1", *database)
+    assert short.stderr == "It did not end by itself: length.\n"
+    gone = Done(capfd, "ask", "nothing", "x", *database)
+    assert (gone.returncode, gone.stderr.startswith("Error: There is no run 'nothing' in")) == (1, True)
 
 
 def test_debug_shows_the_traceback():

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import click
 
 from lima import __version__
-from lima.cli import checkpoints, listings, plan, plugins, preview, runs, train
+from lima.cli import ask, checkpoints, listings, plan, plugins, preview, runs, train
 from lima.cli.group import Group
 from lima.errors import Interrupted, LimaError
 from lima.hostile import visible
@@ -31,6 +31,7 @@ def cli() -> None:
 
 for command in (
     *train.COMMANDS,
+    *ask.COMMANDS,
     *plan.COMMANDS,
     *preview.COMMANDS,
     *runs.COMMANDS,

@@ -129,6 +129,10 @@ class ChatRenderer(ABC):
             texts = [layout.text(messages[:i], prompting=True) for i in conversation.trained_turns]
         return [encode(tokenizer, *text)[0] for text in texts]
 
+    def prompt(self, text: str, tokenizer: Any, eot: str) -> list[int]:
+        """The ids that ask for the answer to one user turn"""
+        return self.chat_prompt([Turn("user", text)], tokenizer, eot)
+
     def chat_prompt(self, turns: Sequence[Turn], tokenizer: Any, eot: str) -> list[int]:
         """The ids that prompt the assistant's next turn; the last turn must be the user's"""
         if not turns or turns[-1].role != "user":

@@ -132,6 +132,7 @@ def test_a_reply_is_prompted_after_the_users_turn(renderers, ready):
     tokenizer, eot = ready(renderers["chatml"])
     prompt = renderers["chatml"].chat_prompt((Turn("user", " Why? "),), tokenizer, eot)
     assert tokenizer.decode(prompt) == "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n"
+    assert renderers["chatml"].prompt(" Why? ", tokenizer, eot) == prompt
     for turns, last in (((), "there is no turn"), (THREE.turns, "the last turn is the assistant's")):
         with pytest.raises(LimaError, match=f"^A reply is asked for where {last}. The user's turn comes last.$"):
             renderers["chatml"].chat_prompt(turns, tokenizer, eot)

@@ -1,0 +1,45 @@
+"""`lima ask`: what a fine-tune answers, without another line of code."""
+
+from typing import Any
+
+import click
+
+from lima.cli.show import database_option, json_option, print_json, store_to_read
+from lima.hostile import visible
+
+
+@click.command()
+@click.argument("model")
+@click.argument("prompts", nargs=-1, required=True, metavar="PROMPT...")
+@click.option("--temperature", type=click.FloatRange(0), default=0.7, show_default=True, help="0 is greedy")
+@click.option("--max-new-tokens", type=click.IntRange(1), default=2048, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@database_option
+@json_option
+def ask(model: str, prompts: tuple[str, ...], seed: int, database: str | None, as_json: bool, **sampling: Any) -> None:
+    """Ask MODEL, a checkpoint's folder or a run, each PROMPT by itself, in the format that it was trained with
+
+    Sampled as in LIMA: top-p 0.9 and a repetition penalty of 1.2 on the reply, which greedy replies do without."""
+    from lima.generate import Sampling, open_checkpoint
+
+    penalty = 1.0 if sampling["temperature"] == 0 else Sampling.repetition_penalty
+    with store_to_read(database) as store:
+        opened = open_checkpoint(model, store)
+    replies = opened.reply(prompts, Sampling(repetition_penalty=penalty, **sampling), seed)
+    if as_json:
+        print_json(
+            [
+                {"prompt": p, "reply": r.text, "stop": r.stop, "tokens": len(r.ids), "seconds": r.seconds}
+                for p, r in zip(prompts, replies, strict=True)
+            ]
+        )
+        return
+    for prompt, reply in zip(prompts, replies, strict=True):
+        if len(prompts) > 1:
+            click.echo(f"> {visible(prompt)}")
+        click.echo(visible(reply.text))
+        if reply.stop != "eot":
+            click.echo(f"It did not end by itself: {reply.stop}.", err=True)
+
+
+COMMANDS = (ask,)
