@@ -19,7 +19,7 @@ def json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
         with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    yield number, _parsed(line, f"{path}, line {number}")
+                    yield number, _parsed(line.rstrip(), f"{path}, line {number}")
     except UnicodeDecodeError as e:
         raise LimaError(
             f"{path} is not UTF-8 text ({e.reason} at byte {e.start}). Convert it, then try again."

@@ -372,7 +372,7 @@ def test_a_malformed_row_is_an_error_with_file_and_line(source, row, problem, re
     [
         (
             '{"messages": 1}\n{"a"\n',
-            ", line 2: not JSON (Expecting ':' delimiter: line 2 column 1 (char 5)). One object a line",
+            ", line 2: not JSON (Expecting ':' delimiter at column 5). One object a line",
         ),
         ("[\n{}\n{}]", ", line 3: expected ',' or ']' after row 1, found '{'."),
         ('[\n{"messages": 1},\n\n{"a": }]', ", line 4: not JSON (Expecting value: line 4 column 7"),
