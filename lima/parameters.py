@@ -10,7 +10,10 @@ from lima.shard import like
 def freeze_unread(model: Any) -> None:
     """Freeze what stands beside the decoder, such as a vision tower: text does not go through it, so it would get no gradient,
     and data parallel would wait for one"""
-    read = {id(p) for p in model.get_decoder().parameters()}
+    decoder, tokens = model.get_decoder(), model.get_input_embeddings()
+    if all(module is not tokens for module in decoder.modules()):  # some call their LM head so (ModernBERT)
+        return
+    read = {id(p) for p in decoder.parameters()}
     for parameter in model.base_model.parameters():
         if id(parameter) not in read:
             parameter.requires_grad_(False)

@@ -12,6 +12,7 @@ from lima.eot import extend_tokenizer
 from lima.errors import LimaError
 from lima.generate import Sampling, open_checkpoint
 from lima.model import load_model, saved_dtype
+from lima.parameters import freeze_unread
 from lima.plan import plan
 from lima.plugins import load_plugins
 from lima.prepare import prepare
@@ -126,6 +127,18 @@ def test_a_language_model_that_also_sees_is_trained_on_text(rank, seeing, pairs,
     (reply,) = answering.reply(["What is 3?"], Sampling(temperature=0, max_new_tokens=3), 1)
     assert reply.ids
     assert answering.context == 512  # the language model's
+
+
+def test_only_what_stands_beside_a_decoder_is_frozen():
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = AutoConfig.for_model("modernbert-decoder", vocab_size=64, **sizes, pad_token_id=0, eos_token_id=1)
+    with torch.device("meta"):
+        models = [AutoModelForCausalLM.from_config(config), tiny_model("llama")]
+    for model in models:
+        freeze_unread(model)
+        assert all(p.requires_grad for p in model.parameters())
 
 
 def test_a_new_eot_behind_rowless_tokens_begins_at_the_mean_of_the_old_rows(pairs, tmp_path, store):

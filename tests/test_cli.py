@@ -290,5 +290,13 @@ def test_a_fine_tune_is_asked_in_the_format_that_it_was_trained_with(base, pairs
     assert (gone.returncode, gone.stderr.startswith("Error: There is no run 'nothing' in")) == (1, True)
 
 
+def test_a_shell_completes_behind_an_option_of_the_group():
+    asked = {"_LIMA_COMPLETE": "bash_complete", "COMP_WORDS": "lima runs --json sh", "COMP_CWORD": "3"}
+    done = lima(**asked)
+    assert (done.stdout.split(), done.stderr) == (["plain,show"], "")
+    done = lima(**asked | {"COMP_WORDS": "lima runs --json show -", "COMP_CWORD": "4"})
+    assert "plain,--database" in done.stdout.split()
+
+
 def test_debug_shows_the_traceback():
     assert "Traceback" in lima("train", LIMA_DEBUG="1").stderr

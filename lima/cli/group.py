@@ -15,6 +15,8 @@ class Group(click.Group):
     """For groups that do something by themselves, too: their options are not those of their commands"""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if ctx.resilient_parsing:  # a shell completes, and wants no errors
+            return super().resolve_command(ctx, args)
         name = click.utils.make_str(args[0])
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             raise click.UsageError(f"There is no command {name!r}.{did_you_mean(name, self.list_commands(ctx))}")

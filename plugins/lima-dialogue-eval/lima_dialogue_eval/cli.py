@@ -122,7 +122,7 @@ def compare(before: str, after: str, database: str | None, as_json: bool) -> Non
     from lima_dialogue_eval.terminal import print_comparison
 
     with store_to_read(database) as store:
-        result = compare(store, _ids(before), _ids(after))
+        result = compare(store, _ids(store, before), _ids(store, after))
     if as_json:
         print_json(result.as_dict())
     else:
@@ -145,7 +145,7 @@ def report(before: str, after: str, out: Path, title: str, database: str | None)
     from lima_dialogue_eval.report import write_report
 
     with store_to_read(database) as store:
-        path = write_report(store, compare(store, _ids(before), _ids(after)), out, title=title)
+        path = write_report(store, compare(store, _ids(store, before), _ids(store, after)), out, title=title)
     click.echo(f"Wrote {path}")
 
 
@@ -182,7 +182,10 @@ def show(run: str, seed: int | None, conversation: str | None, database: str | N
     print_dialogues(row, held, rows, Console())
 
 
-def _ids(names: str) -> list[str]:
+def _ids(store: Any, names: str) -> list[str]:
+    """The dialogue runs that are named, with commas between; an arm may have one in its name"""
+    if store.rows("select 1 from dialogue_runs where arm = ? limit 1", [names]):
+        return [names]
     return [name.strip() for name in names.split(",") if name.strip()]
 
 

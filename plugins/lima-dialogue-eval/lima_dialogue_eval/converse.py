@@ -116,10 +116,13 @@ def _ask(
     except Exception as e:
         if listener and listener.failed:
             raise
-        if once_more:
-            return [outcome for d in live for outcome in _ask([d], model, sampling, listener, once_more=False)]
-        return [Outcome(live[0], live[0].index, live[0].prompt(), ERROR, message=f"{type(e).__name__}: {e}")]
-    return [_outcome(d, reply, model) for d, reply in zip(live, replies, strict=True)]
+        message = f"{type(e).__name__}: {e}"
+    else:
+        return [_outcome(d, reply, model) for d, reply in zip(live, replies, strict=True)]
+    # Here, where the error no longer holds what may not have fitted into memory.
+    if once_more:
+        return [outcome for d in live for outcome in _ask([d], model, sampling, listener, once_more=False)]
+    return [Outcome(live[0], live[0].index, live[0].prompt(), ERROR, message=message)]
 
 
 def _outcome(dialogue: Dialogue, reply: Reply, model: Any) -> Outcome:

@@ -93,7 +93,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
             store,
             _written(store, run.id, checkpoint),
             run=run.id,
-            model=str(checkpoint),
+            model=str(checkpoint.resolve()),
             arm=arm,
             seeds=json.dumps(list(seeds)),
             sampling=json.dumps(asdict(sampling)),
