@@ -105,9 +105,8 @@ class Loop:
         frozen = (
             freeze_embeddings(model, ready.turn_rows) if recipe.freeze == "embeddings" and not recipe.lora_rank else []
         )
-        proved = (
-            model if recipe.shard else plain.to(device)
-        )  # before the optimizer, whose state is read to where they are
+        # Before the optimizer, whose state is read to where the parameters are.
+        proved = model if recipe.shard else plain.to(device)
         optimizer = torch.optim.AdamW(
             parameter_groups(model, recipe.weight_decay, frozen),
             lr=recipe.learning_rate,

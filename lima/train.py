@@ -6,19 +6,19 @@ Knows nothing of how a step is made; that is `lima.loop`.
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator, PartialState
 from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
-from filelock import FileLock, Timeout
 
 from lima.checkpoint import newest_state, states_folder
 from lima.dev import OnDev
 from lima.errors import Interrupted, LimaError
+from lima.lock import alone
 from lima.loop import Loop, OnStep
 from lima.model import folder_hash, pick_device
 from lima.plan import matrix_speed
@@ -248,16 +248,7 @@ def _check_out(folder: Path) -> None:
         raise LimaError(f"Cannot write to {folder.parent}: {e.strerror}. Choose another --out.") from None
 
 
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> AbstractContextManager[None]:
     """Only one process at a time may train into a folder"""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    file = folder.parent / f".{folder.name}.lock"
-    try:
-        with FileLock(file, blocking=False):
-            try:
-                yield
-            finally:
-                file.unlink(missing_ok=True)
-    except Timeout:
-        raise LimaError(f"Another process is training into {folder} right now. Wait for it, or stop it.") from None
+    return alone(folder.parent / f".{folder.name}.lock", f"training into {folder}")

@@ -4,13 +4,12 @@ Knows nothing of models or graders.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from lima.errors import LimaError, did_you_mean
+from lima.lock import alone
 from lima.run import now
 from lima.store import Store
 
@@ -23,20 +22,9 @@ class DialogueLog:
     def __init__(self, store: Store, id: str) -> None:
         self.store, self.id = store, id
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Only one process at a time may answer a run; LimaError where another one does"""
-        file = self.store.path.resolve().with_name(f".{self.id}.lock")
-        try:
-            with FileLock(file, blocking=False):
-                try:
-                    yield
-                finally:
-                    file.unlink(missing_ok=True)
-        except Timeout:
-            raise LimaError(
-                f"Another process is answering dialogue run {self.id} right now. Wait for it, or stop it."
-            ) from None
+        return alone(self.store.path.resolve().with_name(f".{self.id}.lock"), f"answering dialogue run {self.id}")
 
     def start(self, run: dict[str, Any], conversations: Iterable[dict[str, Any]]) -> None:
         """The run and its conversations, before anything is asked"""

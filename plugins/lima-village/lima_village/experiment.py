@@ -167,14 +167,12 @@ def _is_done(job: Job, rows: Sequence[dict[str, Any]]) -> bool:
 @contextmanager
 def _alone(experiment: Experiment) -> Iterator[None]:
     """Only one process at a time may work on an experiment"""
-    from filelock import FileLock, Timeout
+    from lima.lock import alone
 
     try:
         experiment.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(experiment.folder / ".lock", blocking=False):
+        with alone(experiment.folder / ".lock", f"working on {experiment.id}"):
             yield
-    except Timeout:
-        raise LimaError(f"Another process is working on {experiment.id} right now. Wait for it, or stop it.") from None
     except OSError as e:
         raise LimaError(
             f"Cannot make {experiment.folder}, where the models would go: {e.strerror}. Choose another --database."

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from filelock import FileLock, Timeout
 from torch.overrides import TorchFunctionMode
 
 from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.errors import LimaError
+from lima.lock import alone
 from lima.saving import beside, put_in_place, to_disk
 from lima_village.base_model import RECIPE, hashes, village_hash
 from lima_village.corpus import documents
@@ -142,13 +142,10 @@ def pretrain(
     states, lock = states_of(recipe, folder), folder.parent / f".{folder.name}.lock"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock, blocking=False):
+        with alone(lock, f"building {folder}"):
             states.mkdir(exist_ok=True)
             _pretrain(recipe, folder, states, on_step, save_seconds)
             shutil.rmtree(states, ignore_errors=True)
-            lock.unlink(missing_ok=True)
-    except Timeout:
-        raise LimaError(f"Another process is building {folder} right now. Wait for it, or stop it.") from None
     except OSError as e:
         raise LimaError(f"Cannot write to {folder.parent}: {e.strerror}. Choose another --out.") from e
 
