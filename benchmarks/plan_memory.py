@@ -22,6 +22,7 @@ from lima.adapter import add_lora
 from lima.assemble import recompute_activations
 from lima.batching import micro_batch
 from lima.dropout import set_residual_dropout
+from lima.linear import quicken
 from lima.loss import weighted_loss
 from lima.plan import activations
 from lima.recipe import Recipe
@@ -131,6 +132,7 @@ def main(shape: str, tokens: int, bfloat16: bool, checkpointing: bool) -> None:
     step(warm, batch_of(50, 2))  # libraries allocate on first use
     before = resident("VmRSS")
     model = dressed(AutoModelForCausalLM.from_config(config)).train()
+    quicken(model)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5, fused=True)
     for number in range(2):
         if number:

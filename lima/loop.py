@@ -26,6 +26,7 @@ from lima.dev import OnDev, answers
 from lima.errors import LimaError
 from lima.figures import Figures
 from lima.head import can_chunk
+from lima.linear import quicken
 from lima.loss import prove_isolation, weighted_loss
 from lima.memory import give_back, too_large
 from lima.model import load_model, saved_dtype
@@ -98,6 +99,8 @@ class Loop:
         recipe, ready, device = self.recipe, self.ready, self.accelerator.device
         with together():
             model, plain = self.build(weights=self.main or not recipe.shard)
+        if not self.compile:
+            quicken(model)
         if recipe.shard:
             divide(model, device, self.autocast)
         # After the adapter, which puts a module of its own in the place of the embedding.

@@ -16,7 +16,7 @@ LAYERS = [
     {"plugins"},
     {"store"},
     {"run"},
-    {"rendering", "attention", "dropout", "neftune", "batching", "shard", "figures", "head"},
+    {"rendering", "attention", "dropout", "neftune", "batching", "shard", "figures", "head", "linear"},
     {"loss", "compiled", "budget", "builtin", "model", "eot", "parameters", "saving"}
     | {"generate", "decode", "cache", "checkpoint", "adapter"},
     {"dev"},
