@@ -27,10 +27,10 @@ Score = Callable[..., tuple[torch.Tensor, ...]]
 _proved: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 
 
-def count_chunks(positions: int, vocabulary: int, device: str) -> int:
-    """How many chunks of equal size keep each one's logits below CHUNK_BYTES, if that leaves CHUNK_ROWS"""
-    rows = max(CHUNK_BYTES["cuda" if device == "cuda" else "cpu"] // (4 * vocabulary), CHUNK_ROWS, 1)
-    return max(-(-positions // rows), 1)
+def chunk_rows(vocabulary: int, device: str) -> int:
+    """Positions of a chunk: as many as keep its logits below CHUNK_BYTES, or CHUNK_ROWS; whole sixty-fours, if there are any"""
+    rows = max(CHUNK_BYTES["cuda" if device == "cuda" else "cpu"] // (4 * vocabulary), CHUNK_ROWS)
+    return rows - rows % 64 or rows
 
 
 def summed(
@@ -41,7 +41,7 @@ def summed(
     if not can_chunk(model, predict.device):
         return score(model(**inputs, logits_to_keep=predict).logits[0], *by_position)
     forward, decoder = plain.forward, plain.get_decoder()
-    chunks = count_chunks(len(predict), plain.config.get_text_config().vocab_size, predict.device.type)
+    rows = chunk_rows(plain.config.get_text_config().vocab_size, predict.device.type)
 
     def all_of_them(**inputs: Any) -> tuple[torch.Tensor, ...]:
         with _caught(decoder) as seen:
@@ -53,8 +53,8 @@ def summed(
                 logits = forward(**inputs).logits[0]
             return score(logits, *rest)
 
-        rest = (tensor.tensor_split(chunks) for tensor in by_position)
-        pieces = list(zip(hidden.tensor_split(chunks, 1), *rest, strict=True))
+        rest = (tensor.split(rows) for tensor in by_position)
+        pieces = list(zip(hidden.split(rows, 1), *rest, strict=True))
         if not torch.is_grad_enabled():
             return _added(one(*piece) for piece in pieces)
         return _derived(one, pieces, [hidden, *_weights(plain)])

@@ -20,7 +20,8 @@ SIZE = 2**16
 SIZE_A_ROW = 2**14
 "A matrix larger than this times the rows takes longer to lay out for the kernels than they save"
 TILE = 64
-"Rows of a picture where the gradient of the matrix is summed: oneDNN splits those of an odd height badly"
+"""Rows of a picture, of which there are as many as are whole; the rows that are left go by torch. oneDNN keeps a kernel of about
+80 kB for each shape that it meets, and micro-batches are of any length; and it is slow at summing over odd heights."""
 
 
 @lru_cache
@@ -85,20 +86,22 @@ class _Linear(torch.autograd.Function):
 
 
 def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    found = F.conv2d(_pictures(rows, len(rows)), weight[:, :, None, None], bias)
-    return found.permute(0, 2, 3, 1).view(-1, len(weight))
+    tiled = len(rows) - len(rows) % TILE
+    by_tiles = F.conv2d(_tiles(rows[:tiled]), weight[:, :, None, None], bias).permute(0, 2, 3, 1).flatten(0, 2)
+    return torch.cat([by_tiles, F.linear(rows[tiled:], weight, bias)]) if tiled < len(rows) else by_tiles
 
 
 def _summed(gradient: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """A weight's gradient (out, in), from that of what it gave (n, out) and what it was given (n, in)"""
     tiled = len(rows) - len(rows) % TILE
-    tiles = _pictures(gradient[:tiled], TILE), _pictures(rows[:tiled], TILE)
-    backward, only = torch.ops.aten.convolution_backward, [False, True, False]
-    found = backward(*tiles, weight[:, :, None, None], None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, only)[1]
+    tiles, only = (_tiles(gradient[:tiled]), _tiles(rows[:tiled])), [False, True, False]
+    _, found, _ = torch.ops.aten.convolution_backward(
+        *tiles, weight[:, :, None, None], None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, only
+    )
     whole: torch.Tensor = found[:, :, 0, 0].addmm_(gradient[tiled:].t(), rows[tiled:])
     return whole
 
 
-def _pictures(rows: torch.Tensor, height: int) -> torch.Tensor:
-    """(n, channels) → (n / height, channels, height, 1), nothing copied: channels are last in memory"""
-    return rows.contiguous().view(-1, height, 1, rows.shape[1]).permute(0, 3, 1, 2)
+def _tiles(rows: torch.Tensor) -> torch.Tensor:
+    """(n, channels) → (n / TILE, channels, TILE, 1), nothing copied: channels are last in memory"""
+    return rows.contiguous().view(-1, TILE, 1, rows.shape[1]).permute(0, 3, 1, 2)

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_map_only
 from lima import attention
 from lima.assemble import assemble
 from lima.batching import MicroBatch, all_steps, largest, micro_batch, split
-from lima.head import can_chunk, causal_lm, count_chunks
+from lima.head import can_chunk, causal_lm, chunk_rows
 from lima.linear import quicken, quicker_here
 from lima.loss import weighted_loss
 from lima.model import saved_dtype
@@ -215,9 +215,9 @@ def _head_transient(model: Any, positions: int, device: str) -> int:
     if not can_chunk(model, "meta"):
         # The softmax is kept; its gradient and that of the logits, as large again, come before anything is given back.
         return 2 * 4 * vocabulary * positions
-    chunks = count_chunks(positions, vocabulary, device)
+    rows = chunk_rows(vocabulary, device)
     # A chunk's softmax, its gradient and that of the logits; and the head's gradient before it is added to that of the others.
-    return 3 * 4 * vocabulary * -(-positions // chunks) + 4 * head.numel() * (head.requires_grad and chunks > 1)
+    return 3 * 4 * vocabulary * min(rows, positions) + 4 * head.numel() * (head.requires_grad and positions > rows)
 
 
 def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared) -> int:

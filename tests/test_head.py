@@ -67,8 +67,10 @@ def assert_equal(one, other, tolerance=1e-5):
     assert other[0] == pytest.approx(one[0], rel=tolerance)
     assert other[1] == one[1]
     assert other[2].keys() == one[2].keys()
+    # A bias of keys, which moves all scores alike, has a gradient of rounding errors alone.
+    least = max(gradient.abs().max().item() for gradient in one[2].values()) * 1e-4
     for name, gradient in one[2].items():
-        scale = gradient.abs().max().item()
+        scale = max(gradient.abs().max().item(), least)
         torch.testing.assert_close(
             other[2][name], gradient, rtol=0, atol=tolerance * scale, msg=lambda m, n=name: f"{n}: {m}"
         )
