@@ -20,8 +20,10 @@ SIZE = 2**16
 SIZE_A_ROW = 2**14
 "A matrix larger than this times the rows takes longer to lay out for the kernels than they save"
 TILE = 64
-"""Rows of a picture, of which there are as many as are whole; the rows that are left go by torch. oneDNN keeps a kernel of about
-80 kB for each shape that it meets, and micro-batches are of any length; and it is slow at summing over odd heights."""
+"""As many rows as are a multiple of this go by oneDNN and those that are left by torch: micro-batches are of any length, and
+oneDNN keeps a kernel of about 80 kB for each shape that it meets"""
+HEIGHT = 16
+"Rows of one picture: of fewer than sixteen pictures torch makes no use of oneDNN where it has one thread"
 
 
 @lru_cache
@@ -87,21 +89,21 @@ class _Linear(torch.autograd.Function):
 
 def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     tiled = len(rows) - len(rows) % TILE
-    by_tiles = F.conv2d(_tiles(rows[:tiled]), weight[:, :, None, None], bias).permute(0, 2, 3, 1).flatten(0, 2)
-    return torch.cat([by_tiles, F.linear(rows[tiled:], weight, bias)]) if tiled < len(rows) else by_tiles
+    found = F.conv2d(_pictures(rows[:tiled]), weight[:, :, None, None], bias).permute(0, 2, 3, 1).flatten(0, 2)
+    return torch.cat([found, F.linear(rows[tiled:], weight, bias)]) if tiled < len(rows) else found
 
 
 def _summed(gradient: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """A weight's gradient (out, in), from that of what it gave (n, out) and what it was given (n, in)"""
     tiled = len(rows) - len(rows) % TILE
-    tiles, only = (_tiles(gradient[:tiled]), _tiles(rows[:tiled])), [False, True, False]
+    pictures, only = (_pictures(gradient[:tiled]), _pictures(rows[:tiled])), [False, True, False]
     _, found, _ = torch.ops.aten.convolution_backward(
-        *tiles, weight[:, :, None, None], None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, only
+        *pictures, weight[:, :, None, None], None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, only
     )
     whole: torch.Tensor = found[:, :, 0, 0].addmm_(gradient[tiled:].t(), rows[tiled:])
     return whole
 
 
-def _tiles(rows: torch.Tensor) -> torch.Tensor:
-    """(n, channels) → (n / TILE, channels, TILE, 1), nothing copied: channels are last in memory"""
-    return rows.contiguous().view(-1, TILE, 1, rows.shape[1]).permute(0, 3, 1, 2)
+def _pictures(rows: torch.Tensor) -> torch.Tensor:
+    """(n, channels) → (n / HEIGHT, channels, HEIGHT, 1), nothing copied: channels are last in memory"""
+    return rows.contiguous().view(-1, HEIGHT, 1, rows.shape[1]).permute(0, 3, 1, 2)

@@ -1,6 +1,7 @@
 """Linear layers by oneDNN: the same numbers as torch's own, only where they are meant to serve, and the same twice."""
 
 import json
+from collections import Counter
 
 import pytest
 import torch
@@ -64,6 +65,23 @@ def test_a_layer_and_its_gradients_are_those_of_torch(quicker, counted, rows, bi
     by_ours = torch.autograd.grad(found, [x, *ours.parameters()], given)
     for one, other in zip(by_ours, torch.autograd.grad(expected, inputs, given), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-4)
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_torch_does_ask_onednn_however_many_threads_there_are(here, threads):
+    x, weight = drawn((linear.ROWS, 256), (256, 256))
+    before, ours = torch.get_num_threads(), layer(weight)
+    torch.set_num_threads(threads)
+    try:
+        with torch.profiler.profile() as seen:
+            ours(x).sum().backward()
+    finally:
+        torch.set_num_threads(before)
+    names = Counter(e.name for e in seen.events() if "conv" in e.name and "aten" in e.name)
+    # Both products, and the matrix's gradient; torch's own convolutions are the slow ones.
+    assert (names["aten::mkldnn_convolution"], names["aten::convolution_backward"]) == (2, 1)
+    assert not [name for name in names if "slow" in name]
 
 
 def test_what_lies_otherwise_in_memory_is_read_right(here, counted):
