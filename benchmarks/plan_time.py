@@ -3,7 +3,7 @@
     python benchmarks/plan_time.py [--precision float32 bfloat16]
 
 Three steps of a real run each, of which the faster of the last two counts. Where the ratio strays from 1,
-`lima.plan.REACHED` is what to look at.
+`lima.plan.REACHED` is what to look at, or `REACHED_QUICK`.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main() -> None:
             )
             half = precision == "bfloat16"
             found = plan(recipe, prepare(recipe, load_plugins()), half)
-            speed = matrix_speed("cpu", half, found.micro_batch_tokens, found.width)
+            speed = matrix_speed("cpu", half, found.micro_batch_tokens, found.width, quick=found.quick)
             planned[shape, precision] = recipe, found.seconds(speed) / 3, speed
     for (shape, precision), (recipe, seconds, speed) in planned.items():
         with Store(folder / "l.db") as store:

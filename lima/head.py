@@ -14,12 +14,13 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from lima.linear import TILE
 from lima.shard import blocks_of
 
 CHUNK_BYTES = {"cuda": 2**29, "cpu": 2**23}
 "Logits of a chunk in float32, by device: a GPU wants large matrices, a CPU what stays in its cache"
 CHUNK_ROWS = 256
-"But so many positions a chunk at least, where there are; fewer would spend their time on adding up the head's gradient"
+"But at least so many positions, where there are; fewer would spend their time on adding up the head's gradient"
 
 Score = Callable[..., tuple[torch.Tensor, ...]]
 "Makes sums over a chunk, from its logits (positions, vocabulary) and its part of each of the tensors by position"
@@ -28,9 +29,11 @@ _proved: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 
 
 def chunk_rows(vocabulary: int, device: str) -> int:
-    """Positions of a chunk: as many as keep its logits below CHUNK_BYTES, or CHUNK_ROWS; whole sixty-fours, if there are any"""
+    """Positions of every chunk but the last: as many as keep the logits below CHUNK_BYTES, but CHUNK_ROWS at least
+
+    In whole tiles of lima.linear, which it does not have to complete by a second product."""
     rows = max(CHUNK_BYTES["cuda" if device == "cuda" else "cpu"] // (4 * vocabulary), CHUNK_ROWS)
-    return rows - rows % 64 or rows
+    return rows - rows % TILE or rows
 
 
 def summed(

@@ -1,8 +1,8 @@
-"""Linear layers in float32 on AMD's processors by oneDNN, which reaches there about twice the speed of torch's own.
+"""Linear layers in float32 on AMD's processors through oneDNN, which reaches there about twice the speed of torch's own.
 
-torch multiplies float32 matrices by MKL, which leaves AVX-512 alone on what Intel did not make; oneDNN uses it, and torch reaches
-oneDNN in float32 by its convolutions. A convolution of 1 × 1 over a picture of which every pixel is a row is a linear layer.
-Knows nothing of what the layers are for.
+torch multiplies float32 matrices by MKL, which does not use AVX-512 on processors that Intel did not make; oneDNN does, and torch
+reaches oneDNN in float32 by its convolutions. A convolution of 1 × 1 over pictures of which every pixel is a row is a linear
+layer. Knows nothing of what the layers are for.
 """
 
 import platform
@@ -13,32 +13,37 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-ROWS = 256
-"With fewer rows it takes longer to set the kernels up than they save"
-SIZE = 2**16
-"And so with a smaller matrix (in × out)"
-SIZE_A_ROW = 2**14
-"A matrix larger than this times the rows takes longer to lay out for the kernels than they save"
-TILE = 64
-"""As many rows as are a multiple of this go by oneDNN and those that are left by torch: micro-batches are of any length, and
-oneDNN keeps a kernel of about 80 kB for each shape that it meets"""
 HEIGHT = 16
-"Rows of one picture: of fewer than sixteen pictures torch makes no use of oneDNN where it has one thread"
+"Rows in one picture"
+TILE = 4 * HEIGHT
+"""Whole multiples of so many rows go through oneDNN, and the rest by torch: micro-batches are of any length, and oneDNN keeps a
+kernel of about 80 kB for each of the last thousand shapes that it met"""
+ROWS = 16 * HEIGHT
+"With fewer it takes longer to prepare than it saves; and of fewer than sixteen pictures torch, with one thread, asks no oneDNN"
+SIZE = 2**16
+"Weights of a layer, below which it does not pay either"
+SIZE_BY_ROWS = 2**14
+"Nor above this many for each row: the weights are laid out anew in each pass"
 
 
 @lru_cache
 def quicker_here() -> bool:
     """Whether this is such a processor; nothing is timed, so that two runs on one machine are computed alike"""
     try:
-        maker = Path("/proc/cpuinfo").read_text()
+        maker = Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
         maker = platform.processor()
     able = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
     return able and torch.backends.cpu.get_cpu_capability() == "AVX512" and "AuthenticAMD" in maker
 
 
+def pays(rows: int, weights: int) -> bool:
+    """Whether a layer of so many weights is quicker through oneDNN here, for so many rows"""
+    return rows >= ROWS and SIZE <= weights <= SIZE_BY_ROWS * rows and quicker_here()
+
+
 def quicken(model: torch.nn.Module) -> None:
-    """Send the linear layers of a model by oneDNN where that is quicker: in passes that a backward pass follows"""
+    """Let a model's linear layers train through oneDNN where that pays: they become `Quick`, in place and for good"""
     if quicker_here():
         for module in model.modules():
             if type(module) is torch.nn.Linear:
@@ -46,25 +51,23 @@ def quicken(model: torch.nn.Module) -> None:
 
 
 class Quick(torch.nn.Linear):
-    """A linear layer that looks how large its input is, and in what precision"""
+    """A linear layer through oneDNN where a backward pass will follow, in float32 on the CPU, and it pays; else as it was"""
 
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        if not _suits(rows, self.weight):
-            return super().forward(rows)
-        made = _Linear.apply(rows.reshape(-1, rows.shape[-1]), self.weight, self.bias)
-        return made.view(*rows.shape[:-1], -1)
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if not self._suits(input):
+            return super().forward(input)
+        made = _Linear.apply(input.reshape(-1, input.shape[-1]), self.weight, self.bias)
+        return made.view(*input.shape[:-1], -1)
 
-
-def _suits(rows: torch.Tensor, weight: torch.Tensor) -> bool:
-    count = rows.numel() // max(rows.shape[-1], 1)
-    return (
-        rows.device.type == "cpu"
-        and rows.dtype == weight.dtype == torch.float32
-        and torch.is_grad_enabled()
-        and not torch.is_autocast_enabled("cpu")
-        and count >= ROWS
-        and SIZE <= weight.numel() <= SIZE_A_ROW * count
-    )
+    def _suits(self, given: torch.Tensor) -> bool:
+        return (
+            given.device.type == "cpu"
+            and given.dtype == self.weight.dtype == torch.float32
+            and torch.is_grad_enabled()
+            and not torch.is_autocast_enabled("cpu")
+            and bool(torch.backends.mkldnn.enabled)
+            and pays(given.numel() // max(given.shape[-1], 1), self.weight.numel())
+        )
 
 
 class _Linear(torch.autograd.Function):
@@ -73,7 +76,8 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         ctx.save_for_backward(rows if ctx.needs_input_grad[1] else None, weight)
-        return _product(rows, weight, bias)
+        # No view, which autograd would not let a model change in place (OLMo clamps its queries).
+        return _product(rows, weight, bias).data
 
     @staticmethod
     def backward(ctx: Any, *given: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

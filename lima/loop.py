@@ -99,7 +99,7 @@ class Loop:
         recipe, ready, device = self.recipe, self.ready, self.accelerator.device
         with together():
             model, plain = self.build(weights=self.main or not recipe.shard)
-        if not self.compile:
+        if device.type == "cpu" and not self.compile:
             quicken(model)
         if recipe.shard:
             divide(model, device, self.autocast)

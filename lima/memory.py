@@ -8,6 +8,8 @@ from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 def too_large(error: BaseException) -> bool:
     """Whether an error says that memory, or a device, had no room"""
+    if "could not create a primitive" in str(error):  # oneDNN, to which no kernel could be given
+        return True
     return isinstance(error, MemoryError) or (isinstance(error, Exception) and should_reduce_batch_size(error))
 
 

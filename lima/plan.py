@@ -19,7 +19,7 @@ from lima import attention
 from lima.assemble import assemble
 from lima.batching import MicroBatch, all_steps, largest, micro_batch, split
 from lima.head import can_chunk, causal_lm, chunk_rows
-from lima.linear import quicken, quicker_here
+from lima.linear import pays, quicken
 from lima.loss import weighted_loss
 from lima.model import saved_dtype
 from lima.prepare import Prepared
@@ -32,10 +32,10 @@ GPU_SIZES = (24, 48, 80, 141)
 USABLE = 0.9
 "Share of a GPU's memory that is planned with; the rest is fragments, kernels and communication"
 REACHED = 0.65
-"""Share of the speed of large matrix products that a training step reaches: about that in float32 on CPU; in bfloat16 small
-models reach half of it or less (benchmarks/plan_time.py)"""
+"""Share of the speed of large matrix products that a training step reaches: about that in float32 by torch on CPU; in bfloat16
+small models reach half of it or less (benchmarks/plan_time.py)"""
 REACHED_QUICK = 0.43
-"And where lima.linear makes the products quicker, but not what stands around them"
+"The same where lima.linear makes the products quicker, but not what stands around them"
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Plan:
     "What the run's folder takes at its fullest: each epoch's model that is kept, the last one, and three states"
     width: int
     "Of the hidden states"
-    reached: float
-    "Share of the speed of large matrix products that a step will reach"
+    quick: bool
+    "Whether its linear layers will go through oneDNN (lima.linear)"
 
     @property
     def peak(self) -> int:
@@ -80,8 +80,8 @@ class Plan:
         return self.states - self.gradients + max(self.gradients + self.recomputed, self.activations)
 
     def seconds(self, speed: float) -> float:
-        """How long the steps take where large matrices are multiplied at `speed` operations a second"""
-        return self.operations / (self.reached * speed)
+        """How long the steps take where large matrices are multiplied at `speed` operations a second, as `quick` as this"""
+        return self.operations / ((REACHED_QUICK if self.quick else REACHED) * speed)
 
 
 def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -> Plan:
@@ -102,6 +102,8 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
     gathered = together_for_a_step(model, half)
     saved = saved_dtype(ready.base, recipe.trust_remote_code).itemsize * held
     per_epoch = -(-len(ready.rendered) // recipe.batch_size)
+    width = plain.config.get_text_config().hidden_size
+    rows = _rows_to_time(batch.ids.shape[1], width)
     return Plan(
         parameters=held - (trained if recipe.lora_rank else 0),
         trained_parameters=trained,
@@ -119,8 +121,8 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
         gpus={size: gpus_needed(states, on_gpu.all, size, gathered, on_gpu.copies) for size in GPU_SIZES},
         host=4 * held + (saved if recipe.lora_rank else 0),
         disk=saved * (1 + recipe.epochs * recipe.keep_epochs) + 12 * trained * _states(recipe, per_epoch),
-        width=plain.config.get_text_config().hidden_size,
-        reached=REACHED_QUICK if device == "cpu" and not bfloat16 and quicker_here() else REACHED,
+        width=width,
+        quick=device == "cpu" and not bfloat16 and recipe.compile is not True and pays(rows, width**2),
     )
 
 
@@ -238,14 +240,23 @@ def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared) -
     return int(counter.get_total_flops() * passes * tokens / batch.ids.shape[1])
 
 
-def matrix_speed(device: str, bfloat16: bool, rows: int = 1024, width: int = 1024, seconds: float = 1.0) -> float:
+def _rows_to_time(tokens: int, width: int) -> int:
+    """So many that a look at a large model takes no minutes on a CPU"""
+    return max(64, min(tokens, int(2e10 / (8 * width**2))))
+
+
+def matrix_speed(
+    device: str, bfloat16: bool, rows: int = 1024, width: int = 1024, seconds: float = 1.0, quick: bool = False
+) -> float:
     """Operations a second that this machine reaches in a linear layer of that width over so many rows: the best of those tried
 
-    Not in less than a second: until the scheduler parts them, two threads may share one core (seen for half a second)."""
-    rows = max(64, min(rows, int(2e10 / (8 * width**2))))  # a look at a large model takes no minutes on a CPU
+    `quick` where the layer may go through oneDNN. Not in less than a second: until the scheduler parts them, two threads may
+    share one core (seen for half a second)."""
+    rows = _rows_to_time(rows, width)
     dtype = torch.bfloat16 if bfloat16 else torch.float32
     layer = torch.nn.Linear(width, width, bias=False, device=device, dtype=dtype)
-    quicken(layer)
+    if quick:
+        quicken(layer)
     given = torch.randn(rows, width, device=device, dtype=dtype)
 
     def once() -> float:

@@ -227,7 +227,7 @@ def _advise(recipe: Recipe, device: str) -> None:
     """Say so where bfloat16 was asked for and this processor multiplies it slower than float32: seen, not looked up"""
     if device != "cpu" or recipe.precision != "bfloat16":
         return
-    half, full = (matrix_speed("cpu", bfloat16, 256, 256, 0.05) for bfloat16 in (True, False))
+    half, full = (matrix_speed("cpu", bfloat16, 256, 256, 0.05, quick=True) for bfloat16 in (True, False))
     if half < full:
         logging.getLogger("lima").warning(
             "precision = bfloat16, which this processor multiplies %.1f times slower than float32: precision=float32 is faster "

@@ -1,7 +1,9 @@
 """Linear layers by oneDNN: the same numbers as torch's own, only where they are meant to serve, and the same twice."""
 
+import dataclasses
 import json
 from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -9,6 +11,10 @@ import torch.nn.functional as F
 
 from lima import Recipe, Store, fine_tune, linear
 from lima.linear import quicken
+from lima.memory import too_large
+from lima.plan import REACHED, REACHED_QUICK, plan
+from lima.plugins import load_plugins
+from lima.prepare import prepare
 from lima.testing import tiny_model, tiny_tokenizer
 
 
@@ -51,6 +57,16 @@ def layer(weight, bias=None):
     return made
 
 
+@contextmanager
+def onednn(enabled):
+    """As torch.backends.mkldnn.flags does it, which warns of Intel's GPUs"""
+    torch._C._set_mkldnn_enabled(enabled)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(True)
+
+
 @pytest.mark.parametrize("rows", [256, 257, 319, 1527])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(256, 256), (256, 704), (300, 260)])
@@ -82,6 +98,18 @@ def test_torch_does_ask_onednn_however_many_threads_there_are(here, threads):
     # Both products, and the matrix's gradient; torch's own convolutions are the slow ones.
     assert (names["aten::mkldnn_convolution"], names["aten::convolution_backward"]) == (2, 1)
     assert not [name for name in names if "slow" in name]
+
+
+@pytest.mark.parametrize("rows", [256, 257])
+def test_what_a_layer_gives_may_be_changed_in_place(here, counted, rows):
+    x, weight = drawn((1, rows, 256), (256, 256))
+    found = {}
+    for name, made in (("ours", layer(weight)(x)), ("torch", F.linear(x, weight))):
+        made.clamp_(-8.0, 8.0)
+        made += 1.0
+        found[name] = torch.autograd.grad(made.square().sum(), x)[0]
+    assert counted == [rows]
+    torch.testing.assert_close(found["ours"], found["torch"], rtol=1e-4, atol=1e-2)
 
 
 def test_what_lies_otherwise_in_memory_is_read_right(here, counted):
@@ -117,6 +145,7 @@ def test_only_wanted_gradients_are_made(here, counted, frozen):
         (512, (256, 256), "no gradient"),
         (512, (256, 256), "autocast"),
         (512, (256, 256), "float64"),
+        (512, (256, 256), "oneDNN switched off"),
         (0, (256, 256), "no rows"),
     ],
 )
@@ -127,9 +156,16 @@ def test_elsewhere_torch_computes_bit_for_bit(here, counted, rows, shape, change
     with (
         torch.set_grad_enabled(changed != "no gradient"),
         torch.autocast("cpu", torch.bfloat16, enabled=changed == "autocast"),
+        onednn(changed != "oneDNN switched off"),
     ):
         assert torch.equal(layer(weight)(x), F.linear(x, weight))
         assert not counted
+
+
+def test_no_room_for_a_kernel_is_no_room():
+    """What oneDNN says where memory ends as it makes one; seen, but too rarely for a test of it"""
+    assert too_large(RuntimeError("could not create a primitive"))
+    assert not too_large(RuntimeError("could not create a primate"))
 
 
 def test_one_processor_is_chosen_by_its_maker_and_not_by_time(monkeypatch, tmp_path):
@@ -137,7 +173,7 @@ def test_one_processor_is_chosen_by_its_maker_and_not_by_time(monkeypatch, tmp_p
     for maker in ("AuthenticAMD", "GenuineIntel"):
         for able in ("AVX512", "AVX2"):
             info = tmp_path / maker
-            info.write_text(f"vendor_id\t: {maker}\n")
+            info.write_bytes(b"model name\t: \xff\nvendor_id\t: " + maker.encode())
             monkeypatch.setattr(linear, "Path", lambda _, info=info: info)
             monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda able=able: able)
             linear.quicker_here.cache_clear()
@@ -176,6 +212,25 @@ def trained(wide, out, **values):
         fine_tune(recipe, store)
         losses = [r["loss"] for r in store.rows("select loss from steps order by step")]
     return losses, (out / "model.safetensors").read_bytes()
+
+
+def test_a_plan_goes_by_whether_the_run_will_be_quicker(wide, monkeypatch):
+    recipe = Recipe(base=str(wide / "base"), sources=(str(wide / "pairs.jsonl"),), micro_batch_tokens=700)
+    ready, planned = prepare(recipe, load_plugins(), weights=False), {}
+    compiled, each_alone = (
+        dataclasses.replace(recipe, **change) for change in ({"compile": True}, {"micro_batch_tokens": 1})
+    )
+    for such in (True, False):
+        monkeypatch.setattr(linear, "quicker_here", lambda such=such: such)
+        planned[such] = plan(recipe, ready, bfloat16=False)
+        assert planned[such].quick == such
+        assert not plan(recipe, ready, bfloat16=True).quick
+        assert not plan(recipe, ready, bfloat16=False, device="cuda").quick
+        assert not plan(compiled, ready, bfloat16=False).quick
+        longest = max(len(one.ids) for one in ready.rendered)
+        assert plan(each_alone, ready, bfloat16=False).quick == (such and longest >= linear.ROWS)
+    assert planned[True].seconds(1e9) / planned[False].seconds(1e9) == pytest.approx(REACHED / REACHED_QUICK)
+    assert dataclasses.replace(planned[True], quick=False) == planned[False]
 
 
 @pytest.mark.parametrize("values", [{}, {"gradient_checkpointing": True}, {"lora_rank": 8}], ids=str)
