@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 PLUGINS := lima-chat lima-dialogues lima-dialogue-eval lima-village lima-village-study
 PATHS := $(addprefix plugins/,$(PLUGINS))
 
-.PHONY: demo test lint docs docs-check clean
+.PHONY: demo test test-slow lint docs docs-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/lima demo
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+# Kills, divided models, measured memory: minutes more.
+test-slow: $(VENV)/installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .

@@ -25,6 +25,7 @@ def _open_all(folder, barrier, failures):
             failures.put(f"{number}: {type(e).__name__}: {e}")
 
 
+@pytest.mark.slow
 def test_eight_processes_open_and_write_a_new_file_at_once_a_hundred_times(tmp_path):
     context = multiprocessing.get_context("spawn")
     barrier, failures = context.Barrier(PROCESSES), context.Queue()

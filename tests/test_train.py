@@ -136,6 +136,7 @@ def test_two_runs_of_one_seed_are_bit_identical_with_dropout_and_another_seed_is
         assert_same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_steps_of_one(base, pairs, tmp_path):
     """Really two, over gloo on CPU; the run's own record says so"""
     settings = [f"--set={k}={v}" for k, v in (FAST | {"learning_rate": 1e-3, "batch_size": 15}).items()]

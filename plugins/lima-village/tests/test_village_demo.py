@@ -23,6 +23,7 @@ def small(monkeypatch, tmp_path):
     return tmp_path / "lima.db"
 
 
+@pytest.mark.slow
 def test_json_is_one_object_of_what_the_models_did(small):
     report = small.with_name("report.html")
     options = ["--seeds", "1", "--more", "-d", str(small), "--report", str(report), "--json"]
