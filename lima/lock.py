@@ -23,3 +23,14 @@ def alone(file: Path, what: str) -> Iterator[None]:
                 file.unlink(missing_ok=True)
     except Timeout:
         raise LimaError(f"Another process is {what} right now. Wait for it, or stop it.") from None
+
+
+def held(file: Path) -> bool:
+    """Whether a process holds the lock of that file, or might: one that cannot be asked for"""
+    if not file.is_file():
+        return False
+    try:
+        with FileLock(file, blocking=False):
+            return False
+    except OSError:  # which a Timeout is as well
+        return True

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lima.lock import held
 from lima.recipe import Recipe
 from lima.store import Store
 
@@ -46,6 +47,22 @@ class Run:
     plugins: tuple[dict[str, str], ...] = ()
     "One row a plugin: name, version, hash"
     environment: dict[str, str] = field(default_factory=dict)
+
+
+def lock_of(folder: Path) -> Path:
+    """The file that is locked while a process trains into a folder"""
+    return folder.parent / f".{folder.name}.lock"
+
+
+def was_killed(store: Store, run: str) -> bool:
+    """Whether a run says that it is running, and no process trains it
+
+    A folder that cannot be seen from here may belong to another machine, where one does."""
+    row = store.run(run)
+    lock = lock_of(Path(row["environment"].get("directory", ""), row["folder"]))
+    if row["status"] != "running" or not lock.parent.is_dir() or held(lock):
+        return False
+    return bool(store.run(run)["status"] == "running")  # it may have ended in between
 
 
 def environment(processes: int) -> dict[str, str]:

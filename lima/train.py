@@ -25,7 +25,7 @@ from lima.plan import matrix_speed
 from lima.plugins import Plugins, load_plugins
 from lima.prepare import Prepared, prepare
 from lima.recipe import Recipe
-from lima.run import Run, RunLog, environment, new_run_id
+from lima.run import Run, RunLog, environment, lock_of, new_run_id
 from lima.shard import together
 from lima.store import Store
 
@@ -251,4 +251,4 @@ def _check_out(folder: Path) -> None:
 def _lock(folder: Path) -> AbstractContextManager[None]:
     """Only one process at a time may train into a folder"""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    return alone(folder.parent / f".{folder.name}.lock", f"training into {folder}")
+    return alone(lock_of(folder), f"training into {folder}")

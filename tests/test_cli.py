@@ -3,14 +3,17 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
 
 from lima.cli import main
 from lima.generate import Sampling, open_checkpoint
+from lima.run import was_killed
 from lima.store import Store
 from lima.testing import only_plugins, tiny_base
 
@@ -33,6 +36,38 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "Usage: lima" in done.stdout
+
+
+def test_a_run_that_was_killed_is_said_to_be(base, pairs, tmp_path):
+    """As long as it trains it is running; after kill −9, which leaves the row as it was, it is not"""
+    db, code = tmp_path / "l.db", "import sys; from lima.cli import main; main(sys.argv[1:])"
+    slow = ["--set", "epochs=50", "--set", "save_every=-1", "--set", "residual_dropout=0"]
+    command = ["train", "--base", base, "--source", pairs, "--out", "out", *slow, "-d", db]
+    only = os.environ | {"LIMA_LOAD_PLUGINS": ""}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, command)], cwd=tmp_path, env=only, stderr=subprocess.DEVNULL
+    )
+    with Store(db) as store:
+        while not (runs := store.rows("select id from runs")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        assert not was_killed(store, runs[0]["id"])
+        process.send_signal(signal.SIGSTOP)  # it may be in the middle of anything
+        listed = lima("runs", "-d", db)
+        assert "running" in listed.stdout
+        assert "--resume" not in listed.stdout
+        process.kill()
+        process.wait()
+        assert was_killed(store, runs[0]["id"])
+    (run,) = runs
+    listed = lima("runs", "-d", db).stdout
+    assert "killed" in listed
+    assert f"lima train --resume {run['id']}" in listed
+    assert [r["status"] for r in json.loads(lima("runs", "-d", db, "--json").stdout)] == ["killed"]
+    assert json.loads(lima("runs", "show", run["id"], "-d", db, "--json").stdout)["status"] == "killed"
+    with Store(db) as store, store.write() as rows:
+        rows.execute("update runs set folder = '/nowhere/here/out'")
+    assert "running" in lima("runs", "-d", db).stdout  # perhaps it is, on another machine
 
 
 def test_train_and_look_at_it(base, pairs, tmp_path):

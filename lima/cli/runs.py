@@ -15,14 +15,21 @@ from lima.cli.show import database_option, json_option, print_fields, print_json
 @click.pass_context
 def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
     """List the runs, newest last"""
-    if ctx.invoked_subcommand is None:
-        with store_to_read(database) as store:
-            print_rows(
-                store.rows("select * from run_summary order by created, id"),
-                as_json,
-                f"No run in {store.path}. Make one with `lima train` or `lima demo`.",
-                ("id", "status", "seed", "steps", "last_loss", "sources"),
-            )
+    if ctx.invoked_subcommand is not None:
+        return
+    from lima.run import was_killed
+
+    with store_to_read(database) as store:
+        rows = store.rows("select * from run_summary order by created, id")
+        killed = [row["id"] for row in rows if row["status"] == "running" and was_killed(store, row["id"])]
+        print_rows(
+            [{**row, "status": "killed" if row["id"] in killed else row["status"]} for row in rows],
+            as_json,
+            f"No run in {store.path}. Make one with `lima train` or `lima demo`.",
+            ("id", "status", "seed", "steps", "last_loss", "sources"),
+        )
+    if killed and not as_json:
+        click.echo(f"A run that was killed goes on with `lima train --resume {killed[-1]}`.")
 
 
 @runs.command("show")
@@ -31,8 +38,12 @@ def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @json_option
 def show_run(run: str, database: str | None, as_json: bool) -> None:
     """Everything recorded of one run (the start of its id is enough)"""
+    from lima.run import was_killed
+
     with store_to_read(database) as store:
         row = store.run(run)
+        if was_killed(store, row["id"]):
+            row["status"] = "killed"
         row["plugins"] = store.rows(
             "select plugin, version, hash from run_plugins where run = ? order by plugin", [row["id"]]
         )
