@@ -241,8 +241,8 @@ def _check_out(folder: Path) -> None:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise LimaError(f"{folder} exists and is not empty. Choose another --out, or remove it first.")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder.parent):
+        # Nothing is made yet: there may be no run.
+        with tempfile.TemporaryFile(dir=next(above for above in folder.parents if above.exists())):
             pass
     except OSError as e:
         raise LimaError(f"Cannot write to {folder.parent}: {e.strerror}. Choose another --out.") from None

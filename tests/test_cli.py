@@ -289,11 +289,15 @@ def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, cap
         (["uninstall", "lima-tune"], 1, "lima-tune is lima itself"),
     ],
 )
-def test_bad_input_gets_a_sentence(base, pairs, capfd, arguments, code, message):
+def test_bad_input_gets_a_sentence_and_leaves_nothing(
+    base, pairs, tmp_path, monkeypatch, capfd, arguments, code, message
+):
+    monkeypatch.chdir(tmp_path)
     done = Done(capfd, *[a.replace("BASE", str(base)).replace("PAIRS", str(pairs)) for a in arguments])
     assert done.returncode == code, done.stderr
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fine_tune_is_asked_in_the_format_that_it_was_trained_with(base, pairs, tmp_path, capfd):
