@@ -185,7 +185,7 @@ def test_looking_into_a_database_that_is_not_there_makes_none(tmp_path, capfd):
     done = Done(capfd, "runs", "-d", tmp_path / "typo.db")
     assert done.returncode == 1
     assert f"There is no database {tmp_path / 'typo.db'}." in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert list(here.iterdir()) == []
 
 
 def test_an_error_cannot_write_to_the_terminal(capfd):
@@ -292,12 +292,14 @@ def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, cap
 def test_bad_input_gets_a_sentence_and_leaves_nothing(
     base, pairs, tmp_path, monkeypatch, capfd, arguments, code, message
 ):
-    monkeypatch.chdir(tmp_path)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     done = Done(capfd, *[a.replace("BASE", str(base)).replace("PAIRS", str(pairs)) for a in arguments])
     assert done.returncode == code, done.stderr
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert list(here.iterdir()) == []
 
 
 def test_a_fine_tune_is_asked_in_the_format_that_it_was_trained_with(base, pairs, tmp_path, capfd):
