@@ -16,6 +16,7 @@ from lima.plan import REACHED, REACHED_QUICK, plan
 from lima.plugins import load_plugins
 from lima.prepare import prepare
 from lima.testing import tiny_model, tiny_tokenizer
+from lima.train import Interrupted, resume
 
 
 @pytest.fixture(params=[True, False], ids=["this processor", "any other"])
@@ -195,8 +196,8 @@ def wide(tmp_path_factory):
     return folder
 
 
-def trained(wide, out, **values):
-    recipe = Recipe(
+def recipe_of(wide, out, **values):
+    return Recipe(
         base=str(wide / "base"),
         sources=(str(wide / "pairs.jsonl"),),
         out=str(out),
@@ -208,6 +209,10 @@ def trained(wide, out, **values):
         precision="float32",
         **values,
     )
+
+
+def trained(wide, out, **values):
+    recipe = recipe_of(wide, out, **values)
     with Store(out.parent / f"{out.name}.db") as store:
         fine_tune(recipe, store)
         losses = [r["loss"] for r in store.rows("select loss from steps order by step")]
@@ -243,3 +248,19 @@ def test_a_run_gives_the_losses_that_torch_gives_and_twice_the_same(wide, tmp_pa
         assert bool(counted) == such
     assert found["one"] == found["again"]
     assert found["one"][0] == pytest.approx(found["torch"][0], rel=1e-4)
+
+
+def test_a_run_that_stopped_and_goes_on_ends_in_the_same_bits(wide, tmp_path, here, counted):
+    def stop(step, steps, metrics):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    whole = trained(wide, tmp_path / "whole")
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(Interrupted) as stopped:
+            fine_tune(recipe_of(wide, tmp_path / "out", save_every=1), store, on_step=stop)
+        counted.clear()
+        resume(stopped.value.run, store)
+        losses = [r["loss"] for r in store.rows("select loss from steps order by step")]
+    assert counted
+    assert (losses, (tmp_path / "out" / "model.safetensors").read_bytes()) == whole
