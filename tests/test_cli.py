@@ -185,7 +185,7 @@ def test_looking_into_a_database_that_is_not_there_makes_none(tmp_path, capfd):
     done = Done(capfd, "runs", "-d", tmp_path / "typo.db")
     assert done.returncode == 1
     assert f"There is no database {tmp_path / 'typo.db'}." in done.stderr
-    assert list(here.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_cannot_write_to_the_terminal(capfd):
