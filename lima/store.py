@@ -131,12 +131,16 @@ class Store:
         self.path = Path(path) if path else default_path()
         sets = (plugins or load_plugins()).registry("migrations")
         with _explained(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.db = Database(sqlite3.connect(self.path, timeout=WAIT))
+            # A colleague's results, say, which may be read and not written.
+            self.readonly = self.path.is_file() and not os.access(self.path, os.W_OK)
+            if not self.readonly:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.db = Database(_to_read(self.path) if self.readonly else sqlite3.connect(self.path, timeout=WAIT))
             self.db.execute(f"pragma busy_timeout = {int(WAIT * 1000)}")
             self.db.execute("pragma foreign_keys = on")
             self._migrate(dict(sorted(sets.items(), key=lambda item: (item[0] != "lima", item[0]))))
-            self._use_wal()
+            if not self.readonly:
+                self._use_wal()
 
     def _migrate(self, sets: dict[str, Migrations]) -> None:
         for name, one in sets.items():
@@ -149,6 +153,11 @@ class Store:
                 )
         if not any(one.pending(self.db) for one in sets.values()):
             return
+        if self.readonly:
+            raise LimaError(
+                f"The database {self.path} can only be read here, and was written by an older lima, or without a plugin that is "
+                "installed here: it lacks tables. Copy it to where you can write, and name the copy with -d FILE."
+            )
         # The lock comes first: two processes that both saw a pending migration must not both apply it (llm#789).
         self.db.execute("begin immediate")
         with self._transaction():
@@ -208,6 +217,20 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write"""
+    uri = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=WAIT)
+    try:
+        connection.execute("select * from sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        # A reader makes two files beside one in WAL mode, unless it promises that nobody writes. Without the log nobody does.
+        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, timeout=WAIT)
+    return connection
 
 
 @contextmanager

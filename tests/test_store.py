@@ -1,15 +1,19 @@
 """One SQLite file: many processes at once, newer and damaged files, read-only and full disks."""
 
+import json
 import multiprocessing
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from lima.errors import LimaError
+from lima.plugins import load_plugins
 from lima.store import Store, default_path
 
 ROUNDS, PROCESSES = 100, 8
@@ -144,3 +148,48 @@ def test_a_really_full_disk_ends_training_with_a_sentence_and_nothing_half_writt
     assert "Traceback" not in done.stderr
     rows = sqlite3.connect(tmp_path / "l.db").execute("select status from runs").fetchall()
     assert rows == [("failed",)]
+
+
+def test_what_may_only_be_read_is_read(tmp_path, monkeypatch):
+    """A colleague's results: nothing is written, not even beside them"""
+    folder = tmp_path / "theirs"
+    with Store(folder / "l.db") as store, store.write() as db:
+        db.table("runs").insert({"id": "one", "status": "done"})
+    before = (folder / "l.db").read_bytes()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write whatever the mode says
+    with Store(folder / "l.db") as store:
+        assert store.rows("select id, status from run_summary") == [{"id": "one", "status": "done"}]
+        with pytest.raises(LimaError, match="read-only: make it writable, or choose another"), store.write() as db:
+            db.table("runs").insert({"id": "two"})
+    assert (folder / "l.db").read_bytes() == before
+
+    monkeypatch.undo()
+    with sqlite3.connect(folder / "l.db") as db:
+        db.execute("drop table choices")
+        db.execute("delete from _sqlite_migrations where name = 'm002_replies'")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(LimaError, match="older lima.*Copy it to where you can write"):
+        Store(folder / "l.db")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or os.getuid() != 0, reason="only root can become somebody else")
+def test_and_it_is_read_where_nothing_can_be_made_beside_it(tmp_path):
+    folder = Path(tempfile.mkdtemp())  # pytest's own are closed to others
+    with Store(folder / "l.db") as store, store.write() as db:
+        db.table("runs").insert({"id": "one", "status": "done"})
+    (folder / "l.db").chmod(0o444)
+    folder.chmod(0o555)
+    plugins, (read, write) = load_plugins(), os.pipe()
+    if not (child := os.fork()):
+        os.setuid(65534)
+        try:
+            with Store(folder / "l.db", plugins) as store:
+                os.write(write, json.dumps(store.rows("select id, status from run_summary")).encode())
+        except BaseException as e:
+            os.write(write, repr(e).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert json.loads(os.read(read, 10_000)) == [{"id": "one", "status": "done"}]
+    assert os.listdir(folder) == ["l.db"]
+    shutil.rmtree(folder)
