@@ -172,6 +172,7 @@ def test_what_may_only_be_read_is_read(tmp_path, monkeypatch):
         Store(folder / "l.db")
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on, where a process has threads
 @pytest.mark.skipif(not hasattr(os, "fork") or os.getuid() != 0, reason="only root can become somebody else")
 def test_and_it_is_read_where_nothing_can_be_made_beside_it(tmp_path):
     folder = Path(tempfile.mkdtemp())  # pytest's own are closed to others
