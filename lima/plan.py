@@ -80,7 +80,7 @@ class Plan:
         return self.states - self.gradients + max(self.gradients + self.recomputed, self.activations)
 
     def seconds(self, speed: float) -> float:
-        """Seconds of all steps where large matrices are multiplied at `speed` operations a second (by matrix_speed, if as quick)"""
+        """Seconds of all steps where large matrices are multiplied at `speed` operations a second (see matrix_speed)"""
         return self.operations / ((REACHED_QUICK if self.quick else REACHED) * speed)
 
 
