@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from lima.errors import LimaError
+from lima.parameters import in_float32
 from lima.recipe import Recipe
 from lima.shard import blocks_of
 
@@ -90,7 +91,7 @@ def merged_state(adapted: Any, dtype: torch.dtype = torch.float32) -> dict[str, 
         if isinstance(module, LoraLayer):
             base: Any = module.get_base_layer()
             layer: Any = module
-            merged = base.weight + layer.get_delta_weight("default").to(base.weight.dtype)
+            merged = base.weight.float() + layer.get_delta_weight("default").float()
             state[f"{name}.weight"] = merged.detach().to(dtype).cpu()
             if getattr(base, "bias", None) is not None:
                 state[f"{name}.bias"] = base.bias
@@ -117,7 +118,7 @@ def prove_merge(adapted: Any, merged: Any, ids: list[int], tolerance: float) -> 
 
     adapted.eval()
     merged.eval()
-    with torch.no_grad():
+    with torch.no_grad(), in_float32(adapted):
         probe = torch.tensor([ids], device=adapted.device)
         theirs = adapted(input_ids=probe).logits.float().cpu()
         ours = merged(input_ids=probe.to(merged.device)).logits.float().cpu()

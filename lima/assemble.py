@@ -15,8 +15,8 @@ from lima.attention import ONE_ROW_EACH
 from lima.dropout import set_residual_dropout
 from lima.eot import extend_embeddings, set_stop
 from lima.errors import LimaError
-from lima.model import load_model
-from lima.parameters import freeze_unread
+from lima.model import load_model, saved_dtype
+from lima.parameters import freeze_in_saved_dtype, freeze_unread
 from lima.prepare import Prepared
 from lima.recipe import Recipe
 
@@ -42,10 +42,12 @@ def assemble(
     weights: bool = True,
     shared_attention: str = attention.NAME,
     recompute: bool | None = None,
+    bfloat16: bool = False,
 ) -> Assembled:
     """Build it from the base's weights, or without `weights` its structure on the meta device; the recipe decides all else
 
-    `shared_attention` serves where examples share a row. LimaError for a base or an architecture that cannot be trained so."""
+    `shared_attention` serves where examples share a row; `bfloat16` is whether layers will be multiplied in it.
+    LimaError for a base or an architecture that cannot be trained so."""
     torch.manual_seed(recipe.seed)
     plain = load_model(ready.base, trust_remote_code=recipe.trust_remote_code, weights=weights)
     check_positions(plain, ready)
@@ -68,6 +70,8 @@ def assemble(
         recompute_activations(plain)
     freeze_unread(plain)
     model = add_lora(plain, recipe, ready.turn_rows) if recipe.lora_rank else plain
+    if recipe.lora_rank and bfloat16 and not recipe.shard:
+        freeze_in_saved_dtype(plain, saved_dtype(ready.base, recipe.trust_remote_code))
     return Assembled(model, plain, own, chosen)
 
 

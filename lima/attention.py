@@ -107,7 +107,9 @@ def _kernel(
 @lru_cache(maxsize=64)
 def _ends(segments: tuple[int, ...], device: torch.device) -> torch.Tensor:
     """(segments + 1,) where each one begins, and the end of the last"""
-    return torch.tensor([0, *accumulate(segments)], dtype=torch.int32, device=device)
+    ends = torch.tensor([0, *accumulate(segments)], dtype=torch.int32)
+    # From pinned memory, or the copy would wait until the GPU has done all that is queued.
+    return ends.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else ends
 
 
 @lru_cache

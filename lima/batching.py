@@ -5,10 +5,9 @@ hurts). A micro-batch is one long row with segment boundaries. Knows nothing of 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
 from lima.rendering import Rendered
 
@@ -109,15 +108,6 @@ def micro_batch(step: Sequence[Rendered], members: Sequence[int]) -> MicroBatch:
         targets=torch.tensor(targets),
         weights=torch.tensor(weights),
     )
-
-
-def padded(batch: MicroBatch, unit: int) -> MicroBatch:
-    """The micro-batch with one segment more, of tokens that nothing is trained on, up to a multiple of `unit` tokens"""
-    missing = -batch.ids.shape[1] % unit
-    if not missing:
-        return batch
-    ids, positions = (F.pad(tensor, (0, missing)) for tensor in (batch.ids, batch.positions))
-    return replace(batch, segments=(*batch.segments, missing), ids=ids, positions=positions)
 
 
 def step_weight(step: Sequence[Rendered]) -> float:

@@ -1,11 +1,9 @@
-"""Decoder blocks compiled by torch, one graph serving all of them, for a fixed set of token counts.
+"""Decoder blocks compiled by torch: one graph serves every layer and every number of tokens.
 
-What differs from one micro-batch or one layer to the next stays out of the graphs: attention, which goes by the segments, and
-dropout, whose p rises by layer. With micro-batches padded to multiples of a unit (lima.batching.padded) there are then at most
-SIZES graphs of each kind of block, all of them made in the first steps. Knows nothing of the loop.
+What differs from one layer or one example to the next stays out of the graphs: attention, which depends on the segments, and
+dropout, whose p rises by layer. Compiling happens in the rehearsal, with the largest micro-batch. Knows nothing of the loop.
 """
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,27 +13,20 @@ import torch
 from lima import attention
 from lima.dropout import set_apart
 from lima.errors import LimaError
+from lima.head import Score
 from lima.recipe import Recipe
 from lima.shard import blocks_of
 
 NAME = "lima_varlen_apart"
 "By which transformers knows the attention that a compiler leaves alone"
-SIZES = 8
-"Token counts that micro-batches are padded to"
 BACKEND = "inductor"
 
 
 def wanted(recipe: Recipe, device: torch.device) -> bool:
-    """Whether to compile, 'auto' being on a GPU where that works; LimaError where it was asked for and cannot be"""
-    shared = recipe.micro_batch_tokens > 1
-    if recipe.compile == "auto":
-        reason = _why_not(device) if shared and device.type == "cuda" else ""
-        if reason:
-            logging.getLogger("lima").warning("The decoder blocks are not compiled: %s.", reason)
-        return shared and device.type == "cuda" and not reason
-    if not recipe.compile:
+    """Whether to compile; LimaError where it was asked for and cannot be done"""
+    if recipe.compile is not True:
         return False
-    if not shared:
+    if recipe.micro_batch_tokens == 1:
         raise LimaError(
             "The recipe has compile = true and micro_batch_tokens = 1, which gives each example a row of its own length and so a "
             "graph of its own. Set compile=false, or micro_batch_tokens to the tokens that may share a row."
@@ -55,19 +46,14 @@ def register() -> str:
     return NAME
 
 
-def unit_of(largest: int) -> int:
-    """Micro-batches of at most `largest` tokens are padded to multiples of this: SIZES of them, each a multiple of eight"""
-    return 8 * -(-largest // (8 * SIZES))
-
-
 def compile_blocks(model: torch.nn.Module, recompute: bool) -> None:
     """Compile the forward of every decoder block; the names of the weights stay as they are
 
     With `recompute` each block is computed again in the backward pass, by its graph. Without gradients nothing is compiled."""
     import torch._dynamo
 
-    # Each size of each kind of block is a graph, and a second one where a row happens to need no padding.
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 8 * SIZES)
+    # One graph for each kind of block, with and without segments, while recomputing and not.
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 32)
     # It splits a graph to send gradients early, which blocks do by themselves.
     torch._dynamo.config.optimize_ddp = False
     set_apart(model, torch.compiler.disable)
@@ -75,11 +61,29 @@ def compile_blocks(model: torch.nn.Module, recompute: bool) -> None:
         block.forward = _when_trained(block.forward, recompute)
 
 
+def compile_score(score: Score) -> Score:
+    """The loss of a chunk as one function, which reads the logits twice where one operation after another reads them ten times
+
+    One graph serves chunks of any number of positions."""
+    import torch._dynamo
+
+    compiled = torch.compile(score, backend=BACKEND)
+
+    def of_any_length(logits: torch.Tensor, *by_position: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        if not torch.is_grad_enabled() or len(logits) < 2:  # a length of one would be a graph of its own
+            return score(logits, *by_position)
+        for tensor in (logits, *by_position):
+            torch._dynamo.maybe_mark_dynamic(tensor, 0)
+        return compiled(logits, *by_position)
+
+    return of_any_length
+
+
 def _when_trained(forward: Callable[..., Any], recompute: bool) -> Callable[..., Any]:
     """A block's forward, compiled for passes that are followed by a backward pass"""
     from torch.utils.checkpoint import checkpoint
 
-    compiled = torch.compile(forward, dynamic=False, backend=BACKEND)
+    compiled = torch.compile(forward, dynamic=True, backend=BACKEND)
     if recompute:
         compiled = partial(checkpoint, compiled, use_reentrant=False)
 

@@ -17,7 +17,7 @@ import torch
 from lima.linear import TILE
 from lima.shard import blocks_of
 
-CHUNK_BYTES = {"cuda": 2**29, "cpu": 2**23}
+CHUNK_BYTES = {"cuda": 2**30, "cpu": 2**23}
 "Logits of a chunk in float32, by device: a GPU wants large matrices, a CPU what stays in its cache"
 CHUNK_ROWS = 256
 "But at least so many positions, where there are; fewer would spend their time on adding up the head's gradient"

@@ -19,7 +19,7 @@ from accelerate.utils import broadcast_object_list
 from lima import attention, compiled
 from lima.adapter import keep_adapter, merged_state, prove_merge, save_adapter, use_of
 from lima.assemble import assemble
-from lima.batching import all_steps, epoch_order, largest, micro_batch, padded, split, step_weight, steps_of
+from lima.batching import all_steps, epoch_order, largest, micro_batch, split, step_weight, steps_of
 from lima.budget import Budget
 from lima.checkpoint import State, load_state, mark_ended, save_state, states_folder
 from lima.dev import OnDev, answers
@@ -27,7 +27,7 @@ from lima.errors import LimaError
 from lima.figures import Figures
 from lima.head import can_chunk
 from lima.linear import quicken
-from lima.loss import prove_isolation, weighted_loss
+from lima.loss import prove_isolation, score_chunk, weighted_loss
 from lima.memory import give_back, too_large
 from lima.model import load_model, saved_dtype
 from lima.neftune import Neftune
@@ -64,10 +64,9 @@ class Loop:
         self.waiting: Figures | None = None
         self.budget = Budget(self.recipe)
         self.started = self.flushed = self.clock = time.monotonic()
-        wanted = self.recipe.precision
-        on_gpu = self.accelerator.device.type == "cuda"
-        self.autocast = wanted == "bfloat16" or (wanted == "auto" and on_gpu)
-        self.compile, self.unit = compiled.wanted(self.recipe, self.accelerator.device), 1
+        self.autocast = self.recipe.in_bfloat16(self.accelerator.device.type)
+        self.compile = compiled.wanted(self.recipe, self.accelerator.device)
+        self.score = compiled.compile_score(score_chunk) if self.compile else score_chunk
 
     @property
     def main(self) -> bool:
@@ -89,7 +88,9 @@ class Loop:
         """(the model to train, the causal LM in it), or only their structure"""
         shared = compiled.register() if self.compile else attention.NAME
         recompute = self.recipe.gradient_checkpointing and not self.compile  # compiled blocks do it by themselves
-        built = assemble(self.recipe, self.ready, weights, shared_attention=shared, recompute=recompute)
+        built = assemble(
+            self.recipe, self.ready, weights, shared_attention=shared, recompute=recompute, bfloat16=self.autocast
+        )
         self.saved_dtype = saved_dtype(self.ready.base, self.recipe.trust_remote_code)
         self.own_attention, self.attention = built.own_attention, built.attention
         return built.model, built.plain
@@ -177,10 +178,6 @@ class Loop:
         moments = (
             0 if self.optimizer.state else 8 * sum(here(p).numel() for p in self.model.parameters() if p.requires_grad)
         )
-        if self.compile:
-            # Of the recipe's budget: one that was halved before the run was resumed would make other graphs.
-            step, members = largest(steps, self.recipe.micro_batch_tokens, processes)
-            self.unit = compiled.unit_of(sum(len(step[i].ids) for i in members))
         # Without what reduces gradients, so that one process may fail alone. A divided model is nothing without the others.
         dressed, self.model = self.model, self.accelerator.unwrap_model(self.model)
         short = True
@@ -282,13 +279,13 @@ class Loop:
             counts = number < len(mine)
             # A sharded model reduces after each: gradients that wait for the last one would wait undivided.
             with self.accelerator.no_sync(self.model) if number < rounds - 1 else nullcontext():
-                batch = padded(micro_batch(examples, group), self.unit)
+                batch = micro_batch(examples, group)
                 if self.noise:
                     self.noise.segments = batch.segments
                 # Its cache would hold a copy of every weight until the last block; recomputing blocks is to save memory.
                 cache = not self.recipe.gradient_checkpointing
                 with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast, cache_enabled=cache):
-                    loss, hits = weighted_loss(self.model, batch, device)
+                    loss, hits = weighted_loss(self.model, batch, device, self.score)
                 self.accelerator.backward(loss * (scale if counts else 0.0))
             if counts:
                 total += loss.detach() * scale / processes

@@ -11,26 +11,41 @@ import torch.nn.functional as F
 from lima.attention import ONE_ROW_EACH, Segments
 from lima.batching import MicroBatch, micro_batch
 from lima.errors import LimaError
-from lima.head import summed
+from lima.head import Score, summed
 from lima.rendering import Rendered
 
 
-def weighted_loss(model: Any, batch: MicroBatch, device: torch.device | str) -> tuple[torch.Tensor, torch.Tensor]:
-    """(sum of weight × cross-entropy, number of trained tokens predicted right), both scalars on the device"""
+def weighted_loss(
+    model: Any, batch: MicroBatch, device: torch.device | str, score: Score | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(sum of weight × cross-entropy, number of trained tokens predicted right), both scalars on the device
+
+    `score` may be a compiled `score_chunk`."""
+    ids, positions, predict, targets, weights = (
+        to_device(t, device) for t in (batch.ids, batch.positions, batch.predict, batch.targets, batch.weights)
+    )
     inputs = {
-        "input_ids": batch.ids.to(device),
-        "position_ids": batch.positions.to(device),
+        "input_ids": ids,
+        "position_ids": positions,
         "use_cache": False,
         # Not every architecture takes them, and a row with one example needs none.
         **({"segments": Segments(batch.segments)} if len(batch.segments) > 1 else {}),
     }
-    targets, weights = batch.targets.to(device), batch.weights.to(device)
-    loss, right = summed(model, inputs, batch.predict.to(device), (targets, weights), _score)
+    loss, right = summed(model, inputs, predict, (targets, weights), score or score_chunk)
     return loss, right
 
 
-def _score(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of logits (positions, vocabulary), targets and weights (positions,)"""
+def to_device(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """A CPU tensor on the device; a GPU is not waited for, which a copy from ordinary memory would do"""
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def score_chunk(
+    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The two sums over a chunk: logits (positions, vocabulary), targets and weights (positions,)"""
     losses = F.cross_entropy(logits.float(), targets, reduction="none")
     known = logits.detach()  # the largest value is found faster than its place
     right = known.gather(1, targets[:, None])[:, 0] == known.amax(-1)
@@ -56,7 +71,7 @@ def prove_isolation(model: Any, device: torch.device | str) -> None:
     model.eval()
     try:
         loss, _ = weighted_loss(model, micro_batch(pair, [0, 1]), device)
-        (gradient,) = torch.autograd.grad(loss, seen[0])  # (1, tokens, width)
+        (gradient,) = torch.autograd.grad(loss, seen[-1])  # (1, tokens, width); before it the head may have been tried
         if not loss.isfinite() or not gradient.isfinite().all():
             raise LimaError(
                 "The model gives no finite loss on a few tokens, before any step: some of its weights are no numbers, or too "

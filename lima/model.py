@@ -5,6 +5,7 @@ safetensors only; code that comes with a model runs only when asked for. Knows n
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ def pick_device(wanted: str) -> str:
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise LimaError("The recipe asks for device 'cuda', but torch sees no GPU here. Use device=cpu or device=auto.")
-    return "cuda" if there and wanted != "cpu" else "cpu"
+    if not there or wanted == "cpu":
+        return "cpu"
+    # Micro-batches differ in length. PyTorch's notes on memory advise this where sizes vary: otherwise it may find no free block
+    # of the right size, and ask the driver for gigabytes again. It is read when memory is first asked for.
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+    return "cuda"
 
 
 def check_folder(folder: str | Path, weights: bool = True) -> Path:

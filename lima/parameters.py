@@ -1,10 +1,12 @@
 """Which parameters train, in which rows, and which of them decay. Knows nothing of steps."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from lima.shard import like
+from lima.shard import blocks_of, like
 
 
 def freeze_unread(model: Any) -> None:
@@ -17,6 +19,31 @@ def freeze_unread(model: Any) -> None:
     for parameter in model.base_model.parameters():
         if id(parameter) not in read:
             parameter.requires_grad_(False)
+
+
+def freeze_in_saved_dtype(model: Any, saved: torch.dtype) -> None:
+    """Hold the frozen linear layers of the blocks in bfloat16 where the base was saved in it, for a model that multiplies in it
+
+    The same bits in half the memory: autocast would make just these numbers in each pass, and keep them for the backward pass."""
+    if saved != torch.bfloat16:
+        return
+    for block in blocks_of(model):
+        for module in block.modules():
+            if type(module) is torch.nn.Linear and not any(p.requires_grad for p in module.parameters()):
+                module.to(saved)
+
+
+@contextmanager
+def in_float32(model: Any) -> Iterator[None]:
+    """Let layers that are held in bfloat16 multiply in float32, by a copy that each has while it runs"""
+    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.weight.dtype == torch.bfloat16]
+    hooks = [layer.register_forward_pre_hook(lambda layer, _: layer.float() and None) for layer in layers]
+    hooks += [layer.register_forward_hook(lambda layer, *_: layer.bfloat16() and None) for layer in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Parameter]:

@@ -51,7 +51,7 @@ class Plan:
     micro_batch_tokens: int
     "Of the largest micro-batch"
     states: int
-    "Weights and gradients in float32, AdamW's two moments"
+    "Weights, gradients in float32, AdamW's two moments"
     gradients: int
     "Of that, the gradients: they fill up while the activations of a step's only micro-batch are given back"
     several: bool
@@ -86,19 +86,20 @@ class Plan:
 
 def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -> Plan:
     """Count everything for a recipe that is prepared, and a device; `bfloat16` is whether the activations will be"""
-    model, plain = assemble(recipe, ready, weights=False)[:2]
-    # Also for one example a row: the models' own attention is counted like this.
-    plain.set_attn_implementation(attention.NAME)
+    model, plain = _structure(recipe, ready, bfloat16)
     held = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     steps = all_steps(ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed)
     batch = micro_batch(*largest(steps, recipe.micro_batch_tokens))
     several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in steps)
-    states = 4 * held + 12 * trained
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    states = weights + 12 * trained
     needed = activations(model, batch, bfloat16, device)
     # Whatever this machine has, a GPU takes 'auto' as bfloat16.
-    half = recipe.precision != "float32"
-    on_gpu = activations(model, batch, half, "cuda")
+    half = recipe.in_bfloat16("cuda")
+    gpu_model = model if half == bfloat16 else _structure(recipe, ready, half)[0]
+    on_gpu = activations(gpu_model, batch, half, "cuda")
+    gpu_states = sum(p.numel() * p.element_size() for p in gpu_model.parameters()) + 12 * trained
     gathered = together_for_a_step(model, half)
     saved = saved_dtype(ready.base, recipe.trust_remote_code).itemsize * held
     per_epoch = -(-len(ready.rendered) // recipe.batch_size)
@@ -117,13 +118,21 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
         several=several,
         activations=needed.all,
         recomputed=needed.recomputed,
-        operations=recipe.epochs * operations(recipe, model, batch, ready),
-        gpus={size: gpus_needed(states, on_gpu.all, size, gathered, on_gpu.copies) for size in GPU_SIZES},
+        operations=recipe.epochs * operations(recipe, model, batch, ready, bfloat16),
+        gpus={size: gpus_needed(gpu_states, on_gpu.all, size, gathered, on_gpu.copies) for size in GPU_SIZES},
         host=4 * held + (saved if recipe.lora_rank else 0),
         disk=saved * (1 + recipe.epochs * recipe.keep_epochs) + 12 * trained * _states(recipe, per_epoch),
         width=width,
         quick=device == "cpu" and not bfloat16 and recipe.compile is not True and pays(rows, width**2),
     )
+
+
+def _structure(recipe: Recipe, ready: Prepared, bfloat16: bool) -> tuple[Any, Any]:
+    """(the model to train, the causal LM in it), on the meta device"""
+    model, plain = assemble(recipe, ready, weights=False, bfloat16=bfloat16)[:2]
+    # Also for one example a row: the models' own attention is counted like this.
+    plain.set_attn_implementation(attention.NAME)
+    return model, plain
 
 
 class OnMeta(TorchFunctionMode):
@@ -222,7 +231,7 @@ def _head_transient(model: Any, positions: int, device: str) -> int:
     return 3 * 4 * vocabulary * min(rows, positions) + 4 * head.numel() * (head.requires_grad and positions > rows)
 
 
-def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared) -> int:
+def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared, bfloat16: bool = False) -> int:
     """Floating-point operations of an epoch, from those of a micro-batch's forward pass: in proportion to the tokens"""
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -232,7 +241,7 @@ def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared) -
 
     attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     counter = FlopCounterMode(display=False, custom_mapping={attend: causal})
-    with counter, torch.no_grad(), OnMeta(bfloat16=False):
+    with counter, torch.no_grad(), OnMeta(bfloat16):
         weighted_loss(model, batch, "meta")
     # The backward pass makes the gradient of inputs and of weights; with LoRA hardly any of weights.
     passes = 1 + (1 if recipe.lora_rank else 2) + recipe.gradient_checkpointing

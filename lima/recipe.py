@@ -63,8 +63,8 @@ class Recipe:
     "Tokens that go through the model at once; decides speed and memory, of the result only rounding and which dropout is drawn"
     gradient_checkpointing: bool = False
     "Recompute activations to save memory"
-    compile: bool | str = "auto"
-    "Compile the decoder blocks: minutes at the start, faster steps; 'auto' does on a GPU"
+    compile: bool | str = False
+    "Compile the decoder blocks: a minute or more at the start; 'auto' does not at present, for no GPU has shown a gain yet"
     shard: bool = False
     "Divide weights, gradients and optimizer state over the processes (FSDP2)"
     keep_epochs: bool = False
@@ -95,6 +95,10 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready"""
         return asdict(self)
+
+    def in_bfloat16(self, device: str) -> bool:
+        """Whether layers are multiplied in bfloat16 on that type of device, 'cpu' or 'cuda'"""
+        return self.precision == "bfloat16" or (self.precision == "auto" and device == "cuda")
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """The rate of a step (0-based) of `steps`: first → final in a straight line, both reached exactly (LIMA §3)"""

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lima import assemble
 from lima.adapter import add_lora, linear_layers, merged_state, prove_merge
 from lima.errors import LimaError
 from lima.model import load_model
@@ -184,3 +185,31 @@ def test_a_merge_that_lost_lora_is_refused_though_it_is_within_the_tolerance():
     with pytest.raises(LimaError, match="where LoRA changes them by"):
         prove_merge(adapted, tiny_model(), [1, 2, 3], tolerance=1.5 * effect)
     assert {n for n, p in adapted.named_parameters() if p.requires_grad} == trained
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_frozen_layers_that_are_held_in_bfloat16_change_no_bit(tied, pairs, tmp_path, monkeypatch):
+    """A base that is saved in bfloat16, trained in it: the same adapter, merge and losses as from copies that autocast makes"""
+    tiny_model("llama", 400, tie_word_embeddings=tied).bfloat16().save_pretrained(tmp_path / "base")
+    tiny_tokenizer().save_pretrained(tmp_path / "base")
+    recipe = Recipe(base=str(tmp_path / "base"), sources=(str(pairs),)).with_values(
+        {**KEYS, "precision": "bfloat16", "device": "cpu"}
+    )
+    held, losses = [], []
+    freeze = assemble.freeze_in_saved_dtype
+
+    def counted(model, saved):
+        freeze(model, saved)
+        held.append(sum(p.dtype == torch.bfloat16 for p in model.parameters()))
+
+    for name, how in (("held", counted), ("copied", lambda model, saved: None)):
+        monkeypatch.setattr(assemble, "freeze_in_saved_dtype", how)
+        with Store(tmp_path / f"{name}.db") as store:
+            fine_tune(recipe.with_values({"out": str(tmp_path / name)}), store)
+            losses.append([r["loss"] for r in store.rows("select loss from steps order by step")])
+    assert held == [3 * 7]  # seven linear layers in each of three blocks
+    assert losses[0] == losses[1]
+    for file in ("model.safetensors", "adapter/adapter_model.safetensors"):
+        ours, theirs = (load_file(tmp_path / name / file) for name in ("held", "copied"))
+        assert ours.keys() == theirs.keys()
+        assert [n for n in ours if not torch.equal(ours[n], theirs[n])] == []

@@ -29,8 +29,8 @@ def plan(as_json: bool, **options: Any) -> None:
     recipe = read_recipe(**options)
     ready = prepare(recipe, load_plugins(), weights=False)
     on_gpu = torch.cuda.is_available() and recipe.device != "cpu"
-    bfloat16 = recipe.precision == "bfloat16" or (recipe.precision == "auto" and on_gpu)
     device = "cuda" if on_gpu else "cpu"
+    bfloat16 = recipe.in_bfloat16(device)
     found = make_plan(recipe, ready, bfloat16, device)
     speed = matrix_speed(device, bfloat16, found.micro_batch_tokens, found.width, quick=found.quick)
     shares = [{**s, "share_of_tokens": f"{100 * s['tokens'] / (found.tokens or 1):.1f} %"} for s in ready.sources]
