@@ -49,7 +49,7 @@ def _try_migrations(database: str | None) -> None:
 @database_option
 @json_option
 def plugins(everything: bool, hook: str | None, database: str | None, as_json: bool) -> None:
-    """List the plugins, their hooks, and why a broken one is not loaded or cannot use the database"""
+    """List the plugins, their hooks, and why a broken one does not work"""
     from lima import hookspecs
 
     rows = _describe(load_plugins(), everything, database)
