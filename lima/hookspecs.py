@@ -57,7 +57,7 @@ def register_evaluations(register: Callable[[str, Any], None]) -> None:
 
 @hookspec
 def register_migrations(register: Callable[[str, Any], None]) -> None:
-    "Add a named set of sqlite-utils migrations for tables that the plugin owns"
+    "Add a set of sqlite-utils migrations under its name; they may change only tables that the set made, and read all others"
 
 
 @hookspec

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import click
 import pluggy
 
 from lima import __version__, hookspecs
@@ -29,7 +30,7 @@ NEEDED = {
     "models": ("description", "open"),
     "graders": ("description", "grade"),
     "evaluations": ("description", "licence", "grader"),
-    "migrations": ("apply", "pending", "applied"),
+    "migrations": ("name", "apply", "pending", "applied"),
 }
 "What an object of each kind must have"
 KINDS = tuple(NEEDED)
@@ -67,6 +68,8 @@ class Registry(dict[str, Any]):
         self.owners: dict[str, str] = {}
         self.contested: dict[str, str] = {}
         "Names that a second plugin wanted: why they cannot be used"
+        self.rivals: dict[str, list[str]] = {}
+        "The plugins that wanted a contested name besides its owner"
 
     def find(self, name: str) -> Any:
         """The object of that name; LimaError naming the known ones, or both owners of a contested name"""
@@ -92,6 +95,8 @@ class Plugins:
         self.left_out: set[str] = set()
         "Names of those that are installed and that LIMA_LOAD_PLUGINS does not name"
         self._registries: dict[str, Registry] = {}
+        self._commands: dict[str, str] = {}
+        "Names of commands, and the plugins that added them"
 
     @property
     def loaded(self) -> list[Plugin]:
@@ -155,9 +160,21 @@ class Plugins:
                     f"(LIMA_DEBUG=1 shows where; LIMA_LOAD_PLUGINS chooses which plugins run)"
                 ) from e
 
+    def set_aside(self, name: str, error: str) -> None:
+        """From now on without this plugin; LimaError if the command that runs is one of its own"""
+        for plugin in self.loaded:
+            if plugin.name == name:
+                self._disable(plugin, error)
+        context = click.get_current_context(silent=True)
+        command = context.find_root().invoked_subcommand if context else None
+        if command and self._commands.get(command) == name:
+            raise LimaError(f"`lima {command}` is a command of plugin {name!r}, which is set aside: {error}")
+
     def _disable(self, plugin: Plugin, error: str) -> None:
         plugin.error = error
         self.manager.unregister(name=plugin.name)
+        # What it has registered before is not to be found any more.
+        self._registries.clear()
 
     def registry(self, kind: str) -> Registry:
         """Everything of one kind (see KINDS) that the plugins register, made on first use"""
@@ -174,6 +191,7 @@ class Plugins:
                     continue
                 for name, thing in entries.items():
                     if name in registry:
+                        registry.rivals.setdefault(name, []).append(plugin.name)
                         registry.contested[name] = (
                             f"The {singular(kind)} {name!r} is registered by both {registry.owners[name]!r} and "
                             f"{plugin.name!r}. Uninstall one of them, or choose with LIMA_LOAD_PLUGINS."
@@ -200,6 +218,7 @@ class Plugins:
                 self._disable(plugin, f"its command {taken[0]!r} is registered by {owners[taken[0]]!r} already")
             else:
                 owners.update({n: plugin.name for n in cli.commands if n not in before})
+        self._commands = owners
 
 
 def _wanted() -> list[str] | None:
@@ -214,6 +233,8 @@ def _check_entries(kind: str, entries: dict[str, Any]) -> None:
         missing = [a for a in NEEDED[kind] if not hasattr(thing, a)]
         if missing:
             raise LimaError(f"the {singular(kind)} {name!r} has no {missing[0]!r}; expected {', '.join(NEEDED[kind])}")
+        if kind == "migrations" and thing.name != name:
+            raise LimaError(f"the set of migrations {thing.name!r} is registered as {name!r}; give both the same name")
 
 
 def _distribution(entry: EntryPoint) -> str:

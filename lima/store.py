@@ -1,7 +1,7 @@
 """The SQLite file that everything is written to: runs, what they were trained on and with, steps, checkpoints and replies.
 
-One connection, WAL, migrations in named sets (one of the core, one of each plugin). Many processes may open a new file at
-once. Knows nothing of what plugins keep in their tables.
+One connection, WAL, migrations in named sets (one of the core, one of each plugin: see `lima.migrate`). Many processes may open
+a new file at once. Knows nothing of what plugins keep in their tables.
 """
 
 import json
@@ -16,9 +16,7 @@ import click
 from sqlite_utils import Database, Migrations
 
 from lima.errors import LimaError, did_you_mean
-
-WAIT = 30.0
-"Seconds that a process waits for another one's write"
+from lima.migrate import WAIT, migrate
 
 migrations = Migrations("lima")
 
@@ -123,46 +121,29 @@ def default_path() -> Path:
 
 
 class Store:
-    """One open database file, migrated to what this lima and its plugins know"""
+    """One open database file, migrated to what this lima and its plugins know
+
+    A plugin whose migrations fail is set aside in `plugins`, for the rest of the process."""
 
     def __init__(self, path: str | Path | None = None, plugins: Any = None) -> None:
         from lima.plugins import load_plugins
 
         self.path = Path(path) if path else default_path()
-        sets = (plugins or load_plugins()).registry("migrations")
         with _explained(self.path):
             # A colleague's results, say, which may be read and not written.
             self.readonly = self.path.is_file() and not os.access(self.path, os.W_OK)
             if not self.readonly:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             self.db = Database(_to_read(self.path) if self.readonly else sqlite3.connect(self.path, timeout=WAIT))
-            self.db.execute(f"pragma busy_timeout = {int(WAIT * 1000)}")
-            self.db.execute("pragma foreign_keys = on")
-            self._migrate(dict(sorted(sets.items(), key=lambda item: (item[0] != "lima", item[0]))))
-            if not self.readonly:
-                self._use_wal()
-
-    def _migrate(self, sets: dict[str, Migrations]) -> None:
-        for name, one in sets.items():
-            newer = {m.name for m in one.applied(self.db)} - {m.name for m in one._migrations}
-            if newer:
-                owner = "lima-tune" if name == "lima" else name
-                raise LimaError(
-                    f"The database {self.path} was written by a newer version of {owner} (it has {sorted(newer)[0]!r}). "
-                    f"Upgrade with: lima install --upgrade {owner}"
-                )
-        if not any(one.pending(self.db) for one in sets.values()):
-            return
-        if self.readonly:
-            raise LimaError(
-                f"The database {self.path} can only be read here, and was written by an older lima, or without a plugin that is "
-                "installed here: it lacks tables. Copy it to where you can write, and name the copy with -d FILE."
-            )
-        # The lock comes first: two processes that both saw a pending migration must not both apply it (llm#789).
-        self.db.execute("begin immediate")
-        with self._transaction():
-            for one in sets.values():
-                one.apply(self.db)
+            try:
+                self.db.execute(f"pragma busy_timeout = {int(WAIT * 1000)}")
+                self.db.execute("pragma foreign_keys = on")
+                migrate(self.db, self.path, plugins or load_plugins(), self.readonly)
+                if not self.readonly:
+                    self._use_wal()
+            except BaseException:
+                self.close()
+                raise
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

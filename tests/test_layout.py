@@ -11,9 +11,10 @@ CORE = sorted((ROOT / "lima").rglob("*.py"))
 PLUGINS = sorted(p for p in (ROOT / "plugins").iterdir() if (p / "pyproject.toml").is_file())
 HOUSE = CORE + [f for p in PLUGINS for f in sorted((p / p.name.replace("-", "_")).rglob("*.py"))]
 LAYERS = [
-    {"errors", "hookspecs", "hostile", "memory", "lock"},
+    {"errors", "hookspecs", "hostile", "memory", "lock", "guard"},
     {"example", "recipe"},
     {"plugins"},
+    {"migrate"},
     {"store"},
     {"run"},
     {"rendering", "attention", "dropout", "neftune", "batching", "shard", "figures", "head", "linear"},

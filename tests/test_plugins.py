@@ -129,6 +129,62 @@ def test_a_broken_plugin_is_named_with_its_cause_and_the_rest_works(site, code, 
     assert "Usage: lima train" in run(site, "train", "--help", load="lima-bad").stdout
 
 
+MIGRATING = (
+    GOOD
+    + """
+from sqlite_utils import Migrations
+
+tables = Migrations("lima-bad")
+
+@tables()
+def m001(db):
+    db["mine"].create({"x": int})
+    STATEMENT
+
+@lima.hookimpl
+def register_migrations(register):
+    register("lima-bad", tables)
+
+@lima.hookimpl
+def register_graders(register):
+    register("bad", type("Grader", (), {"description": "none", "grade": None}))
+
+@lima.hookimpl
+def before_train(run, examples):
+    raise AssertionError("called")
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "cause"),
+    [
+        ('db.execute("drop table steps")', "it may not drop table 'steps', which belongs to 'lima'"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_plugin_whose_migration_fails_is_named_and_every_command_works(site, base, pairs, tmp_path, statement, cause):
+    distribution(site, "lima-bad", MIGRATING.replace("STATEMENT", statement))
+    file = tmp_path / "l.db"
+    warning = (
+        f"Warning: plugin 'lima-bad' is not loaded: its migrations of {file} failed, and were undone: {cause}. "
+        "Remove it with `lima uninstall lima-bad`, or see `lima plugins`."
+    )
+    train = ["train", "--base", base, "--source", pairs, "--out", tmp_path / "out", "--set", "epochs=1", "-d", file]
+    done = run(site, *map(str, train), load="lima-bad")
+    assert (done.returncode, warning in done.stderr) == (0, True), done.stderr
+    listed = run(site, "runs", "--json", "-d", str(file), load="lima-bad")
+    assert (listed.returncode, warning in listed.stderr) == (0, True), listed.stderr
+    assert [r["status"] for r in json.loads(listed.stdout)] == ["done"]
+    shown = json.loads(run(site, "plugins", "--json", "-d", str(file), load="lima-bad").stdout)
+    assert shown[0]["status"] == "broken"
+    assert cause in shown[0]["error"]
+    refused = run(site, *map(str, [*train, "--source", "three", "--out", tmp_path / "other"]), load="lima-bad")
+    assert (refused.returncode, warning in refused.stderr) == (1, True)
+    assert "Error: There is no source and no file 'three'" in refused.stderr
+
+
 def test_install_and_uninstall_work_with_a_broken_plugin(site):
     distribution(site, "lima-bad", "raise RuntimeError('no luck')")
     done = run(site, "install", "--help", load="lima-bad")

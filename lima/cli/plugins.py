@@ -3,18 +3,21 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
-from lima.cli.show import json_option, print_rows
+from lima.cli.show import database_option, json_option, print_rows, store_to_read
 from lima.errors import LimaError, did_you_mean
+from lima.hostile import visible
 from lima.plugins import CORE, KINDS, Plugins, load_plugins
 
 
-def _describe(loaded: Plugins, everything: bool) -> list[dict[str, Any]]:
+def _describe(loaded: Plugins, everything: bool, database: str | None) -> list[dict[str, Any]]:
     for kind in KINDS:
         loaded.registry(kind)  # registering is when a plugin can still turn out broken
+    _try_migrations(database)
     return [
         {
             "name": p.name,
@@ -28,15 +31,28 @@ def _describe(loaded: Plugins, everything: bool) -> list[dict[str, Any]]:
     ]
 
 
+def _try_migrations(database: str | None) -> None:
+    """Open the database, if there is one, which is the last moment in which a plugin can turn out broken"""
+    from lima.store import default_path
+
+    path = Path(database) if database else default_path()
+    if database or path.is_file():
+        try:
+            store_to_read(str(path)).close()
+        except LimaError as e:  # what is wrong with the database must not hide the plugins
+            click.echo(visible(f"Warning: {e}"), err=True)
+
+
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="What comes with the core, too")
 @click.option("--hook", help="Only the plugins that implement this hook")
+@database_option
 @json_option
-def plugins(everything: bool, hook: str | None, as_json: bool) -> None:
-    """List the plugins, their hooks, and why a broken one is not loaded"""
+def plugins(everything: bool, hook: str | None, database: str | None, as_json: bool) -> None:
+    """List the plugins, their hooks, and why a broken one does not work"""
     from lima import hookspecs
 
-    rows = _describe(load_plugins(), everything)
+    rows = _describe(load_plugins(), everything, database)
     if hook is not None:
         known = [n for n in vars(hookspecs) if hasattr(getattr(hookspecs, n), "lima_spec")]
         if hook not in known:
