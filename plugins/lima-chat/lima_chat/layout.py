@@ -16,6 +16,8 @@ from lima_chat.sandbox import Template
 
 Message = dict[str, str]
 "role and content, as templates know them"
+Text = tuple[str, list[tuple[int, int]]]
+"A text and the (start, stop) characters of each content in it"
 
 # Private-use characters mark a content; the em space around it shows which white space the template strips.
 MARK, PAD = re.compile("\ue000(\\d+)\ue001"), "\u2003"
@@ -56,9 +58,8 @@ class Layout:
         self._skeletons: dict[tuple[tuple[str, ...], bool], Skeleton] = {}
         self._edges: dict[tuple[tuple[str, ...], int, str], Edges] = {}
 
-    def _render(self, messages: Sequence[Message], prompting: bool) -> str:
-        variables = {**self.variables, "messages": messages, "add_generation_prompt": prompting}
-        return self.template.render(variables, given=sum(len(m["content"]) for m in messages))
+    def _given(self, messages: Sequence[Message], prompting: bool) -> dict[str, Any]:
+        return {**self.variables, "messages": messages, "add_generation_prompt": prompting}
 
     def skeleton(self, roles: tuple[str, ...], prompting: bool) -> Skeleton:
         """The pieces for these roles; LimaError when a message is left out, moved or repeated"""
@@ -66,7 +67,7 @@ class Layout:
         if key not in self._skeletons:
             marked = [{"role": r, "content": f"{PAD}\ue000{i}\ue001{PAD}"} for i, r in enumerate(roles)]
             # With one group in the pattern, every second part is the number of a message.
-            parts = MARK.split(self._render(marked, prompting))
+            parts = MARK.split(self.template.render(self._given(marked, prompting)))
             found = [int(n) for n in parts[1::2]]
             if found != list(range(len(roles))):
                 raise LimaError(self._misplaced(roles, found))
@@ -88,10 +89,22 @@ class Layout:
                 return f"The template {name} {what}. {hint or 'Use one that only appends.'}"
         return f"The template {name} changes the order of the turns. Use one that only appends."
 
-    def text(self, messages: Sequence[Message], prompting: bool) -> tuple[str, list[tuple[int, int]]]:
-        """The rendered messages and the (start, stop) characters of each content
+    def text(self, messages: Sequence[Message], prompting: bool) -> Text:
+        """The rendered messages and the characters of each content
 
         LimaError when the template does to a content anything but strip white space around it."""
+        return self.texts([(messages, prompting)])[0]
+
+    def texts(self, wanted: Sequence[tuple[Sequence[Message], bool]]) -> list[Text]:
+        """What `text` makes of each of these"""
+        expected = [self._assembled(*one) for one in wanted]
+        real = self.template.render_all([self._given(*one) for one in wanted])
+        for text, (assembled, spans) in zip(real, expected, strict=True):
+            if text != assembled:
+                raise LimaError(self._rewritten(text, assembled, spans))
+        return expected
+
+    def _assembled(self, messages: Sequence[Message], prompting: bool) -> Text:
         skeleton = self.skeleton(tuple(m["role"] for m in messages), prompting)
         parts: list[str] = []
         spans: list[tuple[int, int]] = []
@@ -102,17 +115,16 @@ class Layout:
             at = start + len(content)
             parts += (piece, content)
             spans.append((start, at))
-        text = "".join(parts) + skeleton.pieces[-1]
-        real = self._render(messages, prompting)
-        if real != text:
-            agreed = len(commonprefix([real, text]))
-            at_turn = next((i for i, (_, stop) in enumerate(spans) if agreed <= stop), len(spans) - 1)
-            raise LimaError(
-                f"The template {self.template.name} rewrites what turn {at_turn + 1} says, or writes something else around it "
-                f"because of what it says: {_around(real, agreed)} where {_around(text, agreed)} was expected. "
-                "Change that turn, or use a template that only appends."
-            )
-        return text, spans
+        return "".join(parts) + skeleton.pieces[-1], spans
+
+    def _rewritten(self, real: str, text: str, spans: list[tuple[int, int]]) -> str:
+        agreed = len(commonprefix([real, text]))
+        at_turn = next((i for i, (_, stop) in enumerate(spans) if agreed <= stop), len(spans) - 1)
+        return (
+            f"The template {self.template.name} rewrites what turn {at_turn + 1} says, or writes something else around it "
+            f"because of what it says: {_around(real, agreed)} where {_around(text, agreed)} was expected. "
+            "Change that turn, or use a template that only appends."
+        )
 
     def edges(self, roles: tuple[str, ...], index: int, eot: str) -> Edges:
         """The white space around the answer at `index`; LimaError when there is more, or no end-of-turn token after it"""

@@ -21,7 +21,7 @@ from lima.rendering import Rendered, Span, bos_ids, encode, reused_or_new_eot
 from lima_chat.conversation import Conversation, Turn
 
 if TYPE_CHECKING:
-    from lima_chat.layout import Layout, Message
+    from lima_chat.layout import Layout, Message, Text
     from lima_chat.templates import TemplateFile
 
 START, STOP = itemgetter(0), itemgetter(1)
@@ -37,6 +37,7 @@ class ChatRenderer(ABC):
 
     def __init__(self) -> None:
         self._layouts: WeakKeyDictionary[Any, dict[Any, Layout]] = WeakKeyDictionary()
+        self._last: tuple[Any, Any, list[Text]] = (None, None, [])  # a record, and what `_texts` made of it
 
     @abstractmethod
     def end_of_turn(self, tokenizer: Any) -> str:
@@ -74,10 +75,9 @@ class ChatRenderer(ABC):
 
     def render(self, record: Conversation | Example, tokenizer: Any, eot: str) -> Rendered:
         """Ids and weights: each answer that is trained, and its EOT, has the weight of its turn; the others are muted"""
-        conversation = Conversation.of(record)
-        messages, layout = _messages(conversation.turns), self.layout(tokenizer, eot)
+        layout = self.layout(tokenizer, eot)
         with self._naming(record):
-            return self._render(conversation, messages, layout, tokenizer, eot)
+            return self._render(record, layout, tokenizer, eot)
 
     @contextmanager
     def _naming(self, record: Record) -> Iterator[None]:
@@ -88,14 +88,25 @@ class ChatRenderer(ABC):
             of = f" of source {record.source!r}" if record.source else ""
             raise LimaError(f"Example {record.id!r}{of}, rendered by {self.name!r}: {e}") from e.__cause__
 
-    def _render(
-        self, conversation: Conversation, messages: "list[Message]", layout: "Layout", tokenizer: Any, eot: str
-    ) -> Rendered:
-        text, contents = layout.text(messages, prompting=False)
+    def _texts(self, record: Conversation | Example, layout: "Layout") -> "list[Text]":
+        """A conversation's text, and then the prompts to its trained answers, all from one request: whoever asks for the one asks
+        for the others next"""
+        last_record, last_layout, texts = self._last
+        if last_record is not record or last_layout is not layout:
+            conversation = Conversation.of(record)
+            messages = _messages(conversation.turns)
+            prompts = [(messages[:i], True) for i in conversation.trained_turns]
+            texts = layout.texts([(messages, False), *prompts])
+            self._last = record, layout, texts
+        return texts
+
+    def _render(self, record: Conversation | Example, layout: "Layout", tokenizer: Any, eot: str) -> Rendered:
+        conversation = Conversation.of(record)
+        text, contents = self._texts(record, layout)[0]
         ids, offsets = encode(tokenizer, text, contents)
         first_from, first_after = partial(bisect_left, offsets, key=START), partial(bisect_right, offsets, key=STOP)
         weights, spans, muted = [0.0] * len(ids), [], []
-        roles = tuple(m["role"] for m in messages)
+        roles = tuple(t.role for t in conversation.turns)
         end = tokenizer.convert_tokens_to_ids(eot)
         for i, turn in enumerate(conversation.turns):
             if turn.role == "assistant" and not turn.trained:
@@ -123,10 +134,9 @@ class ChatRenderer(ABC):
 
     def prompts(self, record: Conversation | Example, tokenizer: Any, eot: str) -> list[list[int]]:
         """For each trained answer the ids that inference would prompt with: what came before, rendered by itself"""
-        conversation = Conversation.of(record)
-        messages, layout = _messages(conversation.turns), self.layout(tokenizer, eot)
+        layout = self.layout(tokenizer, eot)
         with self._naming(record):
-            texts = [layout.text(messages[:i], prompting=True) for i in conversation.trained_turns]
+            _, *texts = self._texts(record, layout)
         return [encode(tokenizer, *text)[0] for text in texts]
 
     def prompt(self, text: str, tokenizer: Any, eot: str) -> list[int]:

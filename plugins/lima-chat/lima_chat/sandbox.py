@@ -1,350 +1,233 @@
-"""Jinja templates from anywhere, run so that they can neither reach out nor run away.
+"""Jinja templates from anywhere, rendered so that they can neither reach out nor run away.
 
-The environment is transformers' own (immutable sandbox, `trim_blocks`, `lstrip_blocks`, loop controls, `raise_exception`,
-`strftime_now`, `tojson`), so a template renders here as it does there. On top of it every render has a budget: loops, calls and
-strings are paid for, before they are made where they could be huge, and a template that spends too much is an error. Knows
-nothing of messages or tokens.
+A template is a program of somebody else's, and one operation of it may take for ever: no check inside a Python process can stop
+that. So one process, started at the first render, renders them all; when a render takes too long it is killed, and the next
+render starts another. It runs `sandbox_process`, which imports Jinja and nothing else, with a limit on its memory. What passes
+between the two is JSON. Ctrl-C does not reach it; it ends with this process, however this one ends. Knows nothing of messages
+or tokens.
 """
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, MappingView, Sequence, Sized
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import weakref
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache, wraps
-from typing import Any, NoReturn
-
-from jinja2 import TemplateError, TemplateSyntaxError, nodes
-from jinja2.compiler import CodeGenerator, Frame
-from jinja2.ext import Extension, loopcontrols
-from jinja2.filters import do_format, make_attrgetter
-from jinja2.runtime import Macro
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEscapeFormatter, SandboxedFormatter
-from jinja2.utils import Namespace
-from markupsafe import Markup, soft_str
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from lima.errors import LimaError
-from lima_chat.prices import PRICES, fields
 
-BUDGET, FACTOR = 10_000_000, 20
-"What a render may spend, in characters made, and how much more for each character it is given; a second or so at the worst"
-LARGEST_NUMBER = 1_000_000
-"The largest number that a template may hand to a function: widths and counts, never dates"
-LARGEST_BITS = 4096
-"The largest number that a template may compute"
-LONGEST_TEMPLATE = 200_000
-"Characters of a template's own text; the longest published ones have 20,000"
-CALL, ROUND, PART = 40, 10, 8
-"What a call, a round of a loop of unknown length, and a part of a loop's body cost: they take longer than a character"
-PICKING = re.findall(
-    r"\w+",
-    "attr batch count d default dictsort first groupby items last length list map max min random reject rejectattr "
-    "reverse select selectattr slice sort unique",
-)
-"Filters that hand things on without writing them out"
+SECONDS = 5.0
+"How long one render may take, compiling included; a chat template takes milliseconds, on a busy machine as well"
+SECONDS_TO_START = 60.0
+"How long the process may take to start: a tenth of a second, more where the disk is slow"
+MEMORY = 2**30
+"Bytes of address space that the process may have; it starts with a fortieth. Without effect on macOS"
+LONGEST = 50_000_000
+"Bytes that a request or an answer may have"
+LARGE = 1_000_000
+"Bytes of a request from which on it gets no further render"
+ENVIRONMENT = ("TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"The variables that the process gets: the time zone, and where the libraries of Python may be"
+PACKAGES = ("jinja2", "markupsafe")
+"What the process imports, from where this one would"
 
 
-class Overspent(TemplateError):
-    """A template that would take too long or make too much"""
-
-
-class _CountingCode(CodeGenerator):
-    """Compiles loops and `~` so that they are paid for; the rest goes through the environment's own methods"""
-
-    def visit_For(self, node: nodes.For, frame: Frame) -> None:
-        parts = [part for statement in node.body for part in (statement, *statement.find_all(nodes.Node))]
-        text = sum(len(part.data) for part in parts if isinstance(part, nodes.TemplateData))
-        counted, cost = nodes.EnvironmentAttribute("rounds"), nodes.Const(1 + text + PART * len(parts))
-        node.iter = nodes.Call(counted, [node.iter, cost], [], None, None, lineno=node.lineno)
-        super().visit_For(node, frame)
-
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
-        self.write("environment.joined((")
-        for part in node.nodes:
-            self.visit(part, frame)
-            self.write(", ")
-        self.write("))")
-
-
-class _Generation(Extension):
-    """`{% generation %}` … `{% endgeneration %}`: transformers marks the answer with it; we find the answer ourselves"""
-
-    tags = {"generation"}
-
-    def parse(self, parser: Any) -> nodes.Node:
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        # A call block, as there: names set inside do not leave it.
-        return nodes.CallBlock(self.call_method("_inside"), [], [], body).set_lineno(line)
-
-    def _inside(self, caller: Callable[[], str]) -> str:
-        return caller()
-
-
-class _PaidFormatter(SandboxedFormatter):
-    """Formats one field after the other, each paid for before it is written"""
-
-    _env: "Environment"
-
-    def get_field(self, *args: Any) -> Any:
-        found, first = super().get_field(*args)
-        self._env.spend(ROUND)
-        self._env.weigh(found)
-        return found, first
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        self._env.pay_widths(re.findall(r"\d+", format_spec))
-        return str(super().format_field(value, format_spec))
-
-
-class _PaidEscapeFormatter(_PaidFormatter, SandboxedEscapeFormatter):
-    pass
-
-
-class _Namespace(Namespace):
-    """Jinja's, which does not write out what is in it"""
-
-    def __repr__(self) -> str:
-        return "<Namespace>"
-
-
-class Environment(ImmutableSandboxedEnvironment):
-    """transformers' environment with a purse"""
-
-    code_generator_class = _CountingCode
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+class Worker:
+    """The process that renders, started when it is needed; one request at a time, from whichever thread"""
 
     def __init__(self) -> None:
-        self.left = BUDGET
-        self.size = 0
-        # One date for all renders of a run: a template that writes today's must not change at midnight.
-        self.today = datetime.now()
-        super().__init__(
-            trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols], finalize=self.weigh
-        )
-        own = {"tojson": self._tojson, "join": self._join, "format": self._format}
-        self.filters = {name: self._paid(name, f) for name, f in (self.filters | own).items()}
-        # What pprint would write cannot be told before: it indents by the length of what it has written.
-        del self.globals["lipsum"], self.filters["pprint"]
-        self.globals["namespace"] = _Namespace
-        self.globals["raise_exception"] = _raise
-        self.globals["strftime_now"] = self.strftime_now
+        self._forget()
+        # A process that is forked off starts one of its own: two that talk to the same one would get each other's answers.
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget_in_child)
 
-    def spend(self, amount: int) -> None:
-        """Take from the budget of this render, or stop it; nothing gives back"""
-        self.left -= max(0, amount)
-        if self.left < 0:
-            raise Overspent("it loops or writes without end")
+    def _forget(self) -> None:
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def rounds(self, iterable: Any, cost: int) -> Any:
-        """The iterable of a loop, paid for: at once where its length is known, else round by round"""
-        if isinstance(iterable, Sized):
-            self.spend(len(iterable) * cost)
-            return iterable
-        return self._paid_rounds(iterable, cost)
+    def _forget_in_child(self) -> None:
+        if self._process is not None:
+            self._end.detach()
+            self._socket.close()  # else the process would outlive the one that started it
+            self._process.returncode = 0  # it is not a child of this process, to be waited for
+        self._forget()
 
-    def _paid_rounds(self, iterable: Iterable[Any], cost: int) -> Iterator[Any]:
-        for thing in iterable:
-            self.spend(cost + ROUND)
-            yield thing
+    def ask(self, request: bytes, renders: int) -> list[dict[str, Any]]:
+        """The answers to so many renders, fewer where the last says what went wrong: what the process said, {"slow": True} where
+        it was killed for the time it took, or {"ended": how}
 
-    def joined(self, parts: tuple[Any, ...]) -> str:
-        """What `~` makes"""
-        self.weigh(parts)
-        return "".join([p if type(p) is str else str(p) for p in parts])
+        A process that ends before it answers is replaced once, and so is one whose memory may be full of other templates."""
+        with self._lock:
+            try:
+                new = self._process is None
+                replies = self._asked(request, renders)
+                if "ended" in replies[-1]:
+                    logging.getLogger("lima").warning(
+                        "The process that renders chat templates ended (%s); the render is tried again in a new one.",
+                        replies[-1]["ended"],
+                    )
+                elif "memory" not in replies[-1] or new:
+                    return replies
+                return self._asked(request, renders)
+            except BaseException:  # Ctrl-C: answers that are still to come would be taken for the next request's
+                self.stop()
+                raise
 
-    def weigh(self, value: Any, times: int = 1) -> Any:
-        """Pay for writing a value out so many times, lists and what is in them included; gives it back"""
-        if type(value) is str:
-            self.spend(times * len(value))
-            return value
-        stack = [value]
-        while stack:
-            one = stack.pop()
-            digits = one.bit_length() // 3 if isinstance(one, int) else 0
-            self.spend(times * (len(one) if isinstance(one, str) else ROUND + digits))
-            if isinstance(one, list | tuple | MappingView):
-                stack.extend(one)
-            elif isinstance(one, dict):
-                stack.extend(one)
-                stack.extend(one.values())
-        return value
+    def _asked(self, request: bytes, renders: int) -> list[dict[str, Any]]:
+        replies: list[dict[str, Any]] = []
+        try:
+            if self._process is None:
+                self._start()
+            self._socket.settimeout(SECONDS)  # for each answer
+            self._socket.sendall(request)
+            while len(replies) < renders and all("text" in r for r in replies[-1:]):
+                replies.append(self._reply())
+        except TimeoutError:
+            replies.append({"slow": True})
+        except (OSError, EOFError):
+            how = self._how_it_ended()
+            replies.append({"slow": True} if how == signal.strsignal(signal.SIGALRM) else {"ended": how})
+        if replies[-1].keys() & {"slow", "ended", "memory"}:
+            self.stop()
+        return replies
 
-    def pay_widths(self, widths: Iterable[str]) -> None:
-        """Pay for fields of these widths, in digits"""
-        for width in widths:
-            if len(width) > 6:
-                raise Overspent("it formats to a width of millions")
-            self.spend(int(width))
+    def _start(self) -> None:
+        places = {str(Path(spec.origin).parents[1]) for spec in map(find_spec, PACKAGES) if spec and spec.origin}
+        self._socket, theirs = socket.socketpair()
+        self._received = b""
+        # Isolated and without site: no folder, file or setting of the user's decides what is imported.
+        command = [sys.executable, "-I", "-S", str(Path(__file__).with_name("sandbox_process.py"))]
+        try:
+            with theirs:
+                process = subprocess.Popen(
+                    [*command, str(SECONDS + 1), str(MEMORY), str(LONGEST), *sorted(places)],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.DEVNULL,
+                    env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+                    start_new_session=True,  # the terminal's Ctrl-C is not for it
+                )
+            self._end = weakref.finalize(self, _end, process, self._socket)
+            self._process = process
+            self._socket.settimeout(SECONDS_TO_START)
+            self._reply()
+        except (OSError, EOFError) as e:
+            how = self._how_it_ended() if self._process else str(e)
+            self._socket.close()
+            raise LimaError(
+                f"The process that renders chat templates does not start ({how}). It needs Linux or macOS. To see more, run "
+                f'`{" ".join([*command, "6", str(MEMORY), str(LONGEST), *sorted(places)])}`, which should print "ready".'
+            ) from e
 
-    def strftime_now(self, format: str) -> str:
-        """Today's date, as `strftime` writes it"""
-        self.spend(256 * len(format))  # as many as C may try to write
-        return self.today.strftime(format)
+    def _reply(self) -> Any:
+        chunks = [self._received]
+        while b"\n" not in chunks[-1]:
+            chunks.append(self._socket.recv(2**16))
+            if not chunks[-1]:
+                raise EOFError
+        line, _, self._received = b"".join(chunks).partition(b"\n")
+        return json.loads(line.decode("utf-8", "surrogatepass"))
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        numbers = [n for n in (left, right) if isinstance(n, int)]
-        if operator == "*":
-            for thing in (left, right):
-                if isinstance(thing, Sized):
-                    self.spend(len(thing) * max(numbers, default=1))
-        elif operator == "+":
-            self.spend(sum(len(t) for t in (left, right) if isinstance(t, Sized)))
-        elif operator == "%" and isinstance(left, str):
-            self._pay_fields(left, right)
-        if len(numbers) == 2 and operator in ("*", "**"):
-            bits = numbers[0].bit_length()
-            if (bits * numbers[1] if operator == "**" else bits + numbers[1].bit_length()) > LARGEST_BITS:
-                raise Overspent(f"it computes {operator} of numbers too large")
-        return super().call_binop(context, operator, left, right)
+    def _how_it_ended(self) -> str:
+        assert self._process
+        try:
+            code = self._process.wait(1)  # its end of the socket is closed already
+        except subprocess.TimeoutExpired:
+            return "it is silent"
+        return f"{signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
 
-    def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-        own = getattr(getattr(obj, "__wrapped__", obj), "__self__", None)
-        name = getattr(obj, "__name__", "")
-        self._check(name, (own, *args, *kwargs.values()))
-        self.spend(CALL + (self.size if isinstance(obj, Macro) else 0))
-        if isinstance(own, str):
-            if name == "join":
-                args = tuple(self._pieces(things, own) for things in args)
-            elif name in PRICES:
-                named = {key: value for key, value in kwargs.items() if not key.startswith("_")}  # Jinja adds its own
-                self.spend(PRICES[name](own, *args, **named))
-        made = super().call(context, obj, *args, **kwargs)
-        if isinstance(made, bytes):
-            raise Overspent(f"{name}() makes bytes, which are no text")
-        self._pay_made(made)
-        return made
-
-    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-        if super().wrap_str_format(value) is None:
-            return None
-        text = value.__self__
-        formatter = _PaidEscapeFormatter(self, escape=text.escape) if isinstance(text, Markup) else _PaidFormatter(self)
-
-        @wraps(value)
-        def formatted(*args: Any, **kwargs: Any) -> str:
-            if value.__name__ == "format_map":
-                (kwargs,), args = args, ()
-            return type(text)(formatter.vformat(text, args, kwargs))
-
-        return formatted
-
-    def _paid(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        passed = int(hasattr(function, "jinja_pass_arg"))  # Jinja hands its own context on first
-
-        @wraps(function)  # keeps the mark of it
-        def paid(*args: Any, **kwargs: Any) -> Any:
-            given = (*args[passed:], *kwargs.values())
-            self._check(name, given)
-            self.spend(CALL)
-            if name not in PICKING:
-                self.weigh([a for a in given if not isinstance(a, str)])
-            if name in PRICES:
-                self.spend(PRICES[name](*args[passed:], **kwargs))
-            made = function(*args, **kwargs)
-            self._pay_made(made)
-            return made
-
-        return paid
-
-    def _check(self, name: str, values: Sequence[Any]) -> None:
-        """Stop a call with a number that nothing needs"""
-        if any(isinstance(v, int) and abs(v) > LARGEST_NUMBER for v in values):
-            raise Overspent(f"it hands a number above {LARGEST_NUMBER:,} to {name!r}")
-
-    def _pay_made(self, made: Any) -> None:
-        self.spend(len(made) if isinstance(made, str | list | tuple | dict) else 1)
-
-    def _pay_fields(self, text: str, values: Any) -> None:
-        """Pay for what `text % values` writes"""
-        given = values if isinstance(values, tuple) else (values,)
-        self._check("format", given)
-        self.spend(len(text) + ROUND * text.count("%"))
-        written = [width for field in fields(text) for width in field]
-        widest = max((abs(v) for v in given if isinstance(v, int)), default=0)
-        self.spend(written.count("*") * widest)
-        self.pay_widths(filter(str.isdigit, written))
-        # Each value of a tuple is written once, each one of a dictionary as often as it is named.
-        self.weigh(values, times=max(1, len(written) // 2) if isinstance(values, dict) else 1)
-
-    def _pieces(self, things: Iterable[Any], between: str) -> Iterator[Any]:
-        """What is to be joined, each paid for with what comes between"""
-        for thing in things:
-            self.spend(1 + len(between))
-            yield self.weigh(thing)
-
-    def _join(self, value: Iterable[Any], d: Any = "", attribute: str | int | None = None) -> str:
-        if attribute is not None:
-            value = map(make_attrgetter(self, attribute), value)
-        return str(d).join(map(str, self._pieces(value, str(d))))
-
-    def _format(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        text = soft_str(value)
-        self._pay_fields(text, kwargs or args)
-        return do_format(text, *args, **kwargs)
-
-    def _tojson(
-        self,
-        x: Any,
-        ensure_ascii: bool = False,
-        indent: int | str | None = None,
-        separators: Any = None,
-        sort_keys: bool = False,
-    ) -> str:
-        encoder = json.JSONEncoder(ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-        return "".join(map(self.weigh, encoder.iterencode(x)))
+    def stop(self) -> None:
+        """Kill the process; the next request starts another"""
+        if self._process is not None:
+            self._end()
+        self._process = None
 
 
-def _raise(message: str) -> NoReturn:
-    raise TemplateError(message)
+def _end(process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
+    connection.close()
+    process.kill()
+    process.wait()
+
+
+WORKER = Worker()
+"The one of this Python process; nothing runs before the first render"
 
 
 class Template:
-    """One compiled template"""
+    """One template, compiled where it is rendered"""
 
     def __init__(self, name: str, source: str, head: int = 0) -> None:
         self.name = name
         self._head = head  # lines of the file before the source
-        if len(source) > LONGEST_TEMPLATE:
+        # One date for all renders of a run: a template that writes today's must not change at midnight.
+        self._line = _json([source, datetime.now().isoformat()]) + b"\n"
+        self._ask([_json(None)])
+
+    def render(self, variables: dict[str, Any]) -> str:
+        """The text for these variables, which are values that JSON has; LimaError with the template's line and message when it
+        raises, and with the limit when it takes too much time or memory"""
+        return self.render_all([variables])[0]
+
+    def render_all(self, each: Sequence[dict[str, Any]]) -> list[str]:
+        """One text for each of the variables, with fewer requests: they cost as much as rendering does"""
+        texts: list[str] = []
+        request: list[bytes] = []
+        for variables in each:
+            try:
+                request.append(_json(variables))
+            except (ValueError, TypeError, RecursionError) as e:
+                raise LimaError(f"The template {self.name} cannot be given what it is to render: {e}.") from e
+            if sum(map(len, request)) > LARGE:
+                texts += self._ask(request)
+                request = []
+        return texts + self._ask(request) if request else texts
+
+    def _ask(self, request: list[bytes]) -> list[str]:
+        size = len(self._line) + sum(map(len, request))
+        if size > LONGEST:
             raise LimaError(
-                f"The template {name} has {len(source):,} characters; at most {LONGEST_TEMPLATE:,} are read."
+                f"The template {self.name} with what it is to render has {size:,} bytes; at most {LONGEST:,} can be rendered."
             )
-        self._environment = Environment()
-        self._environment.size = len(source)
-        try:
-            self._template = self._environment.from_string(source)
-        except TemplateSyntaxError as e:
-            raise LimaError(
-                f"The template {name}, line {head + e.lineno}: {str(e.message).rstrip('.')}. Correct it there."
-            ) from None
-        except (TemplateError, RecursionError, SyntaxError) as e:
-            raise LimaError(f"The template {name} is not one that Jinja can read: {e}") from None
+        replies = WORKER.ask(self._line + b"[" + b",".join(request) + b"]\n", len(request))
+        if "text" not in replies[-1]:
+            raise LimaError(f"The template {self.name}{self._problem(replies[-1])}")
+        return [r["text"] for r in replies]
 
-    def render(self, variables: dict[str, Any], given: int = 0) -> str:
-        """The text for these variables, which have `given` characters; LimaError with the template's line and message when it
-        raises or overspends"""
-        environment = self._environment
-        environment.left = BUDGET + FACTOR * given
-        pieces = []
-        try:
-            for piece in self._template.root_render_func(self._template.new_context(variables)):
-                environment.left -= len(piece)
-                if environment.left < 0:
-                    raise Overspent("it loops or writes without end")
-                pieces.append(piece)
-        # A template is a program of somebody else's: whatever it raises is its own fault, and is said.
-        except Exception as e:
-            what = f"{e}" if isinstance(e, TemplateError) else f"{type(e).__name__}: {e}"
-            stop = "" if what.endswith((".", "!", "?")) else "."
-            raise LimaError(f"The template {self.name} failed{self._where(e)}: {what}{stop}") from e
-        return "".join(pieces)
+    def _problem(self, reply: dict[str, Any]) -> str:
+        if "syntax" in reply:
+            return f", line {self._head + reply['line']}: {reply['syntax'].rstrip('.')}. Correct it there."
+        if "failed" in reply:
+            where = f" in line {self._head + reply['line']}" if reply["line"] else ""
+            what = reply["failed"]
+            return f" failed{where}: {what}{'' if what.endswith(('.', '!', '?')) else '.'}"
+        if "slow" in reply:
+            what = f"was stopped after {SECONDS:g} seconds"
+        elif "memory" in reply:
+            what = f"was stopped: it needs more than {MEMORY // 2**20:,} MB of memory"
+        elif "long" in reply:
+            what = f"was stopped: it writes more than {LONGEST:,} bytes"
+        else:
+            what = f"ended the process that renders it, twice ({reply['ended']})"
+        return f" {what}. Correct it, or use another one; `lima renderers` lists them."
 
-    def _where(self, error: Exception) -> str:
-        line, trace = 0, error.__traceback__
-        while trace is not None:
-            if trace.tb_frame.f_globals.get("__jinja_template__") is self._template:
-                line = self._template.get_corresponding_lineno(trace.tb_lineno)
-            trace = trace.tb_next
-        return f" in line {self._head + line}" if line else ""
+
+def _json(value: Any) -> bytes:
+    """JSON on one line; surrogates as they are, because an escaped pair of them would be read as one character"""
+    return json.dumps(value, ensure_ascii=False, default=_placeholder).encode("utf-8", "surrogatepass")
+
+
+def _placeholder(value: Any) -> str:
+    """What transformers, too, gives to a template in place of a value that JSON does not have"""
+    return f"<{type(value).__name__}>"
 
 
 @lru_cache(maxsize=64)
