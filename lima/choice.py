@@ -13,7 +13,7 @@ from typing import Any
 from lima.errors import LimaError, did_you_mean
 from lima.hostile import storable
 from lima.lock import alone
-from lima.plugins import Plugins
+from lima.plugins import Plugins, contained
 from lima.prepare import open_source
 from lima.run import check_own, lock_of, now
 from lima.store import Store
@@ -97,7 +97,7 @@ def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on
     missing = [r for r in generations(store, run) if (r["epoch"], r["position"]) not in done]
     if not missing:
         return 0
-    records = _records(store, run, plugins)
+    records, plugin = _records(store, run, plugins), plugins.registry("graders").owners[grader]
     pending: list[dict[str, Any]] = []
     flushed = time.monotonic()
 
@@ -108,7 +108,7 @@ def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on
 
     try:
         for number, row in enumerate(missing, 1):
-            grade, reason = _verdict(judge, grader, records[row["position"]], row)
+            grade, reason = _verdict(judge, grader, plugin, records[row["position"]], row)
             key = {"run": run, "epoch": row["epoch"], "position": row["position"], "grader": grader}
             pending.append({**key, "grade": grade, "reason": reason, "created": now()})
             if time.monotonic() - flushed > FLUSH_SECONDS:
@@ -151,12 +151,13 @@ def _records(store: Store, run: str, plugins: Plugins) -> list[Any]:
     return records
 
 
-def _verdict(judge: Any, grader: str, record: Any, row: dict[str, Any]) -> tuple[str | None, str]:
+def _verdict(judge: Any, grader: str, plugin: str, record: Any, row: dict[str, Any]) -> tuple[str | None, str]:
     """(grade or None, reason) of one reply"""
     where = f"The grader {grader!r} failed on the reply of epoch {row['epoch']} to {row['example']!r}"
     kept = "What it graded before is kept: the same command goes on from here."
     try:
-        verdict = judge.grade_reply(record, row["reply"], row["stop"])
+        with contained(f"the grader {grader!r}", plugin):
+            verdict = judge.grade_reply(record, row["reply"], row["stop"])
         grade, reason = verdict.grade, storable(str(verdict.reason))
     except LimaError as e:
         raise LimaError(f"{where}: {e} {kept}") from e

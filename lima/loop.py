@@ -32,7 +32,7 @@ from lima.memory import give_back, too_large
 from lima.model import load_model, saved_dtype
 from lima.neftune import Neftune
 from lima.parameters import freeze_embeddings, parameter_groups
-from lima.plugins import Plugins
+from lima.plugins import Plugins, plugin_code
 from lima.prepare import Prepared
 from lima.rendering import Rendered
 from lima.run import Run, RunLog, card, check_own
@@ -372,7 +372,8 @@ class Loop:
         plain.set_attn_implementation(self.own_attention)
         tokenizer, renderer = self.ready.tokenizer, self.ready.renderer
         if hasattr(renderer, "chat_template"):
-            tokenizer.chat_template = renderer.chat_template(tokenizer, self.ready.eot)
+            with plugin_code(f"the renderer {self.run.renderer!r}"):
+                tokenizer.chat_template = renderer.chat_template(tokenizer, self.ready.eot)
         about = card(self.run, self.step)
         if self.recipe.lora_rank:
 
