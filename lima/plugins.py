@@ -260,7 +260,7 @@ def contained(place: str, plugin: str = "", module: str = "", command: bool = Fa
         yield
     except BaseException as raised:
         e = _before_click(raised)
-        if not _ends_lima(e, module, command):
+        if not _ends_lima(e, module, command) or (command and not _running(e)):  # click itself, completing for a shell
             raise
         own = " A command gives an exit code of its own by click's ctx.exit(CODE)." if command else ""
         raise PluginStopped(
@@ -292,10 +292,14 @@ def _before_click(error: BaseException) -> BaseException:
 
 def _who(error: BaseException, plugin: str) -> str:
     """The plugin by the name that is known, else the one whose code was running when an error was raised"""
-    roots = _roots()
-    running = [roots[_root(frame)] for frame, _ in _frames(error) if _root(frame) in roots]
-    name = plugin or (running[-1] if running else "")
+    name = plugin or _running(error)
     return f"Plugin {name!r}" if name else "A plugin"
+
+
+def _running(error: BaseException) -> str:
+    """The plugin whose code an error came through, of several the innermost; '' for none"""
+    roots = _roots()
+    return next((roots[_root(frame)] for frame, _ in reversed(_frames(error)) if _root(frame) in roots), "")
 
 
 def _frames(error: BaseException) -> list[tuple[FrameType, int]]:

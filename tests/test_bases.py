@@ -196,9 +196,7 @@ def test_weights_stay_in_their_dtype_where_the_config_does_not_name_one(base, pa
         assert {saved.get_tensor(k).dtype for k in saved.keys()} == {torch.bfloat16}  # noqa: SIM118 - it is no dict
 
 
-def test_a_base_with_code_of_its_own_trains_with_lora_and_answers_where_it_is_trusted(
-    base, pairs, tmp_path, store
-):
+def test_a_base_with_code_of_its_own_trains_with_lora_and_answers_where_it_is_trusted(base, pairs, tmp_path, store):
     own = changed(
         base,
         tmp_path / "own",
@@ -220,7 +218,9 @@ def test_a_base_with_code_of_its_own_trains_with_lora_and_answers_where_it_is_tr
     for name in (run.id, str(run.folder)):
         with pytest.raises(LimaError, match="add --trust-remote-code"):
             open_checkpoint(name, store)
-        (reply,) = open_checkpoint(name, store, trust_remote_code=True).reply(["What is 3?"], Sampling(temperature=0, max_new_tokens=3), 1)
+        (reply,) = open_checkpoint(name, store, trust_remote_code=True).reply(
+            ["What is 3?"], Sampling(temperature=0, max_new_tokens=3), 1
+        )
         assert reply.ids
 
 
