@@ -97,12 +97,12 @@ class Checkpoints:
 
     description = "a Hugging Face folder, or the id of a run in the database: checkpoint:FOLDER or checkpoint:RUN"
 
-    def open(self, argument: str | None, store: Any) -> Any:
+    def open(self, argument: str | None, store: Any, trust_remote_code: bool = False) -> Any:
         from lima.generate import open_checkpoint
 
         if not argument:
             raise LimaError("Name the folder or the run: checkpoint:FOLDER or checkpoint:RUN.")
-        return open_checkpoint(argument, store)
+        return open_checkpoint(argument, store, trust_remote_code)
 
 
 @hookimpl

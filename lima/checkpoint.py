@@ -38,9 +38,36 @@ class State(NamedTuple):
     "What else was saved with it"
 
 
+OWNER = "run.json"
+"Name of the file beside the states that says whose they are"
+
+
 def states_folder(out: Path, run: str) -> Path:
     """Where the states of a run that will end in `out` are kept meanwhile; each run has its own"""
+    if Path(run).name != run:
+        raise LimaError(f"{run!r} is not the id of a run: it names a path.")
     return out.parent / f".{out.name}-{run}"
+
+
+def claim(folder: Path, owner: dict[str, Any]) -> None:
+    """Make the folder of a run's states and note in it whose they are"""
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".owner-", delete=False) as file:
+            json.dump(owner, file)
+        _sync(Path(file.name))
+        os.replace(file.name, folder / OWNER)
+    except OSError as e:
+        raise LimaError(f"Cannot write to {folder}: {e.strerror}. Make room there, or choose another --out.") from e
+
+
+def owner_of(folder: Path) -> dict[str, Any]:
+    """What `claim` noted in the folder; empty where nothing is"""
+    try:
+        found = json.loads((folder / OWNER).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def save_state(
@@ -99,7 +126,7 @@ def _write(folder: Path, step: int, tensors: Iterator[tuple[str, torch.Tensor]],
         ) from e
     kept = [target, *sorted(state for state in folder.glob("step-*") if state.name < target.name)[-1:]]
     for other in folder.iterdir():  # later ones were torn, or this step would not have been made again
-        if other not in kept:
+        if other not in kept and other.is_dir():
             shutil.rmtree(other, ignore_errors=True)
 
 

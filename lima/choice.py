@@ -12,9 +12,10 @@ from typing import Any
 
 from lima.errors import LimaError, did_you_mean
 from lima.hostile import storable
-from lima.plugins import Plugins
+from lima.lock import alone
+from lima.plugins import Plugins, contained
 from lima.prepare import open_source
-from lima.run import now
+from lima.run import check_own, lock_of, now
 from lima.store import Store
 
 POINTS = {"fail": 0, "pass": 1, "excellent": 2}
@@ -83,6 +84,12 @@ def grade(store: Store, run: str, grader: str, plugins: Plugins, on_grade: OnGra
     LimaError for a grader that grades no single replies, and when it fails: what it graded before is kept."""
     judge = replying(plugins, grader)
     finished(store, run)
+    lock = store.path.resolve().with_name(f".{Path(run).name}.grading.lock")
+    with alone(lock, f"grading the replies of run {run}"):  # two at once would pay twice for each grade
+        return _grade(store, run, judge, grader, plugins, on_grade)
+
+
+def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on_grade: OnGrade | None) -> int:
     done = {
         (r["epoch"], r["position"])
         for r in store.rows("select epoch, position from generation_grades where run = ? and grader = ?", [run, grader])
@@ -90,7 +97,7 @@ def grade(store: Store, run: str, grader: str, plugins: Plugins, on_grade: OnGra
     missing = [r for r in generations(store, run) if (r["epoch"], r["position"]) not in done]
     if not missing:
         return 0
-    records = _records(store, run, plugins)
+    records, plugin = _records(store, run, plugins), plugins.registry("graders").owners[grader]
     pending: list[dict[str, Any]] = []
     flushed = time.monotonic()
 
@@ -101,7 +108,7 @@ def grade(store: Store, run: str, grader: str, plugins: Plugins, on_grade: OnGra
 
     try:
         for number, row in enumerate(missing, 1):
-            grade, reason = _verdict(judge, grader, records[row["position"]], row)
+            grade, reason = _verdict(judge, grader, plugin, records[row["position"]], row)
             key = {"run": run, "epoch": row["epoch"], "position": row["position"], "grader": grader}
             pending.append({**key, "grade": grade, "reason": reason, "created": now()})
             if time.monotonic() - flushed > FLUSH_SECONDS:
@@ -144,12 +151,13 @@ def _records(store: Store, run: str, plugins: Plugins) -> list[Any]:
     return records
 
 
-def _verdict(judge: Any, grader: str, record: Any, row: dict[str, Any]) -> tuple[str | None, str]:
+def _verdict(judge: Any, grader: str, plugin: str, record: Any, row: dict[str, Any]) -> tuple[str | None, str]:
     """(grade or None, reason) of one reply"""
     where = f"The grader {grader!r} failed on the reply of epoch {row['epoch']} to {row['example']!r}"
     kept = "What it graded before is kept: the same command goes on from here."
     try:
-        verdict = judge.grade_reply(record, row["reply"], row["stop"])
+        with contained(f"the grader {grader!r}", plugin):
+            verdict = judge.grade_reply(record, row["reply"], row["stop"])
         grade, reason = verdict.grade, storable(str(verdict.reason))
     except LimaError as e:
         raise LimaError(f"{where}: {e} {kept}") from e
@@ -187,10 +195,17 @@ def best(store: Store, run: str, grader: str) -> tuple[int, str]:
 def choose(store: Store, run: str, epoch: int, grader: str, reason: str) -> Path:
     """Make an epoch's model the run's, and record who chose it (a grader, or '' by hand) and why; the run's folder
 
-    The epochs' own folders stay as they are, the last one's among them. LimaError for an epoch that was not kept."""
-    from lima.model import check_weights
-    from lima.saving import beside, put_in_place, to_disk
+    The epochs' own folders stay as they are, the last one's among them. LimaError for an epoch that was not kept, and where the
+    folders that the database names hold anything but this run's models."""
+    folder = Path(finished(store, run)["folder"])
+    _choosable(store, run, epoch)
+    with alone(lock_of(folder), f"writing to {folder}"):
+        _choose(store, run, epoch, grader, reason, _choosable(store, run, epoch))
+    return folder
 
+
+def _choosable(store: Store, run: str, epoch: int) -> dict[int, dict[str, Any]]:
+    """The epochs that a run kept, by their numbers; LimaError unless this one may become its model"""
     row = finished(store, run)
     folder = Path(row["folder"])
     kept = {r["epoch"]: r for r in epochs(store, run) if r["folder"] != row["folder"]}
@@ -206,7 +221,23 @@ def choose(store: Store, run: str, epoch: int, grader: str, reason: str) -> Path
         raise LimaError(
             f"{folder} holds the model of run {later[0]['run']} by now. The epoch is in {kept[epoch]['folder']}."
         )
+    source = Path(kept[epoch]["folder"])
+    if source.parent != folder:  # a database may come from anywhere, and must not say what is copied where
+        raise LimaError(
+            f"{source} does not lie in {folder}, so it is not copied there. Copy it yourself if it is right."
+        )
+    for place in (source, folder):
+        check_own(place, run)
+    return kept
+
+
+def _choose(store: Store, run: str, epoch: int, grader: str, reason: str, kept: dict[int, dict[str, Any]]) -> None:
+    """Copy a kept epoch's model over the run's, and record it"""
+    from lima.model import check_weights
+    from lima.saving import beside, put_in_place, to_disk
+
     source = check_weights(kept[epoch]["folder"])
+    folder = source.parent
     how = f"Epoch {epoch} of {len(kept)}, chosen {f'by the grader {grader}' if grader else 'by hand'}"
     with beside(folder) as copy:
         shutil.copytree(source, copy, dirs_exist_ok=True)
@@ -220,10 +251,9 @@ def choose(store: Store, run: str, epoch: int, grader: str, reason: str) -> Path
             )
             db.execute(
                 "update checkpoints set epoch = ?, step = ?, perplexity = ? where run = ? and folder = ?",
-                [epoch, kept[epoch]["step"], kept[epoch]["perplexity"], run, row["folder"]],
+                [epoch, kept[epoch]["step"], kept[epoch]["perplexity"], run, str(folder)],
             )
             put_in_place(copy, folder)
-    return folder
 
 
 def finished(store: Store, run: str) -> dict[str, Any]:

@@ -12,6 +12,10 @@ class LimaError(Exception):
     """Something a user can fix; the message says what, and how"""
 
 
+class PluginStopped(LimaError):
+    """A plugin called for the end of the process, which is not its to end"""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C in a run, which its row and its states outlive"""
 

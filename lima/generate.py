@@ -6,7 +6,6 @@ punishes the prompt, and with it the history and the EOT. Knows nothing of what 
 """
 
 import inspect
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lima.errors import LimaError
+from lima.plugins import plugin_code
 
 if TYPE_CHECKING:
     import torch
@@ -130,7 +130,8 @@ class CheckpointModel:
         if not hasattr(self.renderer, method):
             name, what = getattr(self.renderer, "name", None), "texts" if isinstance(prompt, str) else "conversations"
             raise LimaError(f"{self.name} answers through renderer {name!r}, which knows no {what}.")
-        ids: list[int] = getattr(self.renderer, method)(prompt, self.tokenizer, self.eot)
+        with plugin_code(f"the renderer {self.renderer.name!r}"):
+            ids: list[int] = getattr(self.renderer, method)(prompt, self.tokenizer, self.eot)
         return ids
 
     def reply(
@@ -229,26 +230,22 @@ def _same_everywhere(draw: "Draw", *about: Any) -> "torch.Tensor":
     return from_main(draw(*about))
 
 
-def open_checkpoint(name: str, store: Any) -> CheckpointModel:
-    """A folder, or a run of the store, as a model; a run answers through the renderer it was trained with"""
+def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> CheckpointModel:
+    """A folder, or a run of the store, as a model; a run answers through the renderer it was trained with
+
+    Whatever recipe the store has of it, code that lies in the folder runs only where the caller trusts it."""
     from lima.plugins import load_plugins
 
     renderers = load_plugins().registry("renderers")
     if Path(name).is_dir():
         known = store.rows(
-            "select renderer, recipe from checkpoints join runs on runs.id = run where checkpoints.folder = ? "
+            "select renderer from checkpoints join runs on runs.id = run where checkpoints.folder = ? "
             "order by runs.created desc limit 1",
             [str(Path(name).resolve())],
         )
         renderer = known[0]["renderer"] if known else "template" if "template" in renderers else "plain"
-        return CheckpointModel(name, renderers.find(renderer), trust_remote_code=bool(known) and _trusted(known[0]))
+        return CheckpointModel(name, renderers.find(renderer), trust_remote_code=trust_remote_code)
     row = store.run(name)
     if not Path(row["folder"]).is_dir():
         raise LimaError(f"The checkpoint of run {row['id']} is gone: there is no folder {row['folder']}.")
-    return CheckpointModel(row["folder"], renderers.find(row["renderer"]), trust_remote_code=_trusted(row))
-
-
-def _trusted(row: dict[str, Any]) -> bool:
-    """Whether the recipe of a run lets the base's own code run"""
-    recipe = row["recipe"]
-    return bool((json.loads(recipe) if isinstance(recipe, str) else recipe).get("trust_remote_code"))
+    return CheckpointModel(row["folder"], renderers.find(row["renderer"]), trust_remote_code=trust_remote_code)

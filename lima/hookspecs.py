@@ -42,7 +42,7 @@ def register_base_models(register: Callable[[str, Any], None]) -> None:
 
 @hookspec
 def register_models(register: Callable[[str, Any], None]) -> None:
-    "Add things that answer: `description` and `open(argument, store)`, which gives a `lima.generate.Model`"
+    "Add what answers: `description`, `open(argument, store)` → `lima.generate.Model`; `trust_remote_code` if it loads folders"
 
 
 @hookspec

@@ -32,10 +32,10 @@ from lima.memory import give_back, too_large
 from lima.model import load_model, saved_dtype
 from lima.neftune import Neftune
 from lima.parameters import freeze_embeddings, parameter_groups
-from lima.plugins import Plugins
+from lima.plugins import Plugins, plugin_code
 from lima.prepare import Prepared
 from lima.rendering import Rendered
-from lima.run import Run, RunLog, card
+from lima.run import Run, RunLog, card, check_own
 from lima.saving import save
 from lima.shard import divide, gathered, here, together, whole, whole_state
 
@@ -363,12 +363,14 @@ class Loop:
         return adapted
 
     def write(self, folder: Path, model: Any, state: dict[str, torch.Tensor]) -> None:
-        """A complete Hugging Face folder with this state"""
+        """A complete Hugging Face folder with this state; LimaError where somebody put another model meanwhile"""
+        check_own(folder, self.run.id)
         plain = model.get_base_model() if self.recipe.lora_rank else model
         plain.set_attn_implementation(self.own_attention)
         tokenizer, renderer = self.ready.tokenizer, self.ready.renderer
         if hasattr(renderer, "chat_template"):
-            tokenizer.chat_template = renderer.chat_template(tokenizer, self.ready.eot)
+            with plugin_code(f"the renderer {self.run.renderer!r}"):
+                tokenizer.chat_template = renderer.chat_template(tokenizer, self.ready.eot)
         about = card(self.run, self.step)
         if self.recipe.lora_rank:
 

@@ -6,6 +6,8 @@ safetensors only; code that comes with a model runs only when asked for. Knows n
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +78,28 @@ def check_weights(folder: str | Path) -> Path:
     return path
 
 
+@contextmanager
+def _unasked(folder: str | Path, trust_remote_code: bool) -> Iterator[None]:
+    """Say in lima's words, and not in transformers', that a folder has code of its own that nobody has agreed to run"""
+    try:
+        yield
+    except Exception as e:
+        if trust_remote_code or "trust_remote_code" not in str(e):
+            raise
+        raise LimaError(
+            f"{folder} has Python code of its own, which lima runs only when you say so. Read it; if you trust it, add "
+            "--trust-remote-code."
+        ) from None
+
+
 def load_config(folder: Path, trust_remote_code: bool = False) -> Any:
     """A folder's configuration as transformers has it; LimaError when it does not load"""
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
+        with _unasked(folder, trust_remote_code):
+            return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
     except (ValueError, OSError, KeyError, TypeError, ImportError, StrictDataclassError) as e:
         raise LimaError(f"{folder}/config.json does not load: {_first_line(e)}") from e
 
@@ -126,7 +143,10 @@ def load_tokenizer(folder: str | Path, trust_remote_code: bool = False) -> Any:
             f"{folder} has no tokenizer. Expected tokenizer.json beside the weights: copy it from the base model."
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
+        with _unasked(folder, trust_remote_code):
+            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
+    except LimaError:
+        raise
     except Exception as e:
         raise LimaError(f"The tokenizer of {folder} does not load: {type(e).__name__}: {e}") from e
     if not tokenizer.is_fast:
@@ -147,23 +167,20 @@ def load_model(
 
     logging.disable_progress_bar()  # the command line has its own, and a library has none
     path = check_folder(folder, weights)
+    trust: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     try:
-        if not weights:
-            config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
-            kind = config.dtype or torch.float32 if dtype == "auto" else getattr(torch, dtype)
-            with torch.device("meta"):
-                model = AutoModelForCausalLM.from_config(config, dtype=kind, trust_remote_code=trust_remote_code)
-            if (path / GENERATION_CONFIG_NAME).is_file():
-                model.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)
-            return model
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            path,
-            dtype=dtype,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-        )
+        with _unasked(folder, trust_remote_code):
+            if not weights:
+                config = AutoConfig.from_pretrained(path, local_files_only=True, **trust)
+                kind = config.dtype or torch.float32 if dtype == "auto" else getattr(torch, dtype)
+                with torch.device("meta"):
+                    model = AutoModelForCausalLM.from_config(config, dtype=kind, **trust)
+                if (path / GENERATION_CONFIG_NAME).is_file():
+                    model.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)
+                return model
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                path, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True, **trust
+            )
     except (
         *(ValueError, OSError, KeyError, RuntimeError, TypeError, ImportError),
         *(SafetensorError, StrictDataclassError),

@@ -13,7 +13,7 @@ from typing import Any
 from lima.dev import DevPrompt, dev_prompts
 from lima.errors import LimaError, did_you_mean
 from lima.example import Record, hash_all
-from lima.plugins import Plugins
+from lima.plugins import Plugins, plugin_code
 from lima.recipe import Recipe
 from lima.rendering import Rendered, fit, render, with_prompt_weight
 
@@ -70,7 +70,9 @@ def find_base(name: str, plugins: Plugins) -> Path:
     if not name:
         raise LimaError(f"No base model is named. Use --base FOLDER, or a registered one.{did_you_mean('', bases)}")
     if name in bases or name in bases.contested:
-        return Path(bases.find(name).folder())
+        base = bases.find(name)
+        with plugin_code(f"the base model {name!r}", bases.owners[name]):
+            return Path(base.folder())
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser().resolve()
     hub = f" Nothing is downloaded: `hf download {name} --local-dir FOLDER`, then --base FOLDER." if "/" in name else ""
@@ -85,7 +87,7 @@ def open_source(spec: str, plugins: Plugins) -> Source:
         if not Path(spec).is_file():
             raise LimaError(f"There is no source and no file {spec!r}.{did_you_mean(name, registry)}")
         row = first_row(Path(spec))
-        able = [n for n, s in sorted(registry.items()) if hasattr(s, "recognises") and s.recognises(row)]
+        able = [n for n, s in sorted(registry.items()) if _recognises(n, registry.owners[n], s, row)]
         if len(able) != 1:
             keys = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
             formats = sorted(n for n, s in registry.items() if hasattr(s, "recognises"))
@@ -96,12 +98,8 @@ def open_source(spec: str, plugins: Plugins) -> Source:
         name, argument = able[0], spec
     source = registry.find(name)
     owner = registry.owners[name]
-    try:
+    with plugin_code(f"the source {name!r}", owner):
         records = tuple(source.examples(argument or None))
-    except LimaError:
-        raise
-    except Exception as e:
-        raise LimaError(f"Source {name!r} of plugin {owner!r} failed: {type(e).__name__}: {e}") from e
     strange = next((r for r in records if not isinstance(r, Record)), None)
     if strange is not None:
         raise LimaError(
@@ -111,6 +109,11 @@ def open_source(spec: str, plugins: Plugins) -> Source:
         raise LimaError(f"The source {spec!r} has no example.")
     licences = sorted({r.licence for r in records if r.licence}) or [source.licence]
     return Source(spec, owner, ", ".join(licences), records)
+
+
+def _recognises(name: str, owner: str, source: Any, row: Any) -> bool:
+    with plugin_code(f"the source {name!r}", owner):
+        return hasattr(source, "recognises") and bool(source.recognises(row))
 
 
 def first_row(path: Path) -> Any:
@@ -162,12 +165,15 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     opened = open_sources(recipe.sources, plugins)
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     check_vocabulary(tokenizer, config)
-    used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
-    new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
+    place, owner = f"the renderer {recipe.renderer!r}", renderers.owners[recipe.renderer]
+    with plugin_code(place, owner):
+        used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
+        new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
     eot_id = tokenizer.convert_tokens_to_ids(eot)
 
     def whole_of(record: Record) -> Rendered:
-        return render(record, renderer, tokenizer, eot, list(renderers.values()))
+        with plugin_code(place, owner):
+            return render(record, renderer, tokenizer, eot, list(renderers.values()))
 
     records: list[Record] = []
     rendered: list[Rendered] = []

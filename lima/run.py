@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lima.errors import LimaError
 from lima.lock import held
 from lima.recipe import Recipe
 from lima.store import Store
@@ -50,7 +51,8 @@ class Run:
 
 
 def lock_of(folder: Path) -> Path:
-    """The file that is locked while a process trains into a folder"""
+    """The file that is locked while a process writes a model to a folder, the same for every way to spell its path"""
+    folder = folder.resolve()
     return folder.parent / f".{folder.name}.lock"
 
 
@@ -77,6 +79,22 @@ def environment(processes: int) -> dict[str, str]:
     return found
 
 
+def check_own(folder: Path, run: str) -> None:
+    """Raise LimaError where a folder holds a model whose card does not say that this run made it"""
+    if not (folder / "config.json").exists():
+        return
+    try:
+        about = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        about = ""
+    if _made_by(run) not in about:
+        raise LimaError(f"{folder} holds a model that run {run} did not make. Move it away, then try again.")
+
+
+def _made_by(run: str) -> str:
+    return f"(run {run})"
+
+
 def card(run: Run, steps: int) -> str:
     """The README.md of a checkpoint folder"""
     sources = "\n".join(
@@ -84,7 +102,7 @@ def card(run: Run, steps: int) -> str:
     )
     base = Path(run.recipe.base).name or run.base.name
     return (
-        f"# {run.folder.name}\n\nFine-tuned with lima {run.environment['lima-tune']} (run {run.id}) from {base}, "
+        f"# {run.folder.name}\n\nFine-tuned with lima {run.environment['lima-tune']} {_made_by(run.id)} from {base}, "
         f"sha256 {run.base_hash[:16]}, in {steps} steps.\n\nFormat: {run.renderer}; turns end with `{run.eot}`.\n\n"
         f"Trained on\n{sources}\n"
     )
@@ -123,9 +141,17 @@ class RunLog:
             db.table("run_examples").insert_all({"run": run.id, "position": i, **e} for i, e in enumerate(examples))
             db.table("dev_prompts").insert_all({"run": run.id, "position": i, **d} for i, d in enumerate(dev))
 
-    def reopen(self, step: int) -> None:
-        """Go on after `step`: what was logged beyond it is forgotten, for it will be done again"""
+    def reopen(self, step: int, folder: str) -> None:
+        """Go on after `step`: what was logged beyond it is forgotten, for it will be done again
+
+        `folder` is where the run was before; its checkpoints moved with it."""
+        moved = {"run": self.run.id, "old": folder, "new": str(self.run.folder)}
         with self.store.write() as db:
+            db.execute(
+                "update checkpoints set folder = :new || substr(folder, length(:old) + 1) "
+                "where run = :run and :old != :new and (folder = :old or substr(folder, 1, length(:old) + 1) = :old || '/')",
+                moved,
+            )
             db.execute("delete from steps where run = ? and step > ?", [self.run.id, step])
             db.execute("delete from checkpoints where run = ? and step > ?", [self.run.id, step])
             db.execute(
@@ -133,9 +159,8 @@ class RunLog:
                 [self.run.id, self.run.id],
             )
             recipe = json.dumps(self.run.recipe.as_dict())  # what may change has perhaps
-            db.table("runs").update(
-                self.run.id, {"status": "running", "message": "", "finished": None, "recipe": recipe}
-            )
+            about = {"status": "running", "message": "", "finished": None}
+            db.table("runs").update(self.run.id, {**about, "recipe": recipe, "folder": str(self.run.folder)})
 
     def steps(self, rows: list[dict[str, Any]]) -> None:
         """Loss and the rest of some steps; those that are there already (Ctrl-C came before the caller knew) are written again"""

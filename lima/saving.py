@@ -43,6 +43,20 @@ def save(
         put_in_place(building, folder)
 
 
+def check_new(folder: Path) -> None:
+    """Raise LimaError unless a model could be written there, and nothing would be lost: before the work, not after it
+
+    It holds only for as long as the folder's lock is held, too."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise LimaError(f"{folder} exists and is not empty. Choose another --out, or remove it first.")
+        # Nothing is made yet: there may be no run.
+        with tempfile.TemporaryFile(dir=next(above for above in folder.parents if above.exists())):
+            pass
+    except OSError as e:
+        raise LimaError(f"Cannot write to {folder.parent}: {e.strerror}. Choose another --out.") from None
+
+
 @contextmanager
 def beside(folder: Path) -> Iterator[Path]:
     """An empty folder to build a model in, on the disk of `folder` and gone afterwards; LimaError when the disk refuses

@@ -3,11 +3,11 @@
 Knows nothing of how a step is made; that is `lima.loop`.
 """
 
+import json
 import logging
 import os
-import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from accelerate import Accelerator, PartialState
 from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 
-from lima.checkpoint import newest_state, states_folder
+from lima.checkpoint import claim, newest_state, owner_of, states_folder
 from lima.dev import OnDev
 from lima.errors import Interrupted, LimaError
 from lima.lock import alone
@@ -25,13 +25,14 @@ from lima.plan import matrix_speed
 from lima.plugins import Plugins, load_plugins
 from lima.prepare import Prepared, prepare
 from lima.recipe import Recipe
-from lima.run import Run, RunLog, environment, lock_of, new_run_id
+from lima.run import Run, RunLog, check_own, environment, lock_of, new_run_id
+from lima.saving import check_new
 from lima.shard import together
 from lima.store import Store
 
 ROUNDING = ("micro_batch_tokens", "gradient_checkpointing", "compile")
 "Keys that decide what fits and how fast it is; of the result the order of its sums, and which dropout is drawn"
-CHANGEABLE = (*ROUNDING, "shard", "save_every")
+CHANGEABLE = (*ROUNDING, "shard", "save_every", "out", "trust_remote_code")
 "Keys of a recipe that a resumed run may have another value of"
 PATIENCE = timedelta(hours=6)
 "How long one of several processes waits for the others"
@@ -53,12 +54,13 @@ def fine_tune(
     _advise(recipe, accelerator.device.type)
     run_id = broadcast_object_list([new_run_id()])[0]  # of several processes, the main one's
     folder = Path(recipe.out or f"lima-runs/{run_id}").expanduser().resolve()
-    _check_out(folder)
-    ready = prepare(recipe, plugins)
-    run = _record(run_id, recipe, folder, ready, store, plugins)
-    loop = Loop(run, ready, RunLog(store, run), plugins, on_step, accelerator)
-    loop.on_dev = on_dev
-    return _go(loop, lambda log: log.start(ready.examples, [d.row() for d in ready.dev]))
+    check_new(folder)
+    with _alone(folder, accelerator, lambda: check_new(folder)):
+        ready = prepare(recipe, plugins)
+        run = _record(run_id, recipe, folder, ready, store, plugins)
+        loop = Loop(run, ready, RunLog(store, run), plugins, on_step, accelerator)
+        loop.on_dev = on_dev
+        return _go(loop, lambda log: log.start(ready.examples, [d.row() for d in ready.dev]))
 
 
 def resume(
@@ -72,16 +74,32 @@ def resume(
     """Go on with an interrupted run from its newest whole state, to the same weights as if it had never stopped
 
     `changes` may be of the recipe's keys in CHANGEABLE, which decide what fits and how fast it is; `dev` may be left out.
-    LimaError for any other, when the run is done, or when base or data are no longer what they were."""
+    LimaError for any other, when the run is done, or when base or data are no longer what they were.
+
+    A database may come from anywhere. It writes only to a folder beside which this run's own states lie, or that `changes` name
+    as `out`; and only `changes` let the base's own code run."""
     plugins = plugins or load_plugins()
     row = store.run(name)
     recipe = _changed(row, changes or {})
-    if row["status"] == "done":
-        raise LimaError(f"Run {row['id']} is done: its model is in {row['folder']}. There is nothing to resume.")
-    others = store.rows("select run from checkpoints where folder = ? and run != ?", [row["folder"], row["id"]])
-    if others and (Path(row["folder"]) / "config.json").is_file():
-        raise LimaError(f"{row['folder']} holds the model of run {others[0]['run']} by now. Move it away, then resume.")
+    named = "out" in (changes or {})
+    folder = Path(recipe.out).expanduser().resolve() if named else Path(row["folder"])
+    _check_resumable(store, row["id"], folder, named)
     accelerator = _accelerator(recipe)
+    with _alone(folder, accelerator, lambda: _check_resumable(store, row["id"], folder, named)):
+        return _resume(store.run(row["id"]), recipe, folder, store, plugins, on_step, on_dev, accelerator)
+
+
+def _resume(
+    row: dict[str, Any],
+    recipe: Recipe,
+    folder: Path,
+    store: Store,
+    plugins: Plugins,
+    on_step: OnStep | None,
+    on_dev: OnDev | None,
+    accelerator: Accelerator,
+) -> Run:
+    """Go on with a run whose folder nobody else writes to"""
     try:
         ready = prepare(recipe, plugins)
     except LimaError as e:
@@ -89,7 +107,7 @@ def resume(
         if directory == str(Path.cwd()):
             raise
         raise LimaError(f"{e} The run was started in {directory}: its relative paths begin there.") from e
-    run = _record(row["id"], recipe, Path(row["folder"]), ready, store, plugins)
+    run = _record(row["id"], recipe, folder, ready, store, plugins)
     if run.base_hash != row["base_hash"]:
         raise LimaError(
             f"The base model {run.base} is not what run {run.id} was started from. Restore it, or start a new run."
@@ -115,12 +133,38 @@ def resume(
     with together():
         found = newest_state(states_folder(run.folder, run.id)) if loop.main else None
     loop.state = broadcast_object_list([found])[0]
-    return _go(loop, lambda log: log.reopen(loop.state.step if loop.state else 0))
+    return _go(loop, lambda log: log.reopen(loop.state.step if loop.state else 0, row["folder"]))
+
+
+def _check_resumable(store: Store, run: str, folder: Path, named: bool) -> None:
+    """Raise LimaError unless the run is not done and may write to the folder, which is `named` by the user or else by its row"""
+    row = store.run(run)
+    if row["status"] == "done":
+        raise LimaError(f"Run {run} is done: its model is in {row['folder']}. There is nothing to resume.")
+    states = states_folder(folder, run)
+    if not named and owner_of(states) != _owner(run, Recipe().with_values(row["recipe"])):
+        raise LimaError(
+            f"{states} does not say that run {run} began here with this recipe, so it is not resumed into {folder}, where only "
+            f"the database would have it. Say where it shall go on, and its states if you have them: --out FOLDER."
+        )
+    others = store.rows("select run from checkpoints where folder = ? and run != ?", [str(folder), run])
+    if others and (folder / "config.json").is_file():
+        raise LimaError(f"{folder} holds the model of run {others[0]['run']} by now. Move it away, then resume.")
+    check_own(folder, run)
+    if not states.is_dir():
+        check_new(folder)
+
+
+def _owner(run: str, recipe: Recipe) -> dict[str, Any]:
+    """What stands beside the states of a run: its id, and the part of its recipe that stays"""
+    fixed = {key: value for key, value in recipe.as_dict().items() if key not in CHANGEABLE}
+    owner: dict[str, Any] = json.loads(json.dumps({"run": run, "recipe": fixed}))
+    return owner
 
 
 def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
     """The recipe of a run with what changes on resuming; LimaError for a key that must not"""
-    recipe = Recipe().with_values(row["recipe"])
+    recipe = Recipe().with_values(row["recipe"] | {"trust_remote_code": False})  # which no database can ask for
     asked = recipe.with_values(changes)
     before, after = recipe.as_dict(), asked.as_dict()
     different = [k for k in after if after[k] != before[k]]
@@ -180,26 +224,29 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
 
 
 def _go(loop: Loop, open_log: Callable[[RunLog], None]) -> Run:
-    """Run the loop under the folder's lock, and whatever happens leave the run's row true"""
-    with _lock(loop.run.folder) if loop.main else nullcontext():
+    """Run the loop, and whatever happens leave the run's row true"""
+    run = loop.run
+    with together():
+        if loop.main:
+            claim(states_folder(run.folder, run.id), _owner(run.id, run.recipe))
+    try:
+        if loop.main:
+            open_log(loop.log)
+        loop.run_all()
+    except BaseException as e:
+        status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
+        message = str(e) or type(e).__name__
         try:
-            if loop.main:
-                open_log(loop.log)
-            loop.run_all()
-        except BaseException as e:
-            status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
-            message = str(e) or type(e).__name__
-            try:
-                if loop.finished:  # a plugin's after_train: the model is there all the same
-                    loop.log.note(message)
-                else:
-                    loop.log_end(status, message)
-            except Exception as worse:  # a full disk, say: what stopped the run must stay what is reported
-                e.add_note(str(worse))
-            if isinstance(e, KeyboardInterrupt):
-                raise Interrupted(loop.run.id, loop.step) from e
-            raise
-    return loop.run
+            if loop.finished:  # a plugin's after_train: the model is there all the same
+                loop.log.note(message)
+            else:
+                loop.log_end(status, message)
+        except Exception as worse:  # a full disk, say: what stopped the run must stay what is reported
+            e.add_note(str(worse))
+        if isinstance(e, KeyboardInterrupt):
+            raise Interrupted(run.id, loop.step) from e
+        raise
+    return run
 
 
 def _accelerator(recipe: Recipe) -> Accelerator:
@@ -236,19 +283,27 @@ def _advise(recipe: Recipe, device: str) -> None:
         )
 
 
-def _check_out(folder: Path) -> None:
-    """Raise LimaError unless a checkpoint could be written there: before the work, not after it"""
+@contextmanager
+def _alone(folder: Path, accelerator: Accelerator, check: Callable[[], None]) -> Iterator[None]:
+    """Only one process at a time may train into a folder; what is checked before is checked once more when none else can
+
+    Of several processes that train together the main one has the lock."""
+    with ExitStack() as held:
+        with together():
+            if accelerator.is_main_process:
+                held.enter_context(_lock(folder))
+                check()
+        yield
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    made = [above for above in folder.parents if not above.exists()]
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise LimaError(f"{folder} exists and is not empty. Choose another --out, or remove it first.")
-        # Nothing is made yet: there may be no run.
-        with tempfile.TemporaryFile(dir=next(above for above in folder.parents if above.exists())):
-            pass
-    except OSError as e:
-        raise LimaError(f"Cannot write to {folder.parent}: {e.strerror}. Choose another --out.") from None
-
-
-def _lock(folder: Path) -> AbstractContextManager[None]:
-    """Only one process at a time may train into a folder"""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    return alone(lock_of(folder), f"training into {folder}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with alone(lock_of(folder), f"training into {folder}"):
+            yield
+    finally:
+        for above in made:  # of a run that never began: they are empty
+            with suppress(OSError):
+                above.rmdir()

@@ -196,9 +196,7 @@ def test_weights_stay_in_their_dtype_where_the_config_does_not_name_one(base, pa
         assert {saved.get_tensor(k).dtype for k in saved.keys()} == {torch.bfloat16}  # noqa: SIM118 - it is no dict
 
 
-def test_a_base_with_code_of_its_own_trains_with_lora_and_answers_where_the_recipe_trusts_it(
-    base, pairs, tmp_path, store
-):
+def test_a_base_with_code_of_its_own_trains_with_lora_and_answers_where_it_is_trusted(base, pairs, tmp_path, store):
     own = changed(
         base,
         tmp_path / "own",
@@ -214,11 +212,15 @@ def test_a_base_with_code_of_its_own_trains_with_lora_and_answers_where_the_reci
         "from transformers import LlamaForCausalLM\nfrom .configuration_own import OwnConfig\n"
         "class OwnForCausalLM(LlamaForCausalLM):\n    config_class = OwnConfig\n"
     )
-    with pytest.raises(LimaError, match="config.json does not load: ValueError: .*custom code"):
+    with pytest.raises(LimaError, match="own has Python code of its own.* add --trust-remote-code"):
         fine_tune(recipe(own, pairs, tmp_path / "no"), store)
     run = fine_tune(recipe(own, pairs, tmp_path / "out", trust_remote_code=True, lora_rank=2), store)
     for name in (run.id, str(run.folder)):
-        (reply,) = open_checkpoint(name, store).reply(["What is 3?"], Sampling(temperature=0, max_new_tokens=3), 1)
+        with pytest.raises(LimaError, match="add --trust-remote-code"):
+            open_checkpoint(name, store)
+        (reply,) = open_checkpoint(name, store, trust_remote_code=True).reply(
+            ["What is 3?"], Sampling(temperature=0, max_new_tokens=3), 1
+        )
         assert reply.ids
 
 

@@ -281,7 +281,7 @@ def test_a_registration_that_fails_disables_its_plugin_only():
             ),
             ("lima-quitter", "register_sources failed: SystemExit: 3"),
         ]
-        with pytest.raises(LimaError, match="Source 'mine' of plugin 'lima-good' failed: KeyError: 'oops'"):
+        with pytest.raises(LimaError, match="Plugin 'lima-good' failed in the source 'mine': KeyError: 'oops'"):
             open_source("mine", plugins)
 
 

@@ -14,7 +14,7 @@ from lima.cli import ask, checkpoints, listings, plan, plugins, preview, runs, t
 from lima.cli.group import Group
 from lima.errors import Interrupted, LimaError
 from lima.hostile import visible
-from lima.plugins import Plugins, load_plugins
+from lima.plugins import Plugins, contained, load_plugins
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -82,7 +82,8 @@ def _run(arguments: list[str]) -> int:
         {p.name for p in loaded.broken} if arguments[:1] in (["plugins"], ["install"], ["uninstall"]) else warn(loaded)
     )
     try:
-        code = cli.main(arguments, prog_name="lima", standalone_mode=False)
+        with contained(f"the command {next(iter(arguments), '')!r}", command=True):
+            code = cli.main(arguments, prog_name="lima", standalone_mode=False)
     finally:
         warn(loaded, known)
     return code if isinstance(code, int) else 0

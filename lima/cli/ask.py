@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from lima.cli.show import database_option, json_option, print_json, store_to_read
+from lima.cli.show import database_option, json_option, print_json, store_to_read, trust_option
 from lima.hostile import visible
 
 
@@ -14,9 +14,18 @@ from lima.hostile import visible
 @click.option("--temperature", type=click.FloatRange(0), default=0.7, show_default=True, help="0 is greedy")
 @click.option("--max-new-tokens", type=click.IntRange(1), default=2048, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
+@trust_option
 @database_option
 @json_option
-def ask(model: str, prompts: tuple[str, ...], seed: int, database: str | None, as_json: bool, **sampling: Any) -> None:
+def ask(
+    model: str,
+    prompts: tuple[str, ...],
+    seed: int,
+    trust_remote_code: bool,
+    database: str | None,
+    as_json: bool,
+    **sampling: Any,
+) -> None:
     """Ask MODEL, a checkpoint's folder or a run, each PROMPT by itself, in the format that it was trained with
 
     Sampled as in LIMA: top-p 0.9 and a repetition penalty of 1.2 on the reply, which greedy replies do without."""
@@ -24,7 +33,7 @@ def ask(model: str, prompts: tuple[str, ...], seed: int, database: str | None, a
 
     penalty = 1.0 if sampling["temperature"] == 0 else Sampling.repetition_penalty
     with store_to_read(database) as store:
-        opened = open_checkpoint(model, store)
+        opened = open_checkpoint(model, store, trust_remote_code)
     replies = opened.reply(prompts, Sampling(repetition_penalty=penalty, **sampling), seed)
     if as_json:
         print_json(

@@ -7,20 +7,19 @@ import click
 from lima.cli.group import Group
 from lima.cli.show import json_option, print_fields, print_json, print_rows
 from lima.hostile import visible
-from lima.plugins import load_plugins, singular
+from lima.plugins import load_plugins, plugin_code, singular
 
 
 def _rows(kind: str) -> list[dict[str, Any]]:
     registry = load_plugins().registry(kind)
-    return [
-        {
-            "name": name,
-            "plugin": registry.owners[name],
-            **({"licence": thing.licence} if hasattr(thing, "licence") else {}),
-            "description": thing.description,
-        }
-        for name, thing in sorted(registry.items())
-    ]
+    rows = []
+    for name, thing in sorted(registry.items()):
+        row = {"name": name, "plugin": registry.owners[name]}
+        with plugin_code(f"the {singular(kind)} {name!r}", registry.owners[name]):  # a property may be code
+            row |= {"licence": thing.licence} if hasattr(thing, "licence") else {}
+            row["description"] = thing.description
+        rows.append(row)
+    return rows
 
 
 def _group(kind: str, what: str) -> click.Group:

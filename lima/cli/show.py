@@ -73,6 +73,7 @@ def store_to_read(database: str | None) -> Any:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON")
+trust_option = click.option("--trust-remote-code", is_flag=True, help="Run Python code that lies in the model's folder")
 database_option = click.option(
     "-d",
     "--database",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lima.cli.show import database_option, json_option, print_json, print_rows
+from lima.cli.show import database_option, json_option, print_json, print_rows, trust_option
 from lima.errors import Interrupted, LimaError
 from lima.recipe import Recipe, parse_setting
 
@@ -28,6 +28,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any key of the recipe; may be repeated"
             ),
+            trust_option,
         )
     ):
         command = option(command)
@@ -46,16 +47,22 @@ def given(
     renderer: str | None,
     out: str | None,
     settings: tuple[str, ...],
+    trust_remote_code: bool,
 ) -> dict[str, Any]:
     """The keys that file, flags and --set name, with their values"""
-    flags = {"base": base, "sources": sources, "renderer": renderer, "out": out}
+    flags = {"base": base, "sources": sources, "renderer": renderer, "out": out, "trust_remote_code": trust_remote_code}
     read = Recipe.read(recipe) if recipe else {}
     return read | {k: v for k, v in flags.items() if v} | dict(map(parse_setting, settings))
 
 
 @click.command()
 @recipe_options
-@click.option("--resume", "resumed", metavar="RUN", help="Go on with an interrupted run, to the same weights")
+@click.option(
+    "--resume",
+    "resumed",
+    metavar="RUN",
+    help="Resume an interrupted run, to the same weights (--out if its folder moved)",
+)
 @click.option("--dry-run", is_flag=True, help="Render, verify and count everything; train nothing")
 @database_option
 @json_option

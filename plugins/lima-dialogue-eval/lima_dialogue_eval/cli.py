@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from lima.cli.group import Group, options_given
-from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read
+from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read, trust_option
 from lima.errors import LimaError
 from lima.hostile import visible
 
+_WITH_RESUME = ("--resume", "--model", "--trust-remote-code", "--database", "--json")
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
 
 
@@ -50,6 +51,7 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @click.option("--max-new-tokens", type=click.IntRange(1), help="Longest reply  [default: 2048]")
 @click.option("--grader", help="Of `lima graders`  [default: the evaluation's]")
 @click.option("--resume", metavar="RUN", help="Go on with a dialogue run that did not finish, or had errors")
+@trust_option
 @database_option
 @json_option
 @click.pass_context
@@ -62,6 +64,7 @@ def run(
     arm: str,
     grader: str | None,
     resume: str | None,
+    trust_remote_code: bool,
     database: str | None,
     as_json: bool,
     **sampling: Any,
@@ -76,9 +79,7 @@ def run(
         raise click.UsageError("Give an EVALUATION and a --model, or --resume RUN.")
     if resume is not None and evaluation is not None:
         raise click.UsageError(f"--resume {resume} goes on with its own evaluation: leave out {evaluation!r}.")
-    if resume is not None and (
-        beside := [o for o in options_given(ctx) if o not in ("--resume", "--database", "--json")]
-    ):
+    if resume is not None and (beside := [o for o in options_given(ctx) if o not in _WITH_RESUME]):
         raise click.UsageError(f"--resume {resume} goes on with what it was begun with: leave out {beside[0]}.")
     if seeds is not None and chosen:
         raise click.UsageError("Give --seeds, how many, or --seed, which ones: not both.")
@@ -90,7 +91,7 @@ def run(
         _Bar() as bar,
     ):
         if resume is not None:
-            id = resume_evaluation(store, resume, None, bar.advance)
+            id = resume_evaluation(store, resume, model, bar.advance, trust_remote_code)
         else:
             id = run_evaluation(
                 store,
@@ -101,6 +102,7 @@ def run(
                 sampling=Sampling(**{k: v for k, v in sampling.items() if v is not None}),
                 grader=grader,
                 on_progress=bar.advance,
+                trust_remote_code=trust_remote_code,
             )
         row = next(row for row in dialogue_runs(store) if row["id"] == id)
     if as_json:

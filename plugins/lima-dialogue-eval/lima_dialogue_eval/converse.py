@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from lima.errors import PluginStopped
 from lima.generate import Reply, Sampling
 from lima.hostile import storable
+from lima.plugins import contained
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation, EvalTurn, Turn
@@ -110,11 +112,12 @@ def _ask(
 ) -> list[Outcome]:
     """One outcome a dialogue, in order: all in one call; where that fails each once more alone: only the guilty are errors"""
     try:
-        replies = model.reply([d.prompt() for d in live], sampling, [draw_seed(d) for d in live], listener)
+        with contained(f"a reply of {model.name}"):
+            replies = model.reply([d.prompt() for d in live], sampling, [draw_seed(d) for d in live], listener)
         if len(replies) != len(live):
             raise ValueError(f"{model.name} gave {len(replies)} replies to {len(live)} prompts")
     except Exception as e:
-        if listener and listener.failed:
+        if isinstance(e, PluginStopped) or (listener and listener.failed):
             raise
         message = f"{type(e).__name__}: {e}"
     else:

@@ -5,16 +5,19 @@ A run that was killed holds every turn that was done, and can be resumed. Knows 
 
 import hashlib
 import json
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima.errors import LimaError, did_you_mean
+from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.generate import CheckpointModel, Sampling
 from lima.hostile import storable
+from lima.plugins import contained, plugin_code
 from lima.run import environment, new_run_id
 from lima.store import Store
 from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, FULL, RUNNING, Dialogue, Outcome, converse
@@ -41,6 +44,7 @@ def run_evaluation(
     run_id: str | None = None,
     grader: str | None = None,
     on_progress: OnProgress | None = None,
+    trust_remote_code: bool = False,
 ) -> str:
     """Hold every conversation of a registered evaluation with a model, once a seed, and grade it; the dialogue run's id
 
@@ -53,9 +57,10 @@ def run_evaluation(
     grader = grader or found.grader
     script, judge = _script(evaluation, found), plugins.registry("graders").find(grader)
     if hasattr(judge, "verify"):
-        judge.verify(list(script.values()))
+        with contained(f"the grader {grader!r}", plugins.registry("graders").owners[grader]):
+            judge.verify(list(script.values()))
     _check_seeds(seeds, sampling)
-    answering = open_model(model, store) if isinstance(model, str) else model
+    answering = open_model(model, store, trust_remote_code) if isinstance(model, str) else model
     _check_promptable(answering, [Dialogue(c, 0) for c in script.values()])
     log = DialogueLog(store, new_run_id())
     row = {
@@ -76,20 +81,28 @@ def run_evaluation(
     dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
     with log.alone():
         log.start(row, [_dialogue_row(d) for d in dialogues])
-        return _Evaluation(log, judge, grader, dialogues).run(answering, sampling, on_progress)
+        again = _again(log.id, str(row["model"]))
+        return _Evaluation(log, judge, grader, dialogues, again).run(answering, sampling, on_progress)
 
 
-def resume_evaluation(store: Store, name: str, model: Any = None, on_progress: OnProgress | None = None) -> str:
+def resume_evaluation(
+    store: Store,
+    name: str,
+    model: Any = None,
+    on_progress: OnProgress | None = None,
+    trust_remote_code: bool = False,
+) -> str:
     """Go on with a dialogue run that was interrupted, killed or had errors; what was answered stays
 
-    `model` is the one it was begun with, where that is open already. LimaError for another one, when the evaluation has changed
-    since, when another process is at it, or when nothing is left to do."""
+    `model` is the one it was begun with, open already or by its name. It may be left out for a checkpoint; a plugin's model is
+    opened only when it is named, for a database may come from anywhere. LimaError for another one, when the evaluation has
+    changed since, when another process is at it, or when nothing is left to do."""
     log = DialogueLog(store, find_run(store, name)["id"])
     with log.alone():  # before anything is read: another process may just have answered
-        return _resume(log, model, on_progress)
+        return _resume(log, model, on_progress, trust_remote_code)
 
 
-def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None) -> str:
+def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_remote_code: bool) -> str:
     from lima.plugins import load_plugins
 
     store, row = log.store, find_run(log.store, log.id)
@@ -107,23 +120,33 @@ def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None) -> str
     # One that was killed between its last answer and saying so has only to say it.
     if row["status"] == "done" and not ungraded and not waiting:
         raise LimaError(f"Dialogue run {row['id']} is complete: there is nothing to resume.")
-    answering = open_model(model or row["model"], store) if isinstance(model, str | None) else model
+    if model is None and is_registered(row["model"]):
+        raise LimaError(
+            f"Dialogue run {row['id']} was begun with the model {row['model']!r} of a plugin, which is opened only when you name "
+            f"it: {_again(row['id'], row['model'])}"
+        )
+    answering = open_model(model or row["model"], store, trust_remote_code) if isinstance(model, str | None) else model
     if model is not None and (name := _reopenable(model, answering)) != row["model"]:
         raise LimaError(
             f"Dialogue run {row['id']} was begun with the model {row['model']!r}; it cannot go on with {name!r}. Start a new one."
         )
     _check_promptable(answering, waiting)
-    evaluation = _Evaluation(log, judge, row["grader"], dialogues)
+    evaluation = _Evaluation(log, judge, row["grader"], dialogues, _again(row["id"], row["model"]))
     log.mark(RUNNING)
     log.grades(evaluation.regraded(ungraded))
     return evaluation.run(answering, Sampling(**row["sampling"]), on_progress)
 
 
+def _again(id: str, model: str) -> str:
+    """The command that goes on with a dialogue run"""
+    return f"lima dialogues run --resume {id}" + (f" --model {shlex.quote(model)}" if is_registered(model) else "")
+
+
 class _Evaluation:
     """One dialogue run under way"""
 
-    def __init__(self, log: DialogueLog, judge: Any, grader: str, dialogues: list[Dialogue]) -> None:
-        self.log, self.judge, self.grader, self.dialogues = log, judge, grader, dialogues
+    def __init__(self, log: DialogueLog, judge: Any, grader: str, dialogues: list[Dialogue], again: str) -> None:
+        self.log, self.judge, self.grader, self.dialogues, self.again = log, judge, grader, dialogues, again
 
     def run(self, model: Any, sampling: Sampling, on_progress: OnProgress | None) -> str:
         """Hold what is left, and leave the run's row saying how it ended; its id"""
@@ -133,7 +156,7 @@ class _Evaluation:
         except BaseException as e:
             status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
             self.log.mark(status, str(e) or type(e).__name__, time.monotonic() - started)
-            e.add_note(f"Every turn that was done is kept. Go on with: lima dialogues run --resume {self.log.id}")
+            e.add_note(f"Every turn that was done is kept. Go on with: {self.again}")
             raise
         self.log.mark("done", _ended_early(self.dialogues), time.monotonic() - started)
         return self.log.id
@@ -198,7 +221,10 @@ class _Evaluation:
 def judged(judge: Any, turn: GradedTurn) -> Verdict:
     """The grader's verdict; one that fails or gives no known grade is a status, never a grade"""
     try:
-        verdict: Verdict = judge.grade(turn)
+        with contained("grading a reply"):
+            verdict: Verdict = judge.grade(turn)
+    except PluginStopped:
+        raise
     except Exception as e:
         return Verdict(None, f"The grader failed: {type(e).__name__}: {e}", GRADE_ERROR)
     if verdict.grade not in (*GRADES, None) or (verdict.grade is None and verdict.status == GRADED):
@@ -206,22 +232,41 @@ def judged(judge: Any, turn: GradedTurn) -> Verdict:
     return verdict
 
 
-def open_model(name: str, store: Store) -> Any:
-    """The model that NAME or NAME:ARGUMENT names; a folder or a run of the store is a checkpoint"""
+def is_registered(name: str) -> bool:
+    """Whether NAME or NAME:ARGUMENT names a model that a plugin registered, and no folder or run"""
     from lima.plugins import load_plugins
 
     models = load_plugins().registry("models")
+    kind = name.partition(":")[0]
+    return kind in models or kind in models.contested
+
+
+def open_model(name: str, store: Store, trust_remote_code: bool = False) -> Any:
+    """The model that NAME or NAME:ARGUMENT names; a folder or a run of the store is a checkpoint
+
+    Code that lies in a folder runs only with `trust_remote_code`; LimaError for a model that knows nothing of it."""
+    from lima.plugins import load_plugins
+
+    models = load_plugins().registry("models")
+
+    def opened(kind: str, argument: str | None) -> Any:
+        found = models.find(kind)
+        if trust_remote_code and "trust_remote_code" not in signature(found.open).parameters:
+            raise LimaError(f"The model {kind!r} runs no code of a folder. Leave out --trust-remote-code.")
+        with plugin_code(f"opening the model {kind!r}", models.owners[kind]):
+            return found.open(argument, store, **({"trust_remote_code": True} if trust_remote_code else {}))
+
     kind, colon, argument = name.partition(":")
-    if kind in models or kind in models.contested:
-        return models.find(kind).open(argument if colon else None, store)
+    if is_registered(name):
+        return opened(kind, argument if colon else None)
     if Path(name).is_dir():
-        return models.find("checkpoint").open(name, store)
+        return opened("checkpoint", name)
     runs = [r["id"] for r in store.rows("select id from runs order by created desc limit 20")]
     if not any(run.startswith(name) for run in runs) and not store.rows("select 1 from runs where id = ?", [name]):
         raise LimaError(
             f"{name!r} is no model, no folder and no run in {store.path}.{did_you_mean(name, [*models, *runs])}"
         )
-    return models.find("checkpoint").open(name, store)
+    return opened("checkpoint", name)
 
 
 def script_hash(script: "Sequence[EvalConversation]") -> str:
@@ -231,7 +276,8 @@ def script_hash(script: "Sequence[EvalConversation]") -> str:
 
 
 def _script(name: str, evaluation: Any) -> "dict[str, EvalConversation]":
-    found = list(evaluation.conversations())
+    with plugin_code(f"the evaluation {name!r}"):
+        found = list(evaluation.conversations())
     script = {c.id: c for c in found}
     if not script:
         raise LimaError(f"The evaluation {name!r} has no conversation.")

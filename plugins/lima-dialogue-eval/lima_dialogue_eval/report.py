@@ -5,7 +5,7 @@ text: the template escapes everything, and hidden characters are written out. Kn
 """
 
 import json
-import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,8 +35,17 @@ def write_whole(page: str, path: str | Path) -> Path:
     """Write a page to a file, whole or not at all; the file's path, or LimaError"""
     path = Path(path)
     with _written_beside(path, page) as temporary:
+        _reserve(path)
         temporary.replace(path)
     return path
+
+
+def _reserve(path: Path) -> None:
+    """Take a place that nobody has, or see once more that it is one of ours: whoever comes now finds a file"""
+    try:
+        path.open("xb").close()
+    except FileExistsError:
+        _check_ours(path)
 
 
 def check_place(path: str | Path) -> None:
@@ -50,24 +59,28 @@ def _written_beside(path: Path, page: str) -> Iterator[Path]:
     """The page in a temporary file beside its place, which is gone afterwards; LimaError where it cannot be"""
     if not path.name:
         raise LimaError(f"Cannot write the report: {str(path)!r} names no file. Give one, such as report.html.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        if path.exists() and not path.is_file():  # a device, say, in whose place a file would come
-            raise LimaError(
-                f"{path} is there already and is no regular file, so it is left alone. Choose another file."
-            )
-        if path.is_file() and path.stat().st_size and MARK not in path.read_bytes():
-            raise LimaError(
-                f"{path} is there already and is no report of lima's, so it is left alone. Choose another file."
-            )
+        _check_ours(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(storable(page), encoding="utf-8")
+        with temporary.open("x", encoding="utf-8") as file:  # which follows no link that somebody put there
+            file.write(storable(page))
         yield temporary
     except OSError as e:
         raise LimaError(f"Cannot write the report {path}: {e.strerror}. Choose another file.") from None
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _check_ours(path: Path) -> None:
+    """LimaError where something else than a page of lima's, or an empty file, would be lost"""
+    if path.exists() and not path.is_file():  # a device, say, in whose place a file would come
+        raise LimaError(f"{path} is there already and is no regular file, so it is left alone. Choose another file.")
+    if path.is_file() and path.stat().st_size and MARK not in path.read_bytes():
+        raise LimaError(
+            f"{path} is there already and is no report of lima's, so it is left alone. Choose another file."
+        )
 
 
 def render(store: Store, comparison: Comparison, title: str) -> str:

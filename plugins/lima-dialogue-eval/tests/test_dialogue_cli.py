@@ -104,8 +104,8 @@ def test_bad_input_is_a_sentence(lima, arguments, sentence):
         (("run", "small"), "Give an EVALUATION and a --model, or --resume RUN."),
         (("run", "small", "--resume", "x"), "--resume x goes on with its own evaluation: leave out 'small'."),
         (
-            ("run", "--resume", "x", "--model", "m"),
-            "--resume x goes on with what it was begun with: leave out --model.",
+            ("run", "--resume", "x", "--grader", "m"),
+            "--resume x goes on with what it was begun with: leave out --grader.",
         ),
         (("run", "--resume", "x", "--arm", ""), "--resume x goes on with what it was begun with: leave out --arm."),
         (("run", "--resume", "x", "--seed", "0", "--json"), "begun with: leave out --seed."),
@@ -147,7 +147,11 @@ def test_a_run_goes_on(lima, tmp_path):
     id = json.loads(lima("run", "small", "--model", "parrot", "--seeds", "1", "--json"))["id"]
     with Store(tmp_path / "cli.db") as store, store.write() as db:
         db.execute("update dialogue_runs set status = 'running'")
-    assert json.loads(lima("run", "--resume", id[:12], "--json"))["status"] == "done"
+    with pytest.raises(
+        LimaError, match=f"opened only when you name it: lima dialogues run --resume {id} --model parrot"
+    ):
+        lima("run", "--resume", id[:12])
+    assert json.loads(lima("run", "--resume", id[:12], "--model", "parrot", "--json"))["status"] == "done"
 
 
 def test_show_names_what_there_is(lima):

@@ -174,7 +174,7 @@ def test_ctrl_c_keeps_what_was_done(store, Model):
     run = store.rows("select id, status from dialogue_runs")[0]
     assert run["status"] == "interrupted"
     assert e.value.__notes__ == [
-        f"Every turn that was done is kept. Go on with: lima dialogues run --resume {run['id']}"
+        f"Every turn that was done is kept. Go on with: lima dialogues run --resume {run['id']} --model parrot"
     ]
     assert len(replies(store, run["id"], "requirements")) == 2
     resume_evaluation(store, run["id"], Model())

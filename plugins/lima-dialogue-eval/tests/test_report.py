@@ -12,7 +12,7 @@ import pytest
 from lima.errors import LimaError
 from lima.generate import Reply
 from lima.hostile import storable, visible
-from lima_dialogue_eval import compare, run_evaluation, write_report
+from lima_dialogue_eval import compare, report, run_evaluation, write_report
 from lima_dialogue_eval.figures import DEFINITIONS
 from lima_dialogue_eval.statistics import PRIMARY
 
@@ -285,3 +285,16 @@ def test_what_is_no_regular_file_is_left_alone(tmp_path):
 def test_a_report_may_be_written_again(page, by_hand):
     before, after = by_hand({"a": {0: "E"}}), by_hand({"a": {0: "F"}})
     assert len(page(before, after)) == len(page(before, after))
+
+
+def test_what_was_put_in_the_place_of_a_report_meanwhile_is_left_alone(tmp_path, monkeypatch):
+    path, reserve = tmp_path / "report.html", report._reserve
+
+    def late(place):
+        path.write_text("mine")
+        reserve(place)
+
+    monkeypatch.setattr(report, "_reserve", late)
+    with pytest.raises(LimaError, match="is no report of lima's"):
+        report.write_whole("page", path)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"report.html": "mine"}

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 @click.command("dialogues-lint")
 @click.argument("folder", required=False)
 @json_option
-def dialogues_lint(folder: str | None, as_json: bool) -> None:
+@click.pass_context
+def dialogues_lint(ctx: click.Context, folder: str | None, as_json: bool) -> None:
     """Check a FOLDER of dialogues, by default the ones that come with lima-dialogues
 
     Looks at every .json file in it and its subfolders: schema, roles, lengths, near-duplicates, topics that are in both
@@ -32,7 +33,7 @@ def dialogues_lint(folder: str | None, as_json: bool) -> None:
     else:
         _print(report)
     if report.problems:
-        raise SystemExit(1)
+        ctx.exit(1)
 
 
 def _print(report: "Report") -> None:

@@ -63,6 +63,12 @@ class Study(Experiment):
 
         with Store(database) as store:
             row = find_study(store, name)
+        # A database may come from anywhere, and must not say where models are written.
+        if Path(row["folder"]).resolve() != (database.parent / row["id"]).resolve():
+            raise LimaError(
+                f"Study {row['id']} was begun in {row['folder']}, which does not lie beside the database {database}. Move the "
+                "database back to it, or begin a new study: lima village study"
+            )
         begun = row["settings"]
         arms = chosen([*begun["arms"], *names])
         study = cls(row["id"], database, Path(row["folder"]), arms, Sets(**begun["sets"]), **settings)
@@ -100,4 +106,6 @@ def find_study(store: Store, name: str) -> dict[str, Any]:
         raise LimaError(
             f"{name!r} is the start of {len(found)} studies: {', '.join(row['id'] for row in found)}. Give more of it."
         )
+    if Path(found[0]["id"]).name != found[0]["id"]:
+        raise LimaError(f"{found[0]['id']!r} is not the id of a study: it names a path.")
     return {**found[0], "settings": json.loads(found[0]["settings"])}

@@ -181,12 +181,12 @@ def build(
     After a kill the same command goes on from the last saved state, to the same bits."""
     from dataclasses import replace
 
+    from lima.saving import check_new
     from lima_village.base_model import FOLDER, RECIPE, record
     from lima_village.pretrain import load_recipe
 
     shipped = record()
-    if out.exists() and any(out.iterdir()):
-        raise LimaError(f"{out} exists and is not empty. Choose another --out, or remove it first.")
+    check_new(out.resolve())
     recipe = load_recipe(FOLDER / RECIPE)
     changes = {"seed": seed, "tokens": tokens, "precision": precision, "threads": threads}
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})

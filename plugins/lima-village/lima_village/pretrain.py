@@ -25,7 +25,8 @@ from torch.overrides import TorchFunctionMode
 from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.errors import LimaError
 from lima.lock import alone
-from lima.saving import beside, put_in_place, to_disk
+from lima.run import lock_of
+from lima.saving import beside, check_new, put_in_place, to_disk
 from lima_village.base_model import RECIPE, hashes, village_hash
 from lima_village.corpus import documents
 from lima_village.tokens import build_tokenizer
@@ -128,7 +129,7 @@ class Float32(TorchFunctionMode):
 def states_of(recipe: BaseRecipe, folder: Path) -> Path:
     """Where the states of an unfinished build are kept; another recipe, text or torch, has others"""
     text = f"{recipe} {torch.__version__} {village_hash()}"
-    return states_folder(folder, hashlib.sha256(text.encode()).hexdigest()[:8])
+    return states_folder(folder.resolve(), hashlib.sha256(text.encode()).hexdigest()[:8])
 
 
 def pretrain(
@@ -137,12 +138,13 @@ def pretrain(
     """Train a base model into a folder, which appears when it is done; what a killed build has done so far is not lost
 
     A state is saved beside the folder every `save_seconds`, and the next call with this recipe goes on from it, to the same
-    bits. `on_step` hears of each step made: its number, the number of all, and the loss. LimaError when the disk refuses, or
-    another process is building there."""
-    states, lock = states_of(recipe, folder), folder.parent / f".{folder.name}.lock"
+    bits. `on_step` hears of each step made: its number, the number of all, and the loss. LimaError when the disk refuses,
+    another process is building there, or the folder is not empty."""
+    states = states_of(recipe, folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with alone(lock, f"building {folder}"):
+        with alone(lock_of(folder), f"building {folder}"):
+            check_new(folder.resolve())
             states.mkdir(exist_ok=True)
             _pretrain(recipe, folder, states, on_step, save_seconds)
             shutil.rmtree(states, ignore_errors=True)

@@ -165,6 +165,7 @@ def main() -> int:
     import torch
 
     from lima.errors import LimaError
+    from lima.plugins import contained
 
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background hands on that it is ignored
@@ -176,7 +177,8 @@ def main() -> int:
 
     try:
         for line in sys.stdin:
-            work(Job.from_json(line), tell)
+            with contained("an experiment"):
+                work(Job.from_json(line), tell)
     except LimaError as e:
         tell("failed", message=str(e))
         return 1

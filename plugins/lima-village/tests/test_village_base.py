@@ -146,6 +146,11 @@ def test_only_one_process_builds_a_base(tmp_path, small):
 
     pretrain(small, tmp_path / "base", another)
     assert [path.name for path in tmp_path.iterdir()] == ["base"]
+    (tmp_path / "link").symlink_to(tmp_path)
+    built = (tmp_path / "base" / WEIGHTS).read_bytes()
+    with pytest.raises(LimaError, match="base exists and is not empty"):
+        pretrain(replace(small, seed=2), tmp_path / "link" / "base", lambda *_: None)
+    assert (tmp_path / "base" / WEIGHTS).read_bytes() == built
 
 
 def test_another_recipe_does_not_go_on_from_a_killed_build(tmp_path, small):
