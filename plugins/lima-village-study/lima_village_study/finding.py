@@ -73,7 +73,7 @@ class Panel:
     @property
     def words(self) -> str:
         """The panel as text, for readers who cannot see it"""
-        return f"{self.value}: " + "; ".join(f"{one.name} {self._words(one)}" for one in self.series) + "."
+        return f"{self.value}: " + "; ".join(f"{one.name} ({self._words(one)})" for one in self.series) + "."
 
     def _words(self, series: Series) -> str:
         if self.kind == "histogram":
