@@ -45,7 +45,7 @@ def study(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """Test the paper's findings on the embedded model, with one report of our numbers beside the paper's
+    """Test the paper's findings on the embedded model, and write one report
 
     Runs every arm, or only the named ones, in two processes side by side. With --resume it runs only what is missing, with
     --redraw nothing.
