@@ -19,7 +19,7 @@ from typing import Any
 
 from lima.store import Store
 from lima_dialogue_eval import compare
-from lima_village.arm import CONVERSATIONS, Arm, Sets
+from lima_village.arm import CONVERSATIONS, ArmSpec, Sets
 from lima_village.base_model import record, verified
 from lima_village.demo import ARMS, RECIPE, result
 from lima_village.experiment import Experiment
@@ -29,11 +29,11 @@ BOUND = 0.1
 """As good is a base whose mean grade, of 0 to 2, differs by less, with all of its 95 % interval over conversations"""
 
 
-def arms_of(base: Path, kind: str, seeds: int) -> list[Arm]:
+def arms_of(base: Path, kind: str, seeds: int) -> list[ArmSpec]:
     """The demo's two arms, on this base"""
     changes = {"base": str(base)}
     return [
-        Arm(
+        ArmSpec(
             name=f"{kind}-{name}",
             text="",
             sources=tuple(sources),

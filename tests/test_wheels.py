@@ -64,10 +64,13 @@ def test_the_village_is_inside_and_small(wheels):
     assert "lima_village/labels.jsonl" in inside.namelist()
 
 
-def test_the_page_of_the_study_is_inside(wheels):
-    assert {"lima_village_study/study.html.jinja", "lima_village_study/study.css"} <= set(
-        names(wheels["lima_village_study"])
-    )
+@pytest.mark.parametrize("package", ["lima_village", "lima_village_study"])
+def test_every_file_of_the_village_is_inside(wheels, package):
+    """The words, the prose, the page and the mark that it is typed, too"""
+    folder = next(ROOT.glob(f"plugins/*/{package}"))
+    files = {str(p.relative_to(folder.parent)) for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc"}
+    assert f"{package}/py.typed" in files
+    assert files <= set(names(wheels[package]))
 
 
 def test_the_wheels_work_away_from_the_checkout(wheels, tmp_path):

@@ -1,6 +1,6 @@
-"""lima-village-study: the paper's findings tried on the embedded model of lima-village, with controls, baselines and one report.
+"""lima-village-study: tests the paper's findings on the model of lima-village, with controls, baselines and one report.
 
-Everything goes through public hooks. Importing this module is cheap; torch and the rest load when something is used.
+Importing this module is cheap: torch and the rest load when something is used.
 """
 
 from collections.abc import Callable
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 def register_commands(cli: "click.Group") -> None:
     from lima_village_study.commands import study
 
-    # lima-village comes first: plugins are loaded in the order of their distributions' names.
+    # lima-village is already loaded: plugins load in the order of their distributions' names.
     village: Any = cli.commands.get("village")
     if village is None:
         raise LimaError(
-            "`lima village study` belongs to `lima village`, which is not there. Install lima-village, or name it in "
-            "LIMA_LOAD_PLUGINS as well"
+            "`lima village study` needs the command `lima village`, which is missing. Install lima-village, or add it to "
+            "LIMA_LOAD_PLUGINS"
         )
     village.add_command(study)
 
 
 @hookimpl
 def register_sources(register: Callable[[str, Any], None]) -> None:
-    from lima_village_study.sources import Forms, Unrelated
+    from lima_village_study.sources import SOURCES
 
-    register("village-forms", Forms())
-    register("village-unrelated", Unrelated())
+    for source in SOURCES:
+        register(source.name, source)
 
 
 @hookimpl

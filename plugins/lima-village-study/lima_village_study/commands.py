@@ -1,4 +1,4 @@
-"""`lima village study`: what a person types, and what they see. Everything heavy loads inside the command."""
+"""`lima village study`: its options and what it prints. Everything heavy loads inside the command."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from lima.cli.show import database_option, json_option, print_json, print_rows
 from lima.errors import LimaError
+from lima_village.commands import database_path, interruptible, report_option
 
 
 @click.command()
@@ -21,7 +22,7 @@ from lima.errors import LimaError
     is_flag=False,
     flag_value="newest",
     metavar="[STUDY]",
-    help="Go on with a study that was interrupted: the newest, or the one of this id",
+    help="Resume a study that was interrupted: the newest, or the one with this id",
 )
 @click.option(
     "--redraw",
@@ -29,19 +30,13 @@ from lima.errors import LimaError
     is_flag=False,
     flag_value="newest",
     metavar="[STUDY]",
-    help="Only draw the report of a study from the database again: of the newest, or of the one of this id",
+    help="Only write a study's report again from the database: of the newest, or of the one with this id",
 )
 @click.option("--list", "listing", is_flag=True, help="List the arms; run nothing")
-@click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="HTML file to write  [default: beside the database]",
-)
+@report_option
 @database_option
 @json_option
-@click.pass_context
 def study(
-    ctx: click.Context,
     arms: tuple[str, ...],
     resumed: str | None,
     redrawn: str | None,
@@ -50,46 +45,40 @@ def study(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """The paper's studies on the embedded model, with one report: ours beside the paper's
+    """Test the paper's findings on the embedded model, and write one report
 
-    Runs every arm, or only those that are named, in two processes side by side. With --resume only what is missing runs, with
+    Runs every arm, or only the named ones, in two processes side by side. With --resume it runs only what is missing, with
     --redraw nothing.
     """
-    from lima.store import Store, default_path
     from lima_dialogue_eval.report import check_place
-    from lima_village.bars import run_with_bars
+    from lima_village import bars
     from lima_village.base_model import verified
     from lima_village_study.arms import ARMS, chosen
     from lima_village_study.study import Study
 
-    if resumed in {arm.name for arm in ARMS}:  # `--resume before` is `before --resume`: no study is called like an arm
+    if resumed in {arm.name for arm in ARMS}:  # `--resume before` means `before --resume`: no study has an arm's name
         arms, resumed = (resumed, *arms), "newest"
     wanted = chosen(arms)
     if listing:
         _list_arms(wanted, as_json)
         return
+    if redrawn and (arms or resumed):
+        raise click.UsageError("--redraw writes the report of a whole study: give neither ARM nor --resume.")
     started = time.monotonic()
-    path = (Path(database) if database else default_path()).resolve()
+    path = database_path(database)
     if (resumed or redrawn) and not path.is_file():
-        raise LimaError(f"There is no database {path}, so no study in it. Begin one with: lima village study")
+        raise LimaError(
+            f"The database {path} does not exist, so it has no study. Start one with: lima village study -d {path}"
+        )
     if report:
         check_place(report)
     if redrawn:
-        if arms or resumed:
-            raise click.UsageError(
-                "--redraw draws the report of all that a study has done: give neither ARM nor --resume."
-            )
         work = Study.recorded(path, redrawn)
-        _tell_findings(work, report or path.parent / f"{work.id}.html", started, as_json)
-        return
-    verified()
-    work = Study.resumed(path, resumed, arms) if resumed else Study.new(path, wanted)
-    try:
-        run_with_bars(work)
-    except KeyboardInterrupt:
-        with Store(path) as store:
-            click.echo(f"Interrupted. {work.kept(store)} {work.go_on}", err=True)
-        ctx.exit(130)
+    else:
+        verified()
+        work = Study.resumed(path, resumed, arms) if resumed else Study.new(path, wanted)
+        with interruptible(work):
+            bars.run_with_bars(work)
     _tell_findings(work, report or path.parent / f"{work.id}.html", started, as_json)
 
 
@@ -107,7 +96,7 @@ def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
         }
         for arm in arms
     ]
-    print_rows(rows, as_json, "No arm.")
+    print_rows(rows, as_json, "No arms.")
 
 
 def _tell_findings(work: Any, report: Path, started: float, as_json: bool) -> None:
@@ -121,21 +110,13 @@ def _tell_findings(work: Any, report: Path, started: float, as_json: bool) -> No
         try:
             page = write_page(store, work, found, report)
         except LimaError as e:
-            raise LimaError(
-                f"{e} The results are kept: lima village study --redraw {work.id} -d {work.database} --report FILE"
-            ) from None
+            again = f"lima village study --redraw {work.id} -d {work.database} --report FILE"
+            raise LimaError(f"{e} The results are saved: {again}") from None
         kept = work.kept(store)
     seconds = time.monotonic() - started
     if as_json:
-        print_json(
-            {
-                "study": work.id,
-                "findings": [as_dict(finding) for finding in found],
-                "database": str(work.database),
-                "report": str(page),
-                "seconds": round(seconds, 1),
-            }
-        )
+        shown = {"study": work.id, "findings": [as_dict(finding) for finding in found]}
+        print_json({**shown, "database": str(work.database), "report": str(page), "seconds": round(seconds, 1)})
         return
     for finding in found:
         click.echo(f"{finding.title}\n  {finding.sentence}\n")

@@ -1,6 +1,6 @@
-"""Draws the panels of a finding as one SVG for a page: text stays text, and every colour is a variable of the page's own style.
+"""Draws the panels of a finding as one SVG for a page: text stays text, and every colour is a CSS variable of the page.
 
-So a figure follows the reader's light or dark theme and fonts. Knows nothing of what the numbers mean.
+So a figure follows the reader's light or dark theme and fonts. This module does not know what the numbers mean.
 """
 
 from __future__ import annotations
@@ -8,16 +8,19 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from lima_village_study.finding import Finding, Panel, Point, number
+from lima_village_study import words
+from lima_village_study.finding import Finding, Panel, Point
 
 WIDTH = 4.0
-"""inches; a phone shows it at about its size"""
+"""inches: about its size on a phone"""
 INK, SOFT, PAPER = "#0a0a01", "#0a0a02", "#0a0a03"
 SERIES = ("#0a0a11", "#0a0a12", "#0a0a13", "#0a0a14", "#0a0a15")
 GRADES = ("#0a0a21", "#0a0a22", "#0a0a23")
@@ -29,34 +32,18 @@ VARIABLES = {
     **{colour: f"var(--series-{i})" for i, colour in enumerate(SERIES, 1)},
     **dict(zip(GRADES, ("var(--excellent)", "var(--pass)", "var(--fail)"), strict=True)),
 }
-STYLE = {
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": SOFT,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-}
+STYLE = Path(__file__).with_name("study.mplstyle")
+"""with the colours below, which the page replaces"""
 
 
 def draw(finding: Finding) -> str:
-    """The finding's panels one below the other, or by twos where there are four or more, as an `svg` element"""
-    from matplotlib import rc_context
-
+    """The finding's panels one below the other, or in two columns if there are four or more, as an `svg` element"""
     panels = finding.panels
     columns = 2 if len(panels) >= 4 else 1
-    wide = len(panels) % columns  # of an odd number by twos the first one has a row of its own
+    wide = len(panels) % columns  # of an odd number in two columns the first has its own row
     rows = [panels[:wide]] * bool(wide) + [panels[i : i + columns] for i in range(wide, len(panels), columns)]
     heights = [max(map(_height, row)) for row in rows]
-    with rc_context({**STYLE, "svg.hashsalt": finding.key}):
+    with rc_context({"svg.hashsalt": finding.key}, fname=STYLE):
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
         FigureCanvasSVG(figure)
         grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
@@ -86,32 +73,16 @@ def _names(axes: Any, panel: Panel) -> None:
         colour = PAPER if series.paper else SERIES[place]
         for point in series.points:
             labels[point.x] = point.name
-            axes.errorbar(
-                point.y,
-                point.x,
-                xerr=_errors([point]),
-                fmt="D" if series.paper else "o",
-                color=colour,
-                markersize=6,
-                elinewidth=1.6,
-                capsize=3,
-            )
-            digits = 2 if panel.limits and panel.limits[1] < 10 else 1
-            axes.annotate(
-                number(point.y, digits),
-                (point.y, point.x),
-                xytext=(0, 6),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8,
-            )
+            marker = {"fmt": "D" if series.paper else "o", "markersize": 6, "elinewidth": 1.6, "capsize": 3}
+            axes.errorbar(point.y, point.x, xerr=_errors([point]), color=colour, **marker)
+            label, above = words.number(point.y, panel.digits), {"xytext": (0, 6), "textcoords": "offset points"}
+            axes.annotate(label, (point.y, point.x), ha="center", fontsize=8, **above)
     if panel.zero:
         axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(list(labels), list(labels.values()))
     axes.set_ylim(max(labels) + 0.5, min(labels) - 0.7)
     if panel.limits:
-        margin = 0.04 * (panel.limits[1] - panel.limits[0])
-        axes.set_xlim(panel.limits[0] - margin, panel.limits[1] + margin)
+        axes.set_xlim(*_widened(panel.limits, 0.04))
     axes.grid(axis="x")
 
 
@@ -134,21 +105,16 @@ def _stack(axes: Any, panel: Panel) -> None:
 
 
 def _line(axes: Any, panel: Panel) -> None:
-    """Points with intervals along a scale, joined"""
+    """Points with intervals along a scale, joined by a line"""
     for place, series in enumerate(panel.series):
-        axes.errorbar(
-            [point.x for point in series.points],
-            [point.y for point in series.points],
-            yerr=_errors(series.points),
-            color=PAPER if series.paper else SERIES[place],
-            linestyle=("--" if series.paper else "-") if series.line else "none",
-            marker="D" if series.paper else MARKERS[place],
-            markersize=5,
-            linewidth=1.5,
-            elinewidth=1.2,
-            capsize=2.5,
-            label=series.name,
-        )
+        xs, ys = [point.x for point in series.points], [point.y for point in series.points]
+        style = {
+            "color": PAPER if series.paper else SERIES[place],
+            "linestyle": ("--" if series.paper else "-") if series.line else "none",
+            "marker": "D" if series.paper else MARKERS[place],
+        }
+        sizes = {"markersize": 5, "linewidth": 1.5, "elinewidth": 1.2, "capsize": 2.5}
+        axes.errorbar(xs, ys, yerr=_errors(series.points), label=series.name, **style, **sizes)
         for point in series.points:
             if point.name:
                 axes.annotate(
@@ -157,23 +123,20 @@ def _line(axes: Any, panel: Panel) -> None:
     if panel.log:
         axes.set_yscale("log")
     if panel.ticks:
-        first, last = panel.ticks[0][0], panel.ticks[-1][0]
-        axes.set_xlim(first - 0.06 * (last - first), last + 0.06 * (last - first))
+        axes.set_xlim(*_widened((panel.ticks[0][0], panel.ticks[-1][0]), 0.06))
         axes.set_xticks([x for x, _ in panel.ticks], [name for _, name in panel.ticks])
     if panel.limits:
-        margin = 0.05 * (panel.limits[1] - panel.limits[0])
-        axes.set_ylim(panel.limits[0] - margin, panel.limits[1] + margin)
+        axes.set_ylim(*_widened(panel.limits, 0.05))
     axes.set_xlabel(panel.along, fontsize=9)
     axes.grid(axis="y")
 
 
 def _histogram(axes: Any, panel: Panel) -> None:
-    """How often which value came, and the paper's one"""
+    """The frequency of each value, and the paper's value"""
     drawn, paper = panel.series
     axes.hist([point.x for point in drawn.points], bins=16, color=SERIES[0], rwidth=0.92)
-    axes.axvline(
-        paper.points[0].x, color=PAPER, linestyle="--", linewidth=1.8, label=f"{paper.name}: {paper.points[0].x:.1f}"
-    )
+    known = paper.points[0].x
+    axes.axvline(known, color=PAPER, linestyle="--", linewidth=1.8, label=f"{paper.name}: {known:.1f}")
     axes.set_xlabel(panel.along, fontsize=9)
     axes.grid(axis="y")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25))
@@ -182,8 +145,13 @@ def _histogram(axes: Any, panel: Panel) -> None:
 KINDS = {"names": _names, "stack": _stack, "line": _line, "histogram": _histogram}
 
 
+def _widened(limits: tuple[float, float], share: float) -> tuple[float, float]:
+    margin = share * (limits[1] - limits[0])
+    return limits[0] - margin, limits[1] + margin
+
+
 def _errors(points: Sequence[Point]) -> Any:
-    """(2, n) lengths below and above; None where no point has an interval"""
+    """(2, n) lengths below and above; None if no point has an interval"""
     if not any(point.interval for point in points):
         return None
     ends = [point.interval or (point.y, point.y) for point in points]
@@ -194,7 +162,7 @@ def _errors(points: Sequence[Point]) -> Any:
 
 
 def _for_the_page(text: str, key: str) -> str:
-    """An svg element that scales, takes its colours and font from the page, and shares no id with another figure"""
+    """An svg element that scales, takes colours and font from the page, and has ids of its own"""
     spaces = {"": "http://www.w3.org/2000/svg", "xlink": "http://www.w3.org/1999/xlink"}
     for prefix, address in spaces.items():
         ElementTree.register_namespace(prefix, address)

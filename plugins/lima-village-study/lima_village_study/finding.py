@@ -1,28 +1,25 @@
-"""What a finding of the study is: a claim of the paper, our numbers beside the paper's, and a sentence on whether they agree.
+"""A finding of the study: a claim of the paper, our numbers beside the paper's, and a sentence on whether they agree.
 
-Also how numbers are worded. Knows nothing of where they come from or how they are drawn.
+The prose of every finding is in `findings.toml`; its texts are Jinja templates over the numbers. This module does not
+know where the numbers come from or how figures are drawn.
 """
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from lima_village_study.scores import Estimate
+from jinja2 import Environment, StrictUndefined
 
-RULE = (
-    "A claim is taken to agree when the whole 95 % interval of the difference lies on the paper's side of zero, to disagree when "
-    "it lies on the other side, and to be undecided in between; by the interval with the fine-tunes redrawn where there is one. "
-    "Arms and rules were chosen on the sets for tuning, some of them after looking at what came out there, as the model card "
-    "says; all of them before the test."
-)
-INTERVALS = (
-    "Brackets hold 95 % intervals over conversations or prompts (t, one value each), with the fine-tunes as they are; where all "
-    "of them are alike, a share of 0 or 100 % has the exact one-sided bound (Clopper and Pearson) and anything else none. "
-    "“Fine-tunes redrawn”: the middle 95 % of 2,000 draws, with a fixed seed, in which both arms' fine-tunes are drawn again as "
-    "well as the conversations or prompts (crossed bootstrap); two or three fine-tunes an arm still tell little of their spread. "
-    "The training data are one draw."
-)
+from lima_village_study import words
+from lima_village_study.scores import Compared, Estimate, Score, excellent
+
+PROSE = Path(__file__).with_name("findings.toml")
 VERDICTS = {True: "This agrees with {}.", False: "This does not agree with {}.", None: "This decides neither way."}
 
 
@@ -31,11 +28,11 @@ class Point:
     """One number in a figure"""
 
     x: float
-    """where it stands; the place in the list where the axis has names"""
+    """its place; the index in the list if the axis has names"""
     y: float
     interval: tuple[float, float] | None = None
     name: str = ""
-    """of its row; beside a line, what is written next to the point"""
+    """of its row; on a line, the text beside the point"""
 
 
 @dataclass(frozen=True)
@@ -58,15 +55,36 @@ class Panel:
     value: str
     """what the value axis shows"""
     along: str = ""
-    """what the other axis shows, where it has no names"""
+    """what the other axis shows, if it has no names"""
     limits: tuple[float, float] | None = None
     """of the value axis"""
     ticks: tuple[tuple[float, str], ...] = ()
     """of the other axis"""
     log: bool = False
-    """of the value axis"""
+    """whether the value axis is logarithmic"""
     zero: bool = False
-    """a line at no difference"""
+    """whether a line marks zero"""
+
+    @property
+    def digits(self) -> int:
+        """Decimals for its values"""
+        return 3 if self.log else 2 if self.limits and self.limits[1] < 10 else 1
+
+    @property
+    def words(self) -> str:
+        """The panel as text, for readers who cannot see it"""
+        return f"{self.value}: " + "; ".join(f"{one.name} ({self._words(one)})" for one in self.series) + "."
+
+    def _words(self, series: Series) -> str:
+        if self.kind == "histogram":
+            values = [point.x for point in series.points]
+            return " to ".join(dict.fromkeys(words.signed(value, 1) for value in (min(values), max(values))))
+        names = dict(self.ticks)
+        return ", ".join(
+            f"{names.get(point.x, point.name)}: {words.number(point.y, self.digits)} "
+            f"{words.between(point.interval, self.digits)}".strip()
+            for point in series.points
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +92,7 @@ class Table:
     """Numbers to read"""
 
     head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: Sequence[tuple[str, ...]]
     caption: str = ""
 
 
@@ -88,104 +106,97 @@ class Finding:
     """the section or figure of the paper, or another paper's number"""
     claim: str
     """what the paper found, in a sentence"""
-    panels: tuple[Panel, ...]
-    alt: str
-    """the figure in words"""
-    tables: tuple[Table, ...]
     numbers: str
     """what we found, in sentences computed from the numbers"""
-    agrees: bool | None
     method: str
     """definition, n, method, seeds"""
+    panels: tuple[Panel, ...]
+    tables: tuple[Table, ...]
+    agrees: bool | None
     rule: str = ""
-    """when this one agrees, where that is not `RULE`"""
+    """when this finding agrees, if `RULE` does not apply"""
     judged: bool = True
-    """whether there is a claim to agree with"""
+    """whether the paper makes a claim to agree with"""
     whose: str = "the paper"
-    """claim it is"""
+    """whose claim it is"""
 
     @property
     def sentence(self) -> str:
         """What we found, and whether it agrees"""
         return f"{self.numbers} {VERDICTS[self.agrees].format(self.whose)}" if self.judged else self.numbers
 
+    @property
+    def verdict(self) -> str:
+        """agree, undecided or disagree; none if there is no claim"""
+        return {True: "agree", False: "disagree", None: "undecided"}[self.agrees] if self.judged else "none"
 
-def side(estimate: Estimate, towards: int = 1) -> bool | None:
-    """Whether a difference lies on the side that is claimed, by its interval; None where zero is inside it"""
+    @property
+    def alt(self) -> str:
+        """The figure in words"""
+        return " ".join(panel.words for panel in self.panels)
+
+
+def tell(
+    key: str,
+    held: Compared,
+    score: Score = excellent,
+    *,
+    agrees: bool | None,
+    panels: Sequence[Panel],
+    tables: Sequence[Table],
+    **numbers: Any,
+) -> Finding:
+    """The finding of this name: its prose from `findings.toml`, filled with the numbers and the arms' means of the score"""
+    numbers = {"means": held.means(score), "left_out": held.left_out, **numbers}
+    prose: dict[str, Any] = {
+        name: fill(text, **numbers) if isinstance(text, str) else text for name, text in _prose()[key].items()
+    }
+    return Finding(key=key, agrees=agrees, panels=tuple(panels), tables=tuple(tables), **prose)
+
+
+def fill(text: str, **numbers: Any) -> str:
+    """A text of `findings.toml` with the numbers in it; line breaks count as spaces"""
+    return re.sub(r"[ \n]+", " ", _templates().from_string(text).render(numbers)).strip()
+
+
+def common(key: str, **numbers: Any) -> str:
+    """A text that several findings, or the page, share"""
+    return fill(_prose()["common"][key], **numbers)
+
+
+@cache
+def _prose() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(PROSE.read_text(encoding="utf-8"))
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(undefined=StrictUndefined, autoescape=False)  # the page escapes
+    templates.filters |= {name: getattr(words, name) for name in words.FILTERS}
+    templates.globals["common"] = common
+    return templates
+
+
+def side(estimate: Estimate) -> bool | None:
+    """Whether the deciding interval of a difference lies above zero; None if zero is inside"""
     if estimate.deciding is None:
         return None
-    low, high = sorted(towards * bound for bound in estimate.deciding)
+    low, high = estimate.deciding
     return True if low > 0 else False if high < 0 else None
 
 
-def number(value: float, digits: int = 1) -> str:
-    """'97.5'; a minus sign is a minus sign"""
-    return signed(value, digits).removeprefix("+")
+def named(found: Mapping[str, Estimate], what: str, limits: tuple[float, float] | None, *paper: Point) -> Panel:
+    """A row of ours for each name with its estimate, and rows of the paper"""
+    ours = Series("ours", tuple(Point(i, e.value, e.interval, label) for i, (label, e) in enumerate(found.items())))
+    series = (ours, Series("the paper", paper, paper=True)) if paper else (ours,)
+    return Panel("names", series, what, limits=limits, zero=limits is None)
 
 
-def signed(value: float, digits: int = 1) -> str:
-    """'+36.8', '−0.10', '0.0'"""
-    text = f"{abs(value):.{digits}f}"
-    return text if float(text) == 0 else f"{'+' if value > 0 else '−'}{text}"
+def line(name: str, found: Mapping[Any, Estimate], **more: Any) -> Series:
+    """Estimates along a scale, one step apart"""
+    return Series(name, tuple(Point(i, e.value, e.interval) for i, e in enumerate(found.values())), line=True, **more)
 
 
-def between(interval: tuple[float, float] | None, digits: int = 1, sign: bool = False) -> str:
-    """'[95.1, 98.3]'; nothing where there is no interval"""
-    word = signed if sign else number
-    return f"[{word(interval[0], digits)},\N{NO-BREAK SPACE}{word(interval[1], digits)}]" if interval else ""
-
-
-def value(estimate: Estimate, digits: int = 1, unit: str = "") -> str:
-    """'97.5 % [95.1, 98.3]'"""
-    unit = unit.replace(" ", "\N{NO-BREAK SPACE}")
-    return f"{number(estimate.value, digits)}{unit} {between(estimate.interval, digits)}{_alike(estimate)}".strip()
-
-
-def gain(estimate: Estimate, digits: int = 1, unit: str = "") -> str:
-    """'+36.8 points [+33.0, +40.1]'"""
-    inside = between(estimate.interval, digits, sign=True)
-    return f"{signed(estimate.value, digits)}{unit} {inside}{_alike(estimate)}".strip()
-
-
-def redrawn(estimate: Estimate, digits: int = 1) -> str:
-    """'[+32.6, +40.9]': with the fine-tunes drawn again"""
-    return between(estimate.redrawn, digits, sign=True)
-
-
-def judged(estimate: Estimate, digits: int = 1, unit: str = "") -> str:
-    """'+36.8 points [+33.0, +40.1], fine-tunes redrawn [+32.6, +40.9]'"""
-    again = redrawn(estimate, digits)
-    return gain(estimate, digits, unit) + (f", fine-tunes redrawn {again}" if again else "")
-
-
-def _alike(estimate: Estimate) -> str:
-    return f"(all {estimate.units} alike)" if estimate.alike else ""
-
-
-def samples(found: Mapping[str, Estimate], unit: str = "conversations", left_out: int = 0) -> str:
-    """'n = 150 conversations; 2,205 replies, 3 seeds (0, 30); 1,470 replies, 2 seeds (3)': of which arm how much there is
-
-    `left_out` is how many units more there would be if every reply had a grade."""
-    groups: dict[str, list[str]] = {}
-    for name, one in found.items():
-        what = f"{one.replies:,} replies, {one.seeds} seed{'s' * (one.seeds != 1)}"
-        groups.setdefault(what, []).append(name)
-    told = [what + (f" ({', '.join(names)})" if len(groups) > 1 else "") for what, names in groups.items()]
-    units = " and ".join(dict.fromkeys(str(one.units) for one in found.values()))
-    return f"n = {units} {unit}{without(left_out)}; {'; '.join(told)}" + " an arm" * (len(groups) == 1 < len(found))
-
-
-def without(left_out: int) -> str:
-    """' (2 left out of every arm: a reply has no grade)'; nothing where none was"""
-    return f" ({left_out} left out of every arm: a reply has no grade)" if left_out else ""
-
-
-def named(name: str, found: Sequence[tuple[str, Estimate]], what: str, limits: tuple[float, float]) -> Panel:
-    """A row for each name with its estimate"""
-    points = tuple(Point(i, e.value, e.interval, label) for i, (label, e) in enumerate(found))
-    return Panel("names", (Series(name, points),), what, limits=limits)
-
-
-def at(x: float, estimate: Estimate) -> Point:
-    """An estimate somewhere along a scale"""
-    return Point(x, estimate.value, estimate.interval)
+def ticks(names: Sequence[Any]) -> tuple[tuple[float, str], ...]:
+    """Names along a scale, one step apart"""
+    return tuple((float(i), f"{name:,}" if isinstance(name, int) else name) for i, name in enumerate(names))

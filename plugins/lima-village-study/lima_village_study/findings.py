@@ -1,20 +1,19 @@
-"""Every finding of the study in the order of the report. To add one, write a function like these and name it here."""
+"""All findings of the study in the order of the report.
+
+To add one, write a function like these, name it here and give it its prose in `findings.toml`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lima_village_study.ablations import diversity, quality, quantity
+from lima.store import Store
+from lima_village_study.ablations import diversity, in_context, longest_and_random, quality, quantity
 from lima_village_study.appendices import formats, perplexity
-from lima_village_study.baselines import in_context, longest_and_random
-from lima_village_study.dialogue_findings import controls, number_of_dialogues, thirty_dialogues, turns
-from lima_village_study.draws import draws_of_ten
-from lima_village_study.finding import RULE, Finding
+from lima_village_study.dialogue_findings import controls, draws_of_ten, number_of_dialogues, thirty_dialogues, turns
+from lima_village_study.finding import Finding, common
 from lima_village_study.scores import Results
-
-if TYPE_CHECKING:
-    from lima.store import Store
-    from lima_village_study.study import Study
+from lima_village_study.study import Study
 
 SECTIONS = (
     thirty_dialogues,
@@ -33,7 +32,7 @@ SECTIONS = (
 
 
 def findings(store: Store, study: Study) -> list[Finding]:
-    """What a study says so far; a section whose arms were not held is left out"""
+    """The findings of a study so far, without those whose arms were not evaluated"""
     results = Results(store, study.id)
     return [finding for section in SECTIONS if (finding := section(results, study.sets))]
 
@@ -47,7 +46,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "claim": finding.claim,
         "agrees": finding.agrees if finding.judged else None,
         "sentence": finding.sentence,
-        "rule": (finding.rule or RULE) if finding.judged else "The paper makes no such claim.",
+        "rule": (finding.rule or common("rule")) if finding.judged else "The paper makes no such claim.",
         "method": finding.method,
         "tables": [[dict(zip(table.head, row, strict=True)) for row in table.rows] for table in finding.tables],
     }

@@ -1,6 +1,6 @@
-"""The perplexity of held-out answers, in the wording that fine-tuning shows and in the others of the corpus (LIMA App. B).
+"""The perplexity of held-out answers, in the wording of the fine-tuning data and in others of the corpus (LIMA App. B).
 
-What a model answers is none of its business; it only asks how far a text surprises it.
+It measures how much a text surprises a model; what the model itself answers does not matter here.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from lima_chat import Conversation, Turn
 from lima_village.conversations import scripts
 from lima_village.talk import Exchange
 from lima_village.world import BY_NAME, village
 
 if TYPE_CHECKING:
     from lima.generate import CheckpointModel
-    from lima_chat import Conversation
 
 NUMBER = 50
 """validation conversations, as many as LIMA has dev prompts"""
 MEASURE = "lima_village_study.perplexity:perplexity"
-"""how a worker process finds it"""
+"""where a worker process finds the function"""
 TRAINED, OTHER = "perplexity of answers as trained", "perplexity of answers in other words"
 
 
@@ -32,9 +32,7 @@ def perplexity(model: CheckpointModel, text: str) -> float:
 
 
 def _conversations(other: bool) -> list[Conversation]:
-    """The first validation conversations with the facts' answers"""
-    from lima_chat import Conversation, Turn
-
+    """The first validation conversations with the answers that the facts give"""
     found = []
     for script in scripts("village-validation")[:NUMBER]:
         rng = random.Random(f"other words {script.id}")
@@ -47,7 +45,7 @@ def _conversations(other: bool) -> list[Conversation]:
 
 
 def _in_other_words(rng: random.Random, exchange: Exchange) -> str:
-    """An answer in sentences as another statement of the same facts; lists, cards and bare values have no other form"""
+    """An answer in sentences as other statements of the same facts; lists, cards and bare values have only one wording"""
     if exchange.forms[0] != "sentence":
         return exchange.reply
     facts = (*exchange.bridge, *exchange.facts)

@@ -1,8 +1,8 @@
-"""The grades of a study's arms as numbers: means over prompts or conversations, with intervals and paired differences.
+"""Turns the grades of a study's arms into numbers: means over prompts or conversations, intervals and paired differences.
 
-The unit is the prompt or the conversation; samples, turns and seeds of one are averaged first. A difference has two intervals:
-over units, with the fine-tunes as they are, and one in which the fine-tunes are drawn again, too. Knows nothing of what the
-arms are meant to show.
+The unit is the prompt or the conversation: samples, turns and seeds of one unit are averaged first. A difference has two
+intervals: one over units with the fine-tunes fixed, and one that also resamples the fine-tunes. This module does not know what
+the arms are meant to show.
 """
 
 from __future__ import annotations
@@ -11,13 +11,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypedDict
 
-if TYPE_CHECKING:
-    from lima.store import Store
+import numpy as np
 
-Row = Mapping[str, Any]
-Score = Callable[[Row], float]
+from lima.store import Store
+from lima_dialogue_eval.statistics import GRADES, SCORES, sign_flip, t_interval
+
+
+class GradedReply(TypedDict):
+    """What is used of a row of the view `village_study_replies`"""
+
+    conversation: str
+    seed: int
+    """of the fine-tune"""
+    turn: int
+    kind: str
+    grade: str | None
+
+
+Score = Callable[[GradedReply], float]
 Interval = tuple[float, float]
 
 DRAWS = 2_000
@@ -30,158 +43,160 @@ class Estimate:
 
     value: float
     interval: Interval | None
-    """95 % t interval, n − 1 degrees of freedom, cut at the ends of the scale; where all units are alike a share of 0 or 100 %
-    has the exact one-sided bound instead, and anything else none; None below two units"""
+    """95 % t interval, clipped to the scale; if all units are equal, the exact one-sided bound of a share, else None"""
     units: int
     """prompts or conversations"""
     replies: int
     seeds: int
     differences: tuple[float, ...] = field(default=(), repr=False)
-    """of a difference: one a unit"""
+    """of a difference: one per unit"""
     redrawn: Interval | None = None
-    """of a difference: 95 % interval of the crossed bootstrap, which draws the fine-tunes of both arms again beside the units;
-    None where an arm that is trained has one seed"""
+    """of a difference: the crossed bootstrap's 95 % interval, if every trained arm has several seeds"""
 
     @cached_property
     def p_value(self) -> float:
         """Of a difference: two-sided sign-flip test over the units"""
-        from lima_dialogue_eval.statistics import sign_flip
-
         return sign_flip(self.differences).p_value
 
     @property
     def deciding(self) -> Interval | None:
-        """The interval that a verdict goes by: with the fine-tunes drawn again where there is one"""
+        """The interval that decides a verdict: the one with resampled fine-tunes if it exists"""
         return self.redrawn or self.interval
 
     @property
     def span(self) -> Interval:
-        """What the value is compared by with another bound than zero: that interval, or itself where all units say the same"""
+        """The deciding interval for comparisons with a bound other than zero; the value itself if all units are equal"""
         return self.deciding or ((self.value, self.value) if self.alike else (-inf, inf))
 
     @property
     def alike(self) -> bool:
-        """Whether no interval can be given because all units say the same"""
+        """Whether there is no interval because all units have the same value"""
         return self.interval is None and self.units > 1
 
 
-def excellent(row: Row) -> float:
-    """100 or 0: a mean is a share in per cent"""
-    return 100.0 * (row["grade"] == "excellent")
+def _share(grade: str) -> Score:
+    """100 or 0 for a reply, so that a mean is a share in per cent"""
+    return lambda row: 100.0 * (row["grade"] == grade)
 
 
-def passed(row: Row) -> float:
-    """100 or 0"""
-    return 100.0 * (row["grade"] == "pass")
+SHARES = {grade: _share(grade) for grade in GRADES}
+excellent, passed, fail = SHARES.values()
 
 
-def fail(row: Row) -> float:
-    """100 or 0"""
-    return 100.0 * (row["grade"] == "fail")
-
-
-def points(row: Row) -> float:
+def points(row: GradedReply) -> float:
     """Fail 0, Pass 1, Excellent 2"""
-    from lima_dialogue_eval.statistics import SCORES
-
-    return float(SCORES[row["grade"]])
+    return float(SCORES[row["grade"] or ""])
 
 
-class Together(dict[Any, list[Row]]):
-    """The replies of arms that are compared, by arm; a prompt or conversation with a reply that has no grade leaves all of them
+class Compared(dict[Any, list[GradedReply]]):
+    """The replies of arms that are compared, by label; a unit with an ungraded reply is removed from all of them
 
-    Otherwise an error, or a context that was full, would weigh on one side only."""
+    Otherwise an error or a full context would count on one side only."""
 
-    def __init__(self, arms: Mapping[Any, Iterable[Row]]) -> None:
+    def __init__(self, arms: Mapping[Any, Iterable[GradedReply]]) -> None:
         lost = {row["conversation"] for rows in arms.values() for row in rows if row["grade"] is None}
         super().__init__({arm: [r for r in rows if r["conversation"] not in lost] for arm, rows in arms.items()})
         self.left_out = len(lost)
         """prompts or conversations"""
 
+    @property
+    def complete(self) -> bool:
+        """Whether every arm has replies"""
+        return all(self.values())
+
+    def means(self, score: Score) -> dict[Any, Estimate]:
+        """The mean of each arm"""
+        return {label: mean(rows, score) for label, rows in self.items()}
+
+    def gain(self, arm: Any, base: Any, score: Score) -> Estimate:
+        """The difference of two arms"""
+        return difference(self[arm], self[base], score)
+
+    def where(self, key: str, *values: Any) -> Compared:
+        """Only the replies whose `key` has one of these values"""
+        found = Compared({label: [row for row in rows if row[key] in values] for label, rows in self.items()})  # type: ignore[literal-required]
+        found.left_out = self.left_out
+        return found
+
 
 class Results:
-    """The replies of one study"""
+    """The replies of one study, and what else it recorded"""
 
     def __init__(self, store: Store, study: str) -> None:
         self.store, self.study = store, study
-        self._rows: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
-        for row in store.rows(
-            "select * from village_study_replies where study = ? "
-            "order by arm, evaluation, epoch, conversation, seed, sample, turn",
-            [study],
-        ):
+        sql = "select * from village_study_results where study = ? order by arm, evaluation, epoch, seed"
+        self.noted = store.rows(sql, [study])
+        self._rows: dict[tuple[str, str, int], list[Any]] = {}
+        order = "arm, evaluation, epoch, conversation, seed, sample, turn"
+        for row in store.rows(f"select * from village_study_replies where study = ? order by {order}", [study]):
             self._rows.setdefault((row["arm"], row["evaluation"], row["epoch"]), []).append(row)
 
-    def together(self, evaluation: str, *arms: str) -> Together:
-        """The replies of these arms, seeds pooled; none of one that was not held"""
-        return Together({arm: self._rows.get((arm, evaluation, 0), []) for arm in arms})
+    def compared(self, evaluation: str, arms: Mapping[Any, str]) -> Compared:
+        """The replies of these arms by label, seeds pooled; empty for an arm that was not evaluated"""
+        return Compared({label: self._rows.get((arm, evaluation, 0), []) for label, arm in arms.items()})
 
-    def by_epoch(self, arm: str, evaluation: str, epochs: Iterable[int]) -> Together:
+    def present(self, evaluation: str, arms: Mapping[Any, str]) -> dict[Any, str]:
+        """Those of the arms that have replies that can be compared"""
+        return {label: arm for label, arm in arms.items() if self.compared(evaluation, {label: arm}).complete}
+
+    def by_epoch(self, arm: str, evaluation: str, epochs: Iterable[int]) -> Compared:
         """The replies of one arm's checkpoints, by epoch"""
-        return Together({epoch: self._rows.get((arm, evaluation, epoch), []) for epoch in epochs})
-
-    def has(self, evaluation: str, *arms: str) -> bool:
-        """Whether all of these arms were held, with something that can be compared"""
-        return all(self.together(evaluation, *arms).values())
+        return Compared({epoch: self._rows.get((arm, evaluation, epoch), []) for epoch in epochs})
 
     def epochs(self, arm: str, evaluation: str) -> list[int]:
-        """The epochs whose checkpoints were held"""
+        """The epochs whose checkpoints were evaluated"""
         return sorted(epoch for a, e, epoch in self._rows if (a, e) == (arm, evaluation) and epoch)
 
     def values(self, arm: str, evaluation: str) -> dict[int, float]:
-        """One number a checkpoint, such as a perplexity, by epoch"""
-        rows = self.store.rows(
-            "select epoch, value from village_study_results where study = ? and arm = ? and evaluation = ? "
-            "and value is not null order by epoch",
-            [self.study, arm, evaluation],
-        )
-        return {row["epoch"]: row["value"] for row in rows}
+        """One number per checkpoint, such as a perplexity, by epoch"""
+        rows = [row for row in self.noted if (row["arm"], row["evaluation"]) == (arm, evaluation)]
+        return {row["epoch"]: row["value"] for row in rows if row["value"] is not None}
 
     def runs(self, arm: str) -> list[dict[str, Any]]:
-        """The rows of an arm's fine-tunes, one a seed"""
-        return self.store.rows(
-            "select runs.* from village_study_results results join runs on runs.id = results.run "
-            "where results.study = ? and results.arm = ? and results.evaluation = '' order by results.seed",
-            [self.study, arm],
-        )
+        """The rows of an arm's fine-tunes, one per seed"""
+        ids = [row["run"] for row in self.noted if (row["arm"], row["evaluation"]) == (arm, "")]
+        return [row for id in ids for row in self.store.rows("select * from runs where id = ?", [id])]
+
+    def evaluations(self, arm: str) -> list[str]:
+        """The names of what an arm was evaluated with"""
+        return list(dict.fromkeys(row["evaluation"] for row in self.noted if row["arm"] == arm and row["evaluation"]))
 
 
-def by_unit(rows: Sequence[Row], score: Score) -> dict[str, float]:
+def by_unit(rows: Sequence[GradedReply], score: Score) -> dict[str, float]:
     """The mean of each prompt or conversation"""
-    return {unit: sum(values) / len(values) for unit, values in _groups(rows, score, "conversation").items()}
+    return {unit: value for (unit,), value in _means(rows, score, "conversation").items()}
 
 
-def mean(rows: Sequence[Row], score: Score) -> Estimate:
+def mean(rows: Sequence[GradedReply], score: Score) -> Estimate:
     """The mean over units"""
     values = list(by_unit(rows, score).values())
     found = _estimate(values, rows)
     if found.interval:
-        top = 2.0 if score is points else 100.0
         low, high = found.interval
-        return replace(found, interval=(max(0.0, low), min(top, high)))
-    return replace(found, interval=_bound(found.value, len(values))) if score in SHARES and found.alike else found
-
-
-SHARES = (excellent, passed, fail)
+        return replace(found, interval=(max(0.0, low), min(2.0 if score is points else 100.0, high)))
+    is_share = score in SHARES.values() and found.alike
+    return replace(found, interval=_bound(found.value, len(values))) if is_share else found
 
 
 def _bound(share: float, units: int) -> Interval | None:
-    """The exact one-sided 95 % bound (Clopper and Pearson; about 3 of n) where all units are at 0 or all at 100 per cent"""
+    """The exact one-sided 95 % bound (Clopper and Pearson) if all units are at 0 or all at 100 per cent"""
     reach = 100 * (1 - 0.05 ** (1 / units))
     return (0.0, reach) if share == 0 else (100 - reach, 100.0) if share == 100 else None
 
 
-def by_seed(rows: Sequence[Row], score: Score) -> str:
-    """The mean over units of each seed's fine-tune, "49 / 51 / 50": what an interval over units leaves out"""
+def by_seed(rows: Sequence[GradedReply], score: Score) -> str:
+    """The mean over units for each seed, "49 / 51 / 50": the spread that an interval over units leaves out"""
     seeds = sorted({row["seed"] for row in rows})
     found = [mean([row for row in rows if row["seed"] == seed], score).value for seed in seeds]
     return "\N{NO-BREAK SPACE}/\N{NO-BREAK SPACE}".join(f"{one:.0f}" for one in found)
 
 
-def difference(rows: Sequence[Row], base: Sequence[Row], score: Score, *, untuned: bool = False) -> Estimate:
-    """The mean of the paired differences rows − base over the units that both have, with its test
+def difference(
+    rows: Sequence[GradedReply], base: Sequence[GradedReply], score: Score, *, untuned: bool = False
+) -> Estimate:
+    """The mean of the paired differences rows − base over the units that both have
 
-    An untuned base has no fine-tunes that could be drawn again."""
+    `untuned`: the base of the comparison was not fine-tuned, so it has nothing to resample."""
     ours, theirs = by_unit(rows, score), by_unit(base, score)
     units = [unit for unit in ours if unit in theirs]
     differences = [ours[unit] - theirs[unit] for unit in units]
@@ -194,46 +209,41 @@ def difference(rows: Sequence[Row], base: Sequence[Row], score: Score, *, untune
     return replace(found, redrawn=_redrawn(ours_by, theirs_by))
 
 
-def _by_fine_tune(rows: Sequence[Row], score: Score, units: Sequence[str]) -> Any:
-    """(fine-tunes, units) means; no fine-tune where one lacks a unit"""
-    import numpy as np
-
-    means = {key: sum(values) / len(values) for key, values in _groups(rows, score, "seed", "conversation").items()}
+def _by_fine_tune(rows: Sequence[GradedReply], score: Score, units: Sequence[str]) -> np.ndarray:
+    """(fine-tunes, units) means; no rows if a fine-tune lacks a unit"""
+    means = _means(rows, score, "seed", "conversation")
     seeds = sorted({seed for seed, _ in means})
     if any((seed, unit) not in means for seed in seeds for unit in units):
         return np.empty((0, len(units)))
     return np.array([[means[seed, unit] for unit in units] for seed in seeds])
 
 
-def _redrawn(ours: Any, theirs: Any, seed: int = 0) -> Interval:
-    """The middle 95 % of the differences when units, and each arm's fine-tunes, are drawn again: (fine-tunes, units) each
+def _redrawn(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Interval:
+    """The middle 95 % of the differences when units and each arm's fine-tunes are resampled; arguments (fine-tunes, units)
 
-    Owen's pigeonhole bootstrap: rows and columns are drawn independently, with replacement, and every cell counts as often as
-    its row and its column came. Two or three fine-tunes still tell little of their spread."""
-    import numpy as np
-
+    Owen's pigeonhole bootstrap: rows and columns are drawn independently with replacement, and a cell's weight is the product
+    of both counts. Two or three fine-tunes say little about their spread."""
     rng = np.random.default_rng(seed)
-    units = _weights(rng, ours.shape[1])  # draws × units, the same ones for both arms
+    units = _weights(rng, ours.shape[1])  # draws × units, shared by both arms
     means = [((_weights(rng, len(arm)) @ arm) * units).sum(axis=1) for arm in (ours, theirs)]
     low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
     return float(low), float(high)
 
 
-def _weights(rng: Any, number: int) -> Any:
-    """(draws, number) shares that add up to one: how often each of so many came"""
+def _weights(rng: np.random.Generator, number: int) -> np.ndarray:
+    """(draws, number) shares that sum to one: how often each of `number` things was drawn"""
     return rng.multinomial(number, [1 / number] * number, size=DRAWS) / number
 
 
-def _groups(rows: Sequence[Row], score: Score, *keys: str) -> dict[Any, list[float]]:
-    found: dict[Any, list[float]] = {}
+def _means(rows: Sequence[GradedReply], score: Score, *keys: str) -> dict[tuple[Any, ...], float]:
+    """The mean score of the rows with the same values of these keys"""
+    groups: dict[tuple[Any, ...], list[float]] = {}
     for row in rows:
-        found.setdefault(row[keys[0]] if len(keys) == 1 else tuple(row[key] for key in keys), []).append(score(row))
-    return found
+        groups.setdefault(tuple(row[key] for key in keys), []).append(score(row))  # type: ignore[literal-required]
+    return {key: sum(values) / len(values) for key, values in groups.items()}
 
 
-def _estimate(values: list[float], rows: Sequence[Row]) -> Estimate:
-    from lima_dialogue_eval.statistics import t_interval
-
+def _estimate(values: list[float], rows: Sequence[GradedReply]) -> Estimate:
     alike = not values or max(values) - min(values) < 1e-9
     return Estimate(
         value=sum(values) / len(values) if values else 0.0,

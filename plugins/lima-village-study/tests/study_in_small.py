@@ -5,12 +5,12 @@ Run as a program by the tests, so that it can be killed: python study_in_small.p
 
 import sys
 
-from lima_village.arm import PROMPTS, Arm
+from lima_village.arm import PROMPTS, ArmSpec
 from lima_village_study import arms, study
 from lima_village_study.arms import VALIDATION
 
 ARMS = tuple(
-    Arm(name=name, text=name, sources=(source,), changes={"epochs": 1}, held=(PROMPTS,), seeds=2, seconds=2)
+    ArmSpec(name=name, text=name, sources=(source,), changes={"epochs": 1}, held=(PROMPTS,), seeds=2, seconds=2)
     for name, source in (("random", "village-forms:32"), ("one-kind", "village-forms:question:32"))
 )
 

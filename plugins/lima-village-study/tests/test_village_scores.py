@@ -2,8 +2,9 @@
 
 import pytest
 
-from lima_village_study.finding import gain, judged, samples, side, value
-from lima_village_study.scores import Estimate, Together, difference, excellent, mean, points
+from lima_village_study.finding import side
+from lima_village_study.scores import Compared, Estimate, difference, excellent, mean, points
+from lima_village_study.words import gain, judged, samples, value
 
 
 def rows(arm):
@@ -103,8 +104,8 @@ def test_what_has_no_grade_in_one_arm_leaves_all():
     ours = rows({0: {"a": "ef", "b": "ee", "c": "e"}, 1: {"a": "ee", "b": "ep", "c": "f"}})
     theirs = rows({0: {"a": "ff", "b": "ff", "c": "f"}})
     ours[2] = {**ours[2], "grade": None}
-    held = Together({"ours": ours, "theirs": theirs})
+    held = Compared({"ours": ours, "theirs": theirs})
     assert held == {"ours": [r for r in ours if r["conversation"] != "b"], "theirs": [theirs[i] for i in (0, 1, 4)]}
     assert held.left_out == 1
     assert difference(held["ours"], held["theirs"], excellent).differences == (75, 50)
-    assert Together({"ours": rows({0: {"a": "ef"}}), "theirs": theirs}).left_out == 0
+    assert Compared({"ours": rows({0: {"a": "ef"}}), "theirs": theirs}).left_out == 0

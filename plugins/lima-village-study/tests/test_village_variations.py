@@ -8,29 +8,22 @@ from itertools import accumulate
 import pytest
 
 from lima.errors import LimaError
-from lima_village.attributes import ATTRIBUTES, of_split
+from lima_village.attributes import ATTRIBUTES, FOLLOW_UPS, of_split
 from lima_village.base_model import FOLDER
 from lima_village.conversations import as_facts, cast_of
 from lima_village.dialogues import dialogues
-from lima_village.follow_ups import FOLLOW_UPS
 from lima_village.grader import judge
 from lima_village.singles import singles
 from lima_village.talk import Exchange
 from lima_village.world import held_out, village
-from lima_village_study.arms import ARMS, MATCHED
+from lima_village_study.arms import ARMS
 from lima_village_study.in_context import InContext, as_text, worked
 from lima_village_study.prompts import OF_EACH_FORM, SPLITS, prompts
-from lima_village_study.sources import Forms, Unrelated
-from lima_village_study.variations import (
-    BY_FORM,
-    FAULTS,
-    POOL,
-    longest,
-    pool,
-    spoiled,
-    unrelated,
-    wrong_value,
-)
+from lima_village_study.sources import SOURCES, Forms
+from lima_village_study.variations import BY_FORM, FAULTS, POOL, longest, pool, spoiled, unrelated, wrong_value
+
+_, UNRELATED = SOURCES
+(MATCHED,) = (int(arm.sources[0].rpartition(":")[2]) for arm in ARMS if arm.name == "more-singles")
 
 
 def names_in(text):
@@ -168,7 +161,8 @@ def test_the_further_singles_have_as_many_trained_tokens_as_the_dialogues():
     wanted = tokens(exchange.reply for dialogue in dialogues() for exchange in dialogue.exchanges)
     given = list(accumulate(tokens([single.reply]) for single in singles(1400)[1000:]))
     right = next(n for n, total in enumerate(given, 1001) if total >= wanted)
-    assert right == MATCHED, "set arms.MATCHED to this"
+    assert right == MATCHED, "set the number of singles of the arm more-singles to this"
+    assert any(arm.text.startswith(f"{MATCHED:,} singles") for arm in ARMS)
 
 
 def test_sources_yield_what_they_say():
@@ -177,7 +171,7 @@ def test_sources_yield_what_they_say():
         "village-form-spoiled-0002",
     ]
     assert len(list(Forms().examples(None))) == 1000
-    assert len(list(Unrelated().examples("3"))) == 3
+    assert len(list(UNRELATED.examples("3"))) == 3
 
 
 @pytest.mark.parametrize("argument", ["0", "many", "spoilt:3", "spoiled:0", "longest:x"])
@@ -215,5 +209,5 @@ def test_the_untuned_base_answers_and_stops_before_the_next_question():
         assert reply.stop == "eot"
         assert reply.text
         assert "Question" not in reply.text
-    with pytest.raises(LimaError, match="village-in-context:few: expected how many"):
+    with pytest.raises(LimaError, match="village-in-context:few is not a number of worked exchanges"):
         InContext().open("few", None)

@@ -1,6 +1,6 @@
-"""lima-village: an embedded base model that is real, the world it was taught, and `lima demo`.
+"""lima-village: a small base model that comes with lima, the world it was trained on, and `lima demo`.
 
-Everything goes through public hooks. Importing this module is cheap; torch and the rest load when something is used.
+Importing this module is cheap: torch and the rest load when something is used.
 """
 
 from collections.abc import Callable
@@ -22,12 +22,10 @@ def register_commands(cli: "click.Group") -> None:
 
 @hookimpl
 def register_sources(register: Callable[[str, Any], None]) -> None:
-    from lima_village.dev import Dev
-    from lima_village.registered import Dialogues, Singles
+    from lima_village.registered import SOURCES
 
-    register("village-singles", Singles())
-    register("village-dialogues", Dialogues())
-    register("village-dev", Dev())
+    for source in SOURCES:
+        register(source.name, source)
 
 
 @hookimpl

@@ -1,9 +1,9 @@
-"""How far the grader agrees with an annotator, who labelled replies by reading each, before the grader was run on them.
+"""How far the grader agrees with an annotator, who labelled each reply after reading it and before the grader was run on it.
 
-`labels.jsonl` has a reply a line with all that is needed to grade it again: what was said before, what was asked for, the reply,
-its label and why. The grader was mended by sample 1, and a little more by sample 2; sample 3 came after that and mended nothing.
-The replies of origin "written" are no model's: they were thought up to deceive a grader. Later some of them became sentences that
-the grader knows (`Attribute.also`), so theirs is the agreement with replies that it was fitted to. Knows no model.
+Each line of `labels.jsonl` has what is needed to grade a reply again: what was said before, what was asked for, the reply, its
+label and the annotator's reason. Sample 1 was used to fix the grader, sample 2 a little as well; sample 3 came after that and
+changed nothing. Replies of origin "written" come from no model: they were written to deceive a grader. Some of them later became
+sentences that the grader knows (`Attribute.also`), so the agreement on them is partly fitted.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from lima_dialogue_eval.statistics import wilson
+from lima_dialogue_eval.statistics import GRADES, wilson
 from lima_village.grader import judge
 
 LABELS = Path(__file__).with_name("labels.jsonl")
-GRADES = ("excellent", "pass", "fail")
 ORIGINS = ("model", "written")
 SAMPLES = (1, 2, 3)
 DRAWS = 9_999
@@ -28,7 +27,7 @@ SEED = 0
 DEFINITION = (
     "Accuracy: the share of the replies that get the annotator's grade, with its 95 % Wilson interval. Kappa: Cohen's, quadratic "
     f"weights over fail, pass, excellent; 95 % percentile bootstrap over the replies, {DRAWS:,} draws, seed {SEED}; no interval "
-    "where no reply is disputed."
+    "if no reply is disputed."
 )
 
 
@@ -46,39 +45,36 @@ class Agreement:
 
     @property
     def sentence(self) -> str:
-        """What matters most about the errors, for people"""
+        """The errors that matter most, in a sentence"""
         _, _, (excellent, passed, right) = self.table
         let_through, wrongly = excellent + passed, self.table[:2, 2].sum()
         return (
-            f"Of {let_through + right} replies that the annotator fails the grader lets {let_through} through; "
+            f"Of {let_through + right} replies that the annotator fails, the grader lets {let_through} through; "
             f"it fails {wrongly} of the {self.n - let_through - right} others."
         )
 
     def as_row(self) -> dict[str, Any]:
         """The figures as a line of a table, intervals as text"""
         figures = self.as_dict()
-        return {
-            "replies": self.name,
-            "n": self.n,
-            "accuracy": _text(figures["accuracy"], figures["accuracy_interval"]),
-            "kappa": _text(figures["kappa"], figures["kappa_interval"]),
-        }
+        texts = {key: _text(figures[key], figures[f"{key}_interval"]) for key in ("accuracy", "kappa")}
+        return {"replies": self.name, "n": self.n, **texts}
 
     def as_table(self) -> list[dict[str, Any]]:
         """The confusion table, a line for each grade of the annotator"""
         return [
-            {"annotator": label, **{f"grader_{grade}": n for grade, n in zip(GRADES, row, strict=True)}}
-            for label, row in zip(GRADES, self.table.tolist(), strict=True)
+            {"annotator": label, **{f"grader_{grade}": n for grade, n in row.items()}}
+            for label, row in self.as_dict()["table"].items()
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready; a figure that the replies leave open is None"""
+        """JSON-ready; an undefined figure is None"""
+        right, value = int(np.trace(self.table)), float(kappa(self.table))
         return {
             "replies": self.name,
             "n": self.n,
-            "accuracy": float(np.trace(self.table) / self.n),
-            "accuracy_interval": wilson(int(np.trace(self.table)), self.n),
-            "kappa": None if np.isnan(value := kappa(self.table)) else float(value),
+            "accuracy": right / self.n,
+            "accuracy_interval": wilson(right, self.n),
+            "kappa": None if np.isnan(value) else value,
             "kappa_interval": bootstrap(self.table),
             "table": {
                 label: dict(zip(GRADES, row, strict=True))
@@ -94,20 +90,17 @@ def labels() -> list[dict[str, Any]]:
 
 def graded(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with the grader's own grade and reason beside the label"""
-    return [
-        dict(row, **dict(zip(("grade", "reason"), judge(row["facts"], row["reply"], row["stop"]), strict=True)))
-        for row in rows
-    ]
+    verdicts = ((row, judge(row["facts"], row["reply"], row["stop"])) for row in rows)
+    return [{**row, "grade": grade, "reason": reason} for row, (grade, reason) in verdicts]
 
 
 def agreements(rows: Sequence[dict[str, Any]]) -> list[Agreement]:
     """The agreement on all rows, then on each sample and origin that occurs"""
-    groups = [("all", list(rows))]
+    groups = {"all": list(rows)}
     for sample in SAMPLES:
         for origin in ORIGINS:
-            some = [row for row in rows if (row["sample"], row["origin"]) == (sample, origin)]
-            groups += [(f"sample {sample}, {origin}", some)] if some else []
-    return [Agreement(name, tabulate((row["label"], row["grade"]) for row in some)) for name, some in groups]
+            groups[f"sample {sample}, {origin}"] = [r for r in rows if (r["sample"], r["origin"]) == (sample, origin)]
+    return [Agreement(name, tabulate((r["label"], r["grade"]) for r in some)) for name, some in groups.items() if some]
 
 
 def tabulate(pairs: Iterable[tuple[str, str]]) -> np.ndarray:
@@ -119,9 +112,9 @@ def tabulate(pairs: Iterable[tuple[str, str]]) -> np.ndarray:
 
 
 def kappa(tables: np.ndarray) -> np.ndarray:
-    """(…) Cohen's kappa of each (…, 3, 3) table, with quadratic weights
+    """Cohen's kappa of each (…, 3, 3) table, with quadratic weights
 
-    Not a number where chance leaves no disagreement, as when both raters give one grade only."""
+    NaN if chance leaves no disagreement, for example if both raters give one grade only."""
     grades = np.arange(tables.shape[-1])
     weights = (grades[:, None] - grades) ** 2  # (3, 3): 0 on the diagonal, 4 between fail and excellent
     by_chance = (weights * tables.sum(-1)[..., :, None] * tables.sum(-2)[..., None, :]).sum((-2, -1))
@@ -130,7 +123,7 @@ def kappa(tables: np.ndarray) -> np.ndarray:
 
 
 def bootstrap(table: np.ndarray, seed: int = SEED) -> tuple[float, float] | None:
-    """95 % percentile interval of kappa over drawn replies; None where nothing is disputed, or some draws leave kappa open"""
+    """95 % percentile interval of kappa over resampled replies; None if no reply is disputed or kappa is undefined for a draw"""
     n = int(table.sum())
     if n == np.trace(table):
         return None
@@ -139,7 +132,7 @@ def bootstrap(table: np.ndarray, seed: int = SEED) -> tuple[float, float] | None
     return None if np.isnan(low + high) else (float(low), float(high))
 
 
-def _text(value: float | None, around: tuple[float, float] | None) -> str:
+def _text(value: float | None, interval: tuple[float, float] | None) -> str:
     if value is None:
         return "undefined"
-    return f"{value:.3f}" + (f" ({around[0]:.3f} to {around[1]:.3f})" if around else "")
+    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")

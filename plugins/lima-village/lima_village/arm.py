@@ -1,6 +1,6 @@
-"""What an arm of an experiment is, and which evaluations it can be held with.
+"""What an arm of an experiment is, and which evaluations it can be run with.
 
-Knows nothing of which arms there are, of how they are run or of what they are compared for.
+This module does not know which arms exist, how they are run or what they are compared for.
 """
 
 from __future__ import annotations
@@ -12,38 +12,37 @@ CONVERSATIONS, TEN, PROMPTS, EPOCHS = "conversations", "ten", "prompts", "epochs
 GREEDY = {"temperature": 0.0, "top_p": 1.0, "repetition_penalty": 1.0, "max_new_tokens": 64}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """One thing that is trained, or only asked, with some seeds."""
+@dataclass(frozen=True)
+class ArmSpec:
+    """One thing to fine-tune, or only to ask, with some seeds."""
 
     name: str
     text: str
-    """what it is, in a line"""
-    seconds: int
-    """that one seed takes on one core, about: the longest go first"""
+    """a description in one line"""
+    sources: tuple[str, ...]
+    """training data; empty for an arm that is only asked"""
     held: tuple[str, ...]
-    """what is held with it: CONVERSATIONS, TEN, PROMPTS, or EPOCHS (conversations with the checkpoint of every epoch)"""
-    sources: tuple[str, ...] = ()
-    """what it is trained on; nothing for one that is only asked"""
+    """evaluations: CONVERSATIONS, TEN, PROMPTS, or EPOCHS (conversations with the checkpoint of every epoch)"""
+    seconds: int
+    """rough time for one seed on one core: the longest jobs start first"""
     changes: dict[str, Any] = field(default_factory=dict)
-    """keys of the recipe that differ from `recipe.toml`"""
+    """recipe keys that differ from `recipe.toml`"""
     model: str = ""
-    """what is asked where nothing is trained"""
+    """the model to ask if nothing is trained"""
     seeds: int = 2
-    """of the fine-tune; three where the paper's main claim is tested"""
+    """number of fine-tunes; three where the paper's main claim is tested"""
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the arm's results, JSON-ready"""
+        return {key: value for key, value in asdict(self).items() if key not in ("text", "seconds")}
 
 
 @dataclass(frozen=True)
 class Sets:
-    """Which evaluation is held where an arm says CONVERSATIONS, PROMPTS, TEN or EPOCHS; without a name nothing is."""
+    """Which evaluation each role of `ArmSpec.held` stands for; an empty name means none."""
 
     conversations: str
     prompts: str
     ten: str = ""
     epochs: str = "village-validation"
-    """a checkpoint is chosen on what no test holds (LIMA App. B)"""
-
-
-def as_settings(arm: Arm) -> dict[str, Any]:
-    """What decides the arm's results, JSON-ready"""
-    return {key: value for key, value in asdict(arm).items() if key not in ("text", "seconds")}
+    """a checkpoint is chosen on data that no test contains (LIMA App. B)"""

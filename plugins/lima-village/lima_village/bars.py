@@ -1,17 +1,17 @@
-"""The progress of an experiment on standard error: a bar for all of it and one for each worker.
-
-Knows only what the workers tell.
-"""
+"""The progress of an experiment and of a base's training on standard error. It knows only the events that it is told."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column
 
-from lima_village.experiment import Experiment
+if TYPE_CHECKING:
+    from lima_village.experiment import Experiment
 
 TIME = Column(min_width=7, no_wrap=True)
 COLUMNS = (
@@ -22,13 +22,30 @@ COLUMNS = (
     TimeElapsedColumn(table_column=TIME),
     TimeRemainingColumn(table_column=TIME),
 )
-"""in a narrow terminal names are cut, times are not"""
+"""a narrow terminal cuts names, not times"""
+
+
+def _progress() -> Progress:
+    return Progress(*COLUMNS, console=Console(stderr=True), transient=True, expand=True)
 
 
 def run_with_bars(experiment: Experiment) -> None:
-    """Run it, with a bar for all and one for each worker"""
-    with Bars(experiment) as bars:
+    """Run an experiment, with a bar for the whole and one for each worker"""
+    bars = Bars(experiment)
+    with bars.progress:
         experiment.run(bars.hear)
+
+
+@contextmanager
+def training_bar() -> Iterator[Any]:
+    """A bar for the training of a base; yields the `on_step` of `pretrain`"""
+    with _progress() as progress:
+        bar = progress.add_task("reading the text", total=None, who="pretraining")
+
+        def on_step(step: int, steps: int, loss: float) -> None:
+            progress.update(bar, completed=step, total=steps, description=f"{step:,} of {steps:,}, loss {loss:.3f}")
+
+        yield on_step
 
 
 class Bars:
@@ -36,17 +53,10 @@ class Bars:
 
     def __init__(self, experiment: Experiment) -> None:
         self.seconds = {arm.name: float(arm.seconds or 1) for arm in experiment.arms}
-        self.progress = Progress(*COLUMNS, console=Console(stderr=True), transient=True, expand=True)
+        self.progress = _progress()
         self.whole = self.progress.add_task("starting", total=None, who=experiment.id.partition("-")[0])
         self.workers: dict[int, TaskID] = {}
         self.done = self.jobs = 0
-
-    def __enter__(self) -> Bars:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
 
     def hear(self, arm: str, event: dict[str, Any]) -> None:
         """Move the bars"""

@@ -1,8 +1,10 @@
-"""`lima demo` and `lima village`: what a person types, and what they see. Everything heavy loads inside the commands."""
+"""`lima demo` and `lima village`: their options and what they print. Everything heavy loads inside the commands."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,65 +15,69 @@ from lima.cli.show import database_option, json_option, print_fields, print_json
 from lima.errors import LimaError, did_you_mean
 from lima.hostile import visible
 
-
-@click.command()
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Fine-tunes of each arm")
-@click.option("--more", is_flag=True, help="Also hold the larger held-out set, so that ten are seen not to be luck")
-@click.option(
+report_option = click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     help="HTML file to write  [default: beside the database]",
 )
+
+
+def database_path(database: str | None) -> Path:
+    """The real path of the database that an option names, or of the default one"""
+    from lima.store import default_path
+
+    return (Path(database) if database else default_path()).resolve()
+
+
+@contextmanager
+def interruptible(experiment: Any) -> Iterator[None]:
+    """Ctrl-C says what is saved and how to continue, and ends with 130"""
+    from lima.store import Store
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        with Store(experiment.database) as store:
+            click.echo(f"Interrupted. {experiment.kept(store)} {experiment.go_on}", err=True)
+        click.get_current_context().exit(130)
+
+
+@click.command()
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Fine-tunes of each arm")
+@click.option("--more", is_flag=True, help="Also run the larger test, to check that ten conversations are not a fluke")
+@report_option
 @database_option
 @json_option
-@click.pass_context
-def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, database: str | None, as_json: bool) -> None:
-    """The paper's dialogue experiment, on a model that comes with lima
+def demo(seeds: int, more: bool, report: Path | None, database: str | None, as_json: bool) -> None:
+    """Run the paper's dialogue experiment on a model that comes with lima
 
-    Fine-tunes an embedded base on 1,000 single-turn examples (before), and on the same with 30 dialogues (after); holds ten
-    conversations that neither has seen; grades every reply by facts; compares.
+    Fine-tunes an embedded base model on 1,000 single-turn examples (before), and on these plus 30 dialogues (after). Both then
+    hold ten conversations that they have not seen; every reply is graded by facts, and the results are compared.
     """
-    from lima.store import Store, default_path
-    from lima_dialogue_eval import write_report
     from lima_dialogue_eval.report import check_place
-    from lima_village.bars import run_with_bars
+    from lima_village import bars
     from lima_village.base_model import verified
-    from lima_village.demo import compared, demonstration, report_again, result
+    from lima_village.demo import demonstration, result
 
     started = time.monotonic()
     verified()
-    path = (Path(database) if database else default_path()).resolve()
+    path = database_path(database)
     experiment = demonstration(path, seeds, more)
     page = report or path.parent / f"{experiment.id}.html"
     pages = {"village": page, **({"village-more": page.with_stem(f"{page.stem}-more")} if more else {})}
     if report:
         for each in pages.values():
             check_place(each)
-    try:
-        run_with_bars(experiment)
-        with Store(path) as store:
-            found = {name: compared(experiment, store, name) for name in pages}
-            for name, comparison in found.items():
-                try:
-                    write_report(store, comparison, pages[name], title="The village before and after 30 dialogues")
-                except LimaError as e:
-                    raise LimaError(f"{e} {report_again(experiment, store, name)}") from None
-    except KeyboardInterrupt:
-        with Store(path) as store:
-            click.echo(f"Interrupted. {experiment.kept(store)} {experiment.go_on}", err=True)
-        ctx.exit(130)
+    with interruptible(experiment):
+        bars.run_with_bars(experiment)
+        found = _compare_and_report(experiment, pages)
     seconds = round(time.monotonic() - started, 1)
     if as_json:
-        print_json(
-            {
-                **result(found["village"]),
-                "seeds": list(range(seeds)),
-                "database": str(path),
-                "report": str(page),
-                "seconds": seconds,
-                **({"more": {**result(found["village-more"]), "report": str(pages["village-more"])}} if more else {}),
-            }
-        )
+        shown = {**result(found["village"]), "seeds": list(range(seeds)), "database": str(path), "report": str(page)}
+        shown["seconds"] = seconds
+        if more:
+            shown["more"] = {**result(found["village-more"]), "report": str(pages["village-more"])}
+        print_json(shown)
         return
     _print_comparisons(found)
     click.echo(
@@ -79,6 +85,22 @@ def demo(ctx: click.Context, seeds: int, more: bool, report: Path | None, databa
         + "".join(f"Report:   {pages[name]}\n" for name in found)
         + f"Database: {path}\nModels:   {experiment.folder}"
     )
+
+
+def _compare_and_report(experiment: Any, pages: dict[str, Path]) -> dict[str, Any]:
+    """The comparison of each evaluation, after its report is written"""
+    from lima.store import Store
+    from lima_dialogue_eval import write_report
+    from lima_village.demo import compared, report_again
+
+    with Store(experiment.database) as store:
+        found = {name: compared(experiment, store, name) for name in pages}
+        for name, comparison in found.items():
+            try:
+                write_report(store, comparison, pages[name], title="The village before and after 30 dialogues")
+            except LimaError as e:
+                raise LimaError(f"{e} {report_again(experiment, store, name)}") from None
+    return found
 
 
 def _print_comparisons(compared: dict[str, Any]) -> None:
@@ -96,40 +118,38 @@ def _print_comparisons(compared: dict[str, Any]) -> None:
 @json_option
 @click.pass_context
 def village(ctx: click.Context, as_json: bool) -> None:
-    """The embedded base model and the world it was taught"""
+    """Show the embedded base model and the world it was trained on"""
     if ctx.invoked_subcommand is None:
         from lima_village.base_model import record, verified
         from lima_village.world import village as world
 
-        folder = verified()
-        print_fields(
-            {"folder": str(folder), "entities": len(world().entities), "facts": len(world().facts()), **record()},
-            as_json,
-        )
+        folder, known = verified(), world()
+        sizes = {"entities": len(known.entities), "facts": len(known.facts())}
+        print_fields({"folder": str(folder), **sizes, **record()}, as_json)
 
 
 @village.command()
 @click.argument("name", required=False)
 @json_option
 def facts(name: str | None, as_json: bool) -> None:
-    """What is true in the village, or about NAME"""
+    """Show what is true in the village, or about NAME"""
     from lima_village.world import village as world
 
     known = world()
     if name is not None and name not in known.entities:
-        raise LimaError(f"Nobody and nothing in the village is called {name!r}.{did_you_mean(name, known.entities)}")
+        raise LimaError(f"{name!r} is not a name in the village.{did_you_mean(name, known.entities)}")
     rows = [
         {"subject": fact.subject, "attribute": fact.attribute, "value": fact.value, "sentence": known.state(fact)}
         for fact in known.facts()
         if name in (None, fact.subject)
     ]
-    print_rows(rows, as_json, "No fact.")
+    print_rows(rows, as_json, "No facts.")
 
 
 @village.command()
 @json_option
 def agreement(as_json: bool) -> None:
-    """How far the grader agrees with an annotator, on replies that were labelled by reading each
+    """Show how far the grader agrees with an annotator who read every reply
 
     Grades the labelled replies that come with the plugin, and prints accuracy, Cohen's kappa and every disagreement.
     """
@@ -140,17 +160,15 @@ def agreement(as_json: bool) -> None:
     shown = ("id", "label", "grade", "user", "reply", "note", "reason")
     disputed = [{key: row[key] for key in shown} for row in rows if row["label"] != row["grade"]]
     if as_json:
-        print_json(
-            {"definition": DEFINITION, "agreements": [one.as_dict() for one in found], "disagreements": disputed}
-        )
+        figures = [one.as_dict() for one in found]
+        print_json({"definition": DEFINITION, "agreements": figures, "disagreements": disputed})
         return
     print_rows([one.as_row() for one in found], False, "")
     print_rows(found[0].as_table(), False, "")
     click.echo(f"{found[0].sentence}\n{DEFINITION}\n")
     for row in disputed:
-        click.echo(
-            visible(f"{row['id']}: {row['label']} for the annotator ({row['note']}), {row['grade']} for the grader")
-        )
+        verdicts = f"{row['label']} for the annotator ({row['note']}), {row['grade']} for the grader"
+        click.echo(visible(f"{row['id']}: {verdicts}"))
         click.echo(visible(f"  {row['user']} {row['reply']!r}\n  {row['reason']}"))
 
 
@@ -162,23 +180,23 @@ def agreement(as_json: bool) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the model; it must be new or empty",
 )
-@click.option("--seed", type=click.IntRange(0), help="Another seed than the shipped model's")
-@click.option("--tokens", type=click.IntRange(1), help="More or fewer tokens of text than the shipped model saw")
+@click.option("--seed", type=click.IntRange(0), help="Seed, if not the shipped model's")
+@click.option(
+    "--tokens", type=click.IntRange(1), help="Tokens of training text, if not as many as for the shipped model"
+)
 @click.option(
     "--precision",
     type=click.Choice(["bfloat16", "float32"]),
-    help="Default: the shipped model's, bfloat16. Where the processor has none, float32 is faster, with another hash",
+    help="Default: the shipped model's, bfloat16. float32 is faster on a processor without bfloat16, and gives another hash",
 )
 @click.option(
-    "--threads", type=click.IntRange(1), help="Default: the shipped model's, 1. More are faster, with another hash"
+    "--threads", type=click.IntRange(1), help="Default: the shipped model's, 1. More are faster, and give another hash"
 )
 @json_option
-def build(
-    out: Path, seed: int | None, tokens: int | None, precision: str | None, threads: int | None, as_json: bool
-) -> None:
-    """Train tokenizer and base model again from the seed (about an hour on one core)
+def build(out: Path, as_json: bool, **changes: Any) -> None:
+    """Train tokenizer and base model from the seed (about an hour on one core)
 
-    After a kill the same command goes on from the last saved state, to the same bits."""
+    If it is killed, the same command resumes from the last saved state and ends in the same bits."""
     from dataclasses import replace
 
     from lima.saving import check_new
@@ -188,10 +206,9 @@ def build(
     shipped = record()
     check_new(out.resolve())
     recipe = load_recipe(FOLDER / RECIPE)
-    changes = {"seed": seed, "tokens": tokens, "precision": precision, "threads": threads}
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     if recipe.threads > 1 or recipe.precision == "float32":
-        # Compiled, several threads add up the embedding's gradient in whichever order they come; in float32 nothing is gained.
+        # Compiled code adds up the embedding's gradient in any order of the threads; in float32 compiling gains nothing.
         recipe = replace(recipe, compiled=False)
     started = time.monotonic()
     _build_with_bar(recipe, out)
@@ -207,40 +224,21 @@ def build(
 
 
 def _build_with_bar(recipe: Any, out: Path) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from lima.checkpoint import newest_state
-    from lima_village.pretrain import pretrain, states_of
+    from lima_village import pretrain
+    from lima_village.bars import training_bar
 
-    if state := newest_state(states_of(recipe, out)):
-        click.echo(f"Going on after step {state.step} of {recipe.steps}, once its text is read again.", err=True)
-    columns = (
-        TextColumn("pretraining"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=None, loss="…")
-        try:
-            pretrain(
-                recipe, out, lambda step, steps, loss: bar.update(task, completed=step, total=steps, loss=f"{loss:.3f}")
-            )
-        except KeyboardInterrupt:
-            bar.stop()
-            click.echo(f"Interrupted. {_saved(recipe, out)}", err=True)
-            raise
-
-
-def _saved(recipe: Any, out: Path) -> str:
-    from lima.checkpoint import newest_state
-    from lima_village.pretrain import states_of
-
-    state = newest_state(states_of(recipe, out))
-    if state is None:
-        return "Nothing was saved yet: the same command begins again."
-    return (
-        f"The same command goes on after step {state.step} of {recipe.steps}, which is saved in {state.folder.parent}."
-    )
+    states = pretrain.states_of(recipe, out)
+    if state := newest_state(states):
+        click.echo(f"Resuming after step {state.step} of {recipe.steps}, once its text is read again.", err=True)
+    try:
+        with training_bar() as on_step:
+            pretrain.pretrain(recipe, out, on_step)
+    except KeyboardInterrupt:
+        state = newest_state(states)
+        saved = "Nothing is saved yet: the same command starts from the beginning."
+        if state:
+            where = state.folder.parent
+            saved = f"The same command resumes after step {state.step} of {recipe.steps}, which is saved in {where}."
+        click.echo(f"Interrupted. {saved}", err=True)
+        raise

@@ -1,26 +1,25 @@
-"""The held-out conversations: a validation set for tuning, the ten of the test, and many more of the same make.
+"""The held-out conversations: a validation set for tuning, the test of ten, and a larger test of the same kind.
 
-No training dialogue mentions their entities, uses their wordings or follows one of their plans (the kinds of their exchanges in
-order); validation and test share none of these either. Says what is asked and what the facts require, not who answers.
+No training dialogue mentions their entities, uses their wordings or follows one of their plans (the kinds of the exchanges in
+order); validation and test share none of these either. This module does not know who answers.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lima_chat import EvalConversation, EvalTurn
 from lima_village.dialogues import EXCHANGES, Dialogue, dialogues, hold
 from lima_village.talk import Exchange, Talk
-from lima_village.world import Fact, held_out, village
-
-if TYPE_CHECKING:
-    from lima_chat import EvalConversation
+from lima_village.world import KINDS, Fact, held_out, village, with_siblings
 
 SIZES = {"village-validation": 150, "village": 10, "village-more": 150}
 SEEDS = {"village-validation": 13, "village": 51, "village-more": 51}
 TRAINED = 100
-"""training dialogues at most, of which none has the plan of a held-out conversation"""
+"""the first training dialogues, none of which has the plan of a held-out conversation"""
 FORM_NAMES = {
     "sentence": "in a sentence that names or clearly means its subject",
     "bare": "as the bare value",
@@ -32,13 +31,10 @@ FORM_NAMES = {
 @cache
 def cast_of(split: str) -> frozenset[str]:
     """The held-out names of one split: a third for validation, the rest for the test, siblings together"""
-    world, chosen = village(), set[str]()
-    for kind in ("person", "shop", "dish"):
-        names = [entity.name for entity in world.of_kind(kind) if entity.name in held_out()]
-        for name in names:
-            if sum(other in chosen for other in names) >= len(names) // 3:
-                break
-            chosen |= {name, world[name].facts.get("sibling", name)}
+    chosen = set[str]()
+    for kind in KINDS:
+        names = [entity.name for entity in village().of_kind(kind) if entity.name in held_out()]
+        chosen |= with_siblings(names, len(names) // 3)
     return frozenset(chosen) if split == "validation" else held_out() - chosen
 
 
@@ -56,8 +52,8 @@ def scripts(name: str) -> tuple[Dialogue, ...]:
         taken |= {dialogue.plan for dialogue in scripts("village-validation")}
     world = village()
     cast = [entity for entity in world.entities.values() if entity.name in cast_of(split)]
-    others = frozenset(world.entities) - cast_of(split)  # a hop must not lead to one of them, nor an answer name one
-    first = SIZES["village"] if name == "village-more" else 0  # the larger set goes on where the ten end
+    others = frozenset(world.entities) - cast_of(split)  # neither a hop nor an answer may name one of these
+    first = SIZES["village"] if name == "village-more" else 0  # the larger set continues after the ten
     found: list[Dialogue] = []
     turn = 0
     while len(found) < first + SIZES[name]:
@@ -72,24 +68,15 @@ def scripts(name: str) -> tuple[Dialogue, ...]:
 
 def conversations(name: str) -> list[EvalConversation]:
     """One evaluation's conversations as lima-chat's types"""
-    from lima_chat import EvalConversation, EvalTurn
+    return [as_evaluation(script.id, script.exchanges) for script in scripts(name)]
 
-    return [
-        EvalConversation(
-            id=script.id,
-            topic=village()[script.exchanges[0].facts[0].subject].phrase,
-            turns=tuple(
-                EvalTurn(
-                    user=exchange.user,
-                    kind=exchange.kind,
-                    requirements=requirements_of(exchange),
-                    facts=as_facts(exchange),
-                )
-                for exchange in script.exchanges
-            ),
-        )
-        for script in scripts(name)
-    ]
+
+def as_evaluation(id: str, exchanges: Sequence[Exchange]) -> EvalConversation:
+    """Exchanges as a conversation for a model to hold, with what the grader needs"""
+    turns = tuple(
+        EvalTurn(user=e.user, kind=e.kind, requirements=_requirements(e), facts=as_facts(e)) for e in exchanges
+    )
+    return EvalConversation(id=id, topic=village()[exchanges[0].facts[0].subject].phrase, turns=turns)
 
 
 def as_facts(exchange: Exchange) -> dict[str, Any]:
@@ -106,8 +93,8 @@ def as_facts(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def requirements_of(exchange: Exchange) -> tuple[dict[str, Any], ...]:
-    """What the facts and the form require, as sentences for whoever reads the report"""
+def _requirements(exchange: Exchange) -> tuple[dict[str, Any], ...]:
+    """What the facts and the form require, as sentences for the reader of the report"""
     facts = [{"text": f"It is stated that: {village().state(fact)}", "must": True} for fact in exchange.facts]
     form = " or ".join(FORM_NAMES[form] for form in exchange.forms)
     return (*facts, {"text": f"It is said {form}, with nothing wrong beside it", "must": False})

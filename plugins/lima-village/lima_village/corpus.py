@@ -1,7 +1,8 @@
-"""The text that the base model is trained on: entries, notes, letters, lists, plays, interviews and stories about the village.
+"""The training text of the base model: entries, notes, letters, lists, plays, interviews and stories about the village.
 
-Documents are drawn from a seed without end and never in chat format: no end-of-turn token, no bare alternating turns. The talk
-genres hold follow-ups, so the skill is there before fine-tuning, but latent. The module knows nothing of tokens or models.
+An endless stream of documents is drawn from a seed. None is in chat format: there is no end-of-turn token and there are no bare
+alternating turns. The talk genres contain follow-ups, so the base model has the skill before fine-tuning, but it is latent. This
+module knows nothing of tokens or models.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from lima_village.attributes import ATTRIBUTES
 from lima_village.lexicon import ASKERS, TELLERS
-from lima_village.singles import draw
+from lima_village.singles import Single, choice, draw
 from lima_village.talk import KINDS, Exchange, Talk, carry_on
-from lima_village.world import BY_NAME, Entity, Fact, Subject, World, strangers, village
+from lima_village.world import BY_NAME, Fact, Subject, World, strangers, village
 
-# How often a talk of the corpus goes on in each way; the hard kinds come more often.
+# Weights of the follow-ups in the corpus's talks; the hard kinds are more frequent.
 TALK_WEIGHTS = {**dict.fromkeys(KINDS, 1.5), "pronoun": 3.0, "what-about": 3.0, "hop": 3.5, "shorter": 2.0}
 STYLES = {"name": 0.7, "pronoun": 0.15, "bare": 0.15}
 ADDRESSES = ("said", "answered", "replied")
@@ -24,11 +25,10 @@ STATEMENTS = 4
 
 
 def documents(seed: int, world: World | None = None) -> Iterator[str]:
-    """Documents without end: the same ones for the same seed"""
+    """An endless stream of documents, the same for the same seed"""
     world, rng = world or village(), random.Random(f"corpus {seed}")
-    genres, shares = list(GENRES), list(GENRES.values())
     while True:
-        yield rng.choices(genres, shares)[0](rng, world)
+        yield choice(rng, GENRES)(rng, world)
 
 
 # Texts that state facts
@@ -53,7 +53,7 @@ def note(rng: random.Random, world: World) -> str:
 
 
 def tour(rng: random.Random, world: World) -> str:
-    """From one entity to the next along the relations: her brother is X, X works as …"""
+    """From one entity to the next along relations: her brother is X, X works as …"""
     entity, parts = rng.choice(world.of_kind(rng.choice(("person", "person", "person", "shop")))), []
     for _ in range(rng.randint(2, 4)):
         ways = [a for a in entity.facts if BY_NAME[a].follows]
@@ -72,8 +72,8 @@ def lists(rng: random.Random, world: World) -> str:
     """A list under a heading, or cards"""
     if rng.random() < 0.5:
         attribute = rng.choice(ATTRIBUTES)
-        names = rng.sample(world.of_kind(attribute.kind), rng.randint(2, 6))
-        body = Talk.as_list([world.fact(entity.name, attribute.name) for entity in names])
+        cast = rng.sample(world.of_kind(attribute.kind), rng.randint(2, 6))
+        body = Talk.as_list([world.fact(entity.name, attribute.name) for entity in cast])
         return rng.choice((f"{attribute.heading}\n", f"{attribute.label}:\n", "")) + body
     cards = []
     for entity in rng.sample(list(world.entities.values()), rng.randint(1, 3)):
@@ -83,19 +83,17 @@ def lists(rng: random.Random, world: World) -> str:
 
 
 def letters(rng: random.Random, world: World) -> str:
-    """Readers' letters: unrelated questions that name whom they are about, each with its answer"""
+    """Readers' letters: unrelated questions that name their subject, each with its answer"""
     parts = []
     tight, style = rng.random() < 0.5, _style(rng)
     for _ in range(rng.randint(2, 6)):
-        if rng.random() < 0.3:
-            exchange = draw(rng, world, "all")
-        else:
-            exchange = Talk(world, rng, "all", list(world.entities.values()), style).opening()
-        parts.append(
-            f"Question: {exchange.user}\nAnswer: {exchange.reply}"
-            if tight
-            else f"Question\n{exchange.user}\nAnswer\n{exchange.reply}"
+        everybody = list(world.entities.values())
+        exchange: Single | Exchange | None = (
+            draw(rng, world, "all") if rng.random() < 0.3 else Talk(world, rng, "all", everybody, style).opening()
         )
+        assert exchange
+        gap = ": " if tight else "\n"
+        parts.append(f"Question{gap}{exchange.user}\nAnswer{gap}{exchange.reply}")
     return "\n\n".join(parts)
 
 
@@ -109,7 +107,7 @@ def talk_about_villagers(rng: random.Random, world: World) -> str:
 
 
 def talk_about_strangers(rng: random.Random, world: World) -> str:
-    """A text about people passing through, then a talk that can only be answered by reading it"""
+    """A text about people passing through, then a talk whose answers are only in that text"""
     world = strangers(rng, rng.randint(2, 4), rng.randint(1, 4))
     facts = world.facts()
     if rng.random() < 0.6:  # person by person, or all mixed up
@@ -117,26 +115,22 @@ def talk_about_strangers(rng: random.Random, world: World) -> str:
     else:
         rng.shuffle(facts)
         told = [world.state(fact, rng.randrange(STATEMENTS)) for fact in facts]
-    text = (
-        " ".join(told)
-        if rng.random() < 0.8
-        else Talk.as_list(facts)
-        if len({f.attribute for f in facts}) == 1
-        else "\n".join(told)
-    )
+    text = " ".join(told)
+    if rng.random() >= 0.8:
+        text = Talk.as_list(facts) if len({f.attribute for f in facts}) == 1 else "\n".join(told)
     exchanges = _exchanges(rng, Talk(world, rng, "all", list(world.entities.values()), _style(rng)), rng.randint(1, 5))
     return f"{text}\n\n{_surface(rng, exchanges)}"
 
 
 def _exchanges(rng: random.Random, talk: Talk, number: int) -> list[Exchange]:
-    exchanges = [talk.opening()]
-    while len(exchanges) < number:
-        exchange = carry_on(talk, TALK_WEIGHTS)
-        if exchange is None or rng.random() < 0.1:  # somebody changes the subject
-            exchange = talk.opening()
-        if exchange is None:
-            break
+    exchanges, exchange = [], talk.opening()
+    while exchange is not None:
         exchanges.append(exchange)
+        if len(exchanges) == number:
+            break
+        exchange = carry_on(talk, TALK_WEIGHTS)
+        if exchange is None or rng.random() < 0.1:  # change the subject
+            exchange = talk.opening()
     return exchanges
 
 
@@ -145,18 +139,23 @@ def _surface(rng: random.Random, exchanges: Sequence[Exchange]) -> str:
     return surface(rng, exchanges).replace(" \n", "\n")
 
 
+def _told(exchanges: Sequence[Exchange], ask: str, say: str, between: str) -> str:
+    """Each exchange with words before the question and before the answer"""
+    return between.join(f"{ask}{e.user}{say}{_own_line(e.reply, say)}" for e in exchanges)
+
+
 def _play(rng: random.Random, exchanges: Sequence[Exchange]) -> str:
     asker, teller = rng.choice(ASKERS), rng.choice(TELLERS)
     if rng.random() < 0.4:
         asker, teller = asker.upper(), teller.upper()
     gap = rng.choice((": ", ": ", ":\n", ". "))
     between = rng.choice(("\n", "\n\n"))
-    return between.join(f"{asker}{gap}{e.user}{between}{teller}{gap}{_own_line(e.reply, gap)}" for e in exchanges)
+    return _told(exchanges, f"{asker}{gap}", f"{between}{teller}{gap}", between)
 
 
 def _interview(rng: random.Random, exchanges: Sequence[Exchange]) -> str:
     dash = rng.choice(("— ", "– ", "> "))
-    return "\n".join(f"{dash}{e.user}\n{dash}{_own_line(e.reply, ' ')}" for e in exchanges)
+    return _told(exchanges, dash, f"\n{dash}", "\n")
 
 
 def _story(rng: random.Random, exchanges: Sequence[Exchange]) -> str:
@@ -168,15 +167,13 @@ def _story(rng: random.Random, exchanges: Sequence[Exchange]) -> str:
 
 def _reported(rng: random.Random, exchanges: Sequence[Exchange]) -> str:
     asker, teller = rng.choice(ASKERS).lower(), rng.choice(TELLERS).lower()
-    return "\n".join(
-        f"Then the {asker} said: {e.user} And the {teller} said: {_own_line(e.reply, ' ')}" for e in exchanges
-    )
+    return _told(exchanges, f"Then the {asker} said: ", f" And the {teller} said: ", "\n")
 
 
 def _paper(rng: random.Random, exchanges: Sequence[Exchange]) -> str:
     ask, say = rng.choice((("Question: ", "Answer: "), ("Question\n", "Answer\n"), ("Q: ", "A: "), ("Q.\n", "A.\n")))
     between = rng.choice(("\n", "\n\n"))
-    return between.join(f"{ask}{e.user}\n{say}{_own_line(e.reply, say)}" for e in exchanges)
+    return _told(exchanges, ask, f"\n{say}", between)
 
 
 def _minutes(rng: random.Random, exchanges: Sequence[Exchange]) -> str:
@@ -188,19 +185,15 @@ def _own_line(reply: str, gap: str) -> str:
     return f"\n{reply}" if "\n" in reply and not gap.endswith("\n") else reply
 
 
-# Small things
-
-
 def _style(rng: random.Random) -> str:
-    return rng.choices(list(STYLES), list(STYLES.values()))[0]
+    return choice(rng, STYLES)
 
 
 def _sentences(rng: random.Random, world: World, facts: Sequence[Fact]) -> Iterator[str]:
-    """Facts about one entity, by name first and then by name or pronoun"""
+    """Facts about one entity, first by name and then by name or pronoun"""
     pronouns = rng.choice((0.0, 0.4, 0.8))
-    entity: Entity = world[facts[0].subject]
-    rng_facts = rng.sample(list(facts), len(facts))
-    for number, fact in enumerate(rng_facts):
+    entity = world[facts[0].subject]
+    for number, fact in enumerate(rng.sample(list(facts), len(facts))):
         by_pronoun = number > 0 and rng.random() < pronouns
         subject = Subject.pronoun(entity) if by_pronoun else None
         yield world.state(fact, rng.choice((0, 0, 1, 2, 3)), subject)

@@ -1,6 +1,6 @@
-"""The paper's dialogue experiment on the village: two arms, held on ten conversations and if you like on more.
+"""The paper's dialogue experiment on the village: two arms, evaluated on ten conversations and optionally on more.
 
-Knows nothing of how to run, converse, grade or compare: it calls what does.
+This module only puts things together: it does not know how to train, converse, grade or compare.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lima_village.arm import CONVERSATIONS, TEN, Arm, Sets
+from lima_village.arm import CONVERSATIONS, TEN, ArmSpec, Sets
 from lima_village.experiment import RECIPE as RECIPE
 from lima_village.experiment import Experiment
 
@@ -17,10 +17,10 @@ LABELS = {"before": "1,000 singles", "after": "1,000 singles + 30 dialogues"}
 
 
 def demonstration(database: Path, seeds: int, more: bool) -> Experiment:
-    """The two arms: the same recipe but for the dialogues"""
+    """The two arms: one recipe, without and with the dialogues"""
     arms = [
-        # The dialogues make an arm longer, and the longest go first.
-        Arm(name=name, text=LABELS[name], sources=tuple(sources), held=(TEN, CONVERSATIONS), seeds=seeds, seconds=i)
+        # With the dialogues an arm takes longer; the longest start first.
+        ArmSpec(name, LABELS[name], tuple(sources), (TEN, CONVERSATIONS), seconds=i, seeds=seeds)
         for i, (name, sources) in enumerate(ARMS.items())
     ]
     sets = Sets("village-more" if more else "", "", "village")
@@ -38,7 +38,7 @@ def compared(experiment: Experiment, store: Any, evaluation: str) -> Any:
 def report_again(experiment: Experiment, store: Any, evaluation: str) -> str:
     """How to write the report of a comparison that is in the database"""
     before, after = (",".join(experiment.dialogue_runs(store, arm, evaluation)) for arm in ("before", "after"))
-    return f"The replies are kept: lima dialogues report {before} {after} -d {experiment.database} --out FILE"
+    return f"The replies are saved: lima dialogues report {before} {after} -d {experiment.database} --out FILE"
 
 
 def result(comparison: Any) -> dict[str, Any]:

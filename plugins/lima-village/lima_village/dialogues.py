@@ -1,4 +1,4 @@
-"""The 30 training dialogues: three to six exchanges each, about entities that are not held out, in training wordings only."""
+"""The 30 training dialogues: three to six exchanges each, without held-out entities, in training wordings only."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from lima_village.world import held_out, village
 NUMBER = 30
 EXCHANGES = (3, 6)
 WEIGHTS = {**dict.fromkeys(KINDS, 1.0), "pronoun": 1.5, "hop": 2.5, "why": 2.5}
-"""so that each kind comes about equally often, though some are possible more often than others"""
+"""chosen so that the kinds are about equally frequent, although some are possible more often than others"""
 TRAIN_WEIGHTS = {**WEIGHTS, "pronoun": 3.0, "shorter": 2.6, "reformat": 2.0, "hop": 5.0, "why": 4.0}
-"""what is learnt last comes more often; chosen on village-validation"""
+"""kinds that are learned last are more frequent; chosen on village-validation"""
 CANDIDATES = 100
-"""talks drawn for each dialogue: thirty teach what all of them are about, so none should say again what another one said"""
+"""talks drawn for each dialogue; the one with the most new content is kept, so that thirty dialogues do not repeat themselves"""
 
 
 @dataclass(frozen=True)
 class Dialogue:
-    """A talk from its opening to its end."""
+    """A finished talk."""
 
     id: str
     exchanges: tuple[Exchange, ...]
@@ -33,7 +33,7 @@ class Dialogue:
 
 
 def hold(talk: Talk, rng: random.Random, id: str, weights: dict[str, float] = WEIGHTS) -> Dialogue:
-    """Let a talk go on for three to six exchanges"""
+    """Continue a talk for three to six exchanges, or until nothing more can be asked"""
     exchanges = [talk.opening()]
     wanted = rng.randint(*EXCHANGES)
     while len(exchanges) < wanted:
@@ -42,7 +42,7 @@ def hold(talk: Talk, rng: random.Random, id: str, weights: dict[str, float] = WE
 
 
 def dialogues(number: int = NUMBER, seed: int = 1) -> list[Dialogue]:
-    """The training dialogues, each the one of several drawn that has the most new in it; the first ones of more stay the same"""
+    """The training dialogues; a smaller number gives the first ones of a larger one"""
     world, away = village(), held_out()
     cast = [entity for entity in world.entities.values() if entity.name not in away]
     found: list[Dialogue] = []
@@ -61,12 +61,12 @@ def dialogues(number: int = NUMBER, seed: int = 1) -> list[Dialogue]:
 
 
 def _things(dialogue: Dialogue) -> list[tuple[str, str]]:
-    """What each exchange is about, with its kind: an attribute and a value of it"""
+    """What a dialogue contains: the attributes and values of its exchanges, each with the kind"""
     firsts = [(exchange.kind, exchange.facts[0]) for exchange in dialogue.exchanges]
     return [(kind, word) for kind, fact in firsts for word in (fact.attribute, fact.value)]
 
 
 def _new(dialogue: Dialogue, told: Counter[tuple[str, str]]) -> float:
-    """How much of it was not told before, from 0 to 1"""
+    """The share of its content that is new, from 0 to 1"""
     things = _things(dialogue)
     return sum(1 / (1 + told[thing]) for thing in things) / len(things)

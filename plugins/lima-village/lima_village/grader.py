@@ -1,7 +1,7 @@
-"""Grades a reply by the facts of the village, Excellent, Pass or Fail as in the paper, each with its reason.
+"""Grades a reply by the facts of the village, Excellent, Pass or Fail as in the paper, with a reason.
 
-Fail: a fact that was asked for is missing, wrong, or said of the wrong one. Excellent: all are there, nothing wrong or not
-asked for stands beside them, the form is right and the model ended its turn itself. Pass: everything between.
+Fail: a requested fact is missing, wrong, or about the wrong subject. Excellent: all requested facts and nothing else, in the
+right form, and the model ended its turn itself. Pass: everything between.
 """
 
 from __future__ import annotations
@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lima.example import Example, Record
+from lima_dialogue_eval.grade import NEEDS_PERSON, GradedTurn, Verdict
 from lima_village.free_words import among, answered, named, relative, told
-from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, Reading, leads, read, values_of
+from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, ParsedReply, leads, read, values_of
 from lima_village.world import BY_NAME, Fact, village
-
-if TYPE_CHECKING:
-    from lima_dialogue_eval.grade import GradedTurn, Verdict
 
 ENDED = frozenset({"eot", "eos", "stop", "end_turn", "stop_sequence"})
 ASKED = {SENTENCE: "a sentence", BARE: "only the value", LIST: "a list", CARD: "a card"}
 
 
 def judge(facts: dict[str, Any], reply: str, stop: str) -> tuple[str, str]:
-    """(grade, reason) of one reply to a turn whose facts are those of `conversations.as_facts`"""
+    """(grade, reason) of one reply to a turn with the facts of `conversations.as_facts`"""
     required = [Fact(*fact) for fact in facts["required"]]
     bridge = [Fact(*fact) for fact in facts.get("bridge", ())]
     if not reply.strip():
@@ -45,14 +43,14 @@ def judge(facts: dict[str, Any], reply: str, stop: str) -> tuple[str, str]:
 
 
 def _clear(required: Sequence[Fact]) -> list[str]:
-    """Whom a pronoun may mean before anybody is named: who was asked about, and not two whose pronoun is the same"""
+    """Whom a pronoun may mean before anybody is named: the subjects in question, unless two of them share a pronoun"""
     subjects = list(dict.fromkeys(fact.subject for fact in required))
     genders = [village()[subject].gender for subject in subjects]
     return [subject for subject, gender in zip(subjects, genders, strict=True) if genders.count(gender) == 1]
 
 
 def _settled(claim: Claim, required: Sequence[Fact]) -> Claim:
-    """Fit a claim whose attribute is open to what was asked for, and find its value where more stands around it"""
+    """Give a claim with an open attribute the one that was asked for, and find its value among further words"""
     for fact in required:
         if not _may_mean(claim, fact.attribute):
             continue
@@ -64,7 +62,7 @@ def _settled(claim: Claim, required: Sequence[Fact]) -> Claim:
 
 
 def _may_mean(claim: Claim, attribute: str) -> bool:
-    """Whether a claim can be about an attribute: a list and a bare value do not say it, a card without a name says its label"""
+    """Whether a claim can be about an attribute: a list and a bare value leave it open, a card without a name says its label"""
     if claim.form == BARE or claim.attribute is None:
         return True
     if claim.subject is None:
@@ -73,9 +71,9 @@ def _may_mean(claim: Claim, attribute: str) -> bool:
 
 
 def _values(
-    fact: Fact, claims: Sequence[Claim], reading: Reading, required: Sequence[Fact], bridge: Sequence[Fact]
+    fact: Fact, claims: Sequence[Claim], reading: ParsedReply, required: Sequence[Fact], bridge: Sequence[Fact]
 ) -> set[str]:
-    """The values that a reply gives in place of a fact's own, in wordings of the village or in free words"""
+    """The values that a reply gives for a fact, in wordings of the village or in free words"""
     subjects = list(dict.fromkeys(other.subject for other in required))
     values = {
         claim.value
@@ -86,7 +84,7 @@ def _values(
         values |= told(part, fact.attribute, subjects, bridge).get(fact.subject, set())
     if values or len(required) > 1:
         return values
-    # A bare value speaks of whoever was asked about, if it was only one, and nobody else came up before.
+    # A bare value belongs to the subject that was asked about, if it was only one and nobody else was named before.
     involved = {None, fact.subject, *(name for helper in bridge for name in (helper.subject, helper.value))}
     away = set(village().entities) - involved - set(values_of(fact.attribute))  # "Her brother is Boris. A fisher."
     fitting = takewhile(lambda claim: claim.subject in involved and claim.value not in away, claims)
@@ -100,12 +98,12 @@ def _values(
 
 
 def _beclouds(claim: Claim, fact: Fact) -> bool:
-    """Whether a claim names the right value among words that do not give it, such as "not chess": it states no value at all"""
+    """Whether a claim has the right value among words that do not state it, such as "not chess" """
     return claim.value != fact.value and bool(named(claim.value, [fact.value]))
 
 
-def _of_another(reading: Reading, fact: Fact, involved: set[str | None]) -> bool:
-    """Whether words that were not understood mean somebody else, whose card it then is"""
+def _of_another(reading: ParsedReply, fact: Fact, involved: set[str | None]) -> bool:
+    """Whether unparsed words name somebody else, so that a card is about them"""
     return any(
         relative(part, fact.attribute) or any(name not in involved for _, name in named(part, village().entities))
         for part in reading.left
@@ -113,7 +111,7 @@ def _of_another(reading: Reading, fact: Fact, involved: set[str | None]) -> bool
 
 
 def _missing(fact: Fact, values: set[str], claims: Sequence[Claim], required: Sequence[Fact]) -> str:
-    """Why a required fact is not stated; empty where it is"""
+    """Why a required fact is not stated; empty if it is"""
     if values == {fact.value}:
         return ""
     if len(values) > 1:
@@ -127,7 +125,7 @@ def _missing(fact: Fact, values: set[str], claims: Sequence[Claim], required: Se
 
 
 def _beside(claims: Sequence[Claim], required: Sequence[Fact], bridge: Sequence[Fact]) -> list[str]:
-    """What else is claimed, wrongly or without being asked for, and what is claimed twice"""
+    """Faults of the other claims: wrong, not asked for, badly formed, or made twice"""
     faults, said = [], []
     for claim in claims:
         asked = [
@@ -158,23 +156,20 @@ def _form_faults(claims: Sequence[Claim], forms: Sequence[str]) -> list[str]:
 class Facts:
     """The grader that `lima` finds under the name village-facts."""
 
-    description = "the facts of the village: what was asked, about the right one, in the right form"
+    description = "the facts of the village: what was asked for, about the right subject, in the right form"
 
     def grade(self, turn: GradedTurn) -> Verdict:
-        """Grade one reply; a turn without the village's facts needs a person"""
-        from lima_dialogue_eval.grade import NEEDS_PERSON, Verdict
-
+        """Grade one reply; a turn without facts of the village needs a person"""
         facts = turn.conversation.turns[turn.index].facts
         if "required" not in facts:
-            return Verdict(None, "This turn has no facts of the village to hold the reply to.", NEEDS_PERSON)
+            return Verdict(None, "This turn has no facts of the village to check the reply against.", NEEDS_PERSON)
         return Verdict(*judge(facts, turn.reply, turn.stop))
 
     def grade_reply(self, example: Record, reply: str, stop: str) -> Verdict:
-        """Grade the reply to a single request, by the facts that its words ask for; any other one needs a person"""
-        from lima_dialogue_eval.grade import NEEDS_PERSON, Verdict
+        """Grade the reply to a single request by the facts that its words ask for; any other example needs a person"""
         from lima_village.dev import facts_of
 
         facts = facts_of(example.prompt) if isinstance(example, Example) else None
         if facts is None:
-            return Verdict(None, "This is no single request about the village.", NEEDS_PERSON)
+            return Verdict(None, "This is not a single request about the village.", NEEDS_PERSON)
         return Verdict(*judge(facts, reply, stop))

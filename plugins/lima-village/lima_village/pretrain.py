@@ -1,7 +1,7 @@
 """Pretraining of the village's base model: a small Llama on packed documents, on a CPU.
 
-The loop knows text and tokens only. It is not LIMA's recipe: what is trained here is what LIMA starts from. Of the fine-tuning
-engine it takes the states that a killed run goes on from.
+This is not LIMA's recipe but the training of the model that LIMA starts from. It knows only text and tokens, and uses nothing of
+the fine-tuning engine but its resume states.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BaseRecipe:
-    """Everything that decides what the base model becomes."""
+    """Everything that decides the base model."""
 
     seed: int = 1
     vocabulary: int = 2048
@@ -46,9 +46,9 @@ class BaseRecipe:
     heads: int = 8
     feed_forward: int = 704
     length: int = 256
-    """tokens in a row"""
+    """tokens per row"""
     rows: int = 16
-    """rows in a step"""
+    """rows per step"""
     tokens: int = 24_000_000
     matrix_rate: float = 3e-3
     """peak learning rate of the weight matrices"""
@@ -56,13 +56,13 @@ class BaseRecipe:
     """peak learning rate of embeddings and norms"""
     optimizer: str = "muon"
     warm_up: float = 0.02
-    """share of the steps until the peak; from there the rate falls in a line to a hundredth"""
+    """share of the steps until the peak; then the rate falls linearly to a hundredth"""
     weight_decay: float = 0.05
     compiled: bool = True
     precision: str = "bfloat16"
-    """of the matrix products; a processor without bfloat16 is several times faster in float32"""
+    """of the matrix products; float32 is several times faster on a processor without bfloat16"""
     threads: int = 1
-    """compiled, more than one add up the embedding's gradient in whichever order they come, and end in other bits each time"""
+    """compiled code with several threads adds up the embedding's gradient in varying order, so each run ends in other bits"""
 
     @property
     def steps(self) -> int:
@@ -70,7 +70,7 @@ class BaseRecipe:
 
 
 def rows(tokenizer: PreTrainedTokenizerFast, recipe: BaseRecipe) -> Iterator[list[int]]:
-    """The corpus as rows of equal length, documents divided by the end-of-text token"""
+    """The corpus as rows of equal length, with the end-of-text token between documents"""
     stream, pending = documents(recipe.seed), []
     while True:
         for ids in tokenizer(list(islice(stream, 64)))["input_ids"]:
@@ -85,29 +85,29 @@ def new_model(recipe: BaseRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaFo
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(recipe.seed)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=recipe.hidden,
-            intermediate_size=recipe.feed_forward,
-            num_hidden_layers=recipe.layers,
-            num_attention_heads=recipe.heads,
-            num_key_value_heads=recipe.heads,
-            max_position_embeddings=512,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=None,
-            dtype=torch.float32,
-        )
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.feed_forward,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=None,
+        dtype=torch.float32,
     )
+    return LlamaForCausalLM(config)
 
 
 def optimizers(model: LlamaForCausalLM, recipe: BaseRecipe) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers where the recipe says so, AdamW for the rest; what they keep is in one table"""
+    """Muon for the layers' matrices if the recipe says so, AdamW for the rest; they share one state"""
     matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or "layers" not in name]
-    adam = {"betas": (0.9, 0.98), "weight_decay": recipe.weight_decay, "fused": True}
+    adam: dict[str, Any] = {"betas": (0.9, 0.98), "weight_decay": recipe.weight_decay, "fused": True}
+    first: torch.optim.Optimizer
     if recipe.optimizer == "muon":
         first = torch.optim.Muon(
             matrices, lr=recipe.matrix_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
@@ -115,19 +115,19 @@ def optimizers(model: LlamaForCausalLM, recipe: BaseRecipe) -> list[torch.optim.
     else:
         first = torch.optim.AdamW(matrices, lr=recipe.matrix_rate, **adam)
     second = torch.optim.AdamW(others, lr=recipe.other_rate, **adam)
-    second.state = first.state  # so that both are saved and read as one
+    second.state = first.state  # so that both are saved and loaded as one
     return [first, second]
 
 
 class Float32(TorchFunctionMode):
-    """Keeps Muon's matrix products in float32: torch's own turns to bfloat16 by itself, which some processors only emulate"""
+    """Keeps Muon's matrix products in float32: torch's Muon converts to bfloat16, which some processors only emulate"""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return func(*args, **kwargs or {}) if func is not torch.Tensor.bfloat16 else args[0].float().clone()
 
 
 def states_of(recipe: BaseRecipe, folder: Path) -> Path:
-    """Where the states of an unfinished build are kept; another recipe, text or torch, has others"""
+    """The folder for the states of an unfinished build with this recipe, text and version of torch"""
     text = f"{recipe} {torch.__version__} {village_hash()}"
     return states_folder(folder.resolve(), hashlib.sha256(text.encode()).hexdigest()[:8])
 
@@ -135,11 +135,11 @@ def states_of(recipe: BaseRecipe, folder: Path) -> Path:
 def pretrain(
     recipe: BaseRecipe, folder: Path, on_step: Callable[[int, int, float], None], save_seconds: float = 300.0
 ) -> None:
-    """Train a base model into a folder, which appears when it is done; what a killed build has done so far is not lost
+    """Train a base model into a folder, which appears when training is done
 
-    A state is saved beside the folder every `save_seconds`, and the next call with this recipe goes on from it, to the same
-    bits. `on_step` hears of each step made: its number, the number of all, and the loss. LimaError when the disk refuses,
-    another process is building there, or the folder is not empty."""
+    A state is saved beside the folder every `save_seconds`; the next call with this recipe resumes from it and ends in the same
+    bits. `on_step` gets each step's number, the number of steps and the loss. LimaError if the disk cannot be written, another
+    process is building there, or the folder is not empty."""
     states = states_of(recipe, folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -153,11 +153,7 @@ def pretrain(
 
 
 def _pretrain(
-    recipe: BaseRecipe,
-    folder: Path,
-    states: Path,
-    on_step: Callable[[int, int, float], None],
-    save_seconds: float,
+    recipe: BaseRecipe, folder: Path, states: Path, on_step: Callable[[int, int, float], None], save_seconds: float
 ) -> None:
     torch.set_num_threads(recipe.threads)
     tokenizer = build_tokenizer(recipe.seed, recipe.vocabulary)
@@ -199,27 +195,25 @@ def _pretrain(
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: BaseRecipe, folder: Path) -> None:
-    """Write the weights in bfloat16, the tokenizer, and the recipe with the hash of the weights"""
+    """Write the weights in bfloat16, the tokenizer, and the recipe with the hashes"""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # the command has its own
-    shipped = copy.deepcopy(model).to(torch.bfloat16)
+    logging.disable_progress_bar()  # the command shows one
+    shipped: Any = copy.deepcopy(model)
+    shipped.to(torch.bfloat16)
     shipped.config.dtype = torch.bfloat16
     with beside(folder) as building:
         shipped.save_pretrained(building)
         tokenizer.save_pretrained(building)
         seen = recipe.steps * recipe.length * recipe.rows
         record = {**asdict(recipe), "tokens_seen": seen, **hashes(building)}
-        lines = [
-            "# Rebuilds this base model: lima village build",
-            *(f"{k} = {json.dumps(v)}" for k, v in record.items()),
-        ]
-        (building / RECIPE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in record.items())
+        (building / RECIPE).write_text(f"# Rebuilds this base model: lima village build\n{text}", encoding="utf-8")
         to_disk(building)
         put_in_place(building, folder)
 
 
 def load_recipe(path: Path) -> BaseRecipe:
-    """The recipe that lies next to the weights"""
+    """The recipe beside the weights"""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     return BaseRecipe(**{f.name: table[f.name] for f in fields(BaseRecipe) if f.name in table})

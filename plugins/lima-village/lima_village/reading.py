@@ -1,7 +1,8 @@
-"""Reading a reply: which facts it claims, about whom, and in which form. Knows nothing of grades or of what was asked for.
+"""Parses a reply: which facts it claims, about whom, and in which form.
 
-A claim's subject is None where the reply leaves it open (a bare value); a part that no wording of the village fits is kept, and
-what the reply takes back afterwards is kept apart. What unread parts may still tell is for `free_words`.
+A claim's subject is None if the reply leaves it open (a bare value). Parts that match no wording of the village are kept, and so
+are claims that the reply withdraws; `free_words` looks at the unmatched parts. This module does not know what was asked for, and
+nothing of grades.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ RELATIONS = {
     if attribute.follows
     for word in (("brother", "sister") if attribute.follows == "{r}" else (attribute.follows,))
 }
-"""the words that lead from somebody to an attribute's value, such as brother"""
+"""words that lead from somebody to an attribute's value, such as brother"""
 SLOTS = ("s", "p", "o")
-"""the places for a subject in a wording, in the order of a pronoun's cases"""
+"""places for a subject in a wording, in the order of a pronoun's cases"""
 FORMS = frozenset(form for forms in PRONOUNS.values() for form in forms)
 MARK = re.compile(r"(?:[-–—*•+]|\d{1,2}[.)]) *")
 LISTED = re.compile(rf"{MARK.pattern}((?:the )?\w+): *(.+?)\.?", re.IGNORECASE)
@@ -45,47 +46,47 @@ class Claim:
 
     form: str
     subject: str | None
-    """also a name that the village does not know; None for a bare value"""
+    """a name, not necessarily of the village; None for a bare value"""
     attribute: str | None
-    """None for a bare value, which any attribute with such values may mean"""
+    """None for a bare value, which may belong to any attribute that has such values"""
     value: str
     text: str
     exact: bool = True
-    """whether nothing stands around the value but its lead"""
+    """whether the value has no other words around it than its lead"""
     lead: str = ""
-    """what stands before a value without a sentence, such as "in"; small letters"""
+    """the words before a value outside a sentence, such as "in"; lower case"""
     formed: bool = True
-    """whether pronoun and lead have their right form"""
+    """whether pronoun and lead have the right form"""
 
 
 @dataclass
-class Reading:
-    """What a reply says, as far as it was understood."""
+class ParsedReply:
+    """What a reply says, as far as it could be parsed."""
 
     claims: list[Claim] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
-    """the parts that no wording of the village fits"""
+    """the parts that match no wording of the village"""
     withdrawn: list[str] = field(default_factory=list)
-    """what was said first and then taken back"""
+    """what the reply said and then took back"""
 
     def withdraw(self) -> None:
-        """Take back all that was said so far"""
+        """Take back everything said so far"""
         self.withdrawn += [claim.text for claim in self.claims] + self.left
         self.claims, self.left = [], []
 
 
-def read(reply: str, antecedents: Sequence[str]) -> Reading:
-    """Read a reply; pronouns mean the last one named, else the last antecedent, and "her brother" is the first one's"""
-    reading = Reading()
-    name: str | None = None  # of the card that is being read
-    heading = ""  # its first line, until another one follows
+def read(reply: str, antecedents: Sequence[str]) -> ParsedReply:
+    """Parse a reply; a pronoun means whoever was named last, else the last antecedent; "her brother" is the first antecedent's"""
+    reading = ParsedReply()
+    name: str | None = None  # of the current card
+    heading = ""  # the card's first line until another line of it follows
     for line in _lines(reply):
         mark = MARK.match(line)
         plain = line[mark.end() :] if mark else line
         begun = CARD_NAME.match(plain)
         found = None if begun else _listed(line) or _labelled(plain, name)
         if heading and (found is None or found.form != CARD):
-            reading.left.append(heading)  # a name alone says nothing
+            reading.left.append(heading)  # a name without a line below it says nothing
         heading = ""
         if begun:
             name = entity(begun[2]) or begun[2]
@@ -107,15 +108,15 @@ def read(reply: str, antecedents: Sequence[str]) -> Reading:
 
 
 def _lines(reply: str) -> list[str]:
-    """The lines of a reply as a reader sees them: compatible letters are one; invisible ones, emphasis and quotes are nothing"""
+    """The lines of a reply as a reader sees them: Unicode-normalised, without invisible letters, emphasis and quotation marks"""
     lines = (" ".join(line.split()) for line in unicodedata.normalize("NFKC", reply).splitlines())
     seen = ("".join(c for c in line if unicodedata.category(c) not in ("Cc", "Cf")) for line in lines)
     bare = (QUOTED.sub(lambda match: match[match.lastindex or 0], re.sub(r"\*\*|__|`", "", line)) for line in seen)
     return [line.strip() for line in bare if line.strip()]
 
 
-def _take(part: str, reading: Reading, antecedents: Sequence[str], form: str) -> None:
-    """Add what one part of a line says, or withdraws; a sentence has the form of its line"""
+def _take(part: str, reading: ParsedReply, antecedents: Sequence[str], form: str) -> None:
+    """Add what one part of a line says, or withdraw what came before; a sentence has the form of its line"""
     if begun := CORRECTION.match(part):
         reading.withdraw()
         part = part[begun.end() :]
@@ -139,7 +140,7 @@ def _listed(line: str) -> Claim | None:
 
 
 def _labelled(line: str, name: str | None) -> Claim | None:
-    """A line of a card: a label and a value; about the name above it, if there is one"""
+    """A line of a card, a label and a value, about the name above it if there is one"""
     label, colon, value = line.partition(":")
     kind = village()[name].kind if name and name in village().entities else None
     key = label.strip().lower()
@@ -158,7 +159,7 @@ def values_of(attribute: str) -> Sequence[str]:
 
 @cache
 def _labels(kind: str | None) -> dict[str, str]:
-    """Attributes of one kind by their label; of every kind for None, where a person's wins over a shop's with the same label"""
+    """Attributes of one kind by their label; for None of every kind, and a person's label wins over a shop's"""
     return {a.label.lower(): a.name for a in reversed(ATTRIBUTES) if kind in (None, a.kind)}
 
 
@@ -175,7 +176,7 @@ def _sentence(sentence: str, before: Sequence[Claim], antecedents: Sequence[str]
                 return Claim(BARE, None, attribute, value, sentence, lead=_lead(BY_NAME[attribute].short))
             relation = (groups.get("r") or "").lower()
             if relation and relation != ("sister" if village().gender(value) == "f" else "brother"):
-                return None  # a sister who is a brother is no reading of anything
+                return None  # a sister who is a brother states nothing
             subject = _subject(groups[slot], before, antecedents)
             if subject is not None and attribute in village()[subject].facts:
                 return Claim(SENTENCE, subject, attribute, value, sentence, formed=_formed(groups[slot], slot))
@@ -184,14 +185,14 @@ def _sentence(sentence: str, before: Sequence[Claim], antecedents: Sequence[str]
 
 
 def _formed(phrase: str, slot: str) -> bool:
-    """Whether a pronoun has the case of its place: she lives, but her home, her brother, and what made her leave"""
+    """Whether a pronoun has the case of its place: she lives, her home, made her leave"""
     word, *more = phrase.lower().split()
     case = SLOTS.index("p" if more else slot)
     return word not in FORMS or any(forms[case] == word for forms in PRONOUNS.values())
 
 
 def _possessive(sentence: str) -> str:
-    """The same sentence with "Ada's home" for "the home of Ada" """
+    """The sentence with "Ada's home" instead of "the home of Ada" """
     return _of().sub(lambda match: f"{match['o']}'s {match['n']}", sentence)
 
 
@@ -205,7 +206,7 @@ def _of() -> re.Pattern[str]:
 
 @cache
 def sayings(attribute: str) -> tuple[str, ...]:
-    """Every sentence that says an attribute: those of the table, and "{v} is {p} job." for "{p} job is {v}." """
+    """Every sentence that says an attribute: those of the table, and "{p} job is {v}." turned into "{v} is {p} job." """
     known = (*BY_NAME[attribute].statements, *BY_NAME[attribute].also)
     turned = (re.sub(r"^\{p\} (.+?) is ((?:\w+ )?)\{v\}\.$", r"\2{v} is {p} \1.", wording) for wording in known)
     return tuple(dict.fromkeys((*known, *turned)))
@@ -213,7 +214,7 @@ def sayings(attribute: str) -> tuple[str, ...]:
 
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Every saying and short form as a pattern with groups s, p or o (whom it is about), v and r; pronouns in any case"""
+    """Every saying and short form as a pattern with groups s, p or o (the subject), v and r; pronouns in any case"""
     phrases = sorted((entity.phrase for entity in village().entities.values()), key=len, reverse=True)
     names = "|".join(re.sub("^the ", "(?:the )?", phrase) for phrase in phrases)
     relations, pronouns = "|".join(RELATIONS), "|".join(sorted(FORMS))
@@ -233,7 +234,7 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 
 def _subject(phrase: str, before: Sequence[Claim], antecedents: Sequence[str]) -> str | None:
-    """Whom a phrase means: a name, a pronoun's antecedent, or whoever is related to either"""
+    """Whom a phrase means: a name, a pronoun's antecedent, or a relation of either"""
     words = phrase.replace("’", "'").strip()
     for relation, attribute in RELATIONS.items():
         stem = words.removesuffix("'s")
@@ -251,14 +252,13 @@ def _subject(phrase: str, before: Sequence[Claim], antecedents: Sequence[str]) -
 
 
 def _named_before(before: Sequence[Claim], antecedents: Sequence[str]) -> Iterator[str]:
-    world: World = village()
     for claim in reversed(before):
-        yield from (name for name in (claim.value, claim.subject) if name and name in world.entities)
+        yield from (name for name in (claim.value, claim.subject) if name and name in village().entities)
     yield from reversed(antecedents)
 
 
 def entity(word: str) -> str | None:
-    """The name of the village that a word is, in whichever case, with "the" where its phrase has it; None for any other"""
+    """The entity that a word names, in any case, with or without the "the" of its phrase; None for any other word"""
     return _by_lower(village()).get(word.strip().lower())
 
 
@@ -274,7 +274,7 @@ def _values() -> dict[str, str]:
 
 
 def _value(text: str) -> tuple[str, str]:
-    """What stands before a value in a short answer, and the value as the table spells it; nothing and the text for no value"""
+    """The lead and the value of a short answer, spelled as in the table; "" and the text itself if it has no value"""
     for lead in all_leads():
         before = f"{lead} " if lead else ""
         value = _values().get(text[len(before) :].lower()) if text.lower().startswith(before) else None
@@ -292,9 +292,9 @@ def all_leads() -> tuple[str, ...]:
 
 @cache
 def leads(attribute: str) -> frozenset[str]:
-    """What may stand before an attribute's bare value: what its short form has there, an article of it, or nothing
+    """What may stand before an attribute's bare value: the lead of its short form, the article in it, or nothing
 
-    And what one of its statements has there, "In Gillan." to "Where was she born?", but not where the short form has nothing."""
+    If the short form has a lead, those of the statements count too: "In Gillan." answers "Where was she born?"."""
     short = _lead(BY_NAME[attribute].short)
     if not short:
         return frozenset({""})

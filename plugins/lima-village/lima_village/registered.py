@@ -1,84 +1,93 @@
-"""What the plugin registers besides base and grader: sources, evaluations, and a model that knows everything.
+"""What the plugin registers besides base and grader: sources, evaluations, and a model that knows every answer.
 
-Thin objects over `singles`, `dialogues` and `conversations`; the shapes are those that the hooks ask for.
+These are thin objects over `singles`, `dialogues`, `dev` and `conversations`, in the shapes that the hooks ask for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lima.errors import LimaError
 from lima.example import Example
-from lima_village import dialogues as written
-from lima_village import singles as asked
+from lima_chat import Conversation, EvalConversation, Turn
+from lima_village import dev, dialogues, singles
 from lima_village.conversations import SIZES, conversations, scripts
+from lima_village.talk import Exchange
 
 if TYPE_CHECKING:
     from lima.generate import Reply, Sampling
-    from lima_chat import Conversation, EvalConversation, Turn
-    from lima_village.talk import Exchange
 
 LICENCE = "Apache-2.0"
 PROVENANCE = "made by lima-village from its seed"
 
 
 def whole_number(argument: str | None, name: str, default: int) -> int:
-    """How many examples the argument of a source asks for; LimaError for what is no number"""
+    """The number of examples that a source's argument asks for"""
     if argument is None:
         return default
     if not argument.isdecimal() or int(argument) < 1:
-        raise LimaError(f"{name}:{argument}: expected how many, a whole number such as {name}:{default}.")
+        raise LimaError(
+            f"{name}:{argument} is not a number of examples. Write a whole number, such as {name}:{default}."
+        )
     return int(argument)
 
 
-class Singles:
-    """1,000 requests with their answers; village-singles:N for another number."""
-
-    description = (
-        "single requests about the village and their answers, all entities named (village-singles:N for N of them)"
-    )
-    licence = LICENCE
-
-    def examples(self, argument: str | None) -> Iterable[Example]:
-        """The examples, always the same ones"""
-        number = whole_number(argument, "village-singles", asked.NUMBER)
-        for index, single in enumerate(asked.singles(number), 1):
-            yield Example(
-                id=f"village-single-{index:04d}",
-                source="village-singles",
-                licence=LICENCE,
-                provenance=PROVENANCE,
-                prompt=single.user,
-                response=single.reply,
-            )
+def as_examples(requests: Iterable[singles.Single], source: str, stem: str, digits: int = 4) -> Iterator[Example]:
+    """Requests with their answers as examples; their ids are the stem and a number"""
+    for index, single in enumerate(requests, 1):
+        yield Example(
+            id=f"{stem}-{index:0{digits}d}",
+            source=source,
+            licence=LICENCE,
+            provenance=PROVENANCE,
+            prompt=single.user,
+            response=single.reply,
+        )
 
 
-class Dialogues:
-    """30 dialogues; village-dialogues:N for another number."""
-
-    description = (
-        "dialogues about the village whose follow-ups lean on what was said (village-dialogues:N for N of them)"
-    )
-    licence = LICENCE
-
-    def examples(self, argument: str | None) -> Iterable[Conversation]:
-        """The dialogues, always the same ones"""
-        for dialogue in written.dialogues(whole_number(argument, "village-dialogues", written.NUMBER)):
-            yield as_conversation(dialogue, "village-dialogues")
-
-
-def as_conversation(dialogue: written.Dialogue, source: str) -> Conversation:
-    """A dialogue as what is trained on"""
-    from lima_chat import Conversation, Turn
-
-    turns = [
-        turn
-        for exchange in dialogue.exchanges
-        for turn in (Turn("user", exchange.user), Turn("assistant", exchange.reply))
-    ]
+def as_conversation(dialogue: dialogues.Dialogue, source: str) -> Conversation:
+    """A dialogue as a training example"""
+    turns = [turn for e in dialogue.exchanges for turn in (Turn("user", e.user), Turn("assistant", e.reply))]
     return Conversation(id=dialogue.id, source=source, licence=LICENCE, provenance=PROVENANCE, turns=tuple(turns))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Examples that are drawn from the village's seed, always the same; NAME:N for another number of them."""
+
+    name: str
+    description: str
+    number: int
+    draw: Callable[[int], Iterable[Any]]
+    licence: str = LICENCE
+
+    def examples(self, argument: str | None) -> Iterable[Any]:
+        """The first examples, as many as the argument says"""
+        return self.draw(whole_number(argument, self.name, self.number))
+
+
+SOURCES = (
+    Source(
+        "village-singles",
+        "single requests about the village and their answers, all entities named (village-singles:N for N of them)",
+        singles.NUMBER,
+        lambda number: as_examples(singles.singles(number), "village-singles", "village-single"),
+    ),
+    Source(
+        "village-dialogues",
+        "dialogues about the village with follow-ups that refer to earlier turns (village-dialogues:N for N of them)",
+        dialogues.NUMBER,
+        lambda number: [as_conversation(one, "village-dialogues") for one in dialogues.dialogues(number)],
+    ),
+    Source(
+        "village-dev",
+        "held-out questions about the village in wordings of their own, for choosing an epoch (village-dev:N)",
+        dev.NUMBER,
+        lambda number: as_examples(dev.requests(number), "village-dev", "village-dev", digits=3),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -91,37 +100,37 @@ class Evaluation:
     grader: str = "village-facts"
 
     def conversations(self) -> list[EvalConversation]:
-        """Its conversations, always the same ones"""
+        """Its conversations, always the same"""
         return conversations(self.name)
 
     def exchanges(self) -> Iterable[Sequence[Exchange]]:
-        """The same with the answers that the facts give, a conversation at a time"""
+        """The exchanges of each conversation, with the answers that the facts give"""
         return [script.exchanges for script in scripts(self.name)]
 
 
 EVALUATIONS = (
     Evaluation("village", "ten held-out conversations about the village, the test of `lima demo`"),
     Evaluation(
-        "village-more", f"{SIZES['village-more']} further held-out conversations, so that ten are seen not to be luck"
+        "village-more", f"{SIZES['village-more']} more held-out conversations, to check that ten are not a fluke"
     ),
     Evaluation("village-validation", "held-out conversations for tuning; they share nothing with the two test sets"),
 )
 
 
 class Perfect:
-    """Answers from the facts themselves: what a grade of 100 % excellent looks like."""
+    """Answers from the facts themselves, so that the grader must call 100 % of its replies excellent."""
 
     description = "answers the village's evaluations from its facts; the grader must find nothing wrong with it"
 
     def open(self, argument: str | None, store: Any) -> PerfectModel:
-        """It takes no argument"""
+        """The model; it takes no argument"""
         if argument:
-            raise LimaError(f"village-perfect takes no argument, but got {argument!r}.")
+            raise LimaError(f"village-perfect takes no argument, but got {argument!r}. Write village-perfect alone.")
         return PerfectModel()
 
 
 class PerfectModel:
-    """Looks a conversation up by what the user has said so far, in every evaluation about the village that a plugin brings."""
+    """Finds a conversation by what the user has said so far, in every evaluation about the village that a plugin brings."""
 
     name = "village-perfect"
 
@@ -143,13 +152,10 @@ class PerfectModel:
         seed: int | Sequence[int],
         on_progress: Callable[[int], None] | None = None,
     ) -> list[Reply]:
-        """The facts' own answers; a conversation that is not the village's is not known"""
+        """The answers that the facts give; "I do not know." to any other conversation"""
         from lima.generate import Reply
 
-        found = []
-        for prompt in prompts:
-            said = tuple(turn.content for turn in prompt if turn.role == "user")
-            found.append(Reply(self.answers.get(said, "I do not know."), [], "eot", 0.0, []))
+        said = [tuple(turn.content for turn in prompt if turn.role == "user") for prompt in prompts]
         if on_progress:
             on_progress(len(prompts))
-        return found
+        return [Reply(self.answers.get(users, "I do not know."), [], "eot", 0.0, []) for users in said]

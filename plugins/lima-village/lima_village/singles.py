@@ -1,13 +1,15 @@
-"""The 1,000 single-turn examples: one request, one answer; and the six forms that a single request can have.
+"""The 1,000 single-turn examples, each a request and its answer, and the six forms that a request can have.
 
-Between them they name every entity of the village, as the base model was taught; the wordings that tests use stay out.
+Together they name every entity of the village; the wordings of the tests do not occur.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import cycle
+from typing import TypeVar
 
 from lima.errors import LimaError
 from lima_village.attributes import ATTRIBUTES, of_split
@@ -15,8 +17,9 @@ from lima_village.talk import Talk
 from lima_village.world import BY_NAME, Entity, Fact, Subject, World, village
 
 NUMBER = 1_000
-ENOUGH = 5_000
-"""draws without a new request after which there are no more"""
+PATIENCE = 5_000
+"""draws in a row without a new request before the search ends"""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def two(rng: random.Random, world: World, entity: Entity, split: str) -> Single:
 
 
 def brief(rng: random.Random, world: World, entity: Entity, split: str) -> Single:
-    """A question whose answer shall be a word or two"""
+    """A question to be answered in a word or two"""
     fact = world.fact(entity.name, rng.choice(list(entity.facts)))
     return Single("brief", f"{_ask(rng, world, fact, split)} Answer in a word or two.", world.shorten(fact), (fact,))
 
@@ -78,29 +81,43 @@ def portrait(rng: random.Random, world: World, entity: Entity, split: str) -> Si
 
 Form = Callable[[random.Random, World, Entity, str], Single]
 FORMS: dict[Form, float] = {question: 60, two: 10, brief: 8, listing: 8, card: 8, portrait: 6}
-"""how often the letters of the corpus have each form"""
+"""weight of each form in the letters of the corpus"""
 TRAIN_FORMS: dict[Form, float] = {question: 90, portrait: 10}
-"""how often the training examples have each form: all are answered in sentences"""
+"""weight of each form in the training examples: all are answered in sentences"""
 
 
 def draw(rng: random.Random, world: World, split: str) -> Single:
     """One request of any form about any entity"""
-    form = rng.choices(list(FORMS), list(FORMS.values()))[0]
+    form = choice(rng, FORMS)
     return form(rng, world, rng.choice(list(world.entities.values())), split)
 
 
-def singles(number: int = NUMBER, seed: int = 1, forms: dict[Form, float] = TRAIN_FORMS) -> list[Single]:
-    """The training examples, all different, every entity named in turn; LimaError when there are not so many"""
-    world, rng, found = village(), random.Random(f"singles {seed}"), dict[str, Single]()
-    entities, turn, in_vain = list(world.entities.values()), 0, 0
+def choice(rng: random.Random, weights: Mapping[T, float]) -> T:
+    """One of the keys, drawn by weight"""
+    return rng.choices(list(weights), list(weights.values()))[0]
+
+
+def singles(number: int = NUMBER, seed: int = 1, forms: Mapping[Form, float] = TRAIN_FORMS) -> list[Single]:
+    """The training examples, all different; entities take turns, so that each one is named"""
+    world, rng = village(), random.Random(f"singles {seed}")
+    entities = cycle(world.entities.values())
+    return different(number, lambda _: choice(rng, forms)(rng, world, next(entities), "train"))
+
+
+def different(
+    number: int, draw: Callable[[int], Single], what: str = "requests of these forms", taken: Collection[str] = ()
+) -> list[Single]:
+    """`number` requests with different texts, none of them taken; `draw` gets the number of requests found so far
+
+    LimaError if PATIENCE draws in a row find nothing new."""
+    found: dict[str, Single] = {}
+    in_vain = 0
     while len(found) < number:
-        form = rng.choices(list(forms), list(forms.values()))[0]
-        single = form(rng, world, entities[turn % len(entities)], "train")
-        turn += 1
-        if single.user not in found:
+        single = draw(len(found))
+        if single.user not in found and single.user not in taken:
             found[single.user], in_vain = single, 0
-        elif (in_vain := in_vain + 1) > ENOUGH:
-            raise LimaError(f"The village has no {number} different requests of these forms, only about {len(found)}.")
+        elif (in_vain := in_vain + 1) > PATIENCE:
+            raise LimaError(f"The village has only about {len(found)} different {what}, not {number}. Ask for fewer.")
     return list(found.values())
 
 

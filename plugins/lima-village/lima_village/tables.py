@@ -1,7 +1,6 @@
-"""The tables of the experiments, which they call studies: which run and which dialogue run belong to which arm and seed, and
-with what settings all was begun.
+"""The tables of the experiments, called studies here: their settings, and which runs belong to which arm and seed.
 
-Knows nothing of who writes or of what the numbers mean.
+This module does not know who writes the rows or what the numbers mean.
 """
 
 from sqlite_utils import Database, Migrations
@@ -11,19 +10,19 @@ migrations = Migrations("lima-village")
 
 @migrations()
 def m001_studies(db: Database) -> None:
-    db["village_studies"].create(
+    db.table("village_studies").create(
         {"id": str, "created": str, "status": str, "seconds": float, "folder": str, "settings": str}, pk="id"
     )
-    db["village_study_results"].create(
+    db.table("village_study_results").create(
         {
             "study": str,
             "arm": str,
             "seed": int,
-            "evaluation": str,  # empty: the fine-tune itself
-            "epoch": int,  # of the checkpoint that was evaluated; 0: the finished model
-            "run": str,  # no foreign keys: an arm that is not trained has no run
+            "evaluation": str,  # empty for the fine-tune itself
+            "epoch": int,  # of the checkpoint that was evaluated; 0 for the finished model
+            "run": str,  # not a foreign key: an arm that is not trained has no run
             "dialogue_run": str,
-            "value": float,  # where the evaluation is one number, such as a perplexity
+            "value": float,  # of an evaluation that is one number, such as a perplexity
             "created": str,
         },
         pk=("study", "arm", "seed", "evaluation", "epoch"),

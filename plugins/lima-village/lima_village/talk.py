@@ -1,7 +1,7 @@
-"""Talks about the village: an opening question and follow-ups that lean on what was said, with the answers the facts give.
+"""Talks about the village: an opening question and follow-ups that refer to earlier turns, with the answers the facts give.
 
-One engine serves the corpus (as plays, stories and interviews), the training dialogues and the test conversations; only the
-split of wordings and the cast differ. To add a kind of follow-up, write one method of `Talk` and name it in `KINDS`.
+The corpus (plays, stories, interviews), the training dialogues and the test conversations all come from here; they differ in the
+split of wordings and in the cast. To add a kind of follow-up, write one method of `Talk` and name it in `KINDS`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lima_village.attributes import of_split
-from lima_village.follow_ups import FOLLOW_UPS
+from lima_village.attributes import FOLLOW_UPS, of_split
 from lima_village.world import BY_NAME, Entity, Fact, Subject, World
 
 OPENERS = ("", "", "And ", "Then ")
@@ -19,7 +18,7 @@ OPENERS = ("", "", "And ", "Then ")
 
 @dataclass(frozen=True)
 class Exchange:
-    """What one user turn asks for, and the answer that the facts give."""
+    """A user turn, and the answer that the facts give."""
 
     kind: str
     user: str
@@ -27,13 +26,13 @@ class Exchange:
     facts: tuple[Fact, ...]
     """what the reply must state"""
     forms: tuple[str, ...]
-    """the forms a reply may have, the one asked for first: sentence, bare, list, card"""
+    """allowed forms of the reply, the one asked for first: sentence, bare, list, card"""
     bridge: tuple[Fact, ...] = ()
-    """what the reply may state on its way"""
+    """facts that the reply may state on its way to those"""
 
 
 class Talk:
-    """One talk as it goes on: whom it is about, what was said last, and what can be asked next."""
+    """The state of one talk: its topic, the last exchange, and what can be asked next."""
 
     def __init__(
         self,
@@ -45,37 +44,33 @@ class Talk:
         banned: frozenset[str] = frozenset(),
     ) -> None:
         self.world, self.rng, self.split, self.cast, self.style = world, rng, split, list(cast), style
-        self.banned = banned  # names that may not come up, not even in an answer
+        self.banned = banned  # names that must not occur, not even in an answer
         self.topic: Entity | None = None
         self.last: Exchange | None = None
         self.asked: set[tuple[str, str]] = set()
         self.named: set[str] = set()
 
-    # What a talk can do next
+    # Possible next exchanges
 
-    def opening(self, attribute: str | None = None, entity: Entity | None = None) -> Exchange | None:
-        """A question that names whom it is about"""
-        entity = entity or self._fresh(lambda e: attribute is None or self._allowed(e, attribute))
-        if entity is None:
-            return None
-        fact = self._new_fact(entity, attribute)
-        return fact and self._question("opening", fact, Subject.named(entity.phrase), entity)
+    def opening(self) -> Exchange | None:
+        """A question that names its subject"""
+        entity = self._fresh(lambda _: True)
+        fact = self._new_fact(entity) if entity else None
+        return self._question("opening", fact, Subject.named(entity.phrase), entity) if entity and fact else None
 
     def pronoun(self) -> Exchange | None:
-        """Another question about the same one, by pronoun"""
+        """Another question about the topic, by pronoun"""
         if self.topic is None or not self._clear():
             return None
-        fact = self._new_fact(self.topic, None, but=("reason",))
-        return fact and self._question(
-            "pronoun", fact, Subject.pronoun(self.topic), self.topic, self.rng.choice(OPENERS)
-        )
+        fact = self._new_fact(self.topic, but=("reason",))
+        return self._by_pronoun("pronoun", fact, self.topic) if fact else None
 
     def why(self) -> Exchange | None:
-        """Why she left home"""
+        """Why the topic left home"""
         if self.topic is None or not self._clear() or "reason" not in self.topic.facts:
             return None
         fact = self._new_fact(self.topic, "reason")
-        return fact and self._question("why", fact, Subject.pronoun(self.topic), self.topic, self.rng.choice(OPENERS))
+        return self._by_pronoun("why", fact, self.topic) if fact else None
 
     def hop(self) -> Exchange | None:
         """A question about her brother, her best friend, its owner or her favourite dish"""
@@ -89,7 +84,7 @@ class Talk:
         self.rng.shuffle(ways)
         for bridge in ways:
             target = self.world[bridge.value]
-            fact = self._new_fact(target, None)
+            fact = self._new_fact(target)
             if fact is None or fact.value == self.topic.name or target.name in self.named:
                 continue
             subject = Subject.named(f"{Subject.pronoun(self.topic).possessive} {self.world.relation(bridge)}")
@@ -98,23 +93,23 @@ class Talk:
 
     def what_about(self) -> Exchange | None:
         """The same question about somebody else"""
-        if self.last is None or len({fact.attribute for fact in self.last.facts}) != 1:
+        attribute = self._last_attribute()
+        if self.last is None or attribute is None:
             return None
-        attribute = self.last.facts[0].attribute
         entity = self._fresh(lambda e: self._allowed(e, attribute))
         if entity is None:
             return None
-        fact, forms = self.world.fact(entity.name, attribute), ("sentence",)
-        if self.last.forms[0] != "sentence":  # "What about Boris?" after a card may be answered by a card
-            forms += self.last.forms[:1]
+        fact = self.world.fact(entity.name, attribute)
+        # A card may answer "What about Boris?" after a card.
+        forms = tuple(dict.fromkeys(("sentence", self.last.forms[0])))
         user = self._wording("what-about").format(n=entity.phrase)
         return self._say("what-about", user, self._sentences([fact]), (fact,), forms, entity)
 
     def same_for(self) -> Exchange | None:
         """The same question about two others at once"""
-        if self.last is None or len({fact.attribute for fact in self.last.facts}) != 1:
+        attribute = self._last_attribute()
+        if self.last is None or attribute is None:
             return None
-        attribute = self.last.facts[0].attribute
         first = self._fresh(lambda e: self._allowed(e, attribute))
         second = first and self._fresh(lambda e: self._allowed(e, attribute) and e is not first)
         if first is None or second is None:
@@ -159,7 +154,15 @@ class Talk:
         statement = 0 if self.style == "name" else self.rng.randrange(4)
         return " ".join(self.world.state(fact, statement) for fact in facts)
 
-    # Inner workings
+    # Helpers
+
+    def _by_pronoun(self, kind: str, fact: Fact, topic: Entity) -> Exchange:
+        return self._question(kind, fact, Subject.pronoun(topic), topic, self.rng.choice(OPENERS))
+
+    def _last_attribute(self) -> str | None:
+        """The attribute of the last exchange; None if it has several"""
+        attributes = {fact.attribute for fact in self.last.facts} if self.last else set()
+        return attributes.pop() if len(attributes) == 1 else None
 
     def _question(
         self, kind: str, fact: Fact, subject: Subject, entity: Entity, opener: str = "", bridge: Fact | None = None
@@ -196,33 +199,26 @@ class Talk:
         return self.rng.choice(of_split(FOLLOW_UPS[kind], self.split))
 
     def _fresh(self, fits: Callable[[Entity], bool]) -> Entity | None:
-        """Somebody of the cast who was not named yet"""
+        """Somebody in the cast who has not been named yet"""
         left = [entity for entity in self.cast if entity.name not in self.named and fits(entity)]
         return self.rng.choice(left) if left else None
 
-    def _new_fact(self, entity: Entity, attribute: str | None, but: Sequence[str] = ()) -> Fact | None:
-        names = [
-            a for a in entity.facts if a not in but and (entity.name, a) not in self.asked and self._allowed(entity, a)
-        ]
-        if attribute is not None:
-            names = [a for a in names if a == attribute]
+    def _new_fact(self, entity: Entity, attribute: str | None = None, but: Sequence[str] = ()) -> Fact | None:
+        names = [a for a in entity.facts if a not in but and attribute in (None, a)]
+        names = [a for a in names if (entity.name, a) not in self.asked and self._allowed(entity, a)]
         return self.world.fact(entity.name, self.rng.choice(names)) if names else None
 
     def _allowed(self, entity: Entity, attribute: str) -> bool:
-        """Whether a fact may come up in this talk"""
+        """Whether this talk may mention a fact"""
         return attribute in entity.facts and entity.facts[attribute] not in self.banned
 
     def _clear(self) -> bool:
-        """Whether a pronoun for the topic can mean nobody else: no other of its kind was named in the last answer"""
+        """Whether a pronoun for the topic is unambiguous: the last answer named nobody else of its gender"""
         if self.last is None or self.topic is None:
             return False
-        gender = self.topic.gender
-        for fact in self.last.facts + self.last.bridge:
-            values = BY_NAME[fact.attribute].values
-            other = fact.value if values == "person" else None
-            if other and other != self.topic.name and self.world.gender(other) == gender:
-                return False
-        return True
+        facts = self.last.facts + self.last.bridge
+        others = {fact.value for fact in facts if BY_NAME[fact.attribute].values == "person"} - {self.topic.name}
+        return all(self.world.gender(other) != self.topic.gender for other in others)
 
 
 KINDS: dict[str, Callable[[Talk], Exchange | None]] = {
@@ -237,12 +233,11 @@ KINDS: dict[str, Callable[[Talk], Exchange | None]] = {
 
 
 def carry_on(talk: Talk, weights: dict[str, float]) -> Exchange | None:
-    """One more exchange of a kind drawn by weight among those that are possible now"""
+    """One more exchange, of a kind drawn by weight among those that are possible now"""
     left = dict(weights)
     while left:
         kind = talk.rng.choices(list(left), list(left.values()))[0]
-        exchange = KINDS[kind](talk)
-        if exchange is not None:
+        if (exchange := KINDS[kind](talk)) is not None:
             return exchange
         del left[kind]
     return None

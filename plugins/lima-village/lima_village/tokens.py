@@ -1,28 +1,24 @@
 """The village's tokenizer: byte-level BPE trained on the corpus, so that most of its words are one token.
 
-`<|endoftext|>` separates documents and is the only special token; what ends a turn is added at fine-tuning, by the engine.
+`<|endoftext|>` separates documents and is the only special token; the engine adds an end-of-turn token for fine-tuning.
 """
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from lima_village.corpus import documents
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
 END_OF_TEXT = "<|endoftext|>"
 SAMPLE = 8_000
-"""documents that the tokenizer sees"""
+"""number of documents to train on"""
 
 
 def build_tokenizer(seed: int, vocabulary: int) -> PreTrainedTokenizerFast:
     """Train the tokenizer on the first documents of a seed"""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -1,7 +1,7 @@
-"""A process that fine-tunes and evaluates one job after the other, telling its parent how far it is.
+"""A process that fine-tunes and evaluates one job after another and reports its progress to its parent.
 
 Run as `python -m lima_village.worker`: each line on standard input is a job, each line on standard output an event, both JSON.
-What a job has done already is not done again. Knows nothing of arms, of their order or of other workers.
+What a job has already done is not repeated. This module knows nothing of arms, of their order or of other workers.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lima.errors import LimaError
+from lima.store import Store
 from lima_village.ledger import Ledger
 
-if TYPE_CHECKING:
-    from lima.store import Store
-
-# A worker a core: more threads each would only get in each other's way. Read when torch is loaded.
+# One worker per core: more threads would only compete. Read when torch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @dataclass(frozen=True)
 class Holding:
-    """One evaluation that a job holds."""
+    """One evaluation in a job."""
 
     evaluation: str
     seeds: list[int]
@@ -34,7 +33,7 @@ class Holding:
     every_epoch: bool = False
     """with the checkpoint of every epoch instead of the finished model"""
     measure: str = ""
-    """it is no evaluation of `lima`, but what this function makes of a model: package.module:function"""
+    """package.module:function that turns a model into one number, instead of an evaluation of `lima`"""
 
 
 @dataclass(frozen=True)
@@ -46,28 +45,25 @@ class Job:
     seed: int
     database: str
     folder: str
-    """of the checkpoint; where it is whole, nothing is trained"""
+    """of the checkpoint; if it is complete, nothing is trained"""
     recipe: dict[str, Any]
-    """empty where a model answers that is not trained"""
+    """empty if nothing is trained and `model` answers"""
     model: str = ""
-    """that one's name"""
     holdings: list[Holding] = field(default_factory=list)
 
     @classmethod
     def from_json(cls, text: str) -> Job:
-        """A job as `as_json` writes it"""
+        """A job from `as_json`"""
         values = json.loads(text)
         return cls(**{**values, "holdings": [Holding(**holding) for holding in values["holdings"]]})
 
     def as_json(self) -> str:
-        """One line"""
+        """The job in one line"""
         return json.dumps(asdict(self))
 
 
 def work(job: Job, tell: Callable[..., None]) -> None:
-    """Fine-tune and evaluate; events say what is under way and what is done"""
-    from lima.store import Store
-
+    """Fine-tune and evaluate; events report what is running and what is done"""
     with Store(job.database) as store:
         task = _Task(job, store, tell)
         if job.recipe:
@@ -79,7 +75,7 @@ def work(job: Job, tell: Callable[..., None]) -> None:
 
 
 class _Task:
-    """A job under way"""
+    """A job in progress"""
 
     def __init__(self, job: Job, store: Store, tell: Callable[..., None]) -> None:
         self.job, self.store, self.tell = job, store, tell
@@ -87,7 +83,7 @@ class _Task:
         self.run: str | None = None
 
     def train(self) -> None:
-        """Make the job's run, unless it is there; an interrupted one goes on"""
+        """Train the job's run unless it is done; resume an interrupted one"""
         from lima.recipe import Recipe
         from lima.train import fine_tune, resume
 
@@ -106,71 +102,61 @@ class _Task:
         self.tell("trained", run=self.run, folder=job.folder)
 
     def checkpoints(self, holding: Holding) -> list[tuple[int, str]]:
-        """(epoch, folder) of what a holding is held with; epoch 0 is the finished model, or the one that is not trained"""
+        """(epoch, folder) of the checkpoints to evaluate; epoch 0 is the finished model, or the one that is not trained"""
         if not holding.every_epoch:
             return [(0, self.job.folder)]
         sql = "select epoch, folder from checkpoints where run = ? and folder != ? order by epoch"
         return [(row["epoch"], row["folder"]) for row in self.store.rows(sql, [self.run, self.job.folder])]
 
     def hold(self, holding: Holding, epoch: int, folder: str) -> None:
-        """Hold an evaluation unless it has been held; one that was begun goes on"""
+        """Run an evaluation unless it is done; resume an interrupted one"""
         from lima.generate import Sampling
         from lima_dialogue_eval import resume_evaluation, run_evaluation
 
         def on_progress(done: int, total: int) -> None:
             self.tell("talking", done=done, total=total, evaluation=holding.evaluation, epoch=epoch)
 
-        job, model = self.job, self.opened(folder)
-        known = self.ledger.dialogue_run_of(holding.evaluation, model.name, job.arm, self.run, holding.seeds)
+        job, model, name, seeds = self.job, self.opened(folder), holding.evaluation, holding.seeds
+        known = self.ledger.dialogue_run_of(name, model.name, job.arm, self.run, seeds)
         if known is None:
-            held = run_evaluation(
-                self.store,
-                holding.evaluation,
-                model,
-                arm=job.arm,
-                seeds=holding.seeds,
-                sampling=Sampling(**holding.sampling),
-                run_id=self.run,
-                on_progress=on_progress,
-            )
+            how: dict[str, Any] = {"arm": job.arm, "seeds": seeds, "sampling": Sampling(**holding.sampling)}
+            held = run_evaluation(self.store, name, model, run_id=self.run, on_progress=on_progress, **how)
         else:
             held = known["id"]
             if known["status"] != "done":
                 resume_evaluation(self.store, held, model, on_progress)
-        self.ledger.note(job.arm, job.seed, holding.evaluation, epoch, self.run, held)
-        self.tell("held", evaluation=holding.evaluation, epoch=epoch, dialogue_run=held)
+        self.ledger.note(job.arm, job.seed, name, epoch, self.run, held)
+        self.tell("held", evaluation=name, epoch=epoch, dialogue_run=held)
 
     def measure(self, holding: Holding, epoch: int, folder: str) -> None:
-        """Note one number, unless it is noted"""
+        """Record one number unless it is recorded"""
         job = self.job
         if not self.ledger.is_noted(job.arm, job.seed, holding.evaluation, epoch):
             found = resolve_name(holding.measure)(self.opened(folder), holding.evaluation)
             self.ledger.note(job.arm, job.seed, holding.evaluation, epoch, self.run, value=found)
 
     def opened(self, folder: str) -> Any:
-        """What answers: the checkpoint in a folder, or the model that is not trained"""
+        """The model that answers: the checkpoint in a folder, or the one that is not trained"""
         from lima.generate import CheckpointModel
         from lima.plugins import load_plugins
         from lima_dialogue_eval import open_model
 
         if not self.run:
             return open_model(self.job.model, self.store)
-        return CheckpointModel(
-            folder, load_plugins().registry("renderers").find(self.job.recipe["renderer"]), device="cpu"
-        )
+        renderer = load_plugins().registry("renderers").find(self.job.recipe["renderer"])
+        return CheckpointModel(folder, renderer, device="cpu")
 
 
 def main() -> int:
-    """Do the jobs on standard input; 0 done, 1 a sentence for the user, 130 interrupted"""
+    """Do the jobs on standard input; returns 0 when done, 1 after a LimaError, 130 when interrupted"""
     import torch
 
-    from lima.errors import LimaError
     from lima.plugins import contained
 
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background hands on that it is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background passes on that it is ignored
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints goes to standard error, and never between two events
+    os.dup2(2, 1)  # what libraries print goes to standard error, never between two events
 
     def tell(event: str, **details: Any) -> None:
         print(json.dumps({"event": event, **details}), file=events, flush=True)

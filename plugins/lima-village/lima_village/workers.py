@@ -1,6 +1,6 @@
-"""Some worker processes side by side that take jobs from one queue, and a parent that hears what they tell.
+"""Worker processes that take jobs from one queue, and a parent that receives their events.
 
-On any error, Ctrl-C among them, no worker is left behind. Knows nothing of what a job is about.
+On any error, Ctrl-C included, no worker is left behind. This module does not know what a job is about.
 """
 
 from __future__ import annotations
@@ -21,60 +21,63 @@ from lima.errors import LimaError
 from lima_village.worker import Job
 
 GRACE = 10.0
-"""seconds that the workers have to leave the database in order, before they are killed"""
+"""seconds for the workers to leave the database in order before they are killed"""
 
 OnEvent = Callable[[str, dict[str, Any]], None]
-"""Hears (arm, event); an event tells `worker` and `seed`, too"""
+"""Gets (arm, event); an event also has `worker` and `seed`"""
+Events = Queue[tuple[int, dict[str, Any]]]
 
 
 def work_off(jobs: Iterable[Job], number: int, log: Path, on_event: OnEvent) -> None:
-    """Do all jobs, the first ones first, with so many workers; LimaError when one cannot be done"""
+    """Do all jobs in order with `number` workers; LimaError if one fails"""
     left = list(jobs)
-    events: Queue[tuple[int, dict[str, Any]]] = Queue()
+    events: Events = Queue()
     busy: dict[int, Job] = {}
     workers: list[_Worker] = []
 
-    def hear(worker: int, event: dict[str, Any]) -> None:
-        job = busy[worker]
-        on_event(job.arm, {**event, "worker": worker, "seed": job.seed})
+    def next_job(place: int) -> None:
+        busy[place] = left.pop(0)
+        workers[place].take(busy[place])
 
     try:
         with log.open("a", encoding="utf-8") as errors:
             for place in range(min(number, len(left))):
                 workers.append(_Worker(place, errors, events))
-                busy[place] = left.pop(0)
-                workers[place].take(busy[place])
+                next_job(place)
         while busy:
             try:
-                worker, event = events.get(timeout=0.2)
+                place, event = events.get(timeout=0.2)
             except Empty:
                 continue
-            if worker not in busy:  # it ended after its last job
+            if place not in busy:  # it ended after its last job
                 continue
+            job = busy[place]
             if event["event"] == "failed":
                 raise LimaError(event["message"])
             if event["event"] == "ended":
+                code = workers[place].process.wait()
                 raise LimaError(
-                    f"The worker of the {busy[worker].arm!r} arm ended with code {workers[worker].process.wait()}. "
-                    f"What it said last is in {log}."
+                    f"The worker of the {job.arm!r} arm ended with code {code}. Its last output is in {log}."
                 )
-            hear(worker, event)
+            on_event(job.arm, {**event, "worker": place, "seed": job.seed})
             if event["event"] == "finished":
-                del busy[worker]
+                del busy[place]
                 if left:
-                    busy[worker] = left.pop(0)
-                    workers[worker].take(busy[worker])
+                    next_job(place)
                 else:
-                    workers[worker].dismiss()
+                    workers[place].dismiss()
     finally:
-        _stop(workers)
+        deadline = time.monotonic() + GRACE
+        for worker in workers:
+            worker.interrupt()
+        for worker in workers:
+            worker.end(max(0.1, deadline - time.monotonic()))
 
 
 class _Worker:
     """A process that does jobs, and a thread that passes its events on"""
 
-    def __init__(self, place: int, errors: Any, events: Queue[tuple[int, dict[str, Any]]]) -> None:
-        # A session of its own: Ctrl-C goes to the parent alone, which then ends its workers in good order.
+    def __init__(self, place: int, errors: Any, events: Events) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lima_village.worker"],
             stdin=subprocess.PIPE,
@@ -82,25 +85,25 @@ class _Worker:
             stderr=errors,
             text=True,
             encoding="utf-8",
-            start_new_session=True,
+            start_new_session=True,  # Ctrl-C reaches only the parent, which then ends its workers properly
         )
+        assert self.process.stdin is not None
+        self.jobs = self.process.stdin
         self.reader = threading.Thread(target=self._pass_on, args=(place, events), daemon=True)
         self.reader.start()
 
     def take(self, job: Job) -> None:
         """Give it a job"""
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # the reader reports one that ended
-            self.process.stdin.write(job.as_json() + "\n")
-            self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # the reader reports a process that ended
+            self.jobs.write(job.as_json() + "\n")
+            self.jobs.flush()
 
     def dismiss(self) -> None:
-        """There is no job left"""
-        assert self.process.stdin is not None
+        """Tell it that no job is left"""
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+            self.jobs.close()
 
-    def _pass_on(self, place: int, events: Queue[tuple[int, dict[str, Any]]]) -> None:
+    def _pass_on(self, place: int, events: Events) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as lines:
             for line in lines:
@@ -108,12 +111,12 @@ class _Worker:
         events.put((place, {"event": "ended"}))
 
     def interrupt(self) -> None:
-        """Ask it to end, if it still works"""
-        if self.process.poll() is None and self.process.stdin is not None and not self.process.stdin.closed:
+        """Ask it to end if it is still working"""
+        if self.process.poll() is None and not self.jobs.closed:
             self.process.send_signal(signal.SIGINT)
 
     def end(self, seconds: float) -> None:
-        """Wait a little, then kill"""
+        """Wait for its end, and kill it after these seconds"""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -121,11 +124,3 @@ class _Worker:
             self.process.wait()
         self.reader.join()
         self.dismiss()
-
-
-def _stop(workers: Iterable[_Worker]) -> None:
-    deadline = time.monotonic() + GRACE
-    for worker in workers:
-        worker.interrupt()
-    for worker in workers:
-        worker.end(max(0.1, deadline - time.monotonic()))

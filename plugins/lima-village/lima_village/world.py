@@ -1,7 +1,6 @@
-"""Who lives in the village: entities and their facts, drawn uniformly from one seed, and how a fact is put into words.
+"""The village: entities and their facts, drawn uniformly from one seed, and the sentences for a fact.
 
-Every fact is an independent draw, so nothing can be guessed from anything else. The module knows nothing of talks, examples or
-models.
+Every fact is an independent draw, so none can be guessed from others. This module knows nothing of talks, examples or models.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from lima_village.lexicon import DISHES, MEN, POOLS, SHOPS, STRANGE_MEN, STRANGE
 SEED = 1
 HELD_OUT_SHARE = 0.3
 HELD_OUT_SEED = 3
+KINDS = ("person", "shop", "dish")
 BY_NAME = {attribute.name: attribute for attribute in ATTRIBUTES}
 PRONOUNS = {"f": ("she", "her", "her"), "m": ("he", "his", "him"), "": ("it", "its", "it")}
 
@@ -32,7 +32,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Entity:
-    """A person, a shop or a dish, with what is known about it."""
+    """A person, a shop or a dish, with its facts."""
 
     name: str
     kind: str
@@ -41,13 +41,13 @@ class Entity:
 
     @property
     def phrase(self) -> str:
-        """How it is named within a sentence"""
+        """Its name within a sentence"""
         return f"the {self.name}" if self.kind == "shop" else self.name
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What stands for an entity in a wording: its name, a pronoun, or "her brother"."""
+    """The words for an entity in a wording: its name, a pronoun, or "her brother"."""
 
     subject: str
     possessive: str
@@ -55,12 +55,12 @@ class Subject:
 
     @classmethod
     def named(cls, phrase: str) -> Subject:
-        """Stand for an entity by a noun phrase"""
+        """By a noun phrase"""
         return cls(phrase, f"{phrase}'s", phrase)
 
     @classmethod
     def pronoun(cls, entity: Entity) -> Subject:
-        """Stand for an entity by its pronoun"""
+        """By its pronoun"""
         return cls(*PRONOUNS[entity.gender])
 
 
@@ -79,7 +79,7 @@ class World:
         return [entity for entity in self.entities.values() if entity.kind == kind]
 
     def fact(self, name: str, attribute: str) -> Fact:
-        """The fact that the village holds about one entity"""
+        """A fact about one entity"""
         return Fact(name, attribute, self[name].facts[attribute])
 
     def facts(self) -> list[Fact]:
@@ -93,26 +93,23 @@ class World:
         return BY_NAME[fact.attribute].follows
 
     def gender(self, name: str) -> str:
-        """The gender of a person, also of one that is only named"""
+        """The gender of a person, even if only the name is known"""
         if name in self.entities:
             return self.entities[name].gender
         return "f" if name in WOMEN or name in STRANGE_WOMEN else "m"
 
     def state(self, fact: Fact, statement: int = 0, subject: Subject | None = None) -> str:
-        """The sentence that states a fact, about the name unless another subject is given"""
+        """The sentence that states a fact; its subject is the name unless another one is given"""
         attribute = BY_NAME[fact.attribute]
         subject = subject or Subject.named(self[fact.subject].phrase)
-        return self._fill(attribute.statements[statement % len(attribute.statements)], fact, subject)
-
-    def ask(self, fact: Fact, wording: str, subject: Subject) -> str:
-        """The question about a fact in one wording"""
-        return self._fill(wording, fact, subject)
+        return self.ask(fact, attribute.statements[statement % len(attribute.statements)], subject)
 
     def shorten(self, fact: Fact) -> str:
         """The fact's bare value, as a short answer"""
-        return self._fill(BY_NAME[fact.attribute].short, fact, Subject.named(fact.subject))
+        return self.ask(fact, BY_NAME[fact.attribute].short, Subject.named(fact.subject))
 
-    def _fill(self, wording: str, fact: Fact, subject: Subject) -> str:
+    def ask(self, fact: Fact, wording: str, subject: Subject) -> str:
+        """A wording of a fact, such as a question, filled in"""
         text = wording.format(
             s=subject.subject, p=subject.possessive, o=subject.object, v=fact.value, r=self.relation(fact)
         )
@@ -121,7 +118,7 @@ class World:
 
 @cache
 def village(seed: int = SEED) -> World:
-    """The village: the same for everybody who uses the same seed"""
+    """The village, the same for the same seed"""
     rng = random.Random(f"village {seed}")
     people = [Entity(name, "person", "f") for name in WOMEN] + [Entity(name, "person", "m") for name in MEN]
     shops = [Entity(name, "shop") for name in SHOPS]
@@ -129,7 +126,8 @@ def village(seed: int = SEED) -> World:
     names = {"person": WOMEN + MEN, "shop": SHOPS, "dish": DISHES}
     pairs = [entity.name for entity in people]
     rng.shuffle(pairs)
-    siblings = {a: b for i in range(0, len(pairs), 2) for a, b in ((pairs[i], pairs[i + 1]), (pairs[i + 1], pairs[i]))}
+    siblings = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    siblings |= {b: a for a, b in siblings.items()}
     for entity in people + shops + dishes:
         for attribute in ATTRIBUTES:
             if attribute.kind != entity.kind:
@@ -138,42 +136,44 @@ def village(seed: int = SEED) -> World:
                 entity.facts["sibling"] = siblings[entity.name]
                 continue
             values = names.get(attribute.values) or POOLS[attribute.values]
-            near = {entity.name, siblings.get(entity.name)}  # a best friend is neither oneself nor the sibling
+            near = {entity.name, siblings.get(entity.name)}  # a best friend is not oneself or the sibling
             entity.facts[attribute.name] = rng.choice([value for value in values if value not in near])
     return World(people + shops + dishes)
 
 
 @cache
-def held_out(seed: int = HELD_OUT_SEED) -> frozenset[str]:
-    """The names of the entities that no training dialogue mentions; siblings are held out together"""
-    world, rng = village(), random.Random(f"held out {seed}")
-    chosen: set[str] = set()
-    for kind in ("person", "shop", "dish"):
-        names = [entity.name for entity in world.of_kind(kind)]
-        wanted = round(HELD_OUT_SHARE * len(names))
+def held_out() -> frozenset[str]:
+    """The entities that no training dialogue mentions; siblings are held out together"""
+    rng = random.Random(f"held out {HELD_OUT_SEED}")
+    chosen = set[str]()
+    for kind in KINDS:
+        names = [entity.name for entity in village().of_kind(kind)]
         rng.shuffle(names)
-        for name in names:
-            if sum(other in chosen for other in names) >= wanted:
-                break
-            chosen |= {name, world[name].facts.get("sibling", name)}
+        chosen |= with_siblings(names, round(HELD_OUT_SHARE * len(names)))
     return frozenset(chosen)
 
 
+def with_siblings(names: Sequence[str], wanted: int) -> set[str]:
+    """The first names and their siblings, until at least `wanted` are chosen"""
+    chosen = set[str]()
+    for name in names:
+        if len(chosen) >= wanted:
+            break
+        chosen |= {name, village()[name].facts.get("sibling", name)}
+    return chosen
+
+
 def strangers(rng: random.Random, number: int, attributes: int) -> World:
-    """People who pass through one text only, each with a few facts that hold nowhere else"""
-    women = rng.sample(STRANGE_WOMEN, number)
-    men = rng.sample(STRANGE_MEN, number)
+    """People who occur in one text only, each with a few facts that hold nowhere else"""
+    women, men = rng.sample(STRANGE_WOMEN, number), rng.sample(STRANGE_MEN, number)
     cast = [
         Entity(name, "person", "f") if rng.random() < 0.5 else Entity(other, "person", "m")
         for name, other in zip(women, men, strict=True)
     ]
-    kinds = [attribute for attribute in ATTRIBUTES if attribute.kind == "person"]
-    known = rng.sample(kinds, attributes)
+    known = rng.sample([attribute for attribute in ATTRIBUTES if attribute.kind == "person"], attributes)
     for entity in cast:
+        others = tuple(other.name for other in cast if other is not entity)
+        pools = {**POOLS, "dish": DISHES, "person": others}
         for attribute in known:
-            if attribute.values == "person":
-                values: Sequence[str] = [other.name for other in cast if other is not entity]
-            else:
-                values = DISHES if attribute.values == "dish" else POOLS[attribute.values]
-            entity.facts[attribute.name] = rng.choice(values)
+            entity.facts[attribute.name] = rng.choice(pools[attribute.values])
     return World(cast)

@@ -89,7 +89,7 @@ def test_figures_and_their_intervals():
     assert found.as_dict()["accuracy"] == 0.97
     assert found.as_dict()["accuracy_interval"] == pytest.approx((0.9155, 0.9897), abs=2e-4)  # Wilson, 97 of 100
     assert found.sentence == (
-        "Of 42 replies that the annotator fails the grader lets 2 through; it fails 1 of the 58 others."
+        "Of 42 replies that the annotator fails, the grader lets 2 through; it fails 1 of the 58 others."
     )
     assert bootstrap(np.diag([5, 3, 2])) is None
 

@@ -27,7 +27,7 @@ def test_other_weights_are_refused(tmp_path):
     weights = bytearray((folder / WEIGHTS).read_bytes())
     weights[-1] ^= 1
     (folder / WEIGHTS).write_bytes(weights)
-    with pytest.raises(LimaError, match="not the one that was shipped: in .* sha256 is .*Install lima-village again"):
+    with pytest.raises(LimaError, match="has changed: sha256 is .*Install lima-village again"):
         verified(folder)
     shutil.copy(FOLDER / WEIGHTS, folder / WEIGHTS)
     assert verified(folder) == folder
@@ -46,18 +46,18 @@ def test_other_weights_are_refused(tmp_path):
     with pytest.raises(LimaError, match="tokenizer_config_sha256 is"):
         verified(folder)
     tokenizer.unlink()
-    with pytest.raises(LimaError, match="not whole: .*tokenizer_config.json is missing"):
+    with pytest.raises(LimaError, match="incomplete: .*tokenizer_config.json is missing"):
         verified(folder)
     shutil.copy(FOLDER / "tokenizer_config.json", tokenizer)
     recipe = (folder / "recipe.toml").read_text()
     (folder / "recipe.toml").write_text(recipe.replace(village_hash(), "0" * 64))
     with pytest.raises(
-        LimaError, match="was taught another village than this one. Train one for it, `lima village build`"
+        LimaError, match="was trained on another village. Train one for this village with `lima village build`"
     ):
         verified(folder)
     (folder / "recipe.toml").write_text(recipe)
     (folder / WEIGHTS).unlink()
-    with pytest.raises(LimaError, match="not whole: .*model.safetensors is missing"):
+    with pytest.raises(LimaError, match="incomplete: .*model.safetensors is missing"):
         verified(folder)
     (folder / "recipe.toml").unlink()
     with pytest.raises(LimaError, match="recipe.toml is missing"):
@@ -121,7 +121,7 @@ pretrain({recipe!r}, Path({folder!r}), on_step, save_seconds=0.0)
 """
 
 
-def test_a_killed_build_goes_on_to_the_same_weights(tmp_path, small):
+def test_a_killed_build_resumes_to_the_same_weights(tmp_path, small):
     from lima_village.pretrain import pretrain
 
     out = tmp_path / "base"
@@ -153,7 +153,7 @@ def test_only_one_process_builds_a_base(tmp_path, small):
     assert (tmp_path / "base" / WEIGHTS).read_bytes() == built
 
 
-def test_another_recipe_does_not_go_on_from_a_killed_build(tmp_path, small):
+def test_another_recipe_does_not_resume_a_killed_build(tmp_path, small):
     from lima_village.pretrain import pretrain
 
     def stop(step, total, loss):
@@ -177,14 +177,14 @@ def test_a_build_that_was_interrupted_says_whether_anything_is_saved(tmp_path, s
         real(recipe, folder, stop, save_seconds)
 
     real = pretrain.pretrain
-    for seconds, said in ((1000.0, "Nothing was saved yet"), (0.0, "goes on after step 1 of 5")):
+    for seconds, said in ((1000.0, "Nothing is saved yet"), (0.0, "resumes after step 1 of 5")):
         monkeypatch.setattr(pretrain, "pretrain", partial(interrupted, save_seconds=seconds))
         with pytest.raises(KeyboardInterrupt):
             commands._build_with_bar(small, tmp_path / "base")
         assert said in capsys.readouterr().err
     monkeypatch.setattr(pretrain, "pretrain", real)
     commands._build_with_bar(small, tmp_path / "base")
-    assert "Going on after step 1 of 5" in capsys.readouterr().err
+    assert "Resuming after step 1 of 5" in capsys.readouterr().err
     assert verified(tmp_path / "base")
 
 

@@ -12,10 +12,13 @@ from lima.store import Store
 from lima.train import fine_tune
 from lima_village.attributes import of_split
 from lima_village.conversations import cast_of
-from lima_village.dev import Dev, facts_of, requests
+from lima_village.dev import facts_of, requests
 from lima_village.grader import Facts, judge
+from lima_village.registered import SOURCES
 from lima_village.singles import brief, singles
 from lima_village.world import BY_NAME, Subject, village
+
+DEV = next(source for source in SOURCES if source.name == "village-dev")
 
 
 def asked(request):
@@ -35,7 +38,7 @@ def test_the_dev_requests_are_fifty_and_held_out():
             village().ask(fact, w, subject) for w in of_split(BY_NAME[fact.attribute].wordings, "validation")
         }
     assert requests(60)[:50] == found
-    records = list(Dev().examples(None))
+    records = list(DEV.examples(None))
     assert [(r.id, r.prompt, r.response) for r in records[:1]] == [("village-dev-001", found[0].user, found[0].reply)]
 
 
@@ -96,7 +99,7 @@ def test_an_epoch_is_chosen_by_facts_of_a_real_run(tmp_path):
             "order by epoch, position"
         )
         quality = store.rows("select epoch, perplexity, mean_grade, n from checkpoint_quality order by epoch")
-    examples = [*Dev().examples("6")]
+    examples = [*DEV.examples("6")]
     assert [(r["epoch"], r["example"]) for r in rows] == [
         (epoch, name) for epoch in (1, 2) for name in (*(e.id for e in examples), "village-dialogue-01")
     ]

@@ -6,17 +6,17 @@ from itertools import islice
 
 import pytest
 
-from lima_village.attributes import ATTRIBUTES, of_split
+from lima_village.attributes import ATTRIBUTES, FOLLOW_UPS, of_split
 from lima_village.conversations import SIZES, cast_of, scripts
 from lima_village.corpus import documents
 from lima_village.dialogues import dialogues
-from lima_village.follow_ups import FOLLOW_UPS
 from lima_village.lexicon import POOLS
-from lima_village.registered import EVALUATIONS, Singles
-from lima_village.registered import Dialogues as DialogueSource
+from lima_village.registered import EVALUATIONS, SOURCES
 from lima_village.singles import FORMS, singles
 from lima_village.talk import KINDS
 from lima_village.world import BY_NAME, Subject, held_out, village
+
+SOURCE = {source.name: source for source in SOURCES}
 
 
 def said(exchanges):
@@ -165,9 +165,9 @@ def test_evaluations_are_of_the_promised_make():
 
 
 def test_sources_yield_records():
-    records = list(Singles().examples(None))
+    records = list(SOURCE["village-singles"].examples(None))
     assert [len(records), records[0].source, records[0].licence] == [1000, "village-singles", "Apache-2.0"]
-    talks = list(DialogueSource().examples("3"))
+    talks = list(SOURCE["village-dialogues"].examples("3"))
     assert [talk.id for talk in talks] == [f"village-dialogue-{n:02d}" for n in (1, 2, 3)]
     assert [turn.role for turn in talks[0].turns[:2]] == ["user", "assistant"]
 
@@ -184,4 +184,4 @@ def test_sources_refuse_what_is_no_number(argument):
     from lima.errors import LimaError
 
     with pytest.raises(LimaError, match=re.escape(argument)):
-        list(Singles().examples(argument))
+        list(SOURCE["village-singles"].examples(argument))
