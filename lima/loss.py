@@ -71,7 +71,9 @@ def prove_isolation(model: Any, device: torch.device | str) -> None:
     model.eval()
     try:
         loss, _ = weighted_loss(model, micro_batch(pair, [0, 1]), device)
-        (gradient,) = torch.autograd.grad(loss, seen[-1])  # (1, tokens, width); before it the head may have been tried
+        # Some embed more than once, as when they try the head or look for pictures; one of them leads to the loss.
+        gradients = torch.autograd.grad(loss, seen, allow_unused=True)
+        (gradient,) = (g for g in gradients if g is not None)  # (1, tokens, width)
         if not loss.isfinite() or not gradient.isfinite().all():
             raise LimaError(
                 "The model gives no finite loss on a few tokens, before any step: some of its weights are no numbers, or too "

@@ -35,7 +35,7 @@ def test_the_defaults_are_the_papers():
         "device": "auto",
         "micro_batch_tokens": 8192,
         "gradient_checkpointing": False,
-        "compile": "auto",
+        "compile": False,
         "shard": False,
         "keep_epochs": False,
         "dev": (),
