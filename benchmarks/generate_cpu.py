@@ -27,8 +27,8 @@ from pathlib import Path
 import torch
 
 from lima import CheckpointModel, Recipe, Sampling, Store, fine_tune, load_plugins
-from lima.cache import Kept
-from lima.generate import KEPT_BYTES
+from lima.answer.checkpoint_model import KEPT_BYTES
+from lima.answer.kv_cache import Kept
 
 CONVERSATIONS, TURNS, LONGEST = 64, 3, 128
 ARMS = ("one at a time", "batched", "batched by length", "lima", "lima, nothing kept")

@@ -17,16 +17,17 @@ import time
 
 import torch
 
-from lima import attention, head
-from lima.adapter import add_lora
-from lima.assemble import recompute_activations
-from lima.batching import micro_batch
-from lima.dropout import set_residual_dropout
-from lima.linear import quicken
-from lima.loss import weighted_loss
-from lima.plan import activations
+from lima.contract.rendered import Rendered
+from lima.model import attention
+from lima.model.adapter import add_lora
+from lima.model.build import recompute_activations
+from lima.model.dropout import set_residual_dropout
+from lima.model.onednn import quicken
 from lima.recipe import Recipe
-from lima.rendering import Rendered
+from lima.train import head
+from lima.train.batching import micro_batch
+from lima.train.loss import weighted_loss
+from lima.train.plan import activations
 
 SHAPES = {
     "llama": (

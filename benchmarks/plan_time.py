@@ -15,9 +15,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from lima import Recipe, Store, fine_tune, load_plugins
-from lima.plan import matrix_speed, plan
-from lima.prepare import prepare
+from lima.data.dataset import prepare
 from lima.testing import tiny_tokenizer
+from lima.train.plan import matrix_speed, plan
 
 BASE = {"num_attention_heads": 8, "vocab_size": 8000, "max_position_embeddings": 2048}
 SHAPES = {

@@ -44,7 +44,7 @@ def make(folder: Path) -> None:
 
 def lima(folder: Path, name: str) -> tuple[float, int, int]:
     from lima import Recipe, load_plugins
-    from lima.prepare import prepare
+    from lima.data.dataset import prepare
 
     source = f"openai:{folder / name}.jsonl"
     started = time.perf_counter()

@@ -38,8 +38,8 @@ def make(folder: Path, heads: int) -> None:
     """The base (about 7M parameters, of so many heads) and the single exchanges, in the order in which lima will take them"""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from lima.batching import epoch_order
     from lima.testing import tiny_tokenizer
+    from lima.train.batching import epoch_order
 
     talks = [t for t in lima_like.conversations(share=0.4) if len(t) == 2][: BATCH * STEPS]
     sample = " ".join(m["content"] for t in talks for m in t)

@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from lima.store import Store
+from lima.record.store import Store
 from lima_dialogue_eval import compare
 from lima_village.arm import CONVERSATIONS, ArmSpec, Sets
 from lima_village.base_model import record, verified

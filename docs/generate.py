@@ -64,7 +64,7 @@ def _settled(text: str, home: Path) -> str:
 
 def hooks() -> str:
     """Every hook with its exact signature, its one line, and the first-party plugins that implement it, else the example"""
-    from lima import hookspecs
+    from lima.contract import hooks as hookspecs
     from lima.plugins import load_plugins
 
     rows = []

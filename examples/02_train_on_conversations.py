@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from lima import Recipe, Store, fine_tune, load_plugins
-from lima.prepare import prepare
+from lima.data.dataset import prepare
 
 folder = Path(tempfile.mkdtemp(prefix="lima-example-"))
 talk = [("user", "Name a fruit."), ("assistant", "An apple."), ("user", "Another?"), ("assistant", "A pear.")]

@@ -1,55 +1,13 @@
-"""What the core itself registers, through the same hooks as any plugin: the plain renderer, prompt / response files, and
-checkpoints as things that answer.
-"""
+"""What the core itself registers, as a plugin does: the plain renderer, prompt / response files, and checkpoints that answer."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from lima import hookimpl
+from lima.contract.examples import Example
+from lima.data.files import _rows
 from lima.errors import LimaError
-from lima.example import Example
-from lima.hostile import storable
-
-
-def json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
-    """(line number, value) for each line of a JSONL file; LimaError with file and line where one is not JSON"""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, _parsed(line.rstrip(), f"{path}, line {number}")
-    except UnicodeDecodeError as e:
-        raise LimaError(
-            f"{path} is not UTF-8 text ({e.reason} at byte {e.start}). Convert it, then try again."
-        ) from None
-    except OSError as e:
-        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
-
-
-def _parsed(text: str, where: str) -> Any:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as e:
-        why = f"{e.msg} at column {e.colno}" if isinstance(e, json.JSONDecodeError) else str(e)
-        raise LimaError(f"{where}: not JSON ({why}). One object a line is expected.") from None
-    # JSON can spell half of a character, which no database or UTF-8 file can hold.
-    if "\\ud" in text.lower() and storable(text_of := json.dumps(value, ensure_ascii=False)) != text_of:
-        raise LimaError(f"{where}: a text holds half of a character (a lone surrogate). Repair the text.")
-    return value
-
-
-def _rows(path: str) -> Iterator[tuple[str, Any]]:
-    """(where, value) for each line of a JSONL file or item of a JSON array"""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig") if Path(path).is_file() else ""
-    except (UnicodeDecodeError, OSError):
-        text = ""  # json_lines says what is wrong
-    if text.lstrip().startswith("["):
-        yield from ((f"{path}, item {i}", item) for i, item in enumerate(_parsed(text, path), 1))
-    else:
-        yield from ((f"{path}, line {number}", value) for number, value in json_lines(path))
 
 
 class Pairs:
@@ -98,7 +56,7 @@ class Checkpoints:
     description = "a Hugging Face folder, or the id of a run in the database: checkpoint:FOLDER or checkpoint:RUN"
 
     def open(self, argument: str | None, store: Any, trust_remote_code: bool = False) -> Any:
-        from lima.generate import open_checkpoint
+        from lima.answer.checkpoint_model import open_checkpoint
 
         if not argument:
             raise LimaError("Name the folder or the run: checkpoint:FOLDER or checkpoint:RUN.")
@@ -112,7 +70,7 @@ def register_sources(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def register_renderers(register: Callable[[str, Any], None]) -> None:
-    from lima.rendering import PlainRenderer
+    from lima.data.rendering import PlainRenderer
 
     register("plain", PlainRenderer())
 
@@ -124,6 +82,6 @@ def register_models(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def register_migrations(register: Callable[[str, Any], None]) -> None:
-    from lima.store import migrations
+    from lima.record.store import migrations
 
     register("lima", migrations)

@@ -51,7 +51,7 @@ def pairs(tmp_path):
 
 @pytest.fixture
 def store(tmp_path):
-    from lima.store import Store
+    from lima.record.store import Store
 
     with Store(tmp_path / "lima.db") as opened:
         yield opened

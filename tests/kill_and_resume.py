@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from lima import LimaError, Recipe, Store, load_plugins
-from lima.adapter import add_lora
-from lima.model import load_model
-from lima.prepare import prepare
-from lima.train import fine_tune, resume
+from lima.data.dataset import prepare
+from lima.model.adapter import add_lora
+from lima.model.folder import load_model
+from lima.train.start import fine_tune, resume
 
 job = json.loads(sys.argv[1])
 recipe, database, out = Recipe().with_values(job["recipe"]), Path(job["database"]), Path(job["recipe"]["out"])

@@ -6,15 +6,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lima import assemble
-from lima.adapter import add_lora, linear_layers, merged_state, prove_merge
 from lima.errors import LimaError
-from lima.model import load_model
-from lima.parameters import parameter_groups
+from lima.model import build as assemble
+from lima.model.adapter import add_lora, linear_layers, merged_state, prove_merge
+from lima.model.build import parameter_groups
+from lima.model.folder import load_model
 from lima.recipe import Recipe
-from lima.store import Store
+from lima.record.store import Store
 from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
-from lima.train import fine_tune
+from lima.train.start import fine_tune
 
 KEYS = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2, "final_learning_rate": 1e-3, "lora_rank": 4}
 

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from lima import attention
-from lima.assemble import recompute_activations
-from lima.batching import micro_batch
-from lima.dropout import PLACES, by_layer, set_residual_dropout
+from lima.contract.rendered import Rendered, Span
 from lima.errors import LimaError
-from lima.loss import weighted_loss
-from lima.rendering import Rendered, Span
+from lima.model import attention
+from lima.model.build import recompute_activations
+from lima.model.dropout import PLACES, by_layer, set_residual_dropout
 from lima.testing import ARCHITECTURES, tiny_model
+from lima.train.batching import micro_batch
+from lima.train.loss import weighted_loss
 
 
 def examples():

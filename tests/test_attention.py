@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.attention.varlen
 
-from lima import attention
+from lima.model import attention
 
 SEGMENTS = (7, 1, 12, 5)
 

@@ -7,18 +7,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, safe_open, save_file
 
-from lima.assemble import assemble
-from lima.eot import extend_tokenizer
+from lima.answer.checkpoint_model import open_checkpoint
+from lima.contract.answers import Sampling
+from lima.data.dataset import prepare
 from lima.errors import LimaError
-from lima.generate import Sampling, open_checkpoint
-from lima.model import load_model, saved_dtype
-from lima.parameters import freeze_unread
-from lima.plan import plan
+from lima.model.build import assemble, freeze_unread
+from lima.model.eot import extend_tokenizer
+from lima.model.folder import load_model, saved_dtype
 from lima.plugins import load_plugins
-from lima.prepare import prepare
 from lima.recipe import Recipe
 from lima.testing import TEXT, tiny_base, tiny_model, tiny_tokenizer
-from lima.train import fine_tune
+from lima.train.plan import plan
+from lima.train.start import fine_tune
 
 FAST = {"epochs": 1, "batch_size": 20, "learning_rate": 1e-2, "final_learning_rate": 1e-2, "residual_dropout": 0.0}
 
@@ -249,8 +249,8 @@ def sentencepiece(kind):
 
 @pytest.mark.parametrize("kind", ["legacy", "first", "always"])
 def test_markup_that_is_a_control_token_elsewhere_is_ordinary_text_to_a_sentencepiece_tokenizer(kind):
-    from lima.example import Example
-    from lima.rendering import PlainRenderer, encode, render
+    from lima.contract.examples import Example
+    from lima.data.rendering import PlainRenderer, encode, render
 
     tokenizer = sentencepiece(kind)
     extend_tokenizer(tokenizer, ["<|eot|>"])

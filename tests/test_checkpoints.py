@@ -16,17 +16,20 @@ import torch
 from click.testing import CliRunner
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lima import choice, hookimpl
+from lima import hookimpl
+from lima.answer.checkpoint_model import CheckpointModel
 from lima.cli import cli
+from lima.contract.answers import Sampling
+from lima.contract.examples import Example, Record
+from lima.contract.rendered import Rendered, Span
+from lima.data.rendering import PlainRenderer, encode
 from lima.errors import LimaError
-from lima.example import Example, Record
-from lima.generate import CheckpointModel, Sampling
+from lima.model.saving import put_in_place
 from lima.recipe import Recipe
-from lima.rendering import PlainRenderer, Rendered, Span, encode
-from lima.saving import put_in_place
-from lima.store import Store
+from lima.record import selection as choice
+from lima.record.store import Store
 from lima.testing import only_plugins
-from lima.train import fine_tune, resume
+from lima.train.start import fine_tune, resume
 
 KEYS = {
     "epochs": 3,

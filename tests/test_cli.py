@@ -11,10 +11,11 @@ import time
 import pytest
 import torch
 
+from lima.answer.checkpoint_model import open_checkpoint
 from lima.cli import main
-from lima.generate import Sampling, open_checkpoint
-from lima.run import was_killed
-from lima.store import Store
+from lima.contract.answers import Sampling
+from lima.record.runs import was_killed
+from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base
 
 

@@ -9,18 +9,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lima import attention, compiled
-from lima.adapter import add_lora
-from lima.assemble import recompute_activations
-from lima.batching import micro_batch
-from lima.dropout import set_residual_dropout
+from lima.contract.rendered import Rendered
 from lima.errors import LimaError
-from lima.loss import score_chunk, weighted_loss
+from lima.model import attention, compiled
+from lima.model.adapter import add_lora
+from lima.model.build import recompute_activations
+from lima.model.dropout import set_residual_dropout
 from lima.recipe import Recipe
-from lima.rendering import Rendered
-from lima.store import Store
+from lima.record.store import Store
 from lima.testing import ARCHITECTURES, tiny_model
-from lima.train import fine_tune, resume
+from lima.train.batching import micro_batch
+from lima.train.loss import score_chunk, weighted_loss
+from lima.train.start import fine_tune, resume
 
 # The compiler looks at each tensor's gradient and hides that warning by itself, where warnings are not errors.
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")

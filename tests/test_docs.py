@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lima import hookspecs
+from lima.contract import hooks as hookspecs
 from lima.plugins import Plugins, _load_all
 
 ROOT = Path(__file__).parents[1]
@@ -77,9 +77,9 @@ def test_every_example_runs(example, tmp_path):
 
 def test_the_example_plugin_is_a_plugin(module, base, tmp_path):
     from lima.recipe import Recipe
-    from lima.store import Store
+    from lima.record.store import Store
     from lima.testing import only_plugins
-    from lima.train import fine_tune
+    from lima.train.start import fine_tune
 
     with only_plugins(lima_limericks=module("limericks"), lima_losses=module("losses")) as plugins:
         assert plugins.broken == []

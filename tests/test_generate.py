@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lima.cache import Kept, keeps
-from lima.generate import CheckpointModel, Sampling, _Draw
+from lima.answer.checkpoint_model import CheckpointModel
+from lima.answer.kv_cache import Kept, keeps
+from lima.answer.sampling import _Draw
+from lima.contract.answers import Sampling
 from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
 
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=12)

@@ -5,14 +5,15 @@ import types
 import pytest
 import torch
 
-from lima import attention, head
-from lima.adapter import add_lora
-from lima.assemble import recompute_activations
-from lima.batching import micro_batch
-from lima.loss import weighted_loss
+from lima.contract.rendered import Rendered
+from lima.model import attention
+from lima.model.adapter import add_lora
+from lima.model.build import recompute_activations
 from lima.recipe import Recipe
-from lima.rendering import Rendered
 from lima.testing import ARCHITECTURES, tiny_model
+from lima.train import head
+from lima.train.batching import micro_batch
+from lima.train.loss import weighted_loss
 
 # Beyond those that have residual dropout: what is done to the logits or around the decoder differs.
 MORE = {

@@ -4,14 +4,14 @@ import click
 from sqlite_utils import Migrations
 
 import lima
-from lima import hookspecs
 from lima.cli.group import Group
-from lima.generate import Reply
+from lima.contract import hooks as hookspecs
+from lima.contract.answers import Reply
+from lima.data.rendering import PlainRenderer
 from lima.recipe import Recipe
-from lima.rendering import PlainRenderer
-from lima.store import Store
+from lima.record.store import Store
 from lima.testing import only_plugins
-from lima.train import fine_tune
+from lima.train.start import fine_tune
 
 tables = Migrations("lima-everything")
 

@@ -9,14 +9,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lima import Recipe, Store, fine_tune, linear
-from lima.linear import quicken
-from lima.memory import too_large
-from lima.plan import REACHED, REACHED_QUICK, plan
+from lima import Recipe, Store, fine_tune
+from lima.data.dataset import prepare
+from lima.errors import Interrupted
+from lima.model import onednn as linear
+from lima.model.memory import too_large
+from lima.model.onednn import quicken
 from lima.plugins import load_plugins
-from lima.prepare import prepare
 from lima.testing import tiny_model, tiny_tokenizer
-from lima.train import Interrupted, resume
+from lima.train.plan import REACHED, REACHED_QUICK, plan
+from lima.train.start import resume
 
 
 @pytest.fixture(params=[True, False], ids=["this processor", "any other"])

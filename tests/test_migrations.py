@@ -13,7 +13,7 @@ from sqlite_utils import Database, Migrations
 import lima
 from lima.cli.group import Group
 from lima.errors import LimaError
-from lima.store import Store
+from lima.record.store import Store
 from lima.testing import only_plugins
 
 

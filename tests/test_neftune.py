@@ -2,11 +2,11 @@
 
 import torch
 
-from lima.neftune import Neftune
+from lima.model.neftune import Neftune
 from lima.recipe import Recipe
-from lima.store import Store
+from lima.record.store import Store
 from lima.testing import tiny_model
-from lima.train import fine_tune
+from lima.train.start import fine_tune
 
 
 def test_the_size_follows_each_examples_length():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lima.errors import PluginStopped
-from lima.plugins import contained, plugin_code
+from lima.isolation import contained, plugin_code
 
 PLUGIN = """
 import os, click, lima

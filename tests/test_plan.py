@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from lima.adapter import add_lora
-from lima.checkpoint import save_state
-from lima.eot import extend_embeddings
+from lima.data.dataset import prepare
 from lima.errors import LimaError
-from lima.model import load_model
-from lima.plan import gpus_needed, plan
+from lima.model.adapter import add_lora
+from lima.model.eot import extend_embeddings
+from lima.model.folder import load_model
 from lima.plugins import load_plugins
-from lima.prepare import prepare
 from lima.recipe import Recipe
-from lima.store import Store
+from lima.record.store import Store
 from lima.testing import ARCHITECTURES, tiny_base, tiny_tokenizer
-from lima.train import fine_tune
+from lima.train.plan import gpus_needed, plan
+from lima.train.resume_state import save_state
+from lima.train.start import fine_tune
 
 
 def test_counts_are_those_of_the_run(base, pairs, tmp_path):
@@ -32,7 +32,7 @@ def test_counts_are_those_of_the_run(base, pairs, tmp_path):
         run["tokens"],
         run["trained_tokens"],
     )
-    from lima.model import load_model
+    from lima.model.folder import load_model
 
     assert (
         found.parameters

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import lima
+from lima.data.sources import open_source
 from lima.errors import LimaError
-from lima.prepare import open_source
 from lima.testing import only_plugins
 
 

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from lima import train
-from lima.choice import choose
 from lima.errors import LimaError
-from lima.lock import alone, held
 from lima.recipe import Recipe
-from lima.run import lock_of
-from lima.store import Store
-from lima.train import fine_tune, resume
+from lima.record.lock import alone, held
+from lima.record.runs import lock_of
+from lima.record.selection import choose
+from lima.record.store import Store
+from lima.train import start as train
+from lima.train.start import fine_tune, resume
 
 FAST = {"epochs": 2, "batch_size": 8, "residual_dropout": 0}
 

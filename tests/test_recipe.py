@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lima.batching import epoch_order, split, steps_of
 from lima.errors import LimaError
 from lima.recipe import Recipe, parse_setting
+from lima.train.batching import epoch_order, split, steps_of
 
 
 def test_the_defaults_are_the_papers():

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lima.contract.examples import Example
+from lima.contract.rendered import Rendered, Span
+from lima.data.rendering import PlainRenderer, encode, fit, render, verify, with_prompt_weight
 from lima.errors import LimaError
-from lima.example import Example
-from lima.rendering import PlainRenderer, Rendered, Span, encode, fit, render, verify, with_prompt_weight
 from lima.testing import tiny_tokenizer
 
 EOT = "<|eot|>"
@@ -14,7 +15,7 @@ EOT = "<|eot|>"
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    from lima.eot import extend_tokenizer
+    from lima.model.eot import extend_tokenizer
 
     made = tiny_tokenizer()
     extend_tokenizer(made, [EOT])
@@ -68,7 +69,7 @@ def test_any_text_is_rendered_and_verified_and_special_strings_in_it_stay_text(p
 
 def _tokenizer(cache=[]):  # noqa: B006 - made once; hypothesis does not go with function fixtures
     if not cache:
-        from lima.eot import extend_tokenizer
+        from lima.model.eot import extend_tokenizer
 
         cache.append(tiny_tokenizer())
         extend_tokenizer(cache[0], [EOT])
@@ -168,7 +169,7 @@ def test_a_muted_answer_stays_muted_when_the_one_after_it_is_trimmed():
 def test_a_tokenizer_that_composes_accents_is_forgiven_that():
     from tokenizers import normalizers
 
-    from lima.eot import extend_tokenizer
+    from lima.model.eot import extend_tokenizer
 
     made = tiny_tokenizer()
     extend_tokenizer(made, [EOT])

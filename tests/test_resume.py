@@ -11,14 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.errors import LimaError
-from lima.loop import Loop
 from lima.recipe import Recipe
-from lima.run import RunLog
-from lima.store import Store
+from lima.record.runs import RunLog
+from lima.record.store import Store
 from lima.testing import tiny_model
-from lima.train import fine_tune, resume
+from lima.train.loop import Loop
+from lima.train.resume_state import load_state, newest_state, save_state, states_folder
+from lima.train.start import fine_tune, resume
 
 KEYS = {
     "epochs": 6,

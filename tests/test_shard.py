@@ -13,14 +13,14 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from lima.checkpoint import newest_state, states_folder
 from lima.errors import LimaError
-from lima.model import load_model
+from lima.model.folder import load_model
+from lima.model.shard import divide
 from lima.recipe import Recipe
-from lima.shard import divide
-from lima.store import Store
+from lima.record.store import Store
 from lima.testing import tiny_base, tiny_model
-from lima.train import fine_tune, resume
+from lima.train.resume_state import newest_state, states_folder
+from lima.train.start import fine_tune, resume
 
 KEYS = {
     "epochs": 2,

@@ -15,7 +15,7 @@ import pytest
 
 from lima.errors import LimaError
 from lima.plugins import load_plugins
-from lima.store import Store, default_path
+from lima.record.store import Store, default_path
 
 ROUNDS, PROCESSES = 100, 8
 

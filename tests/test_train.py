@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 import lima
-from lima.checkpoint import states_folder
 from lima.errors import LimaError
-from lima.figures import Figures
 from lima.recipe import Recipe
-from lima.store import Store
+from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
-from lima.train import fine_tune, resume
+from lima.train.metrics import Figures
+from lima.train.resume_state import states_folder
+from lima.train.start import fine_tune, resume
 
 FAST = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2, "final_learning_rate": 1e-3, "residual_dropout": 0.0}
 
@@ -102,8 +102,8 @@ def test_the_checkpoint_loads_in_plain_transformers_and_stops_at_eot(base, tmp_p
 
 
 def test_the_eot_starts_at_the_mean_of_the_rows(base):
-    from lima.eot import extend_embeddings, extend_tokenizer
-    from lima.model import load_model, load_tokenizer
+    from lima.model.eot import extend_embeddings, extend_tokenizer
+    from lima.model.folder import load_model, load_tokenizer
 
     tokenizer, model = load_tokenizer(base), load_model(base)
     used, mean = len(tokenizer), model.get_input_embeddings().weight.mean(0)
@@ -378,8 +378,8 @@ def test_what_a_killed_process_left_of_a_half_saved_model_is_removed(base, pairs
 
 
 def test_an_unknown_architecture_is_refused_before_anything_is_planned(pairs, tmp_path):
+    from lima.data.dataset import prepare
     from lima.plugins import load_plugins
-    from lima.prepare import prepare
 
     folder = tiny_base(tmp_path / "base")
     config = json.loads((folder / "config.json").read_text())

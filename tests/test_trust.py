@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lima.choice import choose
 from lima.errors import LimaError
 from lima.recipe import Recipe
-from lima.store import Store
-from lima.train import fine_tune, resume
+from lima.record.selection import choose
+from lima.record.store import Store
+from lima.train.start import fine_tune, resume
 
 MARK = "import os, pathlib\npathlib.Path(os.environ['MARKER']).touch()\n"
 OWN = {

@@ -13,10 +13,13 @@ from typing import Any
 
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from lima import LimaError, Recipe, Store, compiled, dev, head, loop
-from lima.loss import weighted_loss
-from lima.shard import here
-from lima.train import fine_tune, resume
+from lima import LimaError, Recipe, Store
+from lima.model import compiled
+from lima.model.shard import here
+from lima.train import dev_answers as dev
+from lima.train import head, loop
+from lima.train.loss import weighted_loss
+from lima.train.start import fine_tune, resume
 
 RANK = int(os.environ["RANK"])
 CHUNK_BYTES, CHUNK_ROWS, BACKEND = head.CHUNK_BYTES["cpu"], head.CHUNK_ROWS, compiled.BACKEND

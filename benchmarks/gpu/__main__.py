@@ -237,7 +237,7 @@ def one_row(name: str, folder: Path, device: str, profile: Path | None) -> None:
 
 def prepared(row: Row, base: Path | None, device: str, profile: Path | None, send: Report) -> Callable[[], None]:
     """What is left to do when the row has the device"""
-    from lima import compiled
+    from lima.model import compiled
 
     dry = device == "cpu"
     if dry:  # the same graphs, without minutes of C++

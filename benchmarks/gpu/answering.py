@@ -20,7 +20,8 @@ def run_answers(folder: Path, device: str, new_tokens: int = LONGEST) -> dict[st
     """30 prompts of 20 to 600 tokens, and `new_tokens` more for each, by lima and by transformers"""
     import torch
 
-    from lima import CheckpointModel, Sampling, model
+    from lima import CheckpointModel, Sampling
+    from lima.model import folder as model
 
     model.load_model = lambda base, *_, **__: random_model(base, device, "bfloat16" if device == "cuda" else "float32")
     ours = CheckpointModel(folder, device=device)

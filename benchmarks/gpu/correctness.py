@@ -49,7 +49,7 @@ def attention_kernel(device: str, folder: Path) -> dict[str, Any]:
     import torch
     import torch.nn.functional as F
 
-    from lima import attention
+    from lima.model import attention
 
     worst = {"forward": 0.0, "backward": 0.0}
     lengths, dtype = (37, 1, 300, 64, 129), torch.bfloat16 if device == "cuda" else torch.float32
@@ -81,9 +81,9 @@ def isolation(device: str, folder: Path) -> dict[str, Any]:
     """The gradient that one example sends into the example before it: exactly zero, in float32 and in bfloat16"""
     import torch
 
-    from lima import attention
-    from lima.loss import prove_isolation
+    from lima.model import attention
     from lima.testing import tiny_model
+    from lima.train.loss import prove_isolation
 
     attention.register()
     proved = []
@@ -112,11 +112,11 @@ def compare_gradients(device: str, half: bool, allowed: float) -> dict[str, Any]
     """The relative distance of all gradients as one vector, and of the losses"""
     import torch
 
-    from lima import attention
-    from lima.batching import micro_batch
-    from lima.loss import weighted_loss
-    from lima.rendering import Rendered
+    from lima.contract.rendered import Rendered
+    from lima.model import attention
     from lima.testing import tiny_model
+    from lima.train.batching import micro_batch
+    from lima.train.loss import weighted_loss
 
     attention.register()
     draw = random.Random(0)
@@ -248,7 +248,7 @@ class Trained:
 def train(base: Path, out: Path, device: str, stop_after: int = 0, **settings: Any) -> Trained:
     """A small run on the device; with `stop_after` it is stopped there and resumed"""
     from lima import Recipe, Store, fine_tune
-    from lima.train import resume
+    from lima.train.start import resume
 
     values = {
         "base": str(base),

@@ -53,8 +53,8 @@ def prepare_lima(
 ) -> Callable[[], dict]:
     """A run of `fine_tune` whose model is made in memory and not saved; preparing touches no device"""
     from lima import load_plugins
-    from lima.plan import plan
-    from lima.prepare import prepare
+    from lima.data.dataset import prepare
+    from lima.train.plan import plan
 
     recipe = recipe_of(shape, folder, "cpu", compile, tokens)
     ready = prepare(recipe, load_plugins())
@@ -66,8 +66,10 @@ def prepare_lima(
 def run_lima(recipe: Any, planned: Any, work: float, profile: Path | None) -> dict:
     import torch
 
-    from lima import Store, assemble, fine_tune, loop
-    from lima.plan import GIB
+    from lima import Store, fine_tune
+    from lima.model import build as assemble
+    from lima.train import loop
+    from lima.train.plan import GIB
 
     device = recipe.device
     if device == "cuda" and planned.peak > torch.cuda.get_device_properties(0).total_memory:

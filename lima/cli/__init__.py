@@ -13,8 +13,9 @@ from lima import __version__
 from lima.cli import ask, checkpoints, listings, plan, plugins, preview, runs, train
 from lima.cli.group import Group
 from lima.errors import Interrupted, LimaError
-from lima.hostile import visible
-from lima.plugins import Plugins, contained, load_plugins
+from lima.isolation import contained
+from lima.plugins import Plugins, load_plugins
+from lima.text import visible
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

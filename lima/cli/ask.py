@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from lima.cli.show import database_option, json_option, print_json, store_to_read, trust_option
-from lima.hostile import visible
+from lima.text import visible
 
 
 @click.command()
@@ -29,7 +29,8 @@ def ask(
     """Ask MODEL, a checkpoint's folder or a run, each PROMPT by itself, in the format that it was trained with
 
     Sampled as in LIMA: top-p 0.9 and a repetition penalty of 1.2 on the reply, which greedy replies do without."""
-    from lima.generate import Sampling, open_checkpoint
+    from lima.answer.checkpoint_model import open_checkpoint
+    from lima.contract.answers import Sampling
 
     penalty = 1.0 if sampling["temperature"] == 0 else Sampling.repetition_penalty
     with store_to_read(database) as store:

@@ -8,7 +8,7 @@ import click
 from lima.cli.group import Group
 from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read
 from lima.errors import LimaError
-from lima.hostile import visible
+from lima.text import visible
 
 GRADER = "A name from `lima graders`; it must grade single replies"
 
@@ -33,7 +33,7 @@ def checkpoints(ctx: click.Context, run: str | None, database: str | None, as_js
 @json_option
 def show_replies(run: str, epoch: int | None, example: str | None, database: str | None, as_json: bool) -> None:
     """What each epoch of a run replied to the dev prompts, side by side"""
-    from lima.choice import generations
+    from lima.record.selection import generations
 
     with store_to_read(database) as store:
         rows = generations(store, store.run(run)["id"], epoch, example)
@@ -75,7 +75,7 @@ def choose_epoch(
 
     The run's folder then holds that model; every epoch stays in its own folder, so that another can be chosen later.
     """
-    from lima.choice import best, choose, epochs, finished
+    from lima.record.selection import best, choose, epochs, finished
 
     if epoch is not None and grader:
         raise click.UsageError("--epoch chooses by hand and --grader by grades: give one of them.")
@@ -102,7 +102,7 @@ def choose_epoch(
 
 def _print_epochs(store: Any, run: str, as_json: bool) -> None:
     """The epochs of one run or of all as a table or as JSON, a column for each grader"""
-    from lima.choice import epochs
+    from lima.record.selection import epochs
 
     rows = epochs(store, run)
     graders = sorted({name for row in rows for name in row["grades"]})
@@ -146,8 +146,8 @@ def _grade(store: Any, run: str, grader: str) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from lima.choice import grade
     from lima.plugins import load_plugins
+    from lima.record.selection import grade
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(f"grading by {grader}", total=None)
@@ -156,7 +156,7 @@ def _grade(store: Any, run: str, grader: str) -> None:
 
 def _ask(store: Any, run: str) -> int:
     """The epoch that a person at a terminal chooses, having seen the table and as many replies as they like"""
-    from lima.choice import epochs, generations
+    from lima.record.selection import epochs, generations
 
     _print_epochs(store, run, as_json=False)
     known = [row["epoch"] for row in epochs(store, run)]

@@ -6,8 +6,9 @@ import click
 
 from lima.cli.group import Group
 from lima.cli.show import json_option, print_fields, print_json, print_rows
-from lima.hostile import visible
-from lima.plugins import load_plugins, plugin_code, singular
+from lima.isolation import plugin_code
+from lima.plugins import load_plugins, singular
+from lima.text import visible
 
 
 def _rows(kind: str) -> list[dict[str, Any]]:
@@ -47,7 +48,7 @@ evaluations = _group("evaluations", "what a model can be examined with")
 @json_option
 def show_source(name: str, number: int, as_json: bool) -> None:
     """Count, licence and content hash of a source (NAME, NAME:ARGUMENT or a file), and its first examples"""
-    from lima.prepare import open_source
+    from lima.data.sources import open_source
 
     source = open_source(name, load_plugins())
     row = {

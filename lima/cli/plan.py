@@ -21,10 +21,10 @@ def plan(as_json: bool, **options: Any) -> None:
 
     import torch
 
-    from lima.plan import GIB, matrix_speed
-    from lima.plan import plan as make_plan
+    from lima.data.dataset import prepare
     from lima.plugins import load_plugins
-    from lima.prepare import prepare
+    from lima.train.plan import GIB, matrix_speed
+    from lima.train.plan import plan as make_plan
 
     recipe = read_recipe(**options)
     ready = prepare(recipe, load_plugins(), weights=False)

@@ -10,8 +10,8 @@ import click
 
 from lima.cli.show import database_option, json_option, print_rows, store_to_read
 from lima.errors import LimaError, did_you_mean
-from lima.hostile import visible
 from lima.plugins import CORE, KINDS, Plugins, load_plugins
+from lima.text import visible
 
 
 def _describe(loaded: Plugins, everything: bool, database: str | None) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def _describe(loaded: Plugins, everything: bool, database: str | None) -> list[d
 
 def _try_migrations(database: str | None) -> None:
     """Open the database, if there is one, which is the last moment in which a plugin can turn out broken"""
-    from lima.store import default_path
+    from lima.record.store import default_path
 
     path = Path(database) if database else default_path()
     if database or path.is_file():
@@ -50,7 +50,7 @@ def _try_migrations(database: str | None) -> None:
 @json_option
 def plugins(everything: bool, hook: str | None, database: str | None, as_json: bool) -> None:
     """List the plugins, their hooks, and why a broken one does not work"""
-    from lima import hookspecs
+    from lima.contract import hooks as hookspecs
 
     rows = _describe(load_plugins(), everything, database)
     if hook is not None:

@@ -6,7 +6,7 @@ import click
 
 from lima.cli.show import json_option, print_json
 from lima.cli.train import read_recipe, recipe_options
-from lima.hostile import visible
+from lima.text import visible
 
 
 @click.command()
@@ -22,9 +22,9 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
     Green is trained, bold green is the end-of-turn token with its loss, grey is not trained. A token is told from the next by
     an underline that alternates.
     """
+    from lima.data.dataset import prepare
     from lima.errors import LimaError
     from lima.plugins import load_plugins
-    from lima.prepare import prepare
 
     ready = prepare(read_recipe(**options), load_plugins())
     end = ready.tokenizer.convert_tokens_to_ids(ready.eot)

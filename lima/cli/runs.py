@@ -17,7 +17,7 @@ def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
     """List the runs, newest last"""
     if ctx.invoked_subcommand is not None:
         return
-    from lima.run import was_killed
+    from lima.record.runs import was_killed
 
     with store_to_read(database) as store:
         rows = store.rows("select * from run_summary order by created, id")
@@ -38,7 +38,7 @@ def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @json_option
 def show_run(run: str, database: str | None, as_json: bool) -> None:
     """Everything recorded of one run (the start of its id is enough)"""
-    from lima.run import was_killed
+    from lima.record.runs import was_killed
 
     with store_to_read(database) as store:
         row = store.run(run)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from lima.errors import LimaError
-from lima.hostile import visible
+from lima.text import visible
 
 
 def print_json(value: Any) -> None:
@@ -65,7 +65,7 @@ def _cell(value: Any) -> str:
 
 def store_to_read(database: str | None) -> Any:
     """The store, for a command that only looks: a file that was named must be there, or a slip of the pen would make one"""
-    from lima.store import Store
+    from lima.record.store import Store
 
     if database and not Path(database).is_file():
         raise LimaError(f"There is no database {database}. Runs make one: `lima train … -d {database}`.")

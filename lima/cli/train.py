@@ -74,7 +74,7 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
     \b
     lima train --base llama-folder --source pairs.jsonl --out tuned --set epochs=3
     """
-    from lima.store import Store
+    from lima.record.store import Store
 
     if dry_run:
         if resumed:
@@ -89,7 +89,7 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
     with Store(database) as store:
 
         def start(on_step: Any, on_dev: Any) -> Any:
-            from lima.train import fine_tune, resume
+            from lima.train.start import fine_tune, resume
 
             return (
                 fine_tune(recipe, store, None, on_step, on_dev)
@@ -103,9 +103,9 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
 
 
 def _count(recipe: Recipe, as_json: bool) -> None:
-    from lima.model import pick_device
+    from lima.data.dataset import prepare
+    from lima.model.folder import pick_device
     from lima.plugins import load_plugins
-    from lima.prepare import prepare
 
     pick_device(recipe.device)
     ready = prepare(recipe, load_plugins())
@@ -116,7 +116,7 @@ def _count(recipe: Recipe, as_json: bool) -> None:
 
 
 def _print_end(run: Any, store: Any, as_json: bool) -> None:
-    from lima.adapter import adapter_bytes
+    from lima.model.adapter import adapter_bytes
 
     row = store.run(run.id)
     last = store.rows("select loss from steps where run = ? order by step desc limit 1", [run.id])[0]

@@ -11,8 +11,8 @@ from lima import hookimpl
 from lima_chat.conversation import Conversation, EvalConversation, EvalTurn, Turn
 
 if TYPE_CHECKING:
-    from lima.example import Record
-    from lima.run import Run
+    from lima.contract.examples import Record
+    from lima.contract.runs import Run
 
 __all__ = ["Conversation", "EvalConversation", "EvalTurn", "Turn"]
 

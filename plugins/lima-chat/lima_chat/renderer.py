@@ -15,9 +15,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from lima.contract.examples import Example, Record
+from lima.contract.rendered import Rendered, Span
+from lima.data.rendering import bos_ids, encode, reused_or_new_eot
 from lima.errors import LimaError
-from lima.example import Example, Record
-from lima.rendering import Rendered, Span, bos_ids, encode, reused_or_new_eot
 from lima_chat.conversation import Conversation, Turn
 
 if TYPE_CHECKING:

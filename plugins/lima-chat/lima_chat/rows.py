@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from lima.builtin import json_lines
+from lima.contract.examples import Example, Record
+from lima.data.files import json_lines
 from lima.errors import LimaError
-from lima.example import Example, Record
 from lima_chat.conversation import SURROGATE, Conversation, Turn, problem_of
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils import Database, Migrations
 
-from lima.store import Store
+from lima.record.store import Store
 from lima_chat.conversation import Conversation
 
 if TYPE_CHECKING:
-    from lima.example import Record
-    from lima.run import Run
+    from lima.contract.examples import Record
+    from lima.contract.runs import Run
 
 migrations = Migrations("lima-chat")
 

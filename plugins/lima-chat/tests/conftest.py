@@ -16,7 +16,7 @@ def own_user_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def ready():
     """ready(renderer, starts=False): a tokenizer that has what the renderer needs, and its EOT"""
-    from lima.eot import extend_tokenizer
+    from lima.model.eot import extend_tokenizer
     from lima.testing import tiny_tokenizer
 
     def make(renderer, starts=False, template=None):

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from lima import LimaError
-from lima.example import Example
+from lima.contract.examples import Example
 from lima_chat import Conversation, EvalConversation, EvalTurn, Turn
 
 U, A, S = Turn("user", "Why?"), Turn("assistant", "So."), Turn("system", "Be kind.")

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lima import LimaError
-from lima.rendering import render
+from lima.data.rendering import render
 from lima_chat import Conversation, Turn
 
 FRAGMENTS = st.sampled_from(

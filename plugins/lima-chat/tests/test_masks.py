@@ -3,8 +3,8 @@
 import pytest
 
 from lima import LimaError
-from lima.example import Example
-from lima.rendering import PlainRenderer, render, with_prompt_weight
+from lima.contract.examples import Example
+from lima.data.rendering import PlainRenderer, render, with_prompt_weight
 from lima_chat import Conversation, Turn
 
 THREE = Conversation(

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from lima import LimaError
-from lima.example import Example
+from lima.contract.examples import Example
+from lima.data.sources import open_source
 from lima.plugins import load_plugins
-from lima.prepare import open_source
 from lima.testing import only_plugins
 from lima_chat import Conversation, Turn
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lima import LimaError
-from lima.rendering import render
+from lima.data.rendering import render
 from lima_chat import Conversation, Turn
 from lima_chat.renderer import TemplateRenderer
 from lima_chat.templates import parse

@@ -11,7 +11,7 @@ def trained(tmp_path_factory):
     import lima_chat
     from lima import Recipe, Store
     from lima.testing import only_plugins, tiny_base
-    from lima.train import fine_tune
+    from lima.train.start import fine_tune
 
     folder = tmp_path_factory.mktemp("run")
     talk = [
@@ -52,7 +52,7 @@ def test_the_store_says_which_conversations_a_run_learnt_from(trained):
 def test_a_run_that_is_resumed_has_its_conversations_once(trained):
     import lima_chat
     from lima import Store
-    from lima.prepare import open_source
+    from lima.data.sources import open_source
     from lima.testing import only_plugins
 
     run, rows, plugins = trained

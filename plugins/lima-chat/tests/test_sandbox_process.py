@@ -304,7 +304,7 @@ def test_a_limit_that_the_user_has_is_not_raised(worker):
 def test_an_example_whose_render_hangs_is_named(tmp_path, worker, monkeypatch):
     import lima_chat
     from lima import Recipe
-    from lima.prepare import prepare
+    from lima.data.dataset import prepare
     from lima.testing import only_plugins, tiny_base
 
     monkeypatch.setattr(sandbox, "SECONDS", 0.5)

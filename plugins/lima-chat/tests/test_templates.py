@@ -86,7 +86,7 @@ def test_a_checkout_without_symbolic_links_is_told(tmp_path, monkeypatch):
 
 
 def test_the_example_in_the_readme_does_what_it_says(ready):
-    from lima.rendering import render
+    from lima.data.rendering import render
     from lima_chat import Conversation, Turn
     from lima_chat.renderer import TemplateRenderer
 

@@ -4,7 +4,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from lima import LimaError
-from lima.rendering import render
+from lima.data.rendering import render
 from lima_chat import Conversation, Turn
 
 TURNS = (
@@ -82,7 +82,7 @@ OWN = {
 
 @pytest.mark.parametrize("template", OWN, ids=str)
 def test_the_tokenizers_own_template(template, renderers):
-    from lima.eot import extend_tokenizer
+    from lima.model.eot import extend_tokenizer
     from lima.testing import tiny_tokenizer
 
     source, end, answers = OWN[template]

@@ -13,8 +13,8 @@ from lima import hookimpl
 if TYPE_CHECKING:
     import click
 
-    from lima.example import Record
-    from lima.run import Run
+    from lima.contract.examples import Record
+    from lima.contract.runs import Run
 
 _HOME = {
     "Comparison": "comparison",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lima.errors import LimaError
-from lima.store import Store
+from lima.record.store import Store
 from lima_dialogue_eval.comparison import Arm, Change, Comparison, Secondary
 from lima_dialogue_eval.converse import COMPLETE
 from lima_dialogue_eval.grade import ERROR

@@ -13,7 +13,7 @@ import click
 from lima.cli.group import Group, options_given
 from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read, trust_option
 from lima.errors import LimaError
-from lima.hostile import visible
+from lima.text import visible
 
 _WITH_RESUME = ("--resume", "--model", "--trust-remote-code", "--database", "--json")
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
@@ -70,8 +70,8 @@ def run(
     **sampling: Any,
 ) -> None:
     """Hold every conversation of EVALUATION with a model and grade it (`lima evaluations` lists them)"""
-    from lima.generate import Sampling
-    from lima.store import Store
+    from lima.contract.answers import Sampling
+    from lima.record.store import Store
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
     from lima_dialogue_eval.log import dialogue_runs
 

@@ -14,12 +14,13 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lima.answer.checkpoint_model import CheckpointModel
+from lima.contract.answers import Sampling
 from lima.errors import LimaError, PluginStopped, did_you_mean
-from lima.generate import CheckpointModel, Sampling
-from lima.hostile import storable
-from lima.plugins import contained, plugin_code
-from lima.run import environment, new_run_id
-from lima.store import Store
+from lima.isolation import contained, plugin_code
+from lima.record.runs import environment, new_run_id
+from lima.record.store import Store
+from lima.text import storable
 from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, FULL, RUNNING, Dialogue, Outcome, converse
 from lima_dialogue_eval.grade import ERROR as GRADE_ERROR
 from lima_dialogue_eval.grade import GRADED, GradedTurn, Verdict

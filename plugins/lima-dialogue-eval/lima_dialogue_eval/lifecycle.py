@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lima.contract.answers import Sampling
 from lima.errors import LimaError, did_you_mean
-from lima.generate import Sampling
 
 if TYPE_CHECKING:
+    from lima.contract.runs import Run
     from lima.recipe import Recipe
-    from lima.run import Run
-    from lima.store import Store
+    from lima.record.store import Store
 
 TABLE = "lima-dialogue-eval"
 _TEXT, _NUMBER, _WHOLE = "text", "a number", "a whole number of 1 or more"
@@ -74,9 +74,9 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
     """Hold the evaluation that the recipe names for this moment; the dialogue run's id, or None when it names none
 
     One that was begun with this checkpoint, before the training was interrupted, goes on."""
-    from lima.generate import CheckpointModel
+    from lima.answer.checkpoint_model import CheckpointModel
     from lima.plugins import load_plugins
-    from lima.store import Store
+    from lima.record.store import Store
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation, script_hash
     from lima_dialogue_eval.log import begun_since
 

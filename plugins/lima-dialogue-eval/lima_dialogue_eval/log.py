@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from lima.errors import LimaError, did_you_mean
-from lima.lock import alone
-from lima.run import now
-from lima.store import Store
+from lima.record.lock import alone
+from lima.record.runs import now
+from lima.record.store import Store
 
 _TURN = ("dialogue_run", "conversation", "seed", "turn")
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from lima import __version__
 from lima.errors import LimaError
-from lima.hostile import pieces, storable
-from lima.run import now
-from lima.store import Store
+from lima.record.runs import now
+from lima.record.store import Store
+from lima.text import pieces, storable
 from lima_dialogue_eval import figures
 from lima_dialogue_eval.comparison import Arm, Change, Comparison
 from lima_dialogue_eval.log import conversations, replies

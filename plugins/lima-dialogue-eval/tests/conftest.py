@@ -10,8 +10,8 @@ import pytest
 
 import lima_dialogue_eval
 from lima import hookimpl
-from lima.generate import Reply, Sampling
-from lima.store import Store
+from lima.contract.answers import Reply, Sampling
+from lima.record.store import Store
 from lima.testing import only_plugins
 from lima_chat import EvalConversation, EvalTurn
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from lima.errors import LimaError
-from lima.store import Store
+from lima.record.store import Store
 from lima_dialogue_eval.cli import dialogues
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lima.contract.answers import Reply, Sampling
 from lima.errors import LimaError
-from lima.generate import Reply, Sampling
-from lima.store import Store
+from lima.record.store import Store
 from lima_chat import Turn
 from lima_dialogue_eval import GradedTurn, Verdict, compare, resume_evaluation, run_evaluation
 from lima_dialogue_eval.converse import Dialogue, converse, draw_seed

@@ -6,10 +6,10 @@ import shutil
 import pytest
 
 from lima import hookimpl
+from lima.contract.answers import Sampling
 from lima.errors import Interrupted, LimaError
-from lima.generate import Sampling
 from lima.recipe import Recipe
-from lima.store import Store
+from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 from lima_dialogue_eval import Verdict, resume_evaluation, run_evaluation
 from lima_dialogue_eval.lifecycle import evaluate
@@ -27,7 +27,7 @@ def train(Evaluations, base, tmp_path):
     """Trains with lima-chat's renderer of bare turns; gives the run and the open store"""
     import lima_chat
     import lima_dialogue_eval
-    from lima.train import fine_tune
+    from lima.train.start import fine_tune
 
     file = tmp_path / "pairs.jsonl"
     file.write_text(
@@ -86,7 +86,7 @@ def test_the_evaluation_is_held_on_every_checkpoint_and_linked_to_the_run(train)
 
 def test_an_evaluation_that_was_interrupted_goes_on_with_the_training(train):
     from lima.plugins import load_plugins
-    from lima.train import resume
+    from lima.train.start import resume
 
     load_plugins().add("tired", Tired())
     with pytest.raises(Interrupted) as e:

@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from lima.contract.answers import Reply
 from lima.errors import LimaError
-from lima.generate import Reply
-from lima.hostile import storable, visible
+from lima.text import storable, visible
 from lima_dialogue_eval import compare, report, run_evaluation, write_report
 from lima_dialogue_eval.figures import DEFINITIONS
 from lima_dialogue_eval.statistics import PRIMARY
@@ -68,7 +68,7 @@ def hostile(store, Model):
         def reply(self, prompts, settings, seed, on_progress=None):
             return [Reply(HOSTILE[s % len(HOSTILE)], [], HOSTILE[0], 0.0, []) for s in seed]
 
-    from lima.generate import Sampling
+    from lima.contract.answers import Sampling
 
     arms = [
         run_evaluation(store, "small", Hostile(), arm=f"<b>{arm}</b>\u202e", seeds=range(8), sampling=Sampling())

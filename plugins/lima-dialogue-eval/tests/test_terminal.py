@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from lima.generate import Reply, Sampling
+from lima.contract.answers import Reply, Sampling
 from lima_dialogue_eval import compare, print_comparison, run_evaluation
 from lima_dialogue_eval.log import conversations, find_run, replies
 from lima_dialogue_eval.terminal import print_dialogues

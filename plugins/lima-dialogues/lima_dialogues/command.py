@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lima.cli.show import json_option, print_json
-from lima.hostile import visible
+from lima.text import visible
 
 if TYPE_CHECKING:
     from lima_dialogues.lint import Report

@@ -101,7 +101,7 @@ def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
 
 def _tell_findings(work: Any, report: Path, started: float, as_json: bool) -> None:
     """Write the page, and print each finding with its sentence"""
-    from lima.store import Store
+    from lima.record.store import Store
     from lima_village_study.findings import as_dict, findings
     from lima_village_study.study_page import write_page
 

@@ -14,7 +14,7 @@ from lima_chat import Turn
 from lima_village_study.variations import BY_FORM, pool
 
 if TYPE_CHECKING:
-    from lima.generate import Reply, Sampling
+    from lima.contract.answers import Reply, Sampling
 
 EXAMPLES = 3
 QUESTION, ANSWER = "Question", "Answer"
@@ -53,7 +53,7 @@ class InContextModel:
     """Answers with what the base writes between an "Answer" and the next "Question"."""
 
     def __init__(self, examples: int) -> None:
-        from lima.generate import CheckpointModel
+        from lima.answer.checkpoint_model import CheckpointModel
         from lima_village.base_model import verified
 
         self.name = f"village-in-context:{examples}"

@@ -14,7 +14,7 @@ from lima_village.talk import Exchange
 from lima_village.world import BY_NAME, village
 
 if TYPE_CHECKING:
-    from lima.generate import CheckpointModel
+    from lima.answer.checkpoint_model import CheckpointModel
 
 NUMBER = 50
 """validation conversations, as many as LIMA has dev prompts"""
@@ -25,7 +25,7 @@ TRAINED, OTHER = "perplexity of answers as trained", "perplexity of answers in o
 
 def perplexity(model: CheckpointModel, text: str) -> float:
     """exp of the mean loss over the tokens of the answers, TRAINED or OTHER"""
-    from lima import dev
+    from lima.train import dev_answers as dev
 
     rendered = [model.renderer.render(one, model.tokenizer, model.eot) for one in _conversations(text == OTHER)]
     return dev.perplexity(model.model, rendered, model.device)

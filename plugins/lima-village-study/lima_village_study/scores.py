@@ -15,7 +15,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from lima.store import Store
+from lima.record.store import Store
 from lima_dialogue_eval.statistics import GRADES, SCORES, sign_flip, t_interval
 
 

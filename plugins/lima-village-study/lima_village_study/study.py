@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from lima.errors import LimaError, did_you_mean
-from lima.store import Store
+from lima.record.store import Store
 from lima_village.arm import EPOCHS, PROMPTS, ArmSpec, Sets
 from lima_village.experiment import Experiment
 from lima_village.worker import Holding

@@ -14,8 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lima import __version__
-from lima.hostile import visible
-from lima.store import Store
+from lima.record.store import Store
+from lima.text import visible
 from lima_dialogue_eval.report import write_whole
 from lima_village_study.drawing import draw
 from lima_village_study.finding import Finding, common

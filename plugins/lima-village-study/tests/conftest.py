@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lima.store import Store
+from lima.record.store import Store
 from lima_village.arm import GREEDY
 from lima_village.ledger import Ledger
 from lima_village_study.arms import VALIDATION, chosen
@@ -44,7 +44,7 @@ MODELS = {
 
 def run(store, evaluation, model, arm):
     """The id of a dialogue run with a model, or with what it knows"""
-    from lima.generate import Sampling
+    from lima.contract.answers import Sampling
     from lima_dialogue_eval import run_evaluation
 
     model = Knows(model) if callable(model) else model

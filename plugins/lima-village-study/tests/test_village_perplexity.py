@@ -10,7 +10,7 @@ from lima_village_study.perplexity import MEASURE, OTHER, TRAINED, _conversation
 
 
 def test_perplexity_is_of_the_same_answers_in_the_trained_and_in_other_words():
-    from lima.generate import CheckpointModel
+    from lima.answer.checkpoint_model import CheckpointModel
     from lima.plugins import load_plugins
     from lima_village.base_model import verified
 

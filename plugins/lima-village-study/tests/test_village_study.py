@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from lima.errors import LimaError
-from lima.store import Store
+from lima.record.store import Store
 from lima_village.arm import GREEDY
 from lima_village.experiment import RECIPE
 from lima_village.ledger import Ledger

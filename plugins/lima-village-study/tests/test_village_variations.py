@@ -151,7 +151,7 @@ def test_fake_dialogues_are_as_long_as_the_real_ones_and_nothing_leans_on_anythi
 
 
 def test_the_further_singles_have_as_many_trained_tokens_as_the_dialogues():
-    from lima.model import load_tokenizer
+    from lima.model.folder import load_tokenizer
 
     tokenizer = load_tokenizer(FOLDER)
 
@@ -194,7 +194,7 @@ def test_the_text_of_the_context_ends_where_the_answer_begins():
 
 
 def test_the_untuned_base_answers_and_stops_before_the_next_question():
-    from lima.generate import Sampling
+    from lima.contract.answers import Sampling
     from lima_chat import Turn
 
     model = InContext().open("3", None)

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from lima.store import Store
+from lima.record.store import Store
 from lima_village.arm import EPOCHS
 from lima_village.ledger import Ledger
 from lima_village_study.arms import ARMS, VALIDATION, chosen

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from lima.errors import LimaError
-from lima.lock import alone
-from lima.store import Store
+from lima.record.lock import alone
+from lima.record.store import Store
 from lima_village.arm import EPOCHS, GREEDY, ArmSpec, Sets
 from lima_village.ledger import Ledger
 from lima_village.worker import Holding, Job

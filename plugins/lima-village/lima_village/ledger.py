@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lima.run import now
-from lima.store import Store
+from lima.record.runs import now
+from lima.record.store import Store
 from lima_dialogue_eval.log import begun_since
 
 

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from lima.checkpoint import load_state, newest_state, save_state, states_folder
 from lima.errors import LimaError
-from lima.lock import alone
-from lima.run import lock_of
-from lima.saving import beside, check_new, put_in_place, to_disk
+from lima.model.saving import beside, check_new, put_in_place, to_disk
+from lima.record.lock import alone
+from lima.record.runs import lock_of
+from lima.train.resume_state import load_state, newest_state, save_state, states_folder
 from lima_village.base_model import RECIPE, hashes, village_hash
 from lima_village.corpus import documents
 from lima_village.tokens import build_tokenizer

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lima.contract.examples import Example
 from lima.errors import LimaError
-from lima.example import Example
 from lima_chat import Conversation, EvalConversation, Turn
 from lima_village import dev, dialogues, singles
 from lima_village.conversations import SIZES, conversations, scripts
 from lima_village.talk import Exchange
 
 if TYPE_CHECKING:
-    from lima.generate import Reply, Sampling
+    from lima.contract.answers import Reply, Sampling
 
 LICENCE = "Apache-2.0"
 PROVENANCE = "made by lima-village from its seed"
@@ -153,7 +153,7 @@ class PerfectModel:
         on_progress: Callable[[int], None] | None = None,
     ) -> list[Reply]:
         """The answers that the facts give; "I do not know." to any other conversation"""
-        from lima.generate import Reply
+        from lima.contract.answers import Reply
 
         said = [tuple(turn.content for turn in prompt if turn.role == "user") for prompt in prompts]
         if on_progress:

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from lima.errors import LimaError
-from lima.store import Store
+from lima.record.store import Store
 from lima_village import demo as module
 from lima_village.commands import demo as command
 

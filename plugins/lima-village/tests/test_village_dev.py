@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from lima.cli import cli
-from lima.example import Example
+from lima.contract.examples import Example
 from lima.recipe import Recipe
-from lima.store import Store
-from lima.train import fine_tune
+from lima.record.store import Store
+from lima.train.start import fine_tune
 from lima_village.attributes import of_split
 from lima_village.conversations import cast_of
 from lima_village.dev import facts_of, requests

@@ -197,8 +197,8 @@ def test_the_facts_own_answers_are_excellent(name):
 
 
 def test_the_perfect_model_reaches_100_per_cent(tmp_path):
-    from lima.generate import Sampling
-    from lima.store import Store
+    from lima.contract.answers import Sampling
+    from lima.record.store import Store
     from lima_dialogue_eval import run_evaluation
 
     with Store(tmp_path / "lima.db") as store:

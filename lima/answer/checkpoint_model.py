@@ -1,0 +1,172 @@
+"""A checkpoint folder that replies to a batch of prompts.
+
+Knows nothing of what the prompts are about.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from lima.answer.sampling import _Draw, _same_everywhere
+from lima.contract.answers import Prompt, Reply, Sampling
+from lima.errors import LimaError
+from lima.isolation import plugin_code
+
+if TYPE_CHECKING:
+    from lima.answer.decode import Draw, Row
+
+
+KEPT_BYTES = 2 << 30
+
+
+class CheckpointModel:
+    """A Hugging Face folder that answers, on CPU or one GPU"""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        renderer: Any = None,
+        device: str = "auto",
+        batch_size: int = 256,
+        trust_remote_code: bool = False,
+        kept_bytes: int | None = None,
+        shard: bool = False,
+    ) -> None:
+        """Keys and values of prompts and replies are kept for prompts that begin with them, so that only what is new is read: at
+        most `kept_bytes`, which are 2 GiB on a CPU and a quarter of what is free on a GPU unless you say; 0 keeps nothing.
+        With `shard` the model is divided over all processes, which must then ask it for the same."""
+
+        from lima.answer.kv_cache import Kept, keeps
+        from lima.model.folder import load_model, load_tokenizer, pick_device
+        from lima.model.shard import divide, from_main, is_main
+
+        self.name = str(folder)
+        self.renderer = renderer
+        self.batch_size = batch_size
+        self.device = pick_device(device)
+        self.tokenizer = load_tokenizer(folder, trust_remote_code)
+        dtype = "auto" if self.device == "cuda" else "float32"
+        self.shard = shard
+        self.model = load_model(folder, dtype, trust_remote_code, weights=not shard or is_main()).eval()
+        if shard:
+            divide(self.model, torch.device(self.device), bfloat16=False)
+        else:
+            self.model.to(self.device)
+        eos = self.model.generation_config.eos_token_id
+        self.stop_ids = sorted({eos} if isinstance(eos, int) else set(eos or []))
+        if not self.stop_ids:
+            raise LimaError(
+                f"{folder} names no token that stops generation; expected eos_token_id in generation_config.json."
+            )
+        self.eot = self.tokenizer.convert_ids_to_tokens(
+            eos[0] if isinstance(eos, list) else eos  # the first one is the EOT (lima.eot.set_stop writes it so)
+        )
+        if not {"past_key_values", "cache_params"} & set(inspect.signature(self.model.forward).parameters):
+            raise LimaError(
+                f"{folder}: {self.model.config.model_type!r} keeps what it has read in a way of its own, which lima does not "
+                "know. Answer with its own `generate`."
+            )
+        positions = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        self.context: int = positions or 1_000_000
+        if kept_bytes is None:
+            kept_bytes = KEPT_BYTES if self.device == "cpu" else torch.cuda.mem_get_info()[0] // 4
+            if shard:  # processes that remember differently read differently, and would wait for each other for ever
+                kept_bytes = int(from_main(torch.tensor(kept_bytes, device=self.device)))
+        self.kept = Kept(kept_bytes) if keeps(self.model) else None
+
+    def prompt_ids(self, prompt: Prompt) -> list[int]:
+        """Ids as they are; anything else through the renderer's `chat_prompt`, text through its `prompt`"""
+        if isinstance(prompt, list) and all(isinstance(i, int) for i in prompt):
+            return prompt
+        method = "prompt" if isinstance(prompt, str) else "chat_prompt"
+        if not hasattr(self.renderer, method):
+            name, what = getattr(self.renderer, "name", None), "texts" if isinstance(prompt, str) else "conversations"
+            raise LimaError(f"{self.name} answers through renderer {name!r}, which knows no {what}.")
+        with plugin_code(f"the renderer {self.renderer.name!r}"):
+            ids: list[int] = getattr(self.renderer, method)(prompt, self.tokenizer, self.eot)
+        return ids
+
+    def reply(
+        self,
+        prompts: Sequence[Prompt],
+        settings: Sampling,
+        seed: int | Sequence[int],
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[Reply]:
+        """One reply a prompt, in order; `on_progress` hears how many more are done
+
+        Each prompt draws from its own generator, seeded by its own `seed`, or by one seed and its position, so a reply does
+        not depend on which others share its batch. A prompt that fills the context gets an empty reply that says "context".
+        Where a batch does not fit into memory it is halved, and less is kept, from then on. LimaError for an empty prompt;
+        torch's own error when even one does not fit, or the model is divided."""
+        from lima.answer.kv_cache import Kept
+        from lima.model.memory import give_back, too_large
+
+        ids = [self.prompt_ids(p) for p in prompts]
+        seeds = [seed * 1_000_003 + i for i in range(len(ids))] if isinstance(seed, int) else list(seed)
+        empty = [i for i, one in enumerate(ids) if not one]
+        if empty:
+            raise LimaError(f"Prompt {empty[0] + 1} of {len(ids)} has no token.")
+        replies = {i: Reply("", [], "context", 0.0, one) for i, one in enumerate(ids) if len(one) >= self.context}
+        order = sorted((i for i in range(len(ids)) if i not in replies), key=lambda i: len(ids[i]))
+        while order:
+            some = {i: ids[i] for i in order[: self.batch_size]}
+            try:
+                rows = self._decode(some, settings, seeds)
+            except (RuntimeError, MemoryError) as e:
+                held = self.kept is not None and self.kept.bytes > 0
+                if not too_large(e) or self.shard or (len(some) == 1 and not held):
+                    raise
+                rows = []
+            if not rows:  # here, where the error no longer holds what did not fit
+                self.batch_size = max(1, len(some) // 2)
+                if self.kept:
+                    self.kept = Kept(self.kept.limit // 2)
+                give_back()
+                continue
+            del order[: len(rows)]
+            replies.update({row.number: self._reply(row) for row in rows})
+            if on_progress:
+                on_progress(len(rows))
+        return [replies[i] for i in range(len(ids))]
+
+    def _decode(self, prompts: dict[int, list[int]], settings: Sampling, seeds: Sequence[int]) -> "list[Row]":
+        """Answered rows of some prompts, by their numbers"""
+        from lima.answer.decode import Batch, Row
+
+        draw: Draw = _Draw(settings, {i: seeds[i] for i in prompts})
+        if self.shard:  # where rounding made one process draw another token, it would wait for the others for ever
+            draw = partial(_same_everywhere, draw)
+        rows = [Row(i, ids, min(settings.max_new_tokens, self.context - len(ids))) for i, ids in prompts.items()]
+        Batch(self.model, rows, self.stop_ids, draw, self.kept).decode()
+        return rows
+
+    def _reply(self, row: "Row") -> Reply:
+        """A row as text; white space around an answer is not part of it"""
+        text = self.tokenizer.decode(row.out, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Reply(text.strip(), row.out, row.stop, row.seconds, row.prompt)
+
+
+def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> CheckpointModel:
+    """A folder, or a run of the store, as a model; a run answers through the renderer it was trained with
+
+    Whatever recipe the store has of it, code that lies in the folder runs only where the caller trusts it."""
+    from lima.plugins import load_plugins
+
+    renderers = load_plugins().registry("renderers")
+    if Path(name).is_dir():
+        known = store.rows(
+            "select renderer from checkpoints join runs on runs.id = run where checkpoints.folder = ? "
+            "order by runs.created desc limit 1",
+            [str(Path(name).resolve())],
+        )
+        renderer = known[0]["renderer"] if known else "template" if "template" in renderers else "plain"
+        return CheckpointModel(name, renderers.find(renderer), trust_remote_code=trust_remote_code)
+    row = store.run(name)
+    if not Path(row["folder"]).is_dir():
+        raise LimaError(f"The checkpoint of run {row['id']} is gone: there is no folder {row['folder']}.")
+    return CheckpointModel(row["folder"], renderers.find(row["renderer"]), trust_remote_code=trust_remote_code)

@@ -1,0 +1,194 @@
+"""Decode a batch of prompts, a token a row at a time, reading of each only what is not known from earlier ones.
+
+Rows end at the same column, so what a model sees is ordinary left padding. A row that is done leaves the batch. Rounding aside,
+a reply depends neither on its batch nor on what was kept. Knows nothing of text, of sampling, or of where prompts come from.
+"""
+
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from lima.answer.kv_cache import Kept, Rooms
+
+ALIGNED = 8
+"In so many columns the rows of a mask begin, for a GPU's attention kernels read it sixteen bytes at a time"
+
+Draw = Callable[[torch.Tensor, torch.Tensor, list[int]], torch.Tensor]
+"Logits (rows, vocabulary), the replies so far (rows, tokens) and the rows' numbers to the next token of each (rows,)"
+
+
+@dataclass(eq=False)
+class Row:
+    """A prompt that is being answered, and its answer"""
+
+    number: int
+    "Its place among the prompts"
+    prompt: list[int]
+    limit: int
+    "How many tokens the answer may have"
+    out: list[int] = field(default_factory=list)
+    stop: str = "length"
+    "Or 'eot'"
+    seconds: float = 0.0
+    start: int = 0
+    "The column of its first token"
+
+
+class Batch:
+    """Some prompts that are answered together"""
+
+    def __init__(self, model: Any, rows: list[Row], stop_ids: list[int], draw: Draw, kept: Kept | None) -> None:
+        """`kept` is None for a model that does not `keeps`: transformers' own cache, and nothing is remembered"""
+        self.model, self.stop_ids, self.draw, self.kept = model, stop_ids, draw, kept
+        self.live = rows
+        self.stop = max(len(row.prompt) for row in rows)
+        for row in rows:
+            row.start = self.stop - len(row.prompt)
+        self.columns = _aligned(self.stop + min(64, max(row.limit for row in rows)))
+        cache = DynamicCache(config=model.config)
+        self.rooms = None if kept is None else Rooms(len(cache.layers), len(rows), self.columns)
+        self.cache: Any = cache if self.rooms is None else self.rooms
+        recurrent = "cache_params" in inspect.signature(model.forward).parameters  # Mamba
+        self.cache_name = "cache_params" if recurrent else "past_key_values"
+        self.attends = any(isinstance(layer, DynamicLayer) for layer in cache.layers)
+        # With one kind of mask the model takes it ready-made, which saves making it at every step and, on a GPU, waiting for it.
+        self.ready_mask = (
+            kept is not None
+            and all(type(layer) is DynamicLayer for layer in cache.layers)
+            and model.config._attn_implementation in ("sdpa", "eager")
+            and not getattr(model.config, "alibi", False)
+        )
+
+    @torch.inference_mode()
+    def decode(self) -> None:
+        """Fill in every row's answer"""
+        began = time.perf_counter()
+        logits = self.read()
+        written = torch.empty(len(self.live), 0, dtype=torch.long, device=logits.device)
+        while True:
+            tokens = self.draw(logits.float(), written, [row.number for row in self.live])  # (rows,)
+            going = self.take(tokens.tolist(), began)
+            if not going:
+                return
+            written = torch.cat([written, tokens[:, None]], 1)
+            if len(going) < len(self.live):
+                written = written[self.close_up(going)]
+            logits = self.step(written[:, -1:])
+
+    def read(self) -> torch.Tensor:
+        """Prefill what is not known of the prompts, those with about as many new tokens together; logits (rows, vocabulary)
+
+        Where a row has fewer new tokens than its group it reads some known ones again, in place of padding."""
+        prompts = [row.prompt for row in self.live]
+        known = self.kept.take(prompts) if self.kept is not None else [(0, [])] * len(prompts)
+        new = [len(ids) - count for ids, (count, _) in zip(prompts, known, strict=True)]
+        order = sorted(range(len(new)), key=lambda i: -new[i])
+        self.arrange([self.live[i] for i in order])
+        logits = []
+        for first, last in _groups([new[i] for i in order]) if self.rooms is not None else [(0, len(new))]:
+            rows, count = self.live[first:last], new[order[first]]
+            start, before = min(row.start for row in rows), self.stop - count
+            if self.rooms is not None:
+                for at, row in enumerate(rows, first):
+                    if row.start < before:
+                        self.rooms.put(at, before, known[order[at]][1], before - row.start)
+                self.rooms.show(slice(first, last), start, before)
+            ids = [[self.stop_ids[0]] * (count - len(row.prompt)) + row.prompt[-count:] for row in rows]
+            columns = torch.arange(start, self.stop, device=self.model.device)
+            starts = self.starts[first:last, None]
+            logits.append(
+                self.forward(
+                    torch.tensor(ids, device=self.model.device),
+                    (columns >= starts).long(),
+                    (columns[before - start :] - starts).clamp(min=0),
+                )
+            )
+        if self.rooms is not None:
+            self.rooms.show(slice(len(new)), 0, self.stop)
+        return torch.cat(logits)
+
+    def step(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The logits after one more token a row, (rows, 1) → (rows, vocabulary)"""
+        if self.stop == self.columns:
+            more = _aligned(self.columns // 2 + 64)
+            self.columns += more
+            if self.rooms is not None:
+                self.rooms.widen(more)
+            self.arrange(self.live)
+        start = 0
+        if self.rooms is not None:
+            start = min(row.start for row in self.live) // ALIGNED * ALIGNED
+            self.rooms.show(slice(len(self.live)), start, self.stop)
+        # Layers without attention would take the mask to be of the new tokens alone.
+        mask = self.mask[..., start : self.stop + 1] if self.attends else None
+        logits = self.forward(tokens, mask, (self.stop - self.starts)[:, None])
+        self.stop += 1
+        return logits
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor | None, positions: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            use_cache=True,
+            logits_to_keep=1,
+            **{self.cache_name: self.cache},
+        ).logits
+        return logits[:, -1]
+
+    def take(self, tokens: list[int], began: float) -> list[int]:
+        """Append each row's token, or end the row; the places that go on"""
+        going = []
+        for at, (row, token) in enumerate(zip(self.live, tokens, strict=True)):
+            if token in self.stop_ids:
+                row.stop = "eot"
+            else:
+                row.out.append(token)
+                if len(row.out) < row.limit:
+                    going.append(at)
+                    continue
+            row.seconds = time.perf_counter() - began
+            if self.kept is not None and self.rooms is not None:  # the last token was never read
+                states = self.rooms.get(at, row.start, self.stop)
+                self.kept.add((row.prompt + row.out)[: self.stop - row.start], len(row.prompt), states)
+        return going
+
+    def close_up(self, going: list[int]) -> torch.Tensor:
+        """Let only these places go on, the last of them moved to where others left; the order they are in then"""
+        stay, moving = set(going), iter(reversed(going))
+        order = [at if at in stay else next(moving) for at in range(len(going))]
+        index = torch.tensor(order)
+        self.cache.reorder_cache(index)
+        self.arrange([self.live[at] for at in order])
+        return index.to(self.model.device)
+
+    def arrange(self, rows: list[Row]) -> None:
+        """These are the rows now; the mask over all columns that there is room for"""
+        self.live, device = rows, self.model.device
+        self.starts = torch.tensor([row.start for row in rows]).to(device, non_blocking=True)
+        real = torch.arange(self.columns, device=device) >= self.starts[:, None]  # (rows, columns)
+        if self.ready_mask:
+            worst = torch.finfo(self.model.dtype).min
+            self.mask = torch.zeros(real.shape, dtype=self.model.dtype, device=device).masked_fill_(~real, worst)
+            self.mask = self.mask[:, None, None]
+        else:
+            self.mask = real.long()
+
+
+def _aligned(columns: int) -> int:
+    return -(-columns // ALIGNED) * ALIGNED
+
+
+def _groups(new: list[int]) -> list[tuple[int, int]]:
+    """Ranges of a falling list, such that none of a range is less than three quarters of its first"""
+    edges = [0]
+    for at, count in enumerate(new):
+        if count < 0.75 * new[edges[-1]]:
+            edges.append(at)
+    return list(zip(edges, [*edges[1:], len(new)], strict=True))

@@ -1,0 +1,80 @@
+"""The contract between lima and its plugins, on one page.
+
+A plugin is a module named by an entry point of the group `lima`; it implements any of these hooks, marked with
+`@lima.hookimpl`. The `register` callbacks take a name and an object; a name that has an owner already is an error naming both.
+An implementation may leave out arguments it does not need, and may not give one a default. Knows nothing of who calls.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pluggy
+
+if TYPE_CHECKING:
+    from lima.contract.examples import Record
+    from lima.contract.runs import Run
+
+
+hookspec = pluggy.HookspecMarker("lima")
+
+
+@hookspec
+def register_commands(cli: "click.Group") -> None:
+    "Add commands to the `lima` command line"
+
+
+@hookspec
+def register_sources(register: Callable[[str, Any], None]) -> None:
+    "Add sources of examples: `description`, `licence`, `examples(argument)`, and `recognises(row)` where it reads files"
+
+
+@hookspec
+def register_renderers(register: Callable[[str, Any], None]) -> None:
+    "Add renderers, which turn an example into token ids with a weight each (see `lima.rendering.Renderer`)"
+
+
+@hookspec
+def register_base_models(register: Callable[[str, Any], None]) -> None:
+    "Add base models: `description` and `folder()`, a Hugging Face folder to fine-tune from"
+
+
+@hookspec
+def register_models(register: Callable[[str, Any], None]) -> None:
+    "Add what answers: `description`, `open(argument, store)` → `lima.generate.Model`; `trust_remote_code` if it loads folders"
+
+
+@hookspec
+def register_graders(register: Callable[[str, Any], None]) -> None:
+    "Add graders: `description`, `grade(turn)`, and `grade_reply(example, reply, stop)` where they grade a reply to a dev prompt"
+
+
+@hookspec
+def register_evaluations(register: Callable[[str, Any], None]) -> None:
+    "Add evaluations: `description`, `licence`, `grader` (a name) and what is to be asked"
+
+
+@hookspec
+def register_migrations(register: Callable[[str, Any], None]) -> None:
+    "Add a set of sqlite-utils migrations under its name; they may change only tables that the set made, and read all others"
+
+
+@hookspec
+def before_train(run: "Run", examples: "Sequence[Record]") -> None:
+    "Called once before the first step, with the examples that will be trained on"
+
+
+@hookspec
+def after_step(run: "Run", step: int, metrics: dict[str, Any]) -> None:
+    "Called after every optimiser step; `metrics` has loss, accuracy, learning_rate, tokens, seconds, and steps (of the run)"
+
+
+@hookspec
+def after_epoch(run: "Run", epoch: int, checkpoint: Path | None) -> None:
+    "Called after every epoch, again if the run stopped in here; `checkpoint` is its folder, None when only the last is kept"
+
+
+@hookspec
+def after_train(run: "Run", checkpoint: Path) -> None:
+    "Called once when training is done and its checkpoint folder is complete"

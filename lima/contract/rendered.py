@@ -1,0 +1,49 @@
+"""An example as the engine sees it: ids, a weight for each, and where the answers lie; and what makes it.
+
+Knows nothing of tokenizers or of templates.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Span:
+    """One trained answer within the ids"""
+
+    start: int
+    "Index of the first trained token"
+    stop: int
+    "Index after its EOT"
+    text: str
+    "The answer it must decode to, without the EOT"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """An example as the engine sees it"""
+
+    ids: list[int]
+    weights: list[float]
+    "One per id; 0 is not trained"
+    spans: list[Span]
+    muted: list[tuple[int, int]] = field(default_factory=list)
+    "Token ranges of answers that must carry no loss, whatever the prompt weight"
+
+    @property
+    def trained(self) -> int:
+        """How many tokens carry loss"""
+        return len(self.weights) - self.weights.count(0)
+
+
+class Renderer(Protocol):
+    """What `register_renderers` takes"""
+
+    name: str
+    description: str
+    renders: tuple[type, ...]
+
+    def end_of_turn(self, tokenizer: Any) -> str: ...
+    def special_tokens(self, tokenizer: Any) -> list[str]: ...
+    def render(self, record: Any, tokenizer: Any, eot: str) -> Rendered: ...
+    def prompts(self, record: Any, tokenizer: Any, eot: str) -> list[list[int]]: ...

@@ -1,0 +1,1 @@
+"""Files and sources → verified, counted examples as token ids."""

@@ -1,0 +1,247 @@
+"""From an example to token ids with a weight per token, and the proof that the weights are right.
+
+A renderer makes the ids; whoever made them, `verify` checks them (design seam 2): trained tokens decode to the answer plus
+its end-of-turn token (EOT), at least one token is trained, there is at most one BOS, and the ids before each answer are those
+that inference would prompt with. Knows one renderer, `plain`, and nothing of templates with roles.
+"""
+
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import compress, count
+from typing import Any
+
+from lima.contract.examples import Example, Record
+from lima.contract.rendered import Rendered, Renderer, Span
+from lima.errors import LimaError
+
+# Turn tokens that published tokenizers already have; the first one found is reused, so that no row has to be learnt anew.
+KNOWN_EOT = ("<|eot_id|>", "<|im_end|>", "<end_of_turn>", "<|end|>", "<|eot|>", "<|end_of_turn|>", "<turn|>")
+
+NEW_EOT = "<|eot|>"
+
+
+def encode(
+    tokenizer: Any, text: str, literal: Sequence[tuple[int, int]] = ()
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Token ids of `text` and the (start, stop) characters of each; no special token is added
+
+    Special-token strings inside the `literal` character ranges stay ordinary text (a user may write "<|im_end|>";
+    field.md, OpenRLHF#393). A stretch with one of them is tokenized by itself, from one control token to the next, where every
+    tokenizer cuts anyway; everything else in one piece, as inference does it."""
+    ids, offsets = _encode_piece(tokenizer, text, split=False)
+    # all_special_ids knows only the named ones (BOS, EOS …), not those that were added later, such as an EOT.
+    special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    ranges = sorted(literal)
+    starts = [a for a, _ in ranges]
+
+    def is_literal(a: int, b: int) -> bool:
+        i = bisect_right(starts, a) - 1
+        return i >= 0 and b <= ranges[i][1] and a < b
+
+    found = list(compress(count(), map(special.__contains__, ids)))
+    hits = {at for at in found if is_literal(*offsets[at])}
+    if not hits:
+        return ids, offsets
+    out, places = list[int](), list[tuple[int, int]]()
+    start, begin = 0, 0  # of the stretch: its first token, and that one's first character
+    for at in [*(at for at in found if at not in hits), len(ids)]:
+        end = offsets[at][0] if at < len(ids) else len(text)
+        if any(start <= hit < at for hit in hits):
+            control = text[slice(*offsets[start - 1])] if start else ""
+            more, where = _encode_literal(tokenizer, text[begin:end], control)
+            out += more
+            places += [(a + begin, b + begin) for a, b in where]
+        else:
+            out += ids[start:at]
+            places += offsets[start:at]
+        if at < len(ids):
+            out.append(ids[at])
+            places.append(offsets[at])
+            start, begin = at + 1, offsets[at][1]
+    return out, places
+
+
+def _encode_piece(tokenizer: Any, text: str, split: bool) -> tuple[list[int], list[tuple[int, int]]]:
+    if not text:
+        return [], []
+    # The backend itself: the wrapper around it takes a quarter as long again. What is set there stays, so say everything.
+    backend = tokenizer.backend_tokenizer
+    if backend.truncation is not None:
+        backend.no_truncation()
+    if backend.padding is not None:
+        backend.no_padding()
+    backend.encode_special_tokens = split
+    out = backend.encode(text, add_special_tokens=False)
+    return out.ids, out.offsets
+
+
+def _encode_literal(tokenizer: Any, text: str, control: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """Like `encode` where nothing in the text is a control token, but the one that it follows, if any"""
+    marked = (
+        bool(control)
+        and _encode_piece(tokenizer, f"{control}a", False)[0][1:] != _encode_piece(tokenizer, "a", True)[0]
+    )
+    if not marked:
+        return _encode_piece(tokenizer, text, split=True)
+    # The tokenizer marks where a text begins (Metaspace, "first"), and this one goes on.
+    ids, offsets = _encode_piece(tokenizer, f"\n{text}", split=True)
+    first = sum(b <= 1 for _, b in offsets)
+    return ids[first:], [(max(a - 1, 0), b - 1) for a, b in offsets[first:]]
+
+
+def bos_ids(tokenizer: Any) -> list[int]:
+    """The BOS id as a list, when this tokenizer starts its texts with one, else nothing"""
+    start = (
+        tokenizer.build_inputs_with_special_tokens([]) if hasattr(tokenizer, "build_inputs_with_special_tokens") else []
+    )
+    probe = start or tokenizer("a").input_ids
+    return (
+        [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None and tokenizer.bos_token_id in probe[:1] else []
+    )
+
+
+def reused_or_new_eot(tokenizer: Any) -> str:
+    """The tokenizer's own turn token when it has a known one, else the token that lima adds"""
+    vocabulary = tokenizer.get_vocab()
+    return next((t for t in KNOWN_EOT if t in vocabulary), NEW_EOT)
+
+
+class PlainRenderer:
+    """LIMA's single-turn format: prompt EOT response EOT (LIMA §3)"""
+
+    name = "plain"
+    description = "prompt, end-of-turn token, response, end-of-turn token; no roles, no system prompt"
+    renders: tuple[type, ...] = (Example,)
+
+    def end_of_turn(self, tokenizer: Any) -> str:
+        return reused_or_new_eot(tokenizer)
+
+    def special_tokens(self, tokenizer: Any) -> list[str]:
+        return []
+
+    def _ids(self, tokenizer: Any, text: str) -> list[int]:
+        return encode(tokenizer, text, [(0, len(text))])[0]
+
+    def render(self, record: Example, tokenizer: Any, eot: str) -> Rendered:
+        end = tokenizer.convert_tokens_to_ids(eot)
+        head = [*bos_ids(tokenizer), *self._ids(tokenizer, record.prompt), end]
+        ids = [*head, *self._ids(tokenizer, record.response), end]
+        weights = [0.0] * len(head) + [record.weight] * (len(ids) - len(head))
+        return Rendered(ids, weights, [Span(len(head), len(ids), record.response)])
+
+    def prompts(self, record: Example, tokenizer: Any, eot: str) -> list[list[int]]:
+        return [self.prompt(record.prompt, tokenizer, eot)]
+
+    def prompt(self, text: str, tokenizer: Any, eot: str) -> list[int]:
+        """The ids that inference prompts with for one question"""
+        return [*bos_ids(tokenizer), *self._ids(tokenizer, text), tokenizer.convert_tokens_to_ids(eot)]
+
+
+def render(record: Record, renderer: Renderer, tokenizer: Any, eot: str, others: Sequence[Renderer] = ()) -> Rendered:
+    """Render and verify one record; `others` are asked who could, when this renderer cannot"""
+    if not isinstance(record, renderer.renders):
+        able = [r.name for r in others if isinstance(record, r.renders)]
+        hint = (
+            f"Use --renderer {able[0]} (able: {', '.join(able)})." if able else "No loaded plugin brings one that can."
+        )
+        raise LimaError(
+            f"Renderer {renderer.name!r} cannot render example {record.id!r} of source {record.source!r}: "
+            f"it is a {type(record).__name__}. {hint}"
+        )
+    rendered = renderer.render(record, tokenizer, eot)
+    verify(record, rendered, renderer, tokenizer, eot)
+    return rendered
+
+
+def verify(record: Record, rendered: Rendered, renderer: Renderer, tokenizer: Any, eot: str) -> None:
+    """Raise LimaError, naming the example, unless the rendering is exactly what inference will see and produce"""
+
+    def refuse(what: str) -> None:
+        raise LimaError(
+            f"Example {record.id!r} of source {record.source!r}, rendered by {renderer.name!r}: {what} "
+            "Look at it with `lima preview`."
+        )
+
+    ids, weights, end = rendered.ids, rendered.weights, tokenizer.convert_tokens_to_ids(eot)
+    if len(ids) != len(weights):
+        refuse(f"{len(ids)} ids but {len(weights)} weights.")
+    if not any(weights):
+        refuse("no token is trained. Give it an answer with a weight above 0, or leave the example out.")
+    bos = tokenizer.bos_token_id
+    # A tokenizer may use one token as both BOS and EOT or EOS; then its count says nothing.
+    if bos is not None and bos not in (end, tokenizer.eos_token_id) and ids.count(bos) > 1:
+        refuse(f"{ids.count(bos)} BOS tokens, where at most one is right. Remove the one that the template writes.")
+    outside = list(weights)
+    prompts = renderer.prompts(record, tokenizer, eot)
+    if len(prompts) != len(rendered.spans):
+        refuse(f"{len(rendered.spans)} trained answers but {len(prompts)} prompts to them.")
+    for number, (span, prompt) in enumerate(zip(rendered.spans, prompts, strict=True), 1):
+        answer, last = ids[span.start : span.stop - 1], ids[span.stop - 1]
+        if end in answer:
+            refuse(
+                f"answer {number} has its end-of-turn token {eot!r} {answer.count(end) + 1} times, where one is right."
+            )
+        if last != end:
+            refuse(
+                f"answer {number} ends with {tokenizer.decode([last])!r} and not with its end-of-turn token {eot!r}."
+            )
+        # The backend itself: the wrapper around it costs as much again.
+        decoded = tokenizer.backend_tokenizer.decode(answer, skip_special_tokens=False)
+        if not _same_text(decoded, span.text):
+            refuse(f"the trained tokens of answer {number} decode to {_short(decoded)}, not to {_short(span.text)}.")
+        if ids[: span.start] != prompt:
+            refuse(
+                f"the {span.start} ids before answer {number} are not the {len(prompt)} that inference would prompt with: "
+                "the template rewrites what came before. Use a template that only appends."
+            )
+        outside[span.start : span.stop] = [0.0] * (span.stop - span.start)
+    # Weights outside the answers are allowed only as a prompt weight, which the engine adds after this check.
+    if any(outside):
+        stray = next(i for i, w in enumerate(outside) if w)
+        refuse(f"token {stray} ({tokenizer.decode([ids[stray]])!r}) is trained but lies in no answer.")
+
+
+def fit(rendered: Rendered, max_tokens: int, eot_id: int) -> tuple[Rendered | None, str, str]:
+    """Cut to `max_tokens`: (rendered or None, "kept" | "cut" | "dropped", why)
+
+    The cut is at the end of the last turn that fits. When not even the first answer fits it is trimmed as in LIMA §3,
+    and its last token becomes the EOT, so that no example is without one."""
+    total = len(rendered.ids)
+    if total <= max_tokens:
+        return rendered, "kept", ""
+    whole = [s for s in rendered.spans if s.stop <= max_tokens]
+    if whole:
+        stop = whole[-1].stop
+        muted = [(a, b) for a, b in rendered.muted if b <= stop]
+        cut = Rendered(rendered.ids[:stop], rendered.weights[:stop], whole, muted)
+        return cut, "cut", f"{total} tokens; kept {len(whole)} of {len(rendered.spans)} answers in {stop}"
+    first = rendered.spans[0]
+    if first.start + 2 > max_tokens:
+        return None, "dropped", f"its first prompt alone has {first.start} tokens of at most {max_tokens}"
+    ids = [*rendered.ids[: max_tokens - 1], eot_id]
+    muted = [(a, b) for a, b in rendered.muted if b <= first.start]
+    cut = Rendered(ids, rendered.weights[:max_tokens], [replace(first, stop=max_tokens)], muted)
+    return cut, "cut", f"{total} tokens; its first answer was trimmed to fit {max_tokens}"
+
+
+def with_prompt_weight(rendered: Rendered, weight: float) -> Rendered:
+    """Give every token outside the answers, but the first, this weight (2405.14394: a low one helps with little data)"""
+    if not weight:
+        return rendered
+    ranges = [(s.start, s.stop) for s in rendered.spans] + rendered.muted
+    settled = {0} | {i for start, stop in ranges for i in range(start, stop)}
+    weights = [w if i in settled else weight for i, w in enumerate(rendered.weights)]
+    return replace(rendered, weights=weights)
+
+
+def _same_text(decoded: str, text: str) -> bool:
+    """Equal but for what tokenizers do to every text: a space before the first word (SentencePiece), composed accents (Qwen)"""
+    composed = unicodedata.normalize("NFC", text)
+    same = {text, text.removeprefix(" "), composed, composed.removeprefix(" ")}
+    return not same.isdisjoint((decoded, decoded.removeprefix(" ")))
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:40]} … {text[-15:]}")

@@ -1,0 +1,187 @@
+"""A run's rows in the store: what was trained on what, its steps, checkpoints and replies.
+
+Knows nothing of torch; the loop tells it what happened.
+"""
+
+import json
+import platform
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lima.contract.runs import Run
+from lima.errors import LimaError
+from lima.record.lock import held
+from lima.record.store import Store
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the millisecond"""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def new_run_id() -> str:
+    """Sorts by time and reads well: 20260102-150405-1f3a9c"""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def lock_of(folder: Path) -> Path:
+    """The file that is locked while a process writes a model to a folder, the same for every way to spell its path"""
+    folder = folder.resolve()
+    return folder.parent / f".{folder.name}.lock"
+
+
+def was_killed(store: Store, run: str) -> bool:
+    """Whether a run says that it is running, and no process trains it
+
+    A folder that cannot be seen from here may belong to another machine, where one does."""
+    row = store.run(run)
+    lock = lock_of(Path(row["environment"].get("directory", ""), row["folder"]))
+    if row["status"] != "running" or not lock.parent.is_dir() or held(lock):
+        return False
+    return bool(store.run(run)["status"] == "running")  # it may have ended in between
+
+
+def environment(processes: int) -> dict[str, str]:
+    """Python, platform, processes, the versions of the libraries that decide a result, and where relative paths begin"""
+    found = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}
+    found |= {"processes": str(processes), "directory": str(Path.cwd())}
+    for name in ("lima-tune", "torch", "transformers", "tokenizers", "accelerate", "peft", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def check_own(folder: Path, run: str) -> None:
+    """Raise LimaError where a folder holds a model whose card does not say that this run made it"""
+    if not (folder / "config.json").exists():
+        return
+    try:
+        about = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        about = ""
+    if _made_by(run) not in about:
+        raise LimaError(f"{folder} holds a model that run {run} did not make. Move it away, then try again.")
+
+
+def _made_by(run: str) -> str:
+    return f"(run {run})"
+
+
+def card(run: Run, steps: int) -> str:
+    """The README.md of a checkpoint folder"""
+    sources = "\n".join(
+        f"- {s['source']}: {s['examples']} examples, {s['licence']}, sha256 {s['hash'][:16]}" for s in run.sources
+    )
+    base = Path(run.recipe.base).name or run.base.name
+    return (
+        f"# {run.folder.name}\n\nFine-tuned with lima {run.environment['lima-tune']} {_made_by(run.id)} from {base}, "
+        f"sha256 {run.base_hash[:16]}, in {steps} steps.\n\nFormat: {run.renderer}; turns end with `{run.eot}`.\n\n"
+        f"Trained on\n{sources}\n"
+    )
+
+
+class RunLog:
+    """Writes one run's rows; every call is one short transaction"""
+
+    def __init__(self, store: Store, run: Run) -> None:
+        self.store, self.run = store, run
+
+    def start(self, examples: list[dict[str, Any]], dev: Sequence[dict[str, Any]] = ()) -> None:
+        """The run, its plugins, sources, examples and dev prompts, in one transaction"""
+        run = self.run
+        with self.store.write() as db:
+            db.table("runs").insert(
+                {
+                    "id": run.id,
+                    "created": now(),
+                    "status": "running",
+                    "base": str(run.base),
+                    "base_hash": run.base_hash,
+                    "renderer": run.renderer,
+                    "eot": run.eot,
+                    "seed": run.seed,
+                    "recipe": json.dumps(run.recipe.as_dict()),
+                    "environment": json.dumps(run.environment),
+                    "folder": str(run.folder),
+                    "examples": sum(e["status"] != "dropped" for e in examples),
+                    "tokens": sum(e["tokens"] for e in examples),
+                    "trained_tokens": sum(e["trained_tokens"] for e in examples),
+                }
+            )
+            db.table("run_plugins").insert_all({"run": run.id, **p} for p in run.plugins)
+            db.table("run_sources").insert_all({"run": run.id, **s} for s in run.sources)
+            db.table("run_examples").insert_all({"run": run.id, "position": i, **e} for i, e in enumerate(examples))
+            db.table("dev_prompts").insert_all({"run": run.id, "position": i, **d} for i, d in enumerate(dev))
+
+    def reopen(self, step: int, folder: str) -> None:
+        """Go on after `step`: what was logged beyond it is forgotten, for it will be done again
+
+        `folder` is where the run was before; its checkpoints moved with it."""
+        moved = {"run": self.run.id, "old": folder, "new": str(self.run.folder)}
+        with self.store.write() as db:
+            db.execute(
+                "update checkpoints set folder = :new || substr(folder, length(:old) + 1) "
+                "where run = :run and :old != :new and (folder = :old or substr(folder, 1, length(:old) + 1) = :old || '/')",
+                moved,
+            )
+            db.execute("delete from steps where run = ? and step > ?", [self.run.id, step])
+            db.execute("delete from checkpoints where run = ? and step > ?", [self.run.id, step])
+            db.execute(
+                "delete from generations where run = ? and epoch not in (select epoch from checkpoints where run = ?)",
+                [self.run.id, self.run.id],
+            )
+            recipe = json.dumps(self.run.recipe.as_dict())  # what may change has perhaps
+            about = {"status": "running", "message": "", "finished": None}
+            db.table("runs").update(self.run.id, {**about, "recipe": recipe, "folder": str(self.run.folder)})
+
+    def steps(self, rows: list[dict[str, Any]]) -> None:
+        """Loss and the rest of some steps; those that are there already (Ctrl-C came before the caller knew) are written again"""
+        if rows:
+            with self.store.write() as db:
+                db.table("steps").insert_all(({"run": self.run.id, **row} for row in rows), replace=True)
+
+    def checkpoint(self, epoch: int, step: int, folder: Path) -> None:
+        """A checkpoint folder that is complete; once more where the run stopped before it could say that it is done"""
+        with self.store.write() as db:
+            db.execute(
+                "insert or replace into checkpoints (run, epoch, step, folder, created, perplexity) values (?, ?, ?, ?, ?, "
+                # What is known of the epoch, when the same model is saved once more as the run's.
+                "(select max(perplexity) from checkpoints where run = ? and epoch = ?))",
+                [self.run.id, epoch, step, str(folder), now(), self.run.id, epoch],
+            )
+
+    def answered(self, epoch: int) -> bool:
+        """Whether the dev prompts have been answered by the model of this epoch"""
+        found = self.store.rows("select 1 from generations where run = ? and epoch = ? limit 1", [self.run.id, epoch])
+        return bool(found)
+
+    def replies(self, epoch: int, rows: Sequence[dict[str, Any]], perplexity: float) -> None:
+        """What the model of an epoch answered to each dev prompt, and its perplexity on their answers"""
+        with self.store.write() as db:
+            db.table("generations").insert_all(
+                {"run": self.run.id, "epoch": epoch, "position": i, **row} for i, row in enumerate(rows)
+            )
+            db.execute(
+                "update checkpoints set perplexity = ? where run = ? and epoch = ?", [perplexity, self.run.id, epoch]
+            )
+
+    def finish(self, status: str, message: str, steps: int, seconds: float) -> None:
+        """How it ended: done, failed or interrupted; nothing where it ended before its row was written"""
+        with self.store.write() as db:
+            db.execute(
+                # A resumed run adds to what it took before.
+                "update runs set status = ?, message = ?, finished = ?, steps = ?, seconds = coalesce(seconds, 0) + ? "
+                "where id = ?",
+                [status, message, now(), steps, seconds, self.run.id],
+            )
+
+    def note(self, message: str) -> None:
+        """What went wrong after the run was done"""
+        with self.store.write() as db:
+            db.table("runs").update(self.run.id, {"message": message})

@@ -1,0 +1,271 @@
+"""Which epoch's model is the run's: replies to the dev prompts, their grades, and the choice, by a grader or by hand (LIMA §3).
+
+There is no choosing by perplexity: in LIMA's App. B it doubles while the judged quality rises. Knows nothing of how the replies
+came about, nor of what a grader looks at.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lima.data.sources import open_source
+from lima.errors import LimaError, did_you_mean
+from lima.isolation import contained
+from lima.plugins import Plugins
+from lima.record.lock import alone
+from lima.record.runs import check_own, lock_of, now
+from lima.record.store import Store
+from lima.text import storable
+
+POINTS = {"fail": 0, "pass": 1, "excellent": 2}
+
+FLUSH_SECONDS = 1.0
+"Grades are written this often: an interrupted judge loses no more"
+
+OnGrade = Callable[[int, int], None]
+"Hears (grades so far, all that are missing)"
+
+
+def epochs(store: Store, run: str = "") -> list[dict[str, Any]]:
+    """A row for each epoch of each run, or of one: step, folder, perplexity, grades, and whether it is the run's model"""
+    chosen = {r["run"] for r in store.rows("select run from choices")}
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in store.rows(
+        "select checkpoints.run, epoch, step, checkpoints.folder, checkpoints.created, perplexity, "
+        "checkpoints.folder = runs.folder as top from checkpoints join runs on runs.id = run "
+        "where ? in ('', run) order by runs.created, run, epoch, top",
+        [run],
+    ):
+        top = row.pop("top")
+        one = found.setdefault((row["run"], row["epoch"]), {**row, "model": "", "grades": {}})
+        if top:
+            one["model"] = "chosen" if row["run"] in chosen else "last"
+    for row in store.rows("select * from checkpoint_quality where grader is not null order by grader"):
+        if (row["run"], row["epoch"]) in found:
+            counts = {k: row[k] for k in ("mean_grade", "excellent", "pass", "fail", "n")}
+            found[row["run"], row["epoch"]]["grades"][row["grader"]] = counts
+    return list(found.values())
+
+
+def generations(store: Store, run: str, epoch: int | None = None, example: str | None = None) -> list[dict[str, Any]]:
+    """Stored replies of a run, prompt by prompt and epoch by epoch, each with its latest grades; LimaError when there is none"""
+    rows = store.rows(
+        "select epoch, position, source, example, prompt, reference, reply, stop, tokens, seconds from generations "
+        "join dev_prompts using (run, position) where run = :run and (:epoch is null or epoch = :epoch) "
+        "and (:example is null or example = :example) order by position, epoch",
+        {"run": run, "epoch": epoch, "example": example},
+    )
+    if not rows:
+        raise LimaError(_nothing(store, run, epoch, example))
+    grades: dict[tuple[int, int], dict[str, Any]] = {}
+    for g in store.rows("select * from generation_latest_grades where run = ? order by grader", [run]):
+        verdict = {"grade": g["grade"], "reason": g["reason"]}
+        grades.setdefault((g["epoch"], g["position"]), {})[g["grader"]] = verdict
+    return [{**row, "grades": grades.get((row["epoch"], row["position"]), {})} for row in rows]
+
+
+def _nothing(store: Store, run: str, epoch: int | None, example: str | None) -> str:
+    """Why there is no such reply"""
+    kept = [r["epoch"] for r in store.rows("select distinct epoch from generations where run = ?", [run])]
+    if not kept:
+        return (
+            f"Run {run} has no replies to dev prompts. Name held-out examples in its recipe: "
+            "--set dev=FILE.jsonl --set keep_epochs=true."
+        )
+    if epoch is not None and epoch not in kept:
+        return f"Run {run} has no replies of epoch {epoch}; it has those of {', '.join(map(str, sorted(kept)))}."
+    names = [r["example"] for r in store.rows("select example from dev_prompts where run = ?", [run])]
+    return f"Run {run} has no dev example {example!r}.{did_you_mean(str(example), names)}"
+
+
+def grade(store: Store, run: str, grader: str, plugins: Plugins, on_grade: OnGrade | None = None) -> int:
+    """Let a grader grade the replies of a run that it has not graded; how many those were
+
+    LimaError for a grader that grades no single replies, and when it fails: what it graded before is kept."""
+    judge = replying(plugins, grader)
+    finished(store, run)
+    lock = store.path.resolve().with_name(f".{Path(run).name}.grading.lock")
+    with alone(lock, f"grading the replies of run {run}"):  # two at once would pay twice for each grade
+        return _grade(store, run, judge, grader, plugins, on_grade)
+
+
+def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on_grade: OnGrade | None) -> int:
+    done = {
+        (r["epoch"], r["position"])
+        for r in store.rows("select epoch, position from generation_grades where run = ? and grader = ?", [run, grader])
+    }
+    missing = [r for r in generations(store, run) if (r["epoch"], r["position"]) not in done]
+    if not missing:
+        return 0
+    records, plugin = _records(store, run, plugins), plugins.registry("graders").owners[grader]
+    pending: list[dict[str, Any]] = []
+    flushed = time.monotonic()
+
+    def flush() -> None:
+        with store.write() as db:
+            db.table("generation_grades").insert_all(pending)
+        pending.clear()
+
+    try:
+        for number, row in enumerate(missing, 1):
+            grade, reason = _verdict(judge, grader, plugin, records[row["position"]], row)
+            key = {"run": run, "epoch": row["epoch"], "position": row["position"], "grader": grader}
+            pending.append({**key, "grade": grade, "reason": reason, "created": now()})
+            if time.monotonic() - flushed > FLUSH_SECONDS:
+                flush()
+                flushed = time.monotonic()
+            if on_grade:
+                on_grade(number, len(missing))
+    finally:
+        flush()
+    return len(missing)
+
+
+def replying(plugins: Plugins, grader: str) -> Any:
+    """The grader of that name; LimaError listing those that grade single replies when it does not"""
+    graders = plugins.registry("graders")
+    found = graders.find(grader)
+    if not hasattr(found, "grade_reply"):
+        able = sorted(n for n, g in graders.items() if hasattr(g, "grade_reply"))
+        raise LimaError(
+            f"The grader {grader!r} cannot grade a reply to a dev prompt: it has no grade_reply(example, reply, stop). "
+            f"Those that have: {', '.join(able) or 'none'}. Or choose by hand, with --epoch N."
+        )
+    return found
+
+
+def _records(store: Store, run: str, plugins: Plugins) -> list[Any]:
+    """The dev examples of a run in their order, from their sources, which must be what they were"""
+    # The sources of the rows and not of the recipe, from which `dev` may have been left out when the run was resumed.
+    prompts = store.rows("select source, example, hash from dev_prompts where run = ? order by position", [run])
+    specs = {row["source"] for row in prompts}
+    opened = {spec: {r.content_hash: r for r in open_source(spec, plugins).records} for spec in specs}
+    records = []
+    for row in prompts:
+        if row["hash"] not in opened[row["source"]]:
+            raise LimaError(
+                f"The dev example {row['example']!r} is not in {row['source']!r} any more, or not as it was in run {run}. "
+                "Restore the source, or choose by hand, with --epoch N."
+            )
+        records.append(opened[row["source"]][row["hash"]])
+    return records
+
+
+def _verdict(judge: Any, grader: str, plugin: str, record: Any, row: dict[str, Any]) -> tuple[str | None, str]:
+    """(grade or None, reason) of one reply"""
+    where = f"The grader {grader!r} failed on the reply of epoch {row['epoch']} to {row['example']!r}"
+    kept = "What it graded before is kept: the same command goes on from here."
+    try:
+        with contained(f"the grader {grader!r}", plugin):
+            verdict = judge.grade_reply(record, row["reply"], row["stop"])
+        grade, reason = verdict.grade, storable(str(verdict.reason))
+    except LimaError as e:
+        raise LimaError(f"{where}: {e} {kept}") from e
+    except Exception as e:
+        raise LimaError(f"{where}: {type(e).__name__}: {e}. {kept}") from e
+    if grade is not None and grade not in POINTS:
+        raise LimaError(f"{where}: it said {grade!r}; expected {', '.join(POINTS)} or None. {kept}")
+    return grade, reason
+
+
+def best(store: Store, run: str, grader: str) -> tuple[int, str]:
+    """(epoch, why) with the highest mean of Fail 0, Pass 1, Excellent 2; of equal ones the earlier, which has seen less
+
+    Epochs are compared on the dev prompts that have a grade in all of them; LimaError when there is none."""
+    replies = generations(store, run)
+    points: dict[int, dict[int, int]] = {r["epoch"]: {} for r in replies}
+    for r in store.rows("select * from generation_latest_grades where run = ? and grader = ?", [run, grader]):
+        if r["grade"] is not None and r["epoch"] in points:
+            points[r["epoch"]][r["position"]] = POINTS[r["grade"]]
+    common = set.intersection(*map(set, points.values()))
+    if not common:
+        raise LimaError(
+            f"No dev prompt of run {run} has a grade by {grader!r} in every epoch; `lima checkpoints show {run}` has its "
+            "reasons. Choose by hand, with --epoch N."
+        )
+    means = {epoch: sum(of[i] for i in common) / len(common) for epoch, of in points.items()}
+    epoch = max(means, key=lambda e: (means[e], -e))
+    why = f"mean grade {means[epoch]:.2f} of 2 by {grader} over {len(common)} dev prompts, the best of {len(means)} epochs"
+    if tied := [str(e) for e in means if e != epoch and means[e] == means[epoch]]:
+        why += f"; the same as of {', '.join(tied)}, and the earliest is taken"
+    left = len({r["position"] for r in replies} - common)
+    return epoch, why + (f"; {left} without a grade in every epoch left out" if left else "")
+
+
+def choose(store: Store, run: str, epoch: int, grader: str, reason: str) -> Path:
+    """Make an epoch's model the run's, and record who chose it (a grader, or '' by hand) and why; the run's folder
+
+    The epochs' own folders stay as they are, the last one's among them. LimaError for an epoch that was not kept, and where the
+    folders that the database names hold anything but this run's models."""
+    folder = Path(finished(store, run)["folder"])
+    _choosable(store, run, epoch)
+    with alone(lock_of(folder), f"writing to {folder}"):
+        _choose(store, run, epoch, grader, reason, _choosable(store, run, epoch))
+    return folder
+
+
+def _choosable(store: Store, run: str, epoch: int) -> dict[int, dict[str, Any]]:
+    """The epochs that a run kept, by their numbers; LimaError unless this one may become its model"""
+    row = finished(store, run)
+    folder = Path(row["folder"])
+    kept = {r["epoch"]: r for r in epochs(store, run) if r["folder"] != row["folder"]}
+    if not kept:
+        raise LimaError(f"Run {run} kept no epoch to choose. Train with --set keep_epochs=true.")
+    if epoch not in kept:
+        raise LimaError(f"Run {run} kept no epoch {epoch}; it kept {', '.join(map(str, kept))}.")
+    later = store.rows(
+        "select run from checkpoints where folder = ? and run != ? and created > ?",
+        [row["folder"], run, row["created"]],
+    )
+    if later:
+        raise LimaError(
+            f"{folder} holds the model of run {later[0]['run']} by now. The epoch is in {kept[epoch]['folder']}."
+        )
+    source = Path(kept[epoch]["folder"])
+    if source.parent != folder:  # a database may come from anywhere, and must not say what is copied where
+        raise LimaError(
+            f"{source} does not lie in {folder}, so it is not copied there. Copy it yourself if it is right."
+        )
+    for place in (source, folder):
+        check_own(place, run)
+    return kept
+
+
+def _choose(store: Store, run: str, epoch: int, grader: str, reason: str, kept: dict[int, dict[str, Any]]) -> None:
+    """Copy a kept epoch's model over the run's, and record it"""
+    from lima.model.folder import check_weights
+    from lima.model.saving import beside, put_in_place, to_disk
+
+    source = check_weights(kept[epoch]["folder"])
+    folder = source.parent
+    how = f"Epoch {epoch} of {len(kept)}, chosen {f'by the grader {grader}' if grader else 'by hand'}"
+    with beside(folder) as copy:
+        shutil.copytree(source, copy, dirs_exist_ok=True)
+        with open(copy / "README.md", "a", encoding="utf-8") as card:
+            card.write(f"\n{how}{f': {reason}' if reason else ''}.\n")
+        to_disk(copy)
+        # Copied before, so that the database is locked for no longer than a few renames take.
+        with store.write() as db:
+            db.table("choices").insert(
+                {"run": run, "epoch": epoch, "grader": grader, "reason": storable(reason), "created": now()}
+            )
+            db.execute(
+                "update checkpoints set epoch = ?, step = ?, perplexity = ? where run = ? and folder = ?",
+                [epoch, kept[epoch]["step"], kept[epoch]["perplexity"], run, str(folder)],
+            )
+            put_in_place(copy, folder)
+
+
+def finished(store: Store, run: str) -> dict[str, Any]:
+    """The row of a run that is done; LimaError when it may still change"""
+    row = store.run(run)
+    if row["status"] != "done":
+        kept = [r["folder"] for r in epochs(store, row["id"]) if r["folder"] != row["folder"]]
+        so_far = f" What it kept so far: {', '.join(kept)}." if kept else ""
+        raise LimaError(
+            f"Run {row['id']} is not done, it is {row['status']!r}: its epochs can be graded and chosen when all are there. "
+            f"Go on with `lima train --resume {row['id']}`.{so_far}"
+        )
+    return row

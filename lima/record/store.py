@@ -1,0 +1,236 @@
+"""The SQLite file that everything is written to: runs, what they were trained on and with, steps, checkpoints and replies.
+
+One connection, WAL, migrations in named sets (one of the core, one of each plugin: see `lima.migrate`). Many processes may open
+a new file at once. Knows nothing of what plugins keep in their tables.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlite_utils import Database, Migrations
+
+from lima.errors import LimaError, did_you_mean
+from lima.record.migrate import WAIT, migrate
+
+migrations = Migrations("lima")
+
+
+def _columns(text: str, whole: str = "", real: str = "") -> dict[str, type]:
+    """Column names to types, from names separated by spaces"""
+    return dict.fromkeys(text.split(), str) | dict.fromkeys(whole.split(), int) | dict.fromkeys(real.split(), float)
+
+
+@migrations()
+def m001_runs(db: Database) -> None:
+    of_run = [("run", "runs", "id")]
+    db.table("runs").create(
+        _columns(
+            "id created finished status message base base_hash renderer eot recipe environment folder",
+            "seed examples tokens trained_tokens steps",
+            "seconds",
+        ),
+        pk="id",
+    )
+    db.table("run_plugins").create(_columns("run plugin version hash"), pk=("run", "plugin"), foreign_keys=of_run)
+    db.table("run_sources").create(
+        _columns("run source owner licence hash", "examples tokens trained_tokens"),
+        pk=("run", "source"),
+        foreign_keys=of_run,
+    )
+    db.table("run_examples").create(
+        _columns("run source example hash status reason", "position tokens trained_tokens"),
+        pk=("run", "position"),
+        foreign_keys=of_run,
+    )
+    db.table("steps").create(
+        _columns("run", "step epoch tokens trained_tokens", "loss accuracy learning_rate gradient_norm seconds"),
+        pk=("run", "step"),
+        foreign_keys=of_run,
+    )
+    db.table("checkpoints").create(
+        _columns("run folder created", "epoch step"), pk=("run", "folder"), foreign_keys=of_run
+    )
+    db.create_view(
+        "run_summary",
+        """
+        select runs.id, runs.status, runs.created, runs.base, runs.renderer, runs.seed, runs.examples, runs.steps,
+          (select round(loss, 4) from steps where run = runs.id order by step desc limit 1) as last_loss,
+          (select group_concat(source, ', ') from run_sources where run = runs.id) as sources,
+          runs.folder
+        from runs
+        """,
+    )
+
+
+@migrations()
+def m002_replies(db: Database) -> None:
+    of_run = [("run", "runs", "id")]
+    db.table("checkpoints").add_column("perplexity", float)
+    db.table("dev_prompts").create(
+        _columns("run source example hash prompt reference", "position"),
+        pk=("run", "position"),
+        foreign_keys=of_run,
+    )
+    db.table("generations").create(
+        _columns("run reply stop", "epoch position tokens", "seconds"),
+        pk=("run", "epoch", "position"),
+        foreign_keys=of_run,
+    )
+    db.table("generation_grades").create(
+        _columns("run grader grade reason created", "id epoch position"), pk="id", foreign_keys=of_run
+    )
+    db.table("generation_grades").create_index(("run", "epoch", "position"))
+    db.table("choices").create(_columns("run grader reason created", "id epoch"), pk="id", foreign_keys=of_run)
+    for table in ("generation_grades", "choices"):
+        for verb in ("update", "delete"):
+            db.execute(
+                f"create trigger {table}_no_{verb} before {verb} on {table} "
+                f"begin select raise(abort, '{table} is append-only: add a row instead'); end"
+            )
+    db.create_view(
+        "generation_latest_grades",
+        """
+        select grades.* from generation_grades grades where id = (
+          select max(id) from generation_grades same where same.run = grades.run and same.epoch = grades.epoch
+            and same.position = grades.position and same.grader = grades.grader)
+        """,
+    )
+    db.create_view(
+        "checkpoint_quality",
+        """
+        select epochs.run, epochs.epoch, epochs.step, epochs.perplexity, grades.grader,
+          avg(case grade when 'fail' then 0 when 'pass' then 1 when 'excellent' then 2 end) as mean_grade,
+          sum(grade = 'excellent') as excellent, sum(grade = 'pass') as pass, sum(grade = 'fail') as fail,
+          count(grade) as n
+        from (select run, epoch, max(step) as step, max(perplexity) as perplexity from checkpoints group by run, epoch) epochs
+        left join generation_latest_grades grades on grades.run = epochs.run and grades.epoch = epochs.epoch
+        group by epochs.run, epochs.epoch, grades.grader
+        """,
+    )
+
+
+def default_path() -> Path:
+    """The database when none is named: in LIMA_USER_PATH, else the user's folder for application data"""
+    return Path(os.environ.get("LIMA_USER_PATH") or click.get_app_dir("lima-tune")) / "lima.db"
+
+
+class Store:
+    """One open database file, migrated to what this lima and its plugins know
+
+    A plugin whose migrations fail is set aside in `plugins`, for the rest of the process."""
+
+    def __init__(self, path: str | Path | None = None, plugins: Any = None) -> None:
+        from lima.plugins import load_plugins
+
+        self.path = Path(path) if path else default_path()
+        with _explained(self.path):
+            # A colleague's results, say, which may be read and not written.
+            self.readonly = self.path.is_file() and not os.access(self.path, os.W_OK)
+            if not self.readonly:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.db = Database(_to_read(self.path) if self.readonly else sqlite3.connect(self.path, timeout=WAIT))
+            try:
+                self.db.execute(f"pragma busy_timeout = {int(WAIT * 1000)}")
+                self.db.execute("pragma foreign_keys = on")
+                migrate(self.db, self.path, plugins or load_plugins(), self.readonly)
+                if not self.readonly:
+                    self._use_wal()
+            except BaseException:
+                self.close()
+                raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.db.rollback()
+            raise
+        self.db.commit()
+
+    def _use_wal(self) -> None:
+        if self.db.execute("pragma journal_mode").fetchone()[0] == "wal":
+            return
+        try:
+            self.db.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as e:
+            # Another process is busy in the file. The mode belongs to the file, so whoever opens it alone next sets it.
+            if "locked" not in str(e):
+                raise
+
+    @contextmanager
+    def write(self) -> Iterator[Database]:
+        """A transaction that takes the write lock at once; on any error nothing of it stays"""
+        with _explained(self.path):
+            if self.db.conn.in_transaction:  # Ctrl-C came between its beginning and its first statement
+                self.db.conn.rollback()
+            self.db.execute("begin immediate")
+            with self._transaction():
+                yield self.db
+
+    def rows(self, sql: str, parameters: Any = ()) -> list[dict[str, Any]]:
+        """The rows of a query as plain dicts"""
+        with _explained(self.path):
+            return list(self.db.query(sql, parameters))
+
+    def run(self, name: str) -> dict[str, Any]:
+        """One run by its id, or by the start of it when that is unambiguous"""
+        ids = [r["id"] for r in self.rows("select id from runs order by created, id")]
+        found = [i for i in ids if i == name] or [i for i in ids if name and i.startswith(name)]
+        if not found:
+            raise LimaError(f"There is no run {name!r} in {self.path}.{did_you_mean(name, ids[-20:])}")
+        if len(found) > 1:
+            raise LimaError(f"{name!r} is the start of {len(found)} runs: {', '.join(found[:5])}. Give more of it.")
+        row = self.rows("select * from runs where id = ?", [found[0]])[0]
+        return {**row, "recipe": json.loads(row["recipe"]), "environment": json.loads(row["environment"])}
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write"""
+    uri = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=WAIT)
+    try:
+        connection.execute("select * from sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        # A reader makes two files beside one in WAL mode, unless it promises that nobody writes. Without the log nobody does.
+        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, timeout=WAIT)
+    return connection
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's and the disk's errors into sentences with the file and the next step"""
+    try:
+        yield
+    except (sqlite3.DatabaseError, OSError) as e:
+        text = str(e)
+        advice = {
+            "readonly": "The file or its folder is read-only: make it writable, or choose another with -d FILE.",
+            "unable to open": "Its folder does not exist or cannot be written: choose another with -d FILE.",
+            "full": "The disk is full: free some space; what was committed before is safe.",
+            "not a database": "Choose another file with -d FILE.",
+            "malformed": "The file is damaged: restore a copy, or choose another with -d FILE.",
+            "locked": f"Another process has held its lock for {WAIT:.0f} seconds: wait for it, or stop it.",
+            "disk I/O": "The disk failed or is full: free some space; what was committed before is safe.",
+        }
+        hint = next((a for k, a in advice.items() if k in text), None)
+        if hint is None and isinstance(e, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise  # a mistake of ours or of a plugin's, not of the file
+        raise LimaError(f"Cannot use the database {path}: {text}. {hint or 'Choose another with -d FILE.'}") from e

@@ -1,0 +1,115 @@
+"""Which examples make up a step, and how a step is split into micro-batches without padding.
+
+`batch_size` counts examples: removing padding never changes the number of steps (packing a thousand examples into fewer steps
+hurts). A micro-batch is one long row with segment boundaries. Knows nothing of models.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from lima.contract.rendered import Rendered
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Some examples of a step as one row of tokens"""
+
+    members: tuple[int, ...]
+    "Which of the step's examples"
+    segments: tuple[int, ...]
+    "Their lengths, in row order"
+    ids: torch.Tensor
+    "(1, tokens)"
+    positions: torch.Tensor
+    "(1, tokens), starting at 0 in each segment"
+    predict: torch.Tensor
+    "(trained,) indices into the row from which a trained token is predicted"
+    targets: torch.Tensor
+    "(trained,) the tokens to predict there"
+    weights: torch.Tensor
+    "(trained,) their loss weights"
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
+    """The order of `count` examples in an epoch; a function of seed and epoch alone, so that resuming needs no state"""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
+    return [int(i) for i in torch.randperm(count, generator=generator)]
+
+
+def steps_of(order: Sequence[int], batch_size: int) -> list[list[int]]:
+    """The examples of each step; the last one may be smaller"""
+    return [list(order[i : i + batch_size]) for i in range(0, len(order), batch_size)]
+
+
+def all_steps(examples: Sequence[Rendered], epochs: int, batch_size: int, seed: int) -> list[list[Rendered]]:
+    """The examples of every step of a run"""
+    orders = (epoch_order(len(examples), seed, epoch) for epoch in range(1, epochs + 1))
+    return [[examples[i] for i in members] for order in orders for members in steps_of(order, batch_size)]
+
+
+def split(lengths: Sequence[int], budget: int, parts: int = 1) -> list[list[int]]:
+    """Indices grouped so that a group holds at most `budget` tokens, or one example that is longer by itself
+
+    About `parts` groups where the lengths allow it, so that every process has work. Longest first into the
+    fullest group where it still fits (best fit); the result depends on nothing but the arguments."""
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    budget = min(budget, max(-(-sum(lengths) // parts), max(lengths, default=1)))
+    groups: list[list[int]] = []
+    loads: list[int] = []
+    for i in order:
+        fitting = [g for g, load in enumerate(loads) if load + lengths[i] <= budget]
+        if fitting:
+            best = max(fitting, key=lambda g: loads[g])
+            groups[best].append(i)
+            loads[best] += lengths[i]
+        else:
+            groups.append([i])
+            loads.append(lengths[i])
+    return groups
+
+
+def largest(steps: Sequence[Sequence[Rendered]], budget: int, parts: int = 1) -> tuple[Sequence[Rendered], list[int]]:
+    """The step with the largest micro-batch, and its members: by tokens, then by trained ones"""
+    sized = (
+        ((sum(len(step[i].ids) for i in group), sum(step[i].trained for i in group)), step, group)
+        for step in steps
+        for group in split([len(one.ids) for one in step], budget, parts)
+    )
+    _, step, group = max(sized, key=lambda one: one[0])
+    return step, group
+
+
+def micro_batch(step: Sequence[Rendered], members: Sequence[int]) -> MicroBatch:
+    """The chosen examples of a step as one row"""
+    ids: list[int] = []
+    positions: list[int] = []
+    predict: list[int] = []
+    targets: list[int] = []
+    weights: list[float] = []
+    segments = []
+    for member in members:
+        one, start = step[member], len(ids)
+        ids += one.ids
+        positions += range(len(one.ids))
+        segments.append(len(one.ids))
+        # A segment's first token has nothing before it to be predicted from.
+        trained = [i for i in range(1, len(one.ids)) if one.weights[i]]
+        predict += [start + i - 1 for i in trained]
+        targets += [one.ids[i] for i in trained]
+        weights += [one.weights[i] for i in trained]
+    return MicroBatch(
+        members=tuple(members),
+        segments=tuple(segments),
+        ids=torch.tensor([ids]),
+        positions=torch.tensor([positions]),
+        predict=torch.tensor(predict),
+        targets=torch.tensor(targets),
+        weights=torch.tensor(weights),
+    )
+
+
+def step_weight(step: Sequence[Rendered]) -> float:
+    """The total loss weight of a step, by which its summed loss is divided, however it is split (trl#2604)"""
+    return sum(sum(one.weights[1:]) for one in step)

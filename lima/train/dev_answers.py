@@ -1,0 +1,88 @@
+"""What an epoch's checkpoint answers to the dev prompts, and its perplexity on their answers.
+
+Perplexity is there to be seen beside the replies: it does not track their quality (LIMA App. B). Knows nothing of grades, of
+choosing or of the store.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lima.contract.rendered import Rendered
+from lima.data.dev import DevPrompt
+from lima.errors import LimaError
+from lima.recipe import Recipe
+
+OnDev = Callable[[int, int], None]
+"Hears (replies of this epoch so far, all of them)"
+
+ROWS = 16
+"Replies at once: room for their keys and values beside a training's weights and moments"
+
+
+def answers(
+    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, on_dev: OnDev | None = None
+) -> tuple[list[dict[str, Any]], float]:
+    """(rows of generations in the order of the prompts, perplexity) of the model in a checkpoint folder
+
+    Replies are drawn as in LIMA §4.1, each epoch's from the same seeds. What is asked is the folder and not the model in memory:
+    that is what will be chosen. With the recipe's `shard` it is divided over all processes, which must all ask."""
+    from lima.model.memory import give_back, too_large
+
+    give_back()  # the gradients are gone between steps: a second copy of the weights needs no more than their room
+    try:
+        return _answers(folder, prompts, recipe, on_dev)
+    except (RuntimeError, MemoryError) as e:
+        if not too_large(e):
+            raise
+        raise LimaError(
+            f"The model in {folder} does not fit beside the training to answer the dev prompts. Train on more or larger "
+            "devices, with shard=true where there are several, or leave them out: `lima train --resume RUN --set dev=[]`."
+        ) from None
+    finally:
+        give_back()
+
+
+def _answers(
+    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, on_dev: OnDev | None
+) -> tuple[list[dict[str, Any]], float]:
+    from lima.answer.checkpoint_model import CheckpointModel
+    from lima.contract.answers import Sampling
+
+    done = 0
+
+    def heard(more: int) -> None:
+        nonlocal done
+        done += more
+        if on_dev:
+            on_dev(done, len(prompts))
+
+    heard(0)
+    model = CheckpointModel(
+        folder,
+        device=recipe.device,
+        batch_size=ROWS,
+        trust_remote_code=recipe.trust_remote_code,
+        kept_bytes=0,
+        shard=recipe.shard,
+    )
+    longest = min(Sampling.max_new_tokens, recipe.max_tokens)
+    replies = model.reply([p.ids for p in prompts], Sampling(max_new_tokens=longest), recipe.seed, heard)
+    found = perplexity(model.model, [p.rendered for p in prompts], model.device)
+    return [{"reply": r.text, "stop": r.stop, "tokens": len(r.ids), "seconds": r.seconds} for r in replies], found
+
+
+def perplexity(model: Any, examples: Sequence[Rendered], device: str) -> float:
+    """exp of the mean loss over the examples' answer tokens, one example at a time and never all logits"""
+    import torch
+
+    from lima.train.batching import micro_batch
+    from lima.train.loss import weighted_loss
+
+    total, tokens = 0.0, 0.0
+    with torch.inference_mode():
+        for i in range(len(examples)):
+            batch = micro_batch(examples, [i])
+            total += float(weighted_loss(model, batch, device)[0])
+            tokens += float(batch.weights.sum())
+    return float(torch.tensor(total / tokens).exp())
