@@ -28,7 +28,7 @@ import torch
 
 from lima import CheckpointModel, Recipe, Sampling, Store, fine_tune, load_plugins
 from lima.answer.checkpoint_model import KEPT_BYTES
-from lima.answer.kv_cache import Kept
+from lima.answer.kv_cache import PrefixCache
 
 CONVERSATIONS, TURNS, LONGEST = 64, 3, 128
 ARMS = ("one at a time", "batched", "batched by length", "lima", "lima, nothing kept")
@@ -109,7 +109,7 @@ def by_length(model: CheckpointModel, prompts: Prompts) -> Prompts:
 
 def run(arm: str, model: CheckpointModel, turns: list[Prompts]) -> tuple[list[Prompts], float]:
     """(the replies to all turns, seconds)"""
-    model.kept = Kept(0 if arm == "lima, nothing kept" else KEPT_BYTES)
+    model.kept = PrefixCache(0 if arm == "lima, nothing kept" else KEPT_BYTES)
     sampling = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=LONGEST)
     answer = {
         "one at a time": one_at_a_time,

@@ -22,7 +22,7 @@ from lima.model import attention
 from lima.model.adapter import add_lora
 from lima.model.build import recompute_activations
 from lima.model.dropout import set_residual_dropout
-from lima.model.onednn import quicken
+from lima.model.onednn import use_onednn
 from lima.recipe import Recipe
 from lima.train import head
 from lima.train.batching import micro_batch
@@ -133,7 +133,7 @@ def main(shape: str, tokens: int, bfloat16: bool, checkpointing: bool) -> None:
     step(warm, batch_of(50, 2))  # libraries allocate on first use
     before = resident("VmRSS")
     model = dressed(AutoModelForCausalLM.from_config(config)).train()
-    quicken(model)
+    use_onednn(model)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5, fused=True)
     for number in range(2):
         if number:

@@ -3,7 +3,7 @@
     python benchmarks/plan_time.py [--precision float32 bfloat16]
 
 Three steps of a real run each, of which the faster of the last two counts. Where the ratio strays from 1,
-`lima.plan.REACHED` is what to look at, or `REACHED_QUICK`.
+`lima.train.plan.REACHED` is what to look at, or `REACHED_QUICK`.
 """
 
 import argparse

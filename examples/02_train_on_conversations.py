@@ -7,8 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from lima import Recipe, Store, fine_tune, load_plugins
-from lima.data.dataset import prepare
+from lima import Recipe, Store, fine_tune, load_plugins, prepare
 
 folder = Path(tempfile.mkdtemp(prefix="lima-example-"))
 talk = [("user", "Name a fruit."), ("assistant", "An apple."), ("user", "Another?"), ("assistant", "A pear.")]

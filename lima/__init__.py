@@ -1,40 +1,44 @@
 """lima: fine-tune a language model on a thousand good examples, with every other ability in a plugin.
 
-The names that most plugins and scripts need, found on first use so that `import lima` stays light (no torch, transformers or
-sqlite_utils). Public is any name of any module that does not begin with an underscore.
+The public names, all of them, found on first use so that `import lima` stays light (no torch, transformers or sqlite_utils).
+Public are these, `lima.cli` and `lima.testing`; any other module may change without notice.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
 
 import pluggy
 
 hookimpl = pluggy.HookimplMarker("lima")
-"""Marks a function of a plugin module as an implementation of a hook in `lima.hookspecs`"""
+"""Marks a function of a plugin module as an implementation of a hook in `lima.contract.hooks`"""
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "LimaError": "errors",
-    "did_you_mean": "errors",
-    "Record": "example",
-    "Example": "example",
-    "Span": "rendering",
-    "Rendered": "rendering",
-    "encode": "rendering",
-    "verify": "rendering",
-    "Recipe": "recipe",
-    "Run": "run",
-    "Store": "store",
-    "Prompt": "generate",
-    "Reply": "generate",
-    "Sampling": "generate",
-    "Model": "generate",
-    "CheckpointModel": "generate",
-    "fine_tune": "train",
-    "load_plugins": "plugins",
-    "Plugins": "plugins",
+_PUBLIC = {
+    "errors": "LimaError PluginStopped Interrupted did_you_mean",
+    "text": "visible pieces storable",
+    "recipe": "Recipe",
+    "contract.examples": "Record Example",
+    "contract.rendered": "Span Rendered Renderer",
+    "contract.answers": "Prompt Reply Sampling Model",
+    "contract.grades": "GRADES SCORES GRADED NEEDS_PERSON GRADER_FAILED Verdict",
+    "contract.runs": "Run",
+    "plugins": "Plugins load_plugins",
+    "isolation": "contained plugin_code",
+    "data.files": "json_lines",
+    "data.rendering": "encode verify bos_ids reused_or_new_eot",
+    "data.dataset": "prepare",
+    "model.saving": "check_new beside to_disk put_in_place",
+    "record.lock": "exclusive",
+    "record.store": "Store default_path",
+    "record.runs": "now new_run_id environment lock_of",
+    "answer.checkpoint_model": "CheckpointModel",
+    "train.start": "fine_tune resume",
+    "train.dev_answers": "perplexity",
+    "train.resume_state": "save_state load_state newest_state states_folder",
 }
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
 __all__ = ["__version__", "hookimpl", *_HOME]
 
@@ -43,3 +47,59 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lima' has no attribute {name!r}")
     return getattr(import_module(f"lima.{_HOME[name]}"), name)
+
+
+_MOVED = {
+    "adapter": "model.adapter",
+    "assemble": "model.build",
+    "attention": "model.attention",
+    "batching": "train.batching",
+    "budget": "train.budget",
+    "cache": "answer.kv_cache",
+    "checkpoint": "train.resume_state",
+    "choice": "record.selection",
+    "compiled": "model.compiled",
+    "decode": "answer.decode",
+    "dev": "data.dev and train.dev_answers",
+    "dropout": "model.dropout",
+    "eot": "model.eot",
+    "example": "contract.examples",
+    "figures": "train.metrics",
+    "generate": "contract.answers and answer.checkpoint_model",
+    "guard": "record.guard",
+    "head": "train.head",
+    "hookspecs": "contract.hooks",
+    "hostile": "text",
+    "linear": "model.onednn",
+    "lock": "record.lock",
+    "loop": "train.loop",
+    "loss": "train.loss",
+    "memory": "model.memory",
+    "migrate": "record.migrate",
+    "neftune": "model.neftune",
+    "parameters": "model.build",
+    "plan": "train.plan",
+    "prepare": "data.dataset and data.sources",
+    "rendering": "contract.rendered and data.rendering",
+    "run": "contract.runs and record.runs",
+    "saving": "model.saving",
+    "shard": "model.shard",
+    "store": "record.store",
+}
+"Modules of lima 0.1 and where their contents are; `lima.model` and `lima.train` are packages"
+
+
+class _Moved:
+    """Asked last for a module: an import of an old one fails with the new place"""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        old = name.removeprefix("lima.")
+        if name != old and old in _MOVED:
+            raise ModuleNotFoundError(
+                f"{name} has moved to lima.{_MOVED[old].replace(' and ', ' and lima.')}. Import public names from lima itself.",
+                name=name,
+            )
+
+
+sys.meta_path.append(_Moved)  # type: ignore[arg-type]

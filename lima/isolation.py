@@ -11,7 +11,6 @@ from types import FrameType
 import click
 
 from lima.errors import LimaError, PluginStopped
-from lima.plugins import CORE, _current
 
 
 @contextmanager
@@ -57,7 +56,7 @@ def _ends_lima(error: BaseException, module: str = "", command: bool = False) ->
     if isinstance(error, KeyboardInterrupt):
         frame, last = _frames(error)[-1]
         raised = dis.opname[frame.f_code.co_code[last]] == "RAISE_VARARGS"  # a signal falls between other instructions
-        return raised and _root(frame) in {module.partition(".")[0], *_roots()} - {""}
+        return raised and _root(frame) in {module.partition(".")[0], *_ROOTS} - {""}
     return not isinstance(error, Exception)
 
 
@@ -75,8 +74,7 @@ def _who(error: BaseException, plugin: str) -> str:
 
 def _running(error: BaseException) -> str:
     """The plugin whose code an error came through, of several the innermost; '' for none"""
-    roots = _roots()
-    return next((roots[_root(frame)] for frame, _ in reversed(_frames(error)) if _root(frame) in roots), "")
+    return next((_ROOTS[_root(frame)] for frame, _ in reversed(_frames(error)) if _root(frame) in _ROOTS), "")
 
 
 def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
@@ -92,7 +90,10 @@ def _root(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
-def _roots() -> dict[str, str]:
-    """The top-level modules of this process's plugins, with their names"""
-    every = [p for loaded in _current[-1:] for p in loaded.all]
-    return {p.module.__name__.partition(".")[0]: p.name for p in every if p.module and p.name != CORE}
+def name_code(module: str, plugin: str) -> None:
+    """From now on code of that top-level module is the plugin's"""
+    _ROOTS[module.partition(".")[0]] = plugin
+
+
+_ROOTS: dict[str, str] = {}
+"The top-level modules of this process's plugins, with their names"

@@ -10,7 +10,6 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -19,10 +18,9 @@ from typing import Any
 import click
 import pluggy
 
-from lima import __version__
 from lima.contract import hooks as hookspecs
 from lima.errors import LimaError, PluginStopped, did_you_mean
-from lima.isolation import contained, plugin_code
+from lima.isolation import contained, name_code, plugin_code
 
 CORE = "lima-tune"
 
@@ -116,6 +114,8 @@ class Plugins:
         try:
             plugin.hooks = self._check(module)
             self.manager.register(module, name=name)
+            if plugin.module is not None and name != CORE:
+                name_code(plugin.module.__name__, name)
         except (LimaError, ValueError, pluggy.PluginValidationError) as e:
             plugin.error = str(e)
         self.all.append(plugin)
@@ -226,7 +226,7 @@ def _wanted() -> list[str] | None:
 
 
 def _check_entries(kind: str, entries: dict[str, Any]) -> None:
-    """Raise LimaError for a registered object without what its kind must have (see lima.hookspecs)"""
+    """Raise LimaError for a registered object without what its kind must have (see lima.contract.hooks)"""
     for name, thing in entries.items():
         missing = [a for a in NEEDED[kind] if not hasattr(thing, a)]
         if missing:
@@ -274,11 +274,11 @@ def load_plugins() -> Plugins:
 
 def _load_all() -> Plugins:
     plugins = Plugins()
-    plugins.add(CORE, import_module("lima.builtin"), __version__)
     wanted = _wanted()
-    found = sorted(entry_points(group="lima"), key=lambda e: (_distribution(e), e.name))
+    # The core's own plugin comes first and is always there.
+    found = sorted(entry_points(group="lima"), key=lambda e: (_distribution(e) != CORE, _distribution(e), e.name))
     for entry in found:
-        if wanted is None or _distribution(entry) in wanted or entry.name in wanted:
+        if _distribution(entry) == CORE or wanted is None or _distribution(entry) in wanted or entry.name in wanted:
             _load(plugins, entry)
         else:
             plugins.left_out.add(_distribution(entry))

@@ -8,8 +8,8 @@ import os
 import sys
 import tempfile
 
-import lima.plan
-import lima.train  # noqa: F401 - what these import no child needs to import again
+import lima.train.plan
+import lima.train.start  # noqa: F401 - what these import no child needs to import again
 from lima.cli import main
 
 

@@ -16,7 +16,7 @@ import torch
 from click.testing import CliRunner
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lima import hookimpl
+from lima import Verdict, hookimpl
 from lima.answer.checkpoint_model import CheckpointModel
 from lima.cli import cli
 from lima.contract.answers import Sampling
@@ -62,12 +62,6 @@ def recipe(base, few, dev, out, **changes):
     return Recipe().with_values(values | KEYS | changes)
 
 
-@dataclass
-class Verdict:
-    grade: str | None
-    reason: str = "so it is"
-
-
 class Judge:
     """Grades by what the reply says; counts how often it is asked"""
 
@@ -83,14 +77,14 @@ class Judge:
         if reply == self.broken:
             raise ZeroDivisionError("of my own")
         self.asked.append((example.prompt, example.response, reply, stop))
-        return Verdict(None if reply == "none" else reply)
+        return Verdict(None if reply == "none" else reply, "so it is")
 
 
 class Speechless:
     description = "grades something else"
 
     def grade(self, turn):
-        return Verdict("pass")
+        return Verdict("pass", "so it is")
 
 
 class Judges:

@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lima.answer.checkpoint_model import CheckpointModel
-from lima.answer.kv_cache import Kept, keeps
+from lima.answer.kv_cache import PrefixCache, keeps
 from lima.answer.sampling import _Draw
 from lima.contract.answers import Sampling
 from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
@@ -94,7 +94,7 @@ def test_only_what_is_new_is_read_of_a_prompt_that_goes_on(tmp_path):
     # The third token of each reply was drawn but never read; with it and what is said next that makes four and three.
     after = [replies[0] + [0, 9, 9], replies[1] + [0, 9]]
     assert calls(model, after, once) == [(2, 4), (2, 1), (2, 1)]
-    model.kept = Kept(0)
+    model.kept = PrefixCache(0)
     assert calls(model, after, once) == [(1, 35), (1, 26), (2, 1), (2, 1)]
 
 
@@ -103,7 +103,7 @@ def test_a_prompt_that_differs_from_what_was_written_is_read_from_there_on(tmp_p
     [reply] = model.reply([[5, 6, 7, 8]], GREEDY, 0)
     changed = [5, 6, 7, 8, *reply.ids[:4], 99, *reply.ids[5:], 0, 9]
     assert calls(model, [changed]) == [(1, len(changed) - 8), *[(1, 1)] * 11]
-    model.kept = Kept(model.kept.limit)
+    model.kept = PrefixCache(model.kept.limit)
     model.reply([[5, 6, 7, 8]], GREEDY, 0)
     assert model.reply([changed], GREEDY, 0)[0].ids == alone(model, changed)[0]
 
@@ -120,7 +120,7 @@ def states(tokens):
 
 
 def test_the_oldest_are_forgotten_when_the_limit_is_reached():
-    kept = Kept(64 * 10)
+    kept = PrefixCache(64 * 10)
     kept.add([1, 2, 3, 4], 2, states(4))
     kept.add([1, 2, 5, 6], 2, states(4))
     assert kept.bytes == 512
@@ -135,7 +135,7 @@ def test_the_oldest_are_forgotten_when_the_limit_is_reached():
 
 
 def test_the_longest_beginning_is_taken_and_forgotten_once_a_prompt_goes_on_from_it():
-    kept = Kept(1 << 20)
+    kept = PrefixCache(1 << 20)
     kept.add([1, 2, 3, 4], 2, states(4))
     kept.add([1, 2, 5, 6], 2, states(4))
     kept.add([1], 1, states(1))
@@ -219,7 +219,7 @@ class Waits(TorchDispatchMode):
 def test_a_step_waits_for_nothing_but_its_tokens(tmp_path, settings):
     model, waited = model_of(tmp_path, stops=[399]), []
     for length in (2, 12):
-        model.kept = Kept(0)
+        model.kept = PrefixCache(0)
         with Waits() as waits:
             model.reply(PROMPTS, Sampling(**{**vars(settings), "max_new_tokens": length}), 0)
         waited.append(waits.seen)

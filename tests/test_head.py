@@ -88,7 +88,7 @@ def test_chunks_give_the_loss_and_gradient_of_all_at_once(architecture, tied, mo
     else:
         given = batch([1])
     with monkeypatch.context() as plainly:
-        plainly.setattr("lima.head.can_chunk", lambda *_: False)
+        plainly.setattr("lima.train.head.can_chunk", lambda *_: False)
         whole = found(model, given)
     assert whole[3] == [len(given.predict)]
     assert_equal(whole, found(model, given))
@@ -116,7 +116,7 @@ def test_chunks_and_whatever_else_is_there(kind, tied, monkeypatch):
                 if parameter.requires_grad:
                     parameter.normal_(0, 0.1)
     with monkeypatch.context() as plainly:
-        plainly.setattr("lima.head.can_chunk", lambda *_: False)
+        plainly.setattr("lima.train.head.can_chunk", lambda *_: False)
         whole = found(model, batch(), kind == "bfloat16")
     limit_to(monkeypatch, 10)
     assert_equal(whole, found(model, batch(), kind == "bfloat16"), 0.02 if kind == "bfloat16" else 1e-5)

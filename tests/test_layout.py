@@ -10,24 +10,17 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "lima").rglob("*.py"))
 PLUGINS = sorted(p for p in (ROOT / "plugins").iterdir() if (p / "pyproject.toml").is_file())
 HOUSE = CORE + [f for p in PLUGINS for f in sorted((p / p.name.replace("-", "_")).rglob("*.py"))]
-LAYERS = [
-    {"errors", "hookspecs", "hostile", "memory", "lock", "guard"},
-    {"example", "recipe"},
-    {"plugins"},
-    {"migrate"},
-    {"store"},
-    {"run"},
-    {"rendering", "attention", "dropout", "neftune", "batching", "shard", "figures", "head", "linear"},
-    {"loss", "compiled", "budget", "builtin", "model", "eot", "parameters", "saving"}
-    | {"generate", "decode", "cache", "checkpoint", "adapter"},
-    {"dev"},
-    {"prepare"},
-    {"assemble"},
-    {"loop", "plan", "choice"},
+FLOORS = (
+    {"errors", "text", "recipe"},
+    {"contract"},
+    {"isolation", "plugins", "model"},
+    {"data"},
+    {"record"},
+    {"answer"},
     {"train"},
-    {"testing"},
-    {"cli", "__main__"},
-]
+    {"builtin", "cli", "__main__"},
+)
+"From the ground up. `lima/__init__` and `lima/testing` may look anywhere"
 HEAVY = {
     "torch",
     "transformers",
@@ -41,6 +34,9 @@ HEAVY = {
     "tokenizers",
     "matplotlib",
 }
+
+
+PACKAGES = {"lima", *(f"lima.{p.name}" for p in (ROOT / "lima").iterdir() if (p / "__init__.py").is_file())}
 
 
 def name(path):
@@ -58,26 +54,46 @@ def imports(tree, top_only=False):
                 yield alias.name, node.lineno
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
-                yield f"{node.module}.{alias.name}" if node.module in ("lima", "lima.cli") else node.module, node.lineno
+                yield f"{node.module}.{alias.name}" if node.module in PACKAGES else node.module, node.lineno
 
 
-def core_layer(module):
-    """The layer of a lima module named by an import, or None for the package itself"""
+def floor_of(module):
+    """The floor of a lima module, or None for one that may look anywhere"""
     parts = module.split(".")
-    return next((i for i, layer in enumerate(LAYERS) if len(parts) > 1 and parts[1] in layer), None)
+    return next((i for i, floor in enumerate(FLOORS) if len(parts) > 1 and parts[1] in floor), None)
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 @pytest.mark.parametrize("path", CORE, ids=name)
-def test_core_modules_import_only_from_below(path):
-    own = core_layer(".".join(path.relative_to(ROOT).with_suffix("").parts).replace(".__init__", ""))
-    tree = ast.parse(path.read_text())
-    if path.name == "__init__.py" and path.parent.name == "lima":
+def test_core_modules_look_down_only(path):
+    """Imports in functions and for types alone count as well"""
+    module, own = module_of(path), floor_of(module_of(path))
+    if module in ("lima", "lima.testing"):
         return
-    assert own is not None, f"{name(path)} has no layer: add it to LAYERS"
-    for module, line in imports(tree, top_only=True):
-        if module.split(".")[0] == "lima":
-            layer = core_layer(module)
-            assert layer is None or layer <= own, f"{name(path)}:{line} imports {module} from above"
+    assert own is not None, f"{name(path)} has no floor: add it to FLOORS"
+    for other, line in imports(ast.parse(path.read_text())):
+        if other.split(".")[0] == "lima" and other.split(".")[-1] not in ("hookimpl", "__version__"):
+            floor = floor_of(other)
+            assert floor is not None, f"{name(path)}:{line} imports {other}: name the module that has it"
+            assert floor <= own, f"{name(path)}:{line} imports {other} from above"
+
+
+def test_core_modules_have_no_circle():
+    """On a floor, too"""
+    arrows = {}
+    for path in CORE:
+        if (module := module_of(path)) not in ("lima", "lima.testing"):
+            arrows[module] = {other for other, _ in imports(ast.parse(path.read_text())) if other.startswith("lima.")}
+    known = set(arrows)
+    below = {m: {o if o in known else o.rpartition(".")[0] for o in others} & known for m, others in arrows.items()}
+    left = dict(below)
+    while free := [m for m, others in left.items() if not (others & left.keys()) - {m}]:
+        for module in free:
+            del left[module]
+    assert left == {}
 
 
 @pytest.mark.parametrize("path", CORE, ids=name)
@@ -103,8 +119,10 @@ def test_plugins_import_public_names_and_only_plugins_they_declare(plugin):
             where, top = f"{name(path)}:{line}", module.split(".")[0]
             if top == "lima":
                 parts = module.split(".")
-                private = any(p.startswith("_") for p in parts if p not in lima.__all__)
-                assert not private, f"{where} imports the private name {module}"
+                public = parts[:2] in (["lima", "cli"], ["lima", "testing"]) or parts[-1] in lima.__all__
+                assert public and len(parts) <= 3, (
+                    f"{where} imports {module}; public are lima, lima.cli and lima.testing"
+                )
             elif top.startswith("lima_") and top != own:
                 assert top.replace("_", "-") in declared, f"{where} imports {top}, which {plugin.name} does not declare"
 
@@ -138,10 +156,36 @@ def test_entry_modules_of_plugins_import_nothing_heavy():
 
 
 def test_the_tree_in_the_readme_is_the_tree():
-    """Every top-level folder and core module stands in the README with a line"""
-    readme = (ROOT / "README.md").read_text()
-    for module in (ROOT / "lima").glob("*.py"):
-        if not module.name.startswith("__"):
-            assert f"{module.stem}" in readme, f"README.md does not mention lima/{module.name}"
+    """Every folder and module of the core, and every plugin, has a line of its own there, and there are no others"""
+    tree = (ROOT / "README.md").read_text().partition("```text\nlima/")[2].partition("```")[0]
+    found, folder = set(), ""
+    for line in tree.splitlines()[1:]:
+        depth, entry = len(line) - len(line.lstrip()), (line.split() or [""])[0]
+        if depth == 0:
+            break
+        if depth == 2:
+            folder = entry if entry.endswith("/") else ""
+            found.add(entry)
+        elif depth == 4:
+            found.add(folder + entry)
+    wanted = {p.relative_to(ROOT / "lima").as_posix() for p in CORE if not p.name.startswith("__")}
+    wanted |= {f"{p.rpartition('/')[0]}/" for p in wanted if "/" in p}
+    assert found == wanted
     for plugin in PLUGINS:
-        assert plugin.name in readme
+        assert f"\n  {plugin.name}/ " in (ROOT / "README.md").read_text()
+
+
+def test_an_old_import_fails_with_the_new_place():
+    with pytest.raises(
+        ModuleNotFoundError, match=r"lima.store has moved to lima.record.store. Import public names from lima"
+    ):
+        __import__("lima.store")
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'lima.nowhere'"):
+        __import__("lima.nowhere")
+
+
+def test_every_public_name_is_there():
+    import lima
+
+    for public in lima.__all__:
+        assert getattr(lima, public) is not None

@@ -13,8 +13,8 @@ from lima import Recipe, Store, fine_tune
 from lima.data.dataset import prepare
 from lima.errors import Interrupted
 from lima.model import onednn as linear
-from lima.model.memory import too_large
-from lima.model.onednn import quicken
+from lima.model.memory import is_out_of_memory
+from lima.model.onednn import use_onednn
 from lima.plugins import load_plugins
 from lima.testing import tiny_model, tiny_tokenizer
 from lima.train.plan import REACHED, REACHED_QUICK, plan
@@ -56,7 +56,7 @@ def layer(weight, bias=None):
     made.weight = torch.nn.Parameter(weight.detach(), requires_grad=weight.requires_grad)
     if bias is not None:
         made.bias = torch.nn.Parameter(bias.detach())
-    quicken(made)
+    use_onednn(made)
     return made
 
 
@@ -167,8 +167,8 @@ def test_elsewhere_torch_computes_bit_for_bit(here, counted, rows, shape, change
 
 def test_no_room_for_a_kernel_is_no_room():
     """What oneDNN says where memory ends as it makes one; seen, but too rarely for a test of it"""
-    assert too_large(RuntimeError("could not create a primitive"))
-    assert not too_large(RuntimeError("could not create a primate"))
+    assert is_out_of_memory(RuntimeError("could not create a primitive"))
+    assert not is_out_of_memory(RuntimeError("could not create a primate"))
 
 
 def test_one_processor_is_chosen_by_its_maker_and_not_by_time(monkeypatch, tmp_path):
@@ -179,9 +179,9 @@ def test_one_processor_is_chosen_by_its_maker_and_not_by_time(monkeypatch, tmp_p
             info.write_bytes(b"model name\t: \xff\nvendor_id\t: " + maker.encode())
             monkeypatch.setattr(linear, "Path", lambda _, info=info: info)
             monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda able=able: able)
-            linear.quicker_here.cache_clear()
-            answers[maker, able] = linear.quicker_here()
-    linear.quicker_here.cache_clear()
+            linear.onednn_is_faster.cache_clear()
+            answers[maker, able] = linear.onednn_is_faster()
+    linear.onednn_is_faster.cache_clear()
     has_both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
     assert [key for key, answer in answers.items() if answer] == [("AuthenticAMD", "AVX512")] * has_both
 

@@ -51,7 +51,7 @@ def test_disk_is_what_the_runs_models_and_states_take(rank, base, pairs, tmp_pat
         save_state(folder, step, *rest)
         fullest = max(fullest, sum(f.stat().st_size for f in tmp_path.rglob("*.safetensors") if base not in f.parents))
 
-    monkeypatch.setattr("lima.loop.save_state", look)
+    monkeypatch.setattr("lima.train.loop.save_state", look)
     recipe = Recipe(base=str(base), sources=(str(pairs),), out=str(tmp_path / "out"), epochs=3, lora_rank=rank)
     recipe = recipe.with_values({"keep_epochs": True})
     found = plan(recipe, prepare(recipe, load_plugins()), bfloat16=False)

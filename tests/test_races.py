@@ -11,7 +11,7 @@ import pytest
 
 from lima.errors import LimaError
 from lima.recipe import Recipe
-from lima.record.lock import alone, held
+from lima.record.lock import exclusive, held
 from lima.record.runs import lock_of
 from lima.record.selection import choose
 from lima.record.store import Store
@@ -121,7 +121,10 @@ def test_a_run_that_another_process_finished_meanwhile_is_not_trained_again(base
 
 def test_an_epoch_is_not_chosen_while_another_process_writes_to_the_folder(base, pairs, tmp_path, store):
     run = fine_tune(recipe(base, pairs, tmp_path / "out", keep_epochs=True), store).id
-    with alone(lock_of(tmp_path / "out"), "tested"), pytest.raises(LimaError, match="Another process is writing to"):
+    with (
+        exclusive(lock_of(tmp_path / "out"), "tested"),
+        pytest.raises(LimaError, match="Another process is writing to"),
+    ):
         choose(store, run, 1, "", "")
     assert choose(store, run, 1, "", "") == tmp_path / "out"
 
@@ -175,5 +178,5 @@ def test_asking_whether_a_lock_is_held_writes_nothing(tmp_path):
     file.chmod(0o444)
     assert not held(file)
     assert file.read_text() == "not a lock of lima's"
-    with alone(tmp_path / "other", "tested"):
+    with exclusive(tmp_path / "other", "tested"):
         assert held(tmp_path / "other")

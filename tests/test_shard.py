@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from lima.errors import LimaError
 from lima.model.folder import load_model
-from lima.model.shard import divide
+from lima.model.shard import shard_model
 from lima.recipe import Recipe
 from lima.record.store import Store
 from lima.testing import tiny_base, tiny_model
@@ -317,7 +317,7 @@ def test_what_cannot_be_divided_is_refused_before_anything_is_read(base, pairs, 
             fine_tune(recipe, store)
         assert store.rows("select * from runs") == []
     with pytest.raises(LimaError, match="LayerNorm does not take the bfloat16 weights.*Set precision=float32"):
-        divide(tiny_model("gpt2"), torch.device("cpu"), bfloat16=True)
+        shard_model(tiny_model("gpt2"), torch.device("cpu"), bfloat16=True)
 
 
 def test_the_structure_of_a_checkpoint_has_its_dtype_and_stops_without_its_weights(tmp_path):

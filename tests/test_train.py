@@ -21,7 +21,7 @@ from lima.errors import LimaError
 from lima.recipe import Recipe
 from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
-from lima.train.metrics import Figures
+from lima.train.metrics import StepMetrics
 from lima.train.resume_state import states_folder
 from lima.train.start import fine_tune, resume
 
@@ -303,7 +303,7 @@ def test_a_plugin_that_fails_in_a_hook_stops_the_run_by_name(base, pairs, tmp_pa
 
 
 def test_a_step_ends_when_its_work_is_done_and_not_when_its_figures_are_read():
-    figures = Figures({"step": 1}, ["a"], torch.tensor(2.0), torch.tensor(0.5), torch.tensor(3.0))
+    figures = StepMetrics({"step": 1}, ["a"], torch.tensor(2.0), torch.tensor(0.5), torch.tensor(3.0))
     made = time.monotonic()
     time.sleep(0.01)
     assert figures.read() == {"step": 1, "loss": 2.0, "accuracy": 0.5, "gradient_norm": 3.0}

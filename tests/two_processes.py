@@ -15,7 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from lima import LimaError, Recipe, Store
 from lima.model import compiled
-from lima.model.shard import here
+from lima.model.shard import local_part
 from lima.train import dev_answers as dev
 from lima.train import head, loop
 from lima.train.loss import weighted_loss
@@ -40,9 +40,9 @@ class Watch:
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         moments = [v for p in parameters for k, v in optimizer.state[p].items() if k != "step"]
         self.held = {
-            "weights": sum(here(p).untyped_storage().nbytes() // 4 for p in parameters),
-            "gradients": sum(here(p.grad).numel() for p in parameters),
-            "moments": sum(here(m).numel() for m in moments),
+            "weights": sum(local_part(p).untyped_storage().nbytes() // 4 for p in parameters),
+            "gradients": sum(local_part(p.grad).numel() for p in parameters),
+            "moments": sum(local_part(m).numel() for m in moments),
         }
         if self.steps == self.stop:
             raise Stop

@@ -42,7 +42,7 @@ IMPORTED = (
     *("torch", "torch._inductor.compile_fx", "transformers", "accelerate", "peft", "safetensors.torch"),
     *("transformers.models.qwen2.modeling_qwen2", "transformers.models.qwen3.modeling_qwen3"),
     *("transformers.models.llama.modeling_llama", "transformers.generation.utils"),
-    *("lima.train", "lima.plan", "lima.decode", "lima.testing", "lima.store", "sqlite_utils"),
+    *("lima.train.start", "lima.train.plan", "lima.answer.decode", "lima.testing", "lima.record.store", "sqlite_utils"),
 )
 "While the row before has the device"
 AHEAD = 2

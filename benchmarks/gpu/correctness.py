@@ -160,7 +160,11 @@ def merge(device: str, folder: Path) -> dict[str, Any]:
     for dtype in (torch.float32, torch.bfloat16):
         base = base_with_data(folder / str(dtype), dtype=dtype)
         train(base, folder / str(dtype) / "out", device, lora_rank=4, precision="auto", learning_rate=1e-2)
-    return {"ok": True, "proved": ["float32", "bfloat16"], "by": "lima.adapter.prove_merge at the end of each run"}
+    return {
+        "ok": True,
+        "proved": ["float32", "bfloat16"],
+        "by": "lima.model.adapter.prove_merge at the end of each run",
+    }
 
 
 def resumed(device: str, folder: Path) -> dict[str, Any]:

@@ -67,15 +67,15 @@ def run_lima(recipe: Any, planned: Any, work: float, profile: Path | None) -> di
     import torch
 
     from lima import Store, fine_tune
-    from lima.model import build as assemble
+    from lima.model import build
     from lima.train import loop
     from lima.train.plan import GIB
 
     device = recipe.device
     if device == "cuda" and planned.peak > torch.cuda.get_device_properties(0).total_memory:
         return {"error": f"does not fit: {planned.peak / GIB:.0f} GiB are planned"}
-    load_model = assemble.load_model
-    assemble.load_model = lambda base, weights=True, **more: (
+    load_model = build.load_model
+    build.load_model = lambda base, weights=True, **more: (
         random_model(base, device) if weights else load_model(base, weights=False, **more)
     )
     loop.Loop.save = lambda self, folder: None

@@ -40,9 +40,9 @@ class CheckpointModel:
         most `kept_bytes`, which are 2 GiB on a CPU and a quarter of what is free on a GPU unless you say; 0 keeps nothing.
         With `shard` the model is divided over all processes, which must then ask it for the same."""
 
-        from lima.answer.kv_cache import Kept, keeps
+        from lima.answer.kv_cache import PrefixCache, keeps
         from lima.model.folder import load_model, load_tokenizer, pick_device
-        from lima.model.shard import divide, from_main, is_main
+        from lima.model.shard import from_main, is_main, shard_model
 
         self.name = str(folder)
         self.renderer = renderer
@@ -53,7 +53,7 @@ class CheckpointModel:
         self.shard = shard
         self.model = load_model(folder, dtype, trust_remote_code, weights=not shard or is_main()).eval()
         if shard:
-            divide(self.model, torch.device(self.device), bfloat16=False)
+            shard_model(self.model, torch.device(self.device), bfloat16=False)
         else:
             self.model.to(self.device)
         eos = self.model.generation_config.eos_token_id
@@ -63,7 +63,7 @@ class CheckpointModel:
                 f"{folder} names no token that stops generation; expected eos_token_id in generation_config.json."
             )
         self.eot = self.tokenizer.convert_ids_to_tokens(
-            eos[0] if isinstance(eos, list) else eos  # the first one is the EOT (lima.eot.set_stop writes it so)
+            eos[0] if isinstance(eos, list) else eos  # the first one is the EOT (lima.model.eot.set_stop writes it so)
         )
         if not {"past_key_values", "cache_params"} & set(inspect.signature(self.model.forward).parameters):
             raise LimaError(
@@ -76,7 +76,7 @@ class CheckpointModel:
             kept_bytes = KEPT_BYTES if self.device == "cpu" else torch.cuda.mem_get_info()[0] // 4
             if shard:  # processes that remember differently read differently, and would wait for each other for ever
                 kept_bytes = int(from_main(torch.tensor(kept_bytes, device=self.device)))
-        self.kept = Kept(kept_bytes) if keeps(self.model) else None
+        self.kept = PrefixCache(kept_bytes) if keeps(self.model) else None
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
         """Ids as they are; anything else through the renderer's `chat_prompt`, text through its `prompt`"""
@@ -103,8 +103,8 @@ class CheckpointModel:
         not depend on which others share its batch. A prompt that fills the context gets an empty reply that says "context".
         Where a batch does not fit into memory it is halved, and less is kept, from then on. LimaError for an empty prompt;
         torch's own error when even one does not fit, or the model is divided."""
-        from lima.answer.kv_cache import Kept
-        from lima.model.memory import give_back, too_large
+        from lima.answer.kv_cache import PrefixCache
+        from lima.model.memory import free_memory, is_out_of_memory
 
         ids = [self.prompt_ids(p) for p in prompts]
         seeds = [seed * 1_000_003 + i for i in range(len(ids))] if isinstance(seed, int) else list(seed)
@@ -119,14 +119,14 @@ class CheckpointModel:
                 rows = self._decode(some, settings, seeds)
             except (RuntimeError, MemoryError) as e:
                 held = self.kept is not None and self.kept.bytes > 0
-                if not too_large(e) or self.shard or (len(some) == 1 and not held):
+                if not is_out_of_memory(e) or self.shard or (len(some) == 1 and not held):
                     raise
                 rows = []
             if not rows:  # here, where the error no longer holds what did not fit
                 self.batch_size = max(1, len(some) // 2)
                 if self.kept:
-                    self.kept = Kept(self.kept.limit // 2)
-                give_back()
+                    self.kept = PrefixCache(self.kept.limit // 2)
+                free_memory()
                 continue
             del order[: len(rows)]
             replies.update({row.number: self._reply(row) for row in rows})

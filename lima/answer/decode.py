@@ -14,7 +14,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from lima.answer.kv_cache import Kept, Rooms
+from lima.answer.kv_cache import BatchCache, PrefixCache
 
 ALIGNED = 8
 "In so many columns the rows of a mask begin, for a GPU's attention kernels read it sixteen bytes at a time"
@@ -43,7 +43,7 @@ class Row:
 class Batch:
     """Some prompts that are answered together"""
 
-    def __init__(self, model: Any, rows: list[Row], stop_ids: list[int], draw: Draw, kept: Kept | None) -> None:
+    def __init__(self, model: Any, rows: list[Row], stop_ids: list[int], draw: Draw, kept: PrefixCache | None) -> None:
         """`kept` is None for a model that does not `keeps`: transformers' own cache, and nothing is remembered"""
         self.model, self.stop_ids, self.draw, self.kept = model, stop_ids, draw, kept
         self.live = rows
@@ -52,7 +52,7 @@ class Batch:
             row.start = self.stop - len(row.prompt)
         self.columns = _aligned(self.stop + min(64, max(row.limit for row in rows)))
         cache = DynamicCache(config=model.config)
-        self.rooms = None if kept is None else Rooms(len(cache.layers), len(rows), self.columns)
+        self.rooms = None if kept is None else BatchCache(len(cache.layers), len(rows), self.columns)
         self.cache: Any = cache if self.rooms is None else self.rooms
         recurrent = "cache_params" in inspect.signature(model.forward).parameters  # Mamba
         self.cache_name = "cache_params" if recurrent else "past_key_values"

@@ -18,7 +18,7 @@ States = list[tuple[torch.Tensor, torch.Tensor]]
 "Keys and values of one row, layer by layer, each (heads, tokens, d)"
 
 
-class Kept:
+class PrefixCache:
     """Keys and values of one model's prompts and replies, for prompts that begin with the same tokens
 
     On the model's device, and at most `limit` bytes; the oldest are forgotten first."""
@@ -88,7 +88,7 @@ def keeps(model: Any) -> bool:
     )
 
 
-class Room(DynamicLayer):
+class LayerCache(DynamicLayer):
     """A layer's keys and values in room made in advance: a step writes a column where transformers copies all of them
 
     Sliding windows are left to the mask, so that nothing is lost to whoever goes on from here."""
@@ -123,11 +123,11 @@ class Room(DynamicLayer):
         return self.stop - self.start
 
 
-class Rooms(Cache):
-    """The cache of a batch: a `Room` for every layer"""
+class BatchCache(Cache):
+    """The cache of a batch: a `LayerCache` for every layer"""
 
     def __init__(self, layers: int, rows: int, columns: int) -> None:
-        self.rooms = [Room(rows, columns) for _ in range(layers)]
+        self.rooms = [LayerCache(rows, columns) for _ in range(layers)]
         super().__init__(layers=list(self.rooms))
 
     def show(self, rows: slice, start: int, stop: int) -> None:

@@ -11,7 +11,29 @@ import click
 
 from lima import __version__
 from lima.cli import ask, checkpoints, listings, plan, plugins, preview, runs, train
-from lima.cli.group import Group
+from lima.cli.group import Group as Group
+from lima.cli.group import options_given as options_given
+from lima.cli.show import (
+    database_option as database_option,
+)
+from lima.cli.show import (
+    json_option as json_option,
+)
+from lima.cli.show import (
+    print_fields as print_fields,
+)
+from lima.cli.show import (
+    print_json as print_json,
+)
+from lima.cli.show import (
+    print_rows as print_rows,
+)
+from lima.cli.show import (
+    store_to_read as store_to_read,
+)
+from lima.cli.show import (
+    trust_option as trust_option,
+)
 from lima.errors import Interrupted, LimaError
 from lima.isolation import contained
 from lima.plugins import Plugins, load_plugins

@@ -32,7 +32,7 @@ def register_sources(register: Callable[[str, Any], None]) -> None:
 
 @hookspec
 def register_renderers(register: Callable[[str, Any], None]) -> None:
-    "Add renderers, which turn an example into token ids with a weight each (see `lima.rendering.Renderer`)"
+    "Add renderers, which turn an example into token ids with a weight each (see `lima.Renderer`)"
 
 
 @hookspec
@@ -42,7 +42,7 @@ def register_base_models(register: Callable[[str, Any], None]) -> None:
 
 @hookspec
 def register_models(register: Callable[[str, Any], None]) -> None:
-    "Add what answers: `description`, `open(argument, store)` → `lima.generate.Model`; `trust_remote_code` if it loads folders"
+    "Add what answers: `description`, `open(argument, store)` → `lima.Model`; `trust_remote_code` if it loads folders"
 
 
 @hookspec

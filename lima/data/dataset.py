@@ -15,6 +15,7 @@ from lima.data.rendering import fit, render, with_prompt_weight
 from lima.data.sources import Source, open_dev, open_sources
 from lima.errors import LimaError, did_you_mean
 from lima.isolation import plugin_code
+from lima.model.build import Additions, Longest
 from lima.plugins import Plugins
 from lima.recipe import Recipe
 
@@ -43,11 +44,15 @@ class Prepared:
     "Held out, to choose a checkpoint by"
 
     @property
-    def turn_rows(self) -> list[int]:
-        """Rows of the embeddings that are trained where the others are not: the new tokens', and the EOT's if it is reused
+    def additions(self) -> Additions:
+        """What the base is given before it trains
 
-        A base whose turn token was never trained could not learn to stop without its row."""
-        return sorted({*self.new_ids, self.tokenizer.convert_tokens_to_ids(self.eot)})
+        The EOT's row trains even where the base has it: one whose turn token was never trained could not learn to stop."""
+        rows = sorted({*self.new_ids, self.tokenizer.convert_tokens_to_ids(self.eot)})
+        named = [*zip(self.records, self.rendered, strict=True), *((d.record, d.rendered) for d in self.dev)]
+        record, one = max(named, key=lambda pair: len(pair[1].ids))
+        longest = Longest(f"Example {record.id!r} of source {record.source!r}", len(one.ids))
+        return Additions(self.tokenizer, self.eot, self.new_ids, self.used, rows, longest)
 
 
 def find_base(name: str, plugins: Plugins) -> Path:

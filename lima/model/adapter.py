@@ -7,13 +7,14 @@ logits, or refused. Knows nothing of the loop.
 
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lima.errors import LimaError
-from lima.model.build import in_float32
 from lima.model.shard import blocks_of
 from lima.recipe import Recipe
 
@@ -74,6 +75,31 @@ def _holds_experts(module: torch.nn.Module) -> bool:
 def _name_of(model: Any, wanted: torch.nn.Module) -> str:
     """The last part of a module's name, by which peft finds it"""
     return next(name for name, module in model.named_modules() if module is wanted).rpartition(".")[2]
+
+
+def freeze_in_saved_dtype(model: Any, saved: torch.dtype) -> None:
+    """Hold the frozen linear layers of the blocks in bfloat16 where the base was saved in it, for a model that multiplies in it
+
+    The same bits in half the memory: autocast would make just these numbers in each pass, and keep them for the backward pass."""
+    if saved != torch.bfloat16:
+        return
+    for block in blocks_of(model):
+        for module in block.modules():
+            if type(module) is torch.nn.Linear and not any(p.requires_grad for p in module.parameters()):
+                module.to(saved)
+
+
+@contextmanager
+def in_float32(model: Any) -> Iterator[None]:
+    """Let layers that are held in bfloat16 multiply in float32, by a copy that each has while it runs"""
+    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.weight.dtype == torch.bfloat16]
+    hooks = [layer.register_forward_pre_hook(lambda layer, _: layer.float() and None) for layer in layers]
+    hooks += [layer.register_forward_hook(lambda layer, *_: layer.bfloat16() and None) for layer in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def merged_state(adapted: Any, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:

@@ -52,7 +52,7 @@ def attend(
     **extra: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each segment: query (1, heads, tokens, d) → (1, tokens, heads, d)"""
-    # One example, or a model that does not pass them on, which lima.loss.prove_isolation notices.
+    # One example, or a model that does not pass them on, which lima.train.loss.prove_isolation notices.
     lengths = (query.shape[2],) if segments is None else tuple(segments)
     if extra.get("s_aux") is not None:
         raise LimaError(

@@ -5,27 +5,50 @@ devices, processes or optimizers.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from lima.data.dataset import Prepared
 from lima.errors import LimaError
 from lima.model import attention
-from lima.model.adapter import add_lora
+from lima.model.adapter import add_lora, freeze_in_saved_dtype
 from lima.model.attention import ONE_ROW_EACH
 from lima.model.dropout import set_residual_dropout
 from lima.model.eot import extend_embeddings, set_stop
 from lima.model.folder import load_model, saved_dtype
-from lima.model.shard import blocks_of, like
+from lima.model.shard import shard_like
 from lima.recipe import Recipe
 
 _logger = logging.getLogger("lima")
 
 
-class Assembled(NamedTuple):
+class Longest(NamedTuple):
+    """The longest example that the model will see"""
+
+    what: str
+    "Which one, as the subject of a sentence"
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What a base is given before it trains"""
+
+    tokenizer: Any
+    "With the tokens that the format needs"
+    eot: str
+    new_ids: list[int]
+    "Tokens that the base does not have"
+    used: int
+    "How many tokens the base has"
+    turn_rows: list[int]
+    "Rows of the embeddings that train where the others do not"
+    longest: Longest
+
+
+class Built(NamedTuple):
     """A model, and what of it must be known to save it again"""
 
     model: Any
@@ -38,25 +61,26 @@ class Assembled(NamedTuple):
     "And of the one that it trains with"
 
 
-def assemble(
+def build(
     recipe: Recipe,
-    ready: Prepared,
+    folder: Path,
+    added: Additions,
     weights: bool = True,
     shared_attention: str = attention.NAME,
     recompute: bool | None = None,
     bfloat16: bool = False,
-) -> Assembled:
-    """Build it from the base's weights, or without `weights` its structure on the meta device; the recipe decides all else
+) -> Built:
+    """Build it from the weights in the base's folder, or without `weights` its structure on the meta device
 
-    `shared_attention` serves where examples share a row; `bfloat16` is whether layers will be multiplied in it.
+    The recipe decides all else. `shared_attention` serves where examples share a row; `bfloat16` is whether layers will be multiplied in it.
     LimaError for a base or an architecture that cannot be trained so."""
     torch.manual_seed(recipe.seed)
-    plain = load_model(ready.base, trust_remote_code=recipe.trust_remote_code, weights=weights)
-    check_positions(plain, ready)
-    extend_embeddings(plain, ready.new_ids, ready.used)
+    plain = load_model(folder, trust_remote_code=recipe.trust_remote_code, weights=weights)
+    check_positions(plain, added.longest)
+    extend_embeddings(plain, added.new_ids, added.used)
     # It keeps the row of the padding token from learning, and for some bases that is the EOT. Nothing here is padded.
     plain.get_input_embeddings().padding_idx = None
-    set_stop(plain, ready.tokenizer, ready.eot)
+    set_stop(plain, added.tokenizer, added.eot)
     set_residual_dropout(plain, recipe.residual_dropout)
     own = plain.config._attn_implementation
     shared = recipe.micro_batch_tokens > 1
@@ -71,22 +95,19 @@ def assemble(
     if recipe.gradient_checkpointing if recompute is None else recompute:
         recompute_activations(plain)
     freeze_unread(plain)
-    model = add_lora(plain, recipe, ready.turn_rows) if recipe.lora_rank else plain
+    model = add_lora(plain, recipe, added.turn_rows) if recipe.lora_rank else plain
     if recipe.lora_rank and bfloat16 and not recipe.shard:
-        freeze_in_saved_dtype(plain, saved_dtype(ready.base, recipe.trust_remote_code))
-    return Assembled(model, plain, own, chosen)
+        freeze_in_saved_dtype(plain, saved_dtype(folder, recipe.trust_remote_code))
+    return Built(model, plain, own, chosen)
 
 
-def check_positions(model: Any, ready: Prepared) -> None:
+def check_positions(model: Any, longest: Longest) -> None:
     """Raise LimaError where an example is longer than the model's table of positions; only say so where they are computed"""
     own = (model.get_input_embeddings(), model.get_output_embeddings())
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 0
-    named = [*zip(ready.records, ready.rendered, strict=True), *((d.record, d.rendered) for d in ready.dev)]
-    longest, one = max(named, key=lambda pair: len(pair[1].ids))
-    length = len(one.ids)
-    if not 0 < limit < length:
+    if not 0 < limit < longest.tokens:
         return
-    what = f"Example {longest.id!r} of source {longest.source!r} has {length} tokens, and the base model"
+    what = f"{longest.what} has {longest.tokens} tokens, and the base model"
     # Of so many rows, or of a few more (OPT begins at the third).
     tables = [m for m in model.modules() if isinstance(m, torch.nn.Embedding) and m not in own]
     if any(limit <= table.num_embeddings < limit + 8 for table in tables):
@@ -115,31 +136,6 @@ def freeze_unread(model: Any) -> None:
             parameter.requires_grad_(False)
 
 
-def freeze_in_saved_dtype(model: Any, saved: torch.dtype) -> None:
-    """Hold the frozen linear layers of the blocks in bfloat16 where the base was saved in it, for a model that multiplies in it
-
-    The same bits in half the memory: autocast would make just these numbers in each pass, and keep them for the backward pass."""
-    if saved != torch.bfloat16:
-        return
-    for block in blocks_of(model):
-        for module in block.modules():
-            if type(module) is torch.nn.Linear and not any(p.requires_grad for p in module.parameters()):
-                module.to(saved)
-
-
-@contextmanager
-def in_float32(model: Any) -> Iterator[None]:
-    """Let layers that are held in bfloat16 multiply in float32, by a copy that each has while it runs"""
-    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.weight.dtype == torch.bfloat16]
-    hooks = [layer.register_forward_pre_hook(lambda layer, _: layer.float() and None) for layer in layers]
-    hooks += [layer.register_forward_hook(lambda layer, *_: layer.bfloat16() and None) for layer in layers]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Parameter]:
     """Leave only these rows of the embedding and the LM head to train; the parameters concerned, which must not decay"""
     head = model.get_output_embeddings()
@@ -149,7 +145,7 @@ def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Para
     for parameter in parameters:
         keep = torch.zeros(parameter.shape[0], 1)
         keep[trained_rows] = 1
-        keep = like(keep, parameter)
+        keep = shard_like(keep, parameter)
 
         # After it was accumulated: the gradient of a sharded parameter comes from a reduction, past the hooks of autograd.
         def mask(parameter: torch.nn.Parameter, keep: torch.Tensor = keep) -> None:

@@ -15,12 +15,14 @@ from lima.model import attention
 from lima.model.dropout import set_apart
 from lima.model.shard import blocks_of
 from lima.recipe import Recipe
-from lima.train.head import Score
 
 NAME = "lima_varlen_apart"
 "By which transformers knows the attention that a compiler leaves alone"
 
 BACKEND = "inductor"
+
+Score = Callable[..., tuple[torch.Tensor, ...]]
+"Makes sums over a chunk of logits; see lima.train.head"
 
 
 def wanted(recipe: Recipe, device: torch.device) -> bool:

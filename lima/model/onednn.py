@@ -31,7 +31,7 @@ SIZE_BY_ROWS = 2**14
 
 
 @lru_cache
-def quicker_here() -> bool:
+def onednn_is_faster() -> bool:
     """Whether this is such a processor; nothing is timed, so that two runs on one machine are computed alike"""
     try:
         maker = Path("/proc/cpuinfo").read_text(errors="replace")
@@ -43,18 +43,18 @@ def quicker_here() -> bool:
 
 def pays(rows: int, weights: int) -> bool:
     """Whether a layer of so many weights is quicker through oneDNN here, for so many rows"""
-    return rows >= ROWS and SIZE <= weights <= SIZE_BY_ROWS * rows and quicker_here()
+    return rows >= ROWS and SIZE <= weights <= SIZE_BY_ROWS * rows and onednn_is_faster()
 
 
-def quicken(model: torch.nn.Module) -> None:
-    """Let a model's linear layers train through oneDNN where that pays: they become `Quick`, in place and for good"""
-    if quicker_here():
+def use_onednn(model: torch.nn.Module) -> None:
+    """Let a model's linear layers train through oneDNN where that pays: they become `OneDNNLinear`, in place and for good"""
+    if onednn_is_faster():
         for module in model.modules():
             if type(module) is torch.nn.Linear:
-                module.__class__ = Quick
+                module.__class__ = OneDNNLinear
 
 
-class Quick(torch.nn.Linear):
+class OneDNNLinear(torch.nn.Linear):
     """A linear layer through oneDNN where a backward pass will follow, in float32 on the CPU, and it pays; else as it was"""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from lima.errors import LimaError
 
 
-def divide(model: torch.nn.Module, device: torch.device, bfloat16: bool) -> None:
+def shard_model(model: torch.nn.Module, device: torch.device, bfloat16: bool) -> None:
     """Divide a model's weights over all processes, with them the gradients and whatever an optimizer makes later
 
     The main process has the weights in its memory; the others bring the same model on the meta device and receive their parts
@@ -60,7 +60,7 @@ def blocks_of(model: torch.nn.Module) -> list[torch.nn.Module]:
     return blocks
 
 
-def whole(tensor: torch.Tensor) -> torch.Tensor:
+def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor that is divided, gathered from all processes, which must all ask for it; any other one as it is"""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
@@ -76,27 +76,27 @@ def from_main(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
-def whole_state(model: torch.nn.Module, dtype: torch.dtype, keep: bool) -> dict[str, torch.Tensor]:
+def full_state(model: torch.nn.Module, dtype: torch.dtype, keep: bool) -> dict[str, torch.Tensor]:
     """The state dict on the CPU, floats in `dtype`, gathered tensor by tensor; empty for a process that does not `keep` it"""
     seen: dict[int, torch.Tensor] = {}  # tied weights are gathered once, and stay one tensor
     state = {}
     for name, value in model.state_dict(keep_vars=True).items():
         if id(value) not in seen:
             part = value.detach()
-            full = whole(part.to(dtype) if part.is_floating_point() else part)
+            full = full_tensor(part.to(dtype) if part.is_floating_point() else part)
             seen[id(value)] = full.cpu() if keep else full.new_empty(0)
         if keep:
             state[name] = seen[id(value)]
     return state
 
 
-def gathered(tensors: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
+def full_tensors(tensors: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
     """Each tensor whole, one at a time; all processes must go through to the end, whoever keeps what they get"""
     for name, tensor in tensors:
-        yield name, whole(tensor.detach())
+        yield name, full_tensor(tensor.detach())
 
 
-def like(full: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+def shard_like(full: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
     """A tensor that every process has, of as many rows as the parameter, on its device and divided as it is"""
     full = full.to(parameter.device)
     if isinstance(parameter, DTensor):
@@ -104,22 +104,22 @@ def like(full: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
     return full
 
 
-def rows_here(tensor: torch.Tensor) -> slice:
+def local_rows(tensor: torch.Tensor) -> slice:
     """Which rows of a tensor this process holds; all of one that is not divided"""
     if not isinstance(tensor, DTensor):
         return slice(None)
     each = -(-tensor.shape[0] // tensor.device_mesh.size())
     first = min(tensor.device_mesh.get_local_rank() * each, tensor.shape[0])
-    return slice(first, first + here(tensor).shape[0])
+    return slice(first, first + local_part(tensor).shape[0])
 
 
-def here(tensor: torch.Tensor) -> torch.Tensor:
+def local_part(tensor: torch.Tensor) -> torch.Tensor:
     """The part of a tensor that this process holds; writing to it writes to the tensor"""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def raise_together() -> Iterator[None]:
     """What goes wrong inside on one process is raised on all of them, so that none waits for ever for another"""
     wrong: Exception | None = None
     try:

@@ -18,7 +18,7 @@ PATIENCE = 0.3
 
 
 @contextmanager
-def alone(file: Path, what: str) -> Iterator[None]:
+def exclusive(file: Path, what: str) -> Iterator[None]:
     """Hold the lock of that file, or raise LimaError that another process is doing `what`, such as 'training into out'"""
     lock = FileLock(file)
     try:

@@ -1,8 +1,9 @@
 """Bring a database up to what this lima and its plugins know: the core's migrations, then each plugin's set by itself.
 
 A plugin's set runs on a connection of its own, in one transaction, under a guard, and may touch only what the set owns (see
-`lima.guard`). If it fails, all of it is undone, its plugin is set aside, and the rest works. Who owns which table or view is
-in the table `table_owners`; indexes and triggers belong to the owner of their table. Knows nothing of what the tables hold.
+`lima.record.guard`). If it fails, all of it is undone, its plugin is set aside, and the rest works. Who owns which table or
+view is in the table `table_owners`; indexes and triggers belong to the owner of their table. Knows nothing of what the tables
+hold.
 """
 
 import sqlite3

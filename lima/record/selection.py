@@ -10,16 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lima.contract.grades import GRADES, SCORES
 from lima.data.sources import open_source
 from lima.errors import LimaError, did_you_mean
 from lima.isolation import contained
 from lima.plugins import Plugins
-from lima.record.lock import alone
+from lima.record.lock import exclusive
 from lima.record.runs import check_own, lock_of, now
 from lima.record.store import Store
 from lima.text import storable
-
-POINTS = {"fail": 0, "pass": 1, "excellent": 2}
 
 FLUSH_SECONDS = 1.0
 "Grades are written this often: an interrupted judge loses no more"
@@ -87,7 +86,7 @@ def grade(store: Store, run: str, grader: str, plugins: Plugins, on_grade: OnGra
     judge = replying(plugins, grader)
     finished(store, run)
     lock = store.path.resolve().with_name(f".{Path(run).name}.grading.lock")
-    with alone(lock, f"grading the replies of run {run}"):  # two at once would pay twice for each grade
+    with exclusive(lock, f"grading the replies of run {run}"):  # two at once would pay twice for each grade
         return _grade(store, run, judge, grader, plugins, on_grade)
 
 
@@ -165,8 +164,8 @@ def _verdict(judge: Any, grader: str, plugin: str, record: Any, row: dict[str, A
         raise LimaError(f"{where}: {e} {kept}") from e
     except Exception as e:
         raise LimaError(f"{where}: {type(e).__name__}: {e}. {kept}") from e
-    if grade is not None and grade not in POINTS:
-        raise LimaError(f"{where}: it said {grade!r}; expected {', '.join(POINTS)} or None. {kept}")
+    if grade is not None and grade not in GRADES:
+        raise LimaError(f"{where}: it said {grade!r}; expected {', '.join(GRADES)} or None. {kept}")
     return grade, reason
 
 
@@ -178,7 +177,7 @@ def best(store: Store, run: str, grader: str) -> tuple[int, str]:
     points: dict[int, dict[int, int]] = {r["epoch"]: {} for r in replies}
     for r in store.rows("select * from generation_latest_grades where run = ? and grader = ?", [run, grader]):
         if r["grade"] is not None and r["epoch"] in points:
-            points[r["epoch"]][r["position"]] = POINTS[r["grade"]]
+            points[r["epoch"]][r["position"]] = SCORES[r["grade"]]
     common = set.intersection(*map(set, points.values()))
     if not common:
         raise LimaError(
@@ -201,7 +200,7 @@ def choose(store: Store, run: str, epoch: int, grader: str, reason: str) -> Path
     folders that the database names hold anything but this run's models."""
     folder = Path(finished(store, run)["folder"])
     _choosable(store, run, epoch)
-    with alone(lock_of(folder), f"writing to {folder}"):
+    with exclusive(lock_of(folder), f"writing to {folder}"):
         _choose(store, run, epoch, grader, reason, _choosable(store, run, epoch))
     return folder
 

@@ -1,7 +1,7 @@
 """The SQLite file that everything is written to: runs, what they were trained on and with, steps, checkpoints and replies.
 
-One connection, WAL, migrations in named sets (one of the core, one of each plugin: see `lima.migrate`). Many processes may open
-a new file at once. Knows nothing of what plugins keep in their tables.
+One connection, WAL, migrations in named sets (one of the core, one of each plugin: see `lima.record.migrate`). Many processes may
+open a new file at once. Knows nothing of what plugins keep in their tables.
 """
 
 import json

@@ -27,20 +27,20 @@ def answers(
 
     Replies are drawn as in LIMA §4.1, each epoch's from the same seeds. What is asked is the folder and not the model in memory:
     that is what will be chosen. With the recipe's `shard` it is divided over all processes, which must all ask."""
-    from lima.model.memory import give_back, too_large
+    from lima.model.memory import free_memory, is_out_of_memory
 
-    give_back()  # the gradients are gone between steps: a second copy of the weights needs no more than their room
+    free_memory()  # the gradients are gone between steps: a second copy of the weights needs no more than their room
     try:
         return _answers(folder, prompts, recipe, on_dev)
     except (RuntimeError, MemoryError) as e:
-        if not too_large(e):
+        if not is_out_of_memory(e):
             raise
         raise LimaError(
             f"The model in {folder} does not fit beside the training to answer the dev prompts. Train on more or larger "
             "devices, with shard=true where there are several, or leave them out: `lima train --resume RUN --set dev=[]`."
         ) from None
     finally:
-        give_back()
+        free_memory()
 
 
 def _answers(

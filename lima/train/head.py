@@ -32,7 +32,7 @@ _proved: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 def chunk_rows(vocabulary: int, device: str) -> int:
     """Positions of every chunk but the last: as many as keep the logits below CHUNK_BYTES, but CHUNK_ROWS at least
 
-    In whole tiles of lima.linear, which it does not have to complete by a second product."""
+    In whole tiles of lima.model.onednn, which it does not have to complete by a second product."""
     rows = max(CHUNK_BYTES["cuda" if device == "cuda" else "cpu"] // (4 * vocabulary), CHUNK_ROWS)
     return rows - rows % TILE or rows
 

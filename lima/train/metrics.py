@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 
-class Figures:
+class StepMetrics:
     """Loss, accuracy and gradient norm of one step, with what is known of it beforehand"""
 
     def __init__(
@@ -27,6 +27,11 @@ class Figures:
             self.there.record()
         else:
             self.values, self.done = values, time.monotonic()
+
+    @property
+    def step(self) -> int:
+        """Which one, from 1"""
+        return int(self.about["step"])
 
     def wait(self) -> float:
         """The moment at which this step was done, by the monotonic clock; waits for it, and for nothing after it"""

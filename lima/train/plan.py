@@ -17,9 +17,9 @@ from torch.utils._pytree import tree_map_only
 
 from lima.data.dataset import Prepared
 from lima.model import attention
-from lima.model.build import assemble
+from lima.model.build import build
 from lima.model.folder import saved_dtype
-from lima.model.onednn import pays, quicken
+from lima.model.onednn import pays, use_onednn
 from lima.model.shard import blocks_of
 from lima.recipe import Recipe
 from lima.train.batching import MicroBatch, all_steps, largest, micro_batch, split
@@ -39,7 +39,7 @@ REACHED = 0.65
 small models reach half of it or less (benchmarks/plan_time.py)"""
 
 REACHED_QUICK = 0.43
-"The same where lima.linear makes the products quicker, but not what stands around them"
+"The same where lima.model.onednn makes the products quicker, but not what stands around them"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Plan:
     width: int
     "Of the hidden states"
     quick: bool
-    "Whether its linear layers will go through oneDNN (lima.linear)"
+    "Whether its linear layers will go through oneDNN (lima.model.onednn)"
 
     @property
     def peak(self) -> int:
@@ -133,7 +133,7 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
 
 def _structure(recipe: Recipe, ready: Prepared, bfloat16: bool) -> tuple[Any, Any]:
     """(the model to train, the causal LM in it), on the meta device"""
-    model, plain = assemble(recipe, ready, weights=False, bfloat16=bfloat16)[:2]
+    model, plain = build(recipe, ready.base, ready.additions, weights=False, bfloat16=bfloat16)[:2]
     # Also for one example a row: the models' own attention is counted like this.
     plain.set_attn_implementation(attention.NAME)
     return model, plain
@@ -269,7 +269,7 @@ def matrix_speed(
     dtype = torch.bfloat16 if bfloat16 else torch.float32
     layer = torch.nn.Linear(width, width, bias=False, device=device, dtype=dtype)
     if quick:
-        quicken(layer)
+        use_onednn(layer)
     given = torch.randn(rows, width, device=device, dtype=dtype)
 
     def once() -> float:

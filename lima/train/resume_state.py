@@ -3,7 +3,7 @@
 Each state is a folder that appears whole, by a rename, with the hash of every file in it; one that does not match is torn and
 is passed over. Trained weights and optimizer state only: order and dropout are functions of the seed and the step. The files do
 not tell how many processes wrote them, so that any number can read them. Knows nothing of the finished model, which
-`lima.saving` writes.
+`lima.model.saving` writes.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 
 from lima.errors import LimaError
-from lima.model.shard import gathered, here, rows_here
+from lima.model.shard import full_tensors, local_part, local_rows
 
 FILE_BYTES = 4 * 2**30
 "A state's file is closed at this size: so much memory, and no more, does writing one take beside the model"
@@ -81,7 +81,7 @@ def save_state(
     """Add the state after `step` to the folder and drop all but the one before it; a full disk leaves those as they were
 
     `beside` is kept with it, as JSON. Of several processes all bring their parts and the main one writes."""
-    tensors = gathered(_state(model, optimizer))
+    tensors = full_tensors(_state(model, optimizer))
     try:
         if main:
             _write(folder, step, tensors, beside or {})
@@ -197,7 +197,7 @@ def load_state(state: Path, model: torch.nn.Module, optimizer: torch.optim.Optim
             continue
         target = torch.zeros_like(owner) if key else owner
         with torch.no_grad():
-            here(target).copy_(file.get_slice(name)[rows_here(owner)])
+            local_part(target).copy_(file.get_slice(name)[local_rows(owner)])
         if key:
             optimizer.state[owner][key] = target
 

@@ -1,6 +1,6 @@
 """Start a fine-tune, or go on with an interrupted one: what is decided and recorded before the first step.
 
-Knows nothing of how a step is made; that is `lima.loop`.
+Knows nothing of how a step is made; that is `lima.train.loop`.
 """
 
 import json
@@ -20,16 +20,18 @@ from lima.data.dataset import Prepared, prepare
 from lima.errors import Interrupted, LimaError
 from lima.model.folder import folder_hash, pick_device
 from lima.model.saving import check_new
-from lima.model.shard import together
+from lima.model.shard import raise_together
 from lima.plugins import Plugins, load_plugins
 from lima.recipe import Recipe
-from lima.record.lock import alone
+from lima.record.lock import exclusive
 from lima.record.runs import RunLog, check_own, environment, lock_of, new_run_id
 from lima.record.store import Store
+from lima.train.budget import Budget
 from lima.train.dev_answers import OnDev
-from lima.train.loop import Loop, OnStep
+from lima.train.loop import train
 from lima.train.plan import matrix_speed
-from lima.train.resume_state import claim, newest_state, owner_of, states_folder
+from lima.train.reporter import OnStep, Reporter
+from lima.train.resume_state import State, claim, newest_state, owner_of, states_folder
 
 ROUNDING = ("micro_batch_tokens", "gradient_checkpointing", "compile")
 "Keys that decide what fits and how fast it is; of the result the order of its sums, and which dropout is drawn"
@@ -61,9 +63,12 @@ def fine_tune(
     with _alone(folder, accelerator, lambda: check_new(folder)):
         ready = prepare(recipe, plugins)
         run = _record(run_id, recipe, folder, ready, store, plugins)
-        loop = Loop(run, ready, RunLog(store, run), plugins, on_step, accelerator)
-        loop.on_dev = on_dev
-        return _go(loop, lambda log: log.start(ready.examples, [d.row() for d in ready.dev]))
+        reporter = _reporter(run, store, plugins, on_step, accelerator)
+        with _true_to_the_end(reporter):
+            if reporter.main:
+                reporter.log.start(ready.examples, [d.row() for d in ready.dev])
+            train(run, ready, reporter, accelerator, None, on_dev)
+        return run
 
 
 def resume(
@@ -130,13 +135,16 @@ def _resume(
             "could not be compared. Restore them, or start a new run."
         )
     _warn_of_other_code(run, row["environment"], store)
-    loop = Loop(run, ready, RunLog(store, run), plugins, on_step, accelerator)
-    loop.on_dev = on_dev
-    # The main process decides, for all must go on from the same one.
-    with together():
-        found = newest_state(states_folder(run.folder, run.id)) if loop.main else None
-    loop.state = broadcast_object_list([found])[0]
-    return _go(loop, lambda log: log.reopen(loop.state.step if loop.state else 0, row["folder"]))
+    reporter = _reporter(run, store, plugins, on_step, accelerator)
+    # The main process decides, for all must resume from the same one.
+    with raise_together():
+        found = newest_state(states_folder(run.folder, run.id)) if reporter.main else None
+    state: State | None = broadcast_object_list([found])[0]
+    with _true_to_the_end(reporter):
+        if reporter.main:
+            reporter.log.reopen(state.step if state else 0, row["folder"])
+        train(run, ready, reporter, accelerator, state, on_dev)
+    return run
 
 
 def _check_resumable(store: Store, run: str, folder: Path, named: bool) -> None:
@@ -226,30 +234,32 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
     )
 
 
-def _go(loop: Loop, open_log: Callable[[RunLog], None]) -> Run:
-    """Run the loop, and whatever happens leave the run's row true"""
-    run = loop.run
-    with together():
-        if loop.main:
+def _reporter(run: Run, store: Store, plugins: Plugins, on_step: OnStep | None, accelerator: Accelerator) -> Reporter:
+    return Reporter(run, RunLog(store, run), plugins, Budget(run.recipe), on_step, accelerator.is_main_process)
+
+
+@contextmanager
+def _true_to_the_end(reporter: Reporter) -> Iterator[None]:
+    """Whatever happens inside, the run's row says what it was; its states say whose they are"""
+    run = reporter.run
+    with raise_together():
+        if reporter.main:
             claim(states_folder(run.folder, run.id), _owner(run.id, run.recipe))
     try:
-        if loop.main:
-            open_log(loop.log)
-        loop.run_all()
+        yield
     except BaseException as e:
         status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
         message = str(e) or type(e).__name__
         try:
-            if loop.finished:  # a plugin's after_train: the model is there all the same
-                loop.log.note(message)
+            if reporter.finished:  # a plugin's after_train: the model is there all the same
+                reporter.log.note(message)
             else:
-                loop.log_end(status, message)
+                reporter.end(status, message)
         except Exception as worse:  # a full disk, say: what stopped the run must stay what is reported
             e.add_note(str(worse))
         if isinstance(e, KeyboardInterrupt):
-            raise Interrupted(run.id, loop.step) from e
+            raise Interrupted(run.id, reporter.step) from e
         raise
-    return run
 
 
 def _accelerator(recipe: Recipe) -> Accelerator:
@@ -292,7 +302,7 @@ def _alone(folder: Path, accelerator: Accelerator, check: Callable[[], None]) ->
 
     Of several processes that train together the main one has the lock."""
     with ExitStack() as held:
-        with together():
+        with raise_together():
             if accelerator.is_main_process:
                 held.enter_context(_lock(folder))
                 check()
@@ -304,7 +314,7 @@ def _lock(folder: Path) -> Iterator[None]:
     made = [above for above in folder.parents if not above.exists()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with alone(lock_of(folder), f"training into {folder}"):
+        with exclusive(lock_of(folder), f"training into {folder}"):
             yield
     finally:
         for above in made:  # of a run that never began: they are empty

@@ -11,8 +11,7 @@ from lima import hookimpl
 from lima_chat.conversation import Conversation, EvalConversation, EvalTurn, Turn
 
 if TYPE_CHECKING:
-    from lima.contract.examples import Record
-    from lima.contract.runs import Run
+    from lima import Record, Run
 
 __all__ = ["Conversation", "EvalConversation", "EvalTurn", "Turn"]
 

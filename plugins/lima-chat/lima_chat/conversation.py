@@ -9,8 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from lima.contract.examples import Example, Record
-from lima.errors import LimaError, did_you_mean
+from lima import Example, LimaError, Record, did_you_mean
 
 ROLES = ("system", "user", "assistant")
 SURROGATE = re.compile("[\ud800-\udfff]")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from os.path import commonprefix
 from typing import Any
 
-from lima.errors import LimaError
+from lima import LimaError
 from lima_chat.sandbox import Template
 
 Message = dict[str, str]

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from lima.contract.examples import Record
-from lima.errors import LimaError
+from lima import LimaError, Record
 from lima_chat.conversation import Turn
 from lima_chat.rows import Reading, Row, kind_of, licence_of, rows, text_of
 

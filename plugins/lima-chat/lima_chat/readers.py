@@ -9,8 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from lima.contract.examples import Record
-from lima.errors import LimaError, did_you_mean
+from lima import LimaError, Record, did_you_mean
 from lima_chat.conversation import Turn
 from lima_chat.rows import Reading, Row, identity_of, kind_of, licence_of, objects_of, rows, text_of
 

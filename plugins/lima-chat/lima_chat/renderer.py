@@ -15,10 +15,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from lima.contract.examples import Example, Record
-from lima.contract.rendered import Rendered, Span
-from lima.data.rendering import bos_ids, encode, reused_or_new_eot
-from lima.errors import LimaError
+from lima import Example, LimaError, Record, Rendered, Span, bos_ids, encode, reused_or_new_eot
 from lima_chat.conversation import Conversation, Turn
 
 if TYPE_CHECKING:
@@ -121,7 +118,7 @@ class ChatRenderer(ABC):
             if last >= len(ids) or ids[last] != end:
                 raise LimaError(
                     f"no token {eot!r} follows turn {i + 1}. The tokenizer must know it as one token; "
-                    "lima adds it before it renders (lima.eot.extend_tokenizer)."
+                    "lima adds it before it renders (lima.model.eot.extend_tokenizer)."
                 )
             if offsets[first][0] < a:
                 joined = text[slice(*offsets[first])]

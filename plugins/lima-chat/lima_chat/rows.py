@@ -11,9 +11,7 @@ from typing import Any
 
 import click
 
-from lima.contract.examples import Example, Record
-from lima.data.files import json_lines
-from lima.errors import LimaError
+from lima import Example, LimaError, Record, json_lines
 from lima_chat.conversation import SURROGATE, Conversation, Turn, problem_of
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from lima.errors import LimaError
+from lima import LimaError
 
 SECONDS = 5.0
 "How long one render may take, compiling included; a chat template takes milliseconds, on a busy machine as well"

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils import Database, Migrations
 
-from lima.record.store import Store
+from lima import Store
 from lima_chat.conversation import Conversation
 
 if TYPE_CHECKING:
-    from lima.contract.examples import Record
-    from lima.contract.runs import Run
+    from lima import Record, Run
 
 migrations = Migrations("lima-chat")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from lima.errors import LimaError, did_you_mean
+from lima import LimaError, did_you_mean
 
 KEYS = ("description", "eot", "tokens")
 TAKEN = ("plain", "template")

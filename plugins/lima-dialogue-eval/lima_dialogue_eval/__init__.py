@@ -13,8 +13,7 @@ from lima import hookimpl
 if TYPE_CHECKING:
     import click
 
-    from lima.contract.examples import Record
-    from lima.contract.runs import Run
+    from lima import Record, Run
 
 _HOME = {
     "Comparison": "comparison",

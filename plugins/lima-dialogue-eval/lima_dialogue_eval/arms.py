@@ -7,13 +7,11 @@ are the unit. Knows nothing of how it is shown.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lima.errors import LimaError
-from lima.record.store import Store
+from lima import GRADER_FAILED, SCORES, LimaError, Store
 from lima_dialogue_eval.comparison import Arm, Change, Comparison, Secondary
 from lima_dialogue_eval.converse import COMPLETE
-from lima_dialogue_eval.grade import ERROR
 from lima_dialogue_eval.log import conversations, find_run, replies
-from lima_dialogue_eval.statistics import SCORES, Tally, holm, sign_flip, sign_test, t_interval, tally, tally_by
+from lima_dialogue_eval.statistics import Tally, holm, sign_flip, sign_test, t_interval, tally, tally_by
 
 EARLY = 3
 "A conversation fails early when a reply within this many interactions is a Fail (LIMA §6)"
@@ -93,7 +91,7 @@ class _Side:
                     self.unusable.setdefault(row["conversation"], reason)
             for row in replies(store, run["id"], grader):
                 self.turns.setdefault((row["conversation"], row["turn"]), []).append(row)
-                if row["grade_status"] == ERROR:
+                if row["grade_status"] == GRADER_FAILED:
                     reason = f"the grader gave no grade for turn {row['turn']} (seed {row['seed']}): {row['reason']}"
                     self.unusable.setdefault(row["conversation"], reason)
         place = {c: i for i, c in enumerate(self.topics)}

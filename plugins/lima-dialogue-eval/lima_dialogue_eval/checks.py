@@ -10,7 +10,7 @@ from typing import Any
 
 import regex
 
-from lima.errors import LimaError, did_you_mean
+from lima import LimaError, did_you_mean
 
 SECONDS = 0.5
 "Longest that one pattern may search one reply"

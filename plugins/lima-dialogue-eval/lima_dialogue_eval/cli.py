@@ -10,10 +10,17 @@ from typing import Any
 
 import click
 
-from lima.cli.group import Group, options_given
-from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read, trust_option
-from lima.errors import LimaError
-from lima.text import visible
+from lima import LimaError, visible
+from lima.cli import (
+    Group,
+    database_option,
+    json_option,
+    options_given,
+    print_json,
+    print_rows,
+    store_to_read,
+    trust_option,
+)
 
 _WITH_RESUME = ("--resume", "--model", "--trust-remote-code", "--database", "--json")
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
@@ -70,8 +77,7 @@ def run(
     **sampling: Any,
 ) -> None:
     """Hold every conversation of EVALUATION with a model and grade it (`lima evaluations` lists them)"""
-    from lima.contract.answers import Sampling
-    from lima.record.store import Store
+    from lima import Sampling, Store
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
     from lima_dialogue_eval.log import dialogue_runs
 

@@ -9,10 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lima.contract.answers import Reply, Sampling
-from lima.errors import PluginStopped
-from lima.isolation import contained
-from lima.text import storable
+from lima import PluginStopped, Reply, Sampling, contained, storable
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation, EvalTurn, Turn

@@ -14,18 +14,27 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima.answer.checkpoint_model import CheckpointModel
-from lima.contract.answers import Sampling
-from lima.errors import LimaError, PluginStopped, did_you_mean
-from lima.isolation import contained, plugin_code
-from lima.record.runs import environment, new_run_id
-from lima.record.store import Store
-from lima.text import storable
+from lima import (
+    GRADED,
+    GRADER_FAILED,
+    GRADES,
+    CheckpointModel,
+    LimaError,
+    PluginStopped,
+    Sampling,
+    Store,
+    Verdict,
+    contained,
+    did_you_mean,
+    environment,
+    new_run_id,
+    plugin_code,
+    storable,
+)
 from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, FULL, RUNNING, Dialogue, Outcome, converse
-from lima_dialogue_eval.grade import ERROR as GRADE_ERROR
-from lima_dialogue_eval.grade import GRADED, GradedTurn, Verdict
+from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.log import DialogueLog, conversations, find_run, replies
-from lima_dialogue_eval.statistics import GRADES, PRIMARY
+from lima_dialogue_eval.statistics import PRIMARY
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation
@@ -51,7 +60,7 @@ def run_evaluation(
 
     `model` is something with `reply`, or text as `open_model` takes it. LimaError for what is unknown or cannot be graded,
     before anything is asked; and when every single conversation failed."""
-    from lima.plugins import load_plugins
+    from lima import load_plugins
 
     plugins = load_plugins()
     found = plugins.registry("evaluations").find(evaluation)
@@ -104,7 +113,7 @@ def resume_evaluation(
 
 
 def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_remote_code: bool) -> str:
-    from lima.plugins import load_plugins
+    from lima import load_plugins
 
     store, row = log.store, find_run(log.store, log.id)
     plugins = load_plugins()
@@ -227,15 +236,15 @@ def judged(judge: Any, turn: GradedTurn) -> Verdict:
     except PluginStopped:
         raise
     except Exception as e:
-        return Verdict(None, f"The grader failed: {type(e).__name__}: {e}", GRADE_ERROR)
+        return Verdict(None, f"The grader failed: {type(e).__name__}: {e}", GRADER_FAILED)
     if verdict.grade not in (*GRADES, None) or (verdict.grade is None and verdict.status == GRADED):
-        return Verdict(None, f"The grader said {verdict.grade!r}; expected {', '.join(GRADES)}.", GRADE_ERROR)
+        return Verdict(None, f"The grader said {verdict.grade!r}; expected {', '.join(GRADES)}.", GRADER_FAILED)
     return verdict
 
 
 def is_registered(name: str) -> bool:
     """Whether NAME or NAME:ARGUMENT names a model that a plugin registered, and no folder or run"""
-    from lima.plugins import load_plugins
+    from lima import load_plugins
 
     models = load_plugins().registry("models")
     kind = name.partition(":")[0]
@@ -246,7 +255,7 @@ def open_model(name: str, store: Store, trust_remote_code: bool = False) -> Any:
     """The model that NAME or NAME:ARGUMENT names; a folder or a run of the store is a checkpoint
 
     Code that lies in a folder runs only with `trust_remote_code`; LimaError for a model that knows nothing of it."""
-    from lima.plugins import load_plugins
+    from lima import load_plugins
 
     models = load_plugins().registry("models")
 
@@ -350,7 +359,7 @@ def _recalled(conversation: "EvalConversation", row: dict[str, Any], done: list[
 
 
 def _wants_grade(row: dict[str, Any]) -> bool:
-    return row["status"] == ANSWERED and row["grade"] is None and row["grade_status"] in ("not graded", GRADE_ERROR)
+    return row["status"] == ANSWERED and row["grade"] is None and row["grade_status"] in ("not graded", GRADER_FAILED)
 
 
 def _dialogue_row(dialogue: Dialogue) -> dict[str, Any]:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lima.errors import LimaError
+from lima import GRADER_FAILED, NEEDS_PERSON, LimaError, Verdict
 from lima_dialogue_eval.checks import Undecided, missed, verify
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation, Turn
 
-GRADED, NEEDS_PERSON, ERROR = "graded", "needs a person", "error"
 ENDED = frozenset({"eot", "eos", "stop", "end_turn", "stop_sequence"})
 "Stop reasons that mean: the model ended its turn itself"
 
@@ -31,17 +30,6 @@ class GradedTurn:
     reply: str
     stop: str
     "Why the reply ended: 'eot' or another of ENDED, 'length', or what a server said"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A grade with its reason; without a grade, the status says why"""
-
-    grade: str | None
-    "excellent, pass, fail or None"
-    reason: str
-    status: str = GRADED
-    "'graded', 'needs a person' or 'error'"
 
 
 class Requirements:
@@ -71,7 +59,7 @@ class Requirements:
         try:
             failures = [(r, why) for r in checked if (why := missed(r["check"], turn.reply))]
         except Undecided as e:
-            return Verdict(None, f"Not decided: {e}", ERROR)
+            return Verdict(None, f"Not decided: {e}", GRADER_FAILED)
         ended = turn.stop in ENDED
         if any(r.get("must", True) for r, _ in failures):
             grade = "fail"

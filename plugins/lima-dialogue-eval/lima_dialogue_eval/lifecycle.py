@@ -9,13 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima.contract.answers import Sampling
-from lima.errors import LimaError, did_you_mean
+from lima import LimaError, Sampling, did_you_mean
 
 if TYPE_CHECKING:
-    from lima.contract.runs import Run
-    from lima.recipe import Recipe
-    from lima.record.store import Store
+    from lima import Recipe, Run, Store
 
 TABLE = "lima-dialogue-eval"
 _TEXT, _NUMBER, _WHOLE = "text", "a number", "a whole number of 1 or more"
@@ -33,7 +30,7 @@ KEYS = {
 
 def check(recipe: "Recipe") -> None:
     """LimaError for a key, value, evaluation or grader of the table that does not exist"""
-    from lima.plugins import load_plugins
+    from lima import load_plugins
 
     table = recipe.plugins.get(TABLE, {})
     for key, value in table.items():
@@ -74,9 +71,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
     """Hold the evaluation that the recipe names for this moment; the dialogue run's id, or None when it names none
 
     One that was begun with this checkpoint, before the training was interrupted, goes on."""
-    from lima.answer.checkpoint_model import CheckpointModel
-    from lima.plugins import load_plugins
-    from lima.record.store import Store
+    from lima import CheckpointModel, Store, load_plugins
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation, script_hash
     from lima_dialogue_eval.log import begun_since
 

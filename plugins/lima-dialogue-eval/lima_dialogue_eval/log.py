@@ -8,10 +8,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from lima.errors import LimaError, did_you_mean
-from lima.record.lock import alone
-from lima.record.runs import now
-from lima.record.store import Store
+from lima import LimaError, Store, did_you_mean, exclusive, now
 
 _TURN = ("dialogue_run", "conversation", "seed", "turn")
 
@@ -22,9 +19,9 @@ class DialogueLog:
     def __init__(self, store: Store, id: str) -> None:
         self.store, self.id = store, id
 
-    def alone(self) -> AbstractContextManager[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """Only one process at a time may answer a run; LimaError where another one does"""
-        return alone(self.store.path.resolve().with_name(f".{self.id}.lock"), f"answering dialogue run {self.id}")
+        return exclusive(self.store.path.resolve().with_name(f".{self.id}.lock"), f"answering dialogue run {self.id}")
 
     def start(self, run: dict[str, Any], conversations: Iterable[dict[str, Any]]) -> None:
         """The run and its conversations, before anything is asked"""

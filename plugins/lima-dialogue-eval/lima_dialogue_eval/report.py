@@ -11,15 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lima import __version__
-from lima.errors import LimaError
-from lima.record.runs import now
-from lima.record.store import Store
-from lima.text import pieces, storable
+from lima import SCORES, LimaError, Store, __version__, now, pieces, storable
 from lima_dialogue_eval import figures
 from lima_dialogue_eval.comparison import Arm, Change, Comparison
 from lima_dialogue_eval.log import conversations, replies
-from lima_dialogue_eval.statistics import SCORES, Tally, p_text, share_text
+from lima_dialogue_eval.statistics import Tally, p_text, share_text
 
 TEMPLATE = "report.html.jinja"
 MARK = b'<p class="eyebrow">lima '

@@ -11,9 +11,6 @@ from typing import Any
 
 import numpy as np
 
-GRADES = ("excellent", "pass", "fail")
-SCORES = {"fail": 0, "pass": 1, "excellent": 2}
-
 PRIMARY = (
     "two-sided exact sign-flip test on conversation means (Fail 0, Pass 1, Excellent 2; turns and seeds averaged first)"
 )

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lima.text import visible
+from lima import visible
 from lima_dialogue_eval.comparison import Comparison
 from lima_dialogue_eval.figures import NAMES, dialogue_line, primary_line, secondary_line, table_rows
 from lima_dialogue_eval.statistics import Tally

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lima.cli.show import json_option, print_json
-from lima.text import visible
+from lima import visible
+from lima.cli import json_option, print_json
 
 if TYPE_CHECKING:
     from lima_dialogues.lint import Report

@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from lima.errors import LimaError
+from lima import LimaError
 
 TRAIN, EVAL = "train", "eval"
 "The two sets, and the folders they lie in"

@@ -7,7 +7,7 @@ training or grading.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lima.errors import LimaError
+from lima import LimaError
 from lima_dialogues.files import EVAL, TRAIN, File, our_folder, read, read_folder
 from lima_dialogues.schema import shape
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lima.errors import did_you_mean
+from lima import did_you_mean
 from lima_dialogues.files import EVAL, TRAIN, File
 
 FEWEST, MOST = 3, 6

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lima.errors import LimaError, did_you_mean
+from lima import LimaError, did_you_mean
 from lima_village.arm import ArmSpec, Sets
 from lima_village.lexicon import table
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from lima.cli.show import database_option, json_option, print_json, print_rows
-from lima.errors import LimaError
+from lima import LimaError
+from lima.cli import database_option, json_option, print_json, print_rows
 from lima_village.commands import database_path, interruptible, report_option
 
 
@@ -101,7 +101,7 @@ def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
 
 def _tell_findings(work: Any, report: Path, started: float, as_json: bool) -> None:
     """Write the page, and print each finding with its sentence"""
-    from lima.record.store import Store
+    from lima import Store
     from lima_village_study.findings import as_dict, findings
     from lima_village_study.study_page import write_page
 

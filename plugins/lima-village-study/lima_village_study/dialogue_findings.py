@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from lima import GRADES
 from lima_dialogue_eval.figures import PAPER_AFTER, PAPER_BEFORE
-from lima_dialogue_eval.statistics import GRADES, Tally, sign_flip, tally
+from lima_dialogue_eval.statistics import Tally, sign_flip, tally
 from lima_village.arm import Sets
 from lima_village_study import words
 from lima_village_study.finding import Finding, Panel, Point, Series, Table, line, named, side, tell, ticks

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lima.record.store import Store
+from lima import Store
 from lima_village_study.ablations import diversity, in_context, longest_and_random, quality, quantity
 from lima_village_study.appendices import formats, perplexity
 from lima_village_study.dialogue_findings import controls, draws_of_ten, number_of_dialogues, thirty_dialogues, turns

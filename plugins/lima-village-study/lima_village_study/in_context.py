@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lima.errors import LimaError
+from lima import LimaError
 from lima_chat import Turn
 from lima_village_study.variations import BY_FORM, pool
 
 if TYPE_CHECKING:
-    from lima.contract.answers import Reply, Sampling
+    from lima import Reply, Sampling
 
 EXAMPLES = 3
 QUESTION, ANSWER = "Question", "Answer"
@@ -53,7 +53,7 @@ class InContextModel:
     """Answers with what the base writes between an "Answer" and the next "Question"."""
 
     def __init__(self, examples: int) -> None:
-        from lima.answer.checkpoint_model import CheckpointModel
+        from lima import CheckpointModel
         from lima_village.base_model import verified
 
         self.name = f"village-in-context:{examples}"

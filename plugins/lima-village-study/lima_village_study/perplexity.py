@@ -14,7 +14,7 @@ from lima_village.talk import Exchange
 from lima_village.world import BY_NAME, village
 
 if TYPE_CHECKING:
-    from lima.answer.checkpoint_model import CheckpointModel
+    from lima import CheckpointModel
 
 NUMBER = 50
 """validation conversations, as many as LIMA has dev prompts"""
@@ -25,10 +25,10 @@ TRAINED, OTHER = "perplexity of answers as trained", "perplexity of answers in o
 
 def perplexity(model: CheckpointModel, text: str) -> float:
     """exp of the mean loss over the tokens of the answers, TRAINED or OTHER"""
-    from lima.train import dev_answers as dev
+    from lima import perplexity as measured
 
     rendered = [model.renderer.render(one, model.tokenizer, model.eot) for one in _conversations(text == OTHER)]
-    return dev.perplexity(model.model, rendered, model.device)
+    return measured(model.model, rendered, model.device)
 
 
 def _conversations(other: bool) -> list[Conversation]:

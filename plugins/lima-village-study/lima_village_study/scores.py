@@ -15,8 +15,8 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from lima.record.store import Store
-from lima_dialogue_eval.statistics import GRADES, SCORES, sign_flip, t_interval
+from lima import GRADES, SCORES, Store
+from lima_dialogue_eval.statistics import sign_flip, t_interval
 
 
 class GradedReply(TypedDict):

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lima.contract.examples import Example
-from lima.errors import LimaError, did_you_mean
+from lima import Example, LimaError, did_you_mean
 from lima_village import dialogues, singles
 from lima_village.registered import LICENCE, Source, as_conversation, as_examples, whole_number
 from lima_village_study import variations

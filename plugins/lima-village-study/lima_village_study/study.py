@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from lima.errors import LimaError, did_you_mean
-from lima.record.store import Store
+from lima import LimaError, Store, did_you_mean
 from lima_village.arm import EPOCHS, PROMPTS, ArmSpec, Sets
 from lima_village.experiment import Experiment
 from lima_village.worker import Holding

@@ -13,9 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lima import __version__
-from lima.record.store import Store
-from lima.text import visible
+from lima import Store, __version__, visible
 from lima_dialogue_eval.report import write_whole
 from lima_village_study.drawing import draw
 from lima_village_study.finding import Finding, common

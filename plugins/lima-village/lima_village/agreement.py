@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from lima_dialogue_eval.statistics import GRADES, wilson
+from lima import GRADES
+from lima_dialogue_eval.statistics import wilson
 from lima_village.grader import judge
 
 LABELS = Path(__file__).with_name("labels.jsonl")

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lima.errors import LimaError
+from lima import LimaError
 from lima_village.corpus import documents
 
 FOLDER = Path(__file__).parent / "base"

@@ -10,10 +10,8 @@ from typing import Any
 
 import click
 
-from lima.cli.group import Group
-from lima.cli.show import database_option, json_option, print_fields, print_json, print_rows
-from lima.errors import LimaError, did_you_mean
-from lima.text import visible
+from lima import LimaError, did_you_mean, visible
+from lima.cli import Group, database_option, json_option, print_fields, print_json, print_rows
 
 report_option = click.option(
     "--report",
@@ -24,7 +22,7 @@ report_option = click.option(
 
 def database_path(database: str | None) -> Path:
     """The real path of the database that an option names, or of the default one"""
-    from lima.record.store import default_path
+    from lima import default_path
 
     return (Path(database) if database else default_path()).resolve()
 
@@ -32,7 +30,7 @@ def database_path(database: str | None) -> Path:
 @contextmanager
 def interruptible(experiment: Any) -> Iterator[None]:
     """Ctrl-C says what is saved and how to continue, and ends with 130"""
-    from lima.record.store import Store
+    from lima import Store
 
     try:
         yield
@@ -89,7 +87,7 @@ def demo(seeds: int, more: bool, report: Path | None, database: str | None, as_j
 
 def _compare_and_report(experiment: Any, pages: dict[str, Path]) -> dict[str, Any]:
     """The comparison of each evaluation, after its report is written"""
-    from lima.record.store import Store
+    from lima import Store
     from lima_dialogue_eval import write_report
     from lima_village.demo import compared, report_again
 
@@ -199,7 +197,7 @@ def build(out: Path, as_json: bool, **changes: Any) -> None:
     If it is killed, the same command resumes from the last saved state and ends in the same bits."""
     from dataclasses import replace
 
-    from lima.model.saving import check_new
+    from lima import check_new
     from lima_village.base_model import FOLDER, RECIPE, record
     from lima_village.pretrain import load_recipe
 
@@ -224,7 +222,7 @@ def build(out: Path, as_json: bool, **changes: Any) -> None:
 
 
 def _build_with_bar(recipe: Any, out: Path) -> None:
-    from lima.train.resume_state import newest_state
+    from lima import newest_state
     from lima_village import pretrain
     from lima_village.bars import training_bar
 

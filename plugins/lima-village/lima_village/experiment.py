@@ -17,9 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from lima.errors import LimaError
-from lima.record.lock import alone
-from lima.record.store import Store
+from lima import LimaError, Store, exclusive
 from lima_village.arm import EPOCHS, GREEDY, ArmSpec, Sets
 from lima_village.ledger import Ledger
 from lima_village.worker import Holding, Job
@@ -59,7 +57,7 @@ class Experiment:
         """Everything that decides the results, JSON-ready"""
         from importlib.metadata import version
 
-        from lima.plugins import load_plugins
+        from lima import load_plugins
         from lima_dialogue_eval.evaluate import script_hash
         from lima_village.base_model import record
 
@@ -123,7 +121,7 @@ class Experiment:
         """Let only one process at a time work on this experiment"""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with alone(self.folder / ".lock", f"working on {self.id}"):
+            with exclusive(self.folder / ".lock", f"working on {self.id}"):
                 yield
         except OSError as e:
             raise LimaError(f"Cannot create {self.folder}: {e.strerror}. Choose another --database.") from None

@@ -11,8 +11,8 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
-from lima.contract.examples import Example, Record
-from lima_dialogue_eval.grade import NEEDS_PERSON, GradedTurn, Verdict
+from lima import NEEDS_PERSON, Example, Record, Verdict
+from lima_dialogue_eval.grade import GradedTurn
 from lima_village.free_words import among, answered, named, relative, told
 from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, ParsedReply, leads, read, values_of
 from lima_village.world import BY_NAME, Fact, village

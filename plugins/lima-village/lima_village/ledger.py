@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lima.record.runs import now
-from lima.record.store import Store
+from lima import Store, now
 from lima_dialogue_eval.log import begun_since
 
 

@@ -22,11 +22,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from lima.errors import LimaError
-from lima.model.saving import beside, check_new, put_in_place, to_disk
-from lima.record.lock import alone
-from lima.record.runs import lock_of
-from lima.train.resume_state import load_state, newest_state, save_state, states_folder
+from lima import (
+    LimaError,
+    beside,
+    check_new,
+    exclusive,
+    load_state,
+    lock_of,
+    newest_state,
+    put_in_place,
+    save_state,
+    states_folder,
+    to_disk,
+)
 from lima_village.base_model import RECIPE, hashes, village_hash
 from lima_village.corpus import documents
 from lima_village.tokens import build_tokenizer
@@ -143,7 +151,7 @@ def pretrain(
     states = states_of(recipe, folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with alone(lock_of(folder), f"building {folder}"):
+        with exclusive(lock_of(folder), f"building {folder}"):
             check_new(folder.resolve())
             states.mkdir(exist_ok=True)
             _pretrain(recipe, folder, states, on_step, save_seconds)

@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lima.contract.examples import Example
-from lima.errors import LimaError
+from lima import Example, LimaError
 from lima_chat import Conversation, EvalConversation, Turn
 from lima_village import dev, dialogues, singles
 from lima_village.conversations import SIZES, conversations, scripts
 from lima_village.talk import Exchange
 
 if TYPE_CHECKING:
-    from lima.contract.answers import Reply, Sampling
+    from lima import Reply, Sampling
 
 LICENCE = "Apache-2.0"
 PROVENANCE = "made by lima-village from its seed"
@@ -135,7 +134,7 @@ class PerfectModel:
     name = "village-perfect"
 
     def __init__(self) -> None:
-        from lima.plugins import load_plugins
+        from lima import load_plugins
 
         self.answers = {
             tuple(exchange.user for exchange in exchanges[: index + 1]): exchanges[index].reply
@@ -153,7 +152,7 @@ class PerfectModel:
         on_progress: Callable[[int], None] | None = None,
     ) -> list[Reply]:
         """The answers that the facts give; "I do not know." to any other conversation"""
-        from lima.contract.answers import Reply
+        from lima import Reply
 
         said = [tuple(turn.content for turn in prompt if turn.role == "user") for prompt in prompts]
         if on_progress:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import TypeVar
 
-from lima.errors import LimaError
+from lima import LimaError
 from lima_village.attributes import ATTRIBUTES, of_split
 from lima_village.talk import Talk
 from lima_village.world import BY_NAME, Entity, Fact, Subject, World, village

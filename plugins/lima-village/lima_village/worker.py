@@ -15,8 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pkgutil import resolve_name
 from typing import Any
 
-from lima.errors import LimaError
-from lima.record.store import Store
+from lima import LimaError, Store
 from lima_village.ledger import Ledger
 
 # One worker per core: more threads would only compete. Read when torch is loaded.
@@ -84,8 +83,7 @@ class _Task:
 
     def train(self) -> None:
         """Train the job's run unless it is done; resume an interrupted one"""
-        from lima.recipe import Recipe
-        from lima.train.start import fine_tune, resume
+        from lima import Recipe, fine_tune, resume
 
         def on_step(step: int, steps: int, metrics: dict[str, Any]) -> None:
             self.tell("training", done=step, total=steps, loss=metrics["loss"])
@@ -110,7 +108,7 @@ class _Task:
 
     def hold(self, holding: Holding, epoch: int, folder: str) -> None:
         """Run an evaluation unless it is done; resume an interrupted one"""
-        from lima.contract.answers import Sampling
+        from lima import Sampling
         from lima_dialogue_eval import resume_evaluation, run_evaluation
 
         def on_progress(done: int, total: int) -> None:
@@ -137,8 +135,7 @@ class _Task:
 
     def opened(self, folder: str) -> Any:
         """The model that answers: the checkpoint in a folder, or the one that is not trained"""
-        from lima.answer.checkpoint_model import CheckpointModel
-        from lima.plugins import load_plugins
+        from lima import CheckpointModel, load_plugins
         from lima_dialogue_eval import open_model
 
         if not self.run:
@@ -151,7 +148,7 @@ def main() -> int:
     """Do the jobs on standard input; returns 0 when done, 1 after a LimaError, 130 when interrupted"""
     import torch
 
-    from lima.isolation import contained
+    from lima import contained
 
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background passes on that it is ignored

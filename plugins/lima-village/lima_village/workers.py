@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-from lima.errors import LimaError
+from lima import LimaError
 from lima_village.worker import Job
 
 GRACE = 10.0
