@@ -154,7 +154,7 @@ def test_the_row_of_an_eot_that_the_base_has_already_is_trained_and_no_other(tie
 def test_a_refused_merge_leaves_the_adapter_and_no_model(base, pairs, tmp_path, monkeypatch):
     refused = partial(prove_merge, tolerance=-1.0)
     monkeypatch.setattr(
-        "lima.train.loop.prove_merge", lambda model, merged, ids, tolerance: refused(model, merged, ids)
+        "lima.train.checkpoint.prove_merge", lambda model, merged, ids, tolerance: refused(model, merged, ids)
     )
     values = {**KEYS, "base": str(base), "sources": (str(pairs),), "out": str(tmp_path / "out")}
     with Store(tmp_path / "l.db") as store, pytest.raises(LimaError, match=r"not saved\. The adapter is in .*adapter"):

@@ -11,7 +11,7 @@ from lima.answer.checkpoint_model import open_checkpoint
 from lima.contract.answers import Sampling
 from lima.data.dataset import prepare
 from lima.errors import LimaError
-from lima.model.build import assemble, freeze_unread
+from lima.model.build import build, freeze_unread
 from lima.model.eot import extend_tokenizer
 from lima.model.folder import load_model, saved_dtype
 from lima.plugins import load_plugins
@@ -111,7 +111,7 @@ def test_a_token_added_beyond_the_embedding_is_no_reason_to_refuse_a_base(pairs,
 def test_a_language_model_that_also_sees_is_trained_on_text(rank, seeing, pairs, tmp_path, store):
     asked = recipe(seeing, pairs, tmp_path / "out", residual_dropout=0.3, lora_rank=rank, epochs=2)
     ready = prepare(asked, load_plugins())
-    model = assemble(asked, ready).model
+    model = build(asked, ready.base, ready.additions).model
     trained = [name for name, p in model.named_parameters() if p.requires_grad]
     assert [name for name in trained if "vision" in name or "multi_modal" in name] == []
     total = sum(p.numel() for p in model.parameters() if p.requires_grad)

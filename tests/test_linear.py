@@ -23,13 +23,13 @@ from lima.train.start import resume
 
 @pytest.fixture(params=[True, False], ids=["this processor", "any other"])
 def quicker(request, monkeypatch):
-    monkeypatch.setattr(linear, "quicker_here", lambda: request.param)
+    monkeypatch.setattr(linear, "onednn_is_faster", lambda: request.param)
     return request.param
 
 
 @pytest.fixture
 def here(monkeypatch):
-    monkeypatch.setattr(linear, "quicker_here", lambda: True)
+    monkeypatch.setattr(linear, "onednn_is_faster", lambda: True)
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_a_plan_goes_by_whether_the_run_will_be_quicker(wide, monkeypatch):
         dataclasses.replace(recipe, **change) for change in ({"compile": True}, {"micro_batch_tokens": 1})
     )
     for such in (True, False):
-        monkeypatch.setattr(linear, "quicker_here", lambda such=such: such)
+        monkeypatch.setattr(linear, "onednn_is_faster", lambda such=such: such)
         planned[such] = plan(recipe, ready, bfloat16=False)
         assert planned[such].quick == such
         assert not plan(recipe, ready, bfloat16=True).quick
@@ -244,7 +244,7 @@ def test_a_plan_goes_by_whether_the_run_will_be_quicker(wide, monkeypatch):
 def test_a_run_gives_the_losses_that_torch_gives_and_twice_the_same(wide, tmp_path, monkeypatch, counted, values):
     found = {}
     for name, such in (("one", True), ("again", True), ("torch", False)):
-        monkeypatch.setattr(linear, "quicker_here", lambda such=such: such)
+        monkeypatch.setattr(linear, "onednn_is_faster", lambda such=such: such)
         counted.clear()
         found[name] = trained(wide, tmp_path / name, **values)
         assert bool(counted) == such

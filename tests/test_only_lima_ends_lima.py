@@ -42,7 +42,7 @@ class Source:
         yield lima.Example(id="1", prompt="a", response="b")
         maybe("examples' end")
 
-from lima.rendering import PlainRenderer
+from lima.data.rendering import PlainRenderer
 class Renderer(PlainRenderer):
     name, description = "odd", "as plain"
     def end_of_turn(self, tokenizer):

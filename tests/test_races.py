@@ -140,7 +140,7 @@ RACE = """
 import os, random, sys, time
 from pathlib import Path
 from lima.errors import LimaError
-from lima.lock import alone, held
+from lima.record.lock import alone, held
 folder, until, times = Path(sys.argv[1]), time.monotonic() + 3, 0
 while time.monotonic() < until:
     held(folder / ".lock")

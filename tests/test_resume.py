@@ -16,7 +16,8 @@ from lima.recipe import Recipe
 from lima.record.runs import RunLog
 from lima.record.store import Store
 from lima.testing import tiny_model
-from lima.train.loop import Loop
+from lima.train.gradients import Gradients
+from lima.train.reporter import Reporter
 from lima.train.resume_state import load_state, newest_state, save_state, states_folder
 from lima.train.start import fine_tune, resume
 
@@ -265,17 +266,33 @@ def test_what_decides_no_result_may_change_on_resuming_and_rounding_is_warned_of
     assert json.loads(after["recipe"]) == wanted
 
 
+def short_of_memory(monkeypatch, when):
+    """Let a backward pass fail where `when` says so, of its Gradients and the number of steps before it"""
+    attempt, backward, at = Gradients.attempt, Gradients.backward, []
+
+    def noted(self, examples, step, *rest):
+        at[:] = [step]
+        return attempt(self, examples, step, *rest)
+
+    def failing(self, examples, groups=None):
+        if when(self, at[0]):
+            raise MemoryError
+        return backward(self, examples, groups)
+
+    monkeypatch.setattr(Gradients, "attempt", noted)
+    monkeypatch.setattr(Gradients, "backward", failing)
+
+
 def test_a_budget_that_was_halved_stays_halved_after_resuming(base, pairs, tmp_path, monkeypatch):
     """Else the steps after it would be split, and drop, in another way than those of a run that never stopped"""
-    gradients, failed = Loop.gradients, set()
+    failed = set()
 
-    def short_of_memory_once(self, examples, groups=None):
-        if self.step == 2 and self.run.id not in failed:
-            failed.add(self.run.id)
-            raise MemoryError
-        return gradients(self, examples, groups)
+    def once(gradients, step):
+        new = step == 2 and id(gradients) not in failed
+        failed.update([id(gradients)] if new else [])
+        return new
 
-    monkeypatch.setattr(Loop, "gradients", short_of_memory_once)
+    short_of_memory(monkeypatch, once)
     changes = {"save_every": 1, "residual_dropout": 0.3}
     with Store(tmp_path / "l.db") as store:
         fine_tune(recipe(base, pairs, tmp_path / "whole").with_values(changes), store)
@@ -292,16 +309,14 @@ def test_a_budget_that_was_halved_stays_halved_after_resuming(base, pairs, tmp_p
 
 
 def test_a_budget_that_was_halved_is_forgotten_with_another_one(base, pairs, tmp_path, monkeypatch):
-    gradients, budgets = Loop.gradients, []
+    budgets = []
 
-    def short_of_memory_once(self, examples, groups=None):
-        if self.step == 2 and not any(step == 2 for step, _ in budgets):
-            budgets.append((2, self.budget.tokens))
-            raise MemoryError
-        budgets.append((self.step, self.budget.tokens))
-        return gradients(self, examples, groups)
+    def once(gradients, step):
+        new = step == 2 and not any(seen == 2 for seen, _ in budgets)
+        budgets.append((step, gradients.budget.tokens))
+        return new
 
-    monkeypatch.setattr(Loop, "gradients", short_of_memory_once)
+    short_of_memory(monkeypatch, once)
     with Store(tmp_path / "l.db") as store:
         with pytest.raises(Stop):
             fine_tune(recipe(base, pairs, tmp_path / "out", save_every=1), store, on_step=stop_at(4))
@@ -342,19 +357,19 @@ def test_ctrl_c_while_steps_are_written_leaves_a_row_that_says_interrupted(base,
 def test_stopped_between_the_last_model_and_its_last_row_a_run_is_resumed_to_its_end(
     lora_rank, base, pairs, tmp_path, monkeypatch
 ):
-    log_end = Loop.log_end
+    end = Reporter.end
 
     def full_disk_at_the_end(self, status, message=""):
         if status == "done":
             raise LimaError("database or disk is full")
-        log_end(self, status, message)
+        end(self, status, message)
 
     asked = recipe(base, pairs, tmp_path / "out", epochs=2, keep_epochs=True, lora_rank=lora_rank)
     with Store(tmp_path / "l.db") as store:
-        monkeypatch.setattr(Loop, "log_end", full_disk_at_the_end)
+        monkeypatch.setattr(Reporter, "end", full_disk_at_the_end)
         with pytest.raises(LimaError, match="disk is full"):
             fine_tune(asked, store)
-        monkeypatch.setattr(Loop, "log_end", log_end)
+        monkeypatch.setattr(Reporter, "end", end)
         run = store.rows("select id, status from runs")[0]
         assert run["status"] == "failed"
         resume(run["id"], store)

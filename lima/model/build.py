@@ -72,8 +72,8 @@ def build(
 ) -> Built:
     """Build it from the weights in the base's folder, or without `weights` its structure on the meta device
 
-    The recipe decides all else. `shared_attention` serves where examples share a row; `bfloat16` is whether layers will be multiplied in it.
-    LimaError for a base or an architecture that cannot be trained so."""
+    The recipe decides all else. `shared_attention` serves where examples share a row; `bfloat16` is whether layers will be
+    multiplied in it. LimaError for a base or an architecture that cannot be trained so."""
     torch.manual_seed(recipe.seed)
     plain = load_model(folder, trust_remote_code=recipe.trust_remote_code, weights=weights)
     check_positions(plain, added.longest)

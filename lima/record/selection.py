@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lima.contract.grades import GRADES, SCORES
+from lima.contract.grades import SCORES
 from lima.data.sources import open_source
 from lima.errors import LimaError, did_you_mean
 from lima.isolation import contained
@@ -164,8 +164,8 @@ def _verdict(judge: Any, grader: str, plugin: str, record: Any, row: dict[str, A
         raise LimaError(f"{where}: {e} {kept}") from e
     except Exception as e:
         raise LimaError(f"{where}: {type(e).__name__}: {e}. {kept}") from e
-    if grade is not None and grade not in GRADES:
-        raise LimaError(f"{where}: it said {grade!r}; expected {', '.join(GRADES)} or None. {kept}")
+    if grade is not None and grade not in SCORES:
+        raise LimaError(f"{where}: it said {grade!r}; expected {', '.join(SCORES)} or None. {kept}")
     return grade, reason
 
 

@@ -89,7 +89,7 @@ def run_evaluation(
         "environment": json.dumps(environment(1)),
     }
     dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
-    with log.alone():
+    with log.exclusive():
         log.start(row, [_dialogue_row(d) for d in dialogues])
         again = _again(log.id, str(row["model"]))
         return _Evaluation(log, judge, grader, dialogues, again).run(answering, sampling, on_progress)
@@ -108,7 +108,7 @@ def resume_evaluation(
     opened only when it is named, for a database may come from anywhere. LimaError for another one, when the evaluation has
     changed since, when another process is at it, or when nothing is left to do."""
     log = DialogueLog(store, find_run(store, name)["id"])
-    with log.alone():  # before anything is read: another process may just have answered
+    with log.exclusive():  # before anything is read: another process may just have answered
         return _resume(log, model, on_progress, trust_remote_code)
 
 

@@ -11,7 +11,7 @@ from lima.testing import tiny_base, tiny_tokenizer
 COMMAND_LINES = Path(__file__).parents[3] / "tests" / "command_lines.py"
 PLUGIN = """
 import os, lima
-from lima.generate import Reply
+from lima.contract.answers import Reply
 from lima_chat import EvalConversation, EvalTurn
 from lima_dialogue_eval import Verdict
 

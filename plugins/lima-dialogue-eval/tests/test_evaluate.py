@@ -342,8 +342,8 @@ spec = importlib.util.spec_from_file_location("fixtures", sys.argv[1])
 fixtures = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fixtures)
 import lima_dialogue_eval
-from lima.generate import Sampling
-from lima.store import Store
+from lima.contract.answers import Sampling
+from lima.record.store import Store
 from lima.testing import only_plugins
 
 class Slow(fixtures.Parrot):
