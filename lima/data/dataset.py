@@ -4,6 +4,7 @@ Nothing is lost in silence: every example is kept, cut or dropped with a reason.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,29 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     place_in(config.model_type, recipe.residual_dropout)  # before anything is read or planned
     renderers = plugins.registry("renderers")
     renderer = renderers.find(recipe.renderer)
+    check_tables(recipe, plugins)
+    opened = open_sources(recipe.sources, plugins)
+    tokenizer = load_tokenizer(base, recipe.trust_remote_code)
+    check_vocabulary(tokenizer, config)
+    place, owner = f"the renderer {recipe.renderer!r}", renderers.owners[recipe.renderer]
+    with plugin_code(place, owner):
+        used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
+        new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
+
+    def rendered_whole(record: Record) -> Rendered:
+        with plugin_code(place, owner):
+            return render(record, renderer, tokenizer, eot, list(renderers.values()))
+
+    trained, sources, rows = _cut(opened, rendered_whole, recipe, tokenizer.convert_tokens_to_ids(eot))
+    check_rows(trained, tokenizer, new_ids, config.get_text_config().vocab_size)
+    held_out = [(s.name, r, rendered_whole(r)) for s in open_dev(recipe, plugins) for r in s.records]
+    dev = dev_prompts(held_out, trained, tokenizer, recipe.max_tokens)
+    records, rendered = map(list, zip(*trained, strict=True))
+    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, dev)
+
+
+def check_tables(recipe: Recipe, plugins: Plugins) -> None:
+    """Raise LimaError for a plugin's table in the recipe where there is no such plugin; warn where it is left out"""
     owners = {p.name for p in plugins.all}
     for table in recipe.plugins:
         if table in plugins.left_out:
@@ -94,32 +118,20 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
             raise LimaError(
                 f"The recipe has a table for plugin {table!r}, which is not installed.{did_you_mean(table, owners)}"
             )
-    opened = open_sources(recipe.sources, plugins)
-    tokenizer = load_tokenizer(base, recipe.trust_remote_code)
-    check_vocabulary(tokenizer, config)
-    place, owner = f"the renderer {recipe.renderer!r}", renderers.owners[recipe.renderer]
-    with plugin_code(place, owner):
-        used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
-        new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
-    eot_id = tokenizer.convert_tokens_to_ids(eot)
 
-    def whole_of(record: Record) -> Rendered:
-        with plugin_code(place, owner):
-            return render(record, renderer, tokenizer, eot, list(renderers.values()))
 
-    records: list[Record] = []
-    rendered: list[Rendered] = []
-    rows: list[dict[str, Any]] = []
-    sources = []
+def _cut(
+    opened: list[Source], rendered_whole: Callable[[Record], Rendered], recipe: Recipe, eot_id: int
+) -> tuple[list[tuple[Record, Rendered]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """What is trained on, cut to the recipe's max_tokens; rows of run_sources; rows of run_examples"""
+    trained, sources, rows = list[tuple[Record, Rendered]](), list[dict[str, Any]](), list[dict[str, Any]]()
     for source in opened:
         first = len(rows)
         for record in source.records:
-            whole = whole_of(record)
-            kept, status, reason = fit(whole, recipe.max_tokens, eot_id)
+            kept, status, reason = fit(rendered_whole(record), recipe.max_tokens, eot_id)
             if kept is not None:
                 kept = with_prompt_weight(kept, recipe.prompt_weight)
-                records.append(record)
-                rendered.append(kept)
+                trained.append((record, kept))
             rows.append(
                 {
                     "source": source.name,
@@ -132,15 +144,11 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
                 }
             )
         sources.append(_source_row(source, rows[first:]))
-    if not rendered:
+    if not trained:
         raise LimaError(
             f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}."
         )
-    trained = list(zip(records, rendered, strict=True))
-    check_rows(trained, tokenizer, new_ids, config.get_text_config().vocab_size)
-    held_out = [(s.name, r, whole_of(r)) for s in open_dev(recipe, plugins) for r in s.records]
-    dev = dev_prompts(held_out, trained, tokenizer, recipe.max_tokens)
-    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, dev)
+    return trained, sources, rows
 
 
 def check_rows(trained: list[tuple[Record, Rendered]], tokenizer: Any, new_ids: list[int], rows: int) -> None:

@@ -34,6 +34,7 @@ from lima import (
 from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, FULL, RUNNING, Dialogue, Outcome, converse
 from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.log import DialogueLog, conversations, find_run, replies
+from lima_dialogue_eval.rows import dialogue_row, ended_row, recalled, turn_row, wants_grade
 from lima_dialogue_eval.statistics import PRIMARY
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def run_evaluation(
     }
     dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
     with log.exclusive():
-        log.start(row, [_dialogue_row(d) for d in dialogues])
+        log.start(row, [dialogue_row(d) for d in dialogues])
         again = _again(log.id, str(row["model"]))
         return _Evaluation(log, judge, grader, dialogues, again).run(answering, sampling, on_progress)
 
@@ -124,8 +125,8 @@ def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_
         )
     judge = plugins.registry("graders").find(row["grader"])
     done = replies(store, row["id"], row["grader"])
-    dialogues = [_recalled(script[c["conversation"]], c, done) for c in conversations(store, row["id"])]
-    ungraded = {(r["conversation"], r["seed"], r["turn"]): r for r in done if _wants_grade(r)}
+    dialogues = [recalled(script[c["conversation"]], c, done) for c in conversations(store, row["id"])]
+    ungraded = {(r["conversation"], r["seed"], r["turn"]): r for r in done if wants_grade(r)}
     waiting = [d for d in dialogues if d.status == RUNNING]
     # One that was killed between its last answer and saying so has only to say it.
     if row["status"] == "done" and not ungraded and not waiting:
@@ -186,7 +187,7 @@ class _Evaluation:
         done = settled()
         for outcomes in converse(self.dialogues, model, sampling, while_asking):
             ended = [o for o in outcomes if o.dialogue.status != RUNNING]
-            self.log.turns([_turn_row(o) for o in outcomes], [_ended_row(o) for o in ended])
+            self.log.turns([turn_row(o) for o in outcomes], [ended_row(o) for o in ended])
             self.log.grades([self.graded(o) for o in outcomes if o.status == ANSWERED])
             if all(d.status == ERROR and d.index == 0 for d in self.dialogues):
                 raise LimaError(
@@ -345,58 +346,3 @@ def _run_of(store: Store, folder: str) -> str | None:
     sql = "select run from checkpoints where folder = ? order by created desc limit 1"
     known = store.rows(sql, [str(Path(folder).resolve())])
     return known[0]["run"] if known else None
-
-
-def _recalled(conversation: "EvalConversation", row: dict[str, Any], done: list[dict[str, Any]]) -> Dialogue:
-    """A dialogue as far as its answered turns go; an error is tried again, a full context is not"""
-    dialogue = Dialogue(conversation, row["seed"])
-    for turn in sorted(done, key=lambda r: r["turn"]):
-        if (turn["conversation"], turn["seed"], turn["status"]) == (conversation.id, row["seed"], ANSWERED):
-            dialogue.take(turn["reply"])
-    if dialogue.status == RUNNING and row["status"] not in (RUNNING, ERROR):
-        dialogue.status = row["status"]
-    return dialogue
-
-
-def _wants_grade(row: dict[str, Any]) -> bool:
-    return row["status"] == ANSWERED and row["grade"] is None and row["grade_status"] in ("not graded", GRADER_FAILED)
-
-
-def _dialogue_row(dialogue: Dialogue) -> dict[str, Any]:
-    conversation = dialogue.conversation
-    return {
-        "conversation": conversation.id,
-        "seed": dialogue.seed,
-        "topic": storable(conversation.topic),
-        "turns": len(conversation.turns),
-    }
-
-
-def _turn_row(outcome: Outcome) -> dict[str, Any]:
-    dialogue, reply = outcome.dialogue, outcome.reply
-    turn = dialogue.conversation.turns[outcome.index]
-    return {
-        "conversation": dialogue.conversation.id,
-        "seed": dialogue.seed,
-        "turn": outcome.index + 1,
-        "kind": turn.kind,
-        "user": storable(turn.user),
-        "requirements": json.dumps(turn.requirements, default=str),
-        "reply": reply.text if reply else None,
-        "prompt_ids": json.dumps(reply.prompt_ids) if reply else None,
-        "prompt_tokens": len(reply.prompt_ids) if reply else None,
-        "reply_tokens": len(reply.ids) if reply else None,
-        "stop": reply.stop if reply else None,
-        "seconds": reply.seconds if reply else None,
-        "status": outcome.status,
-        "message": storable(outcome.message),
-    }
-
-
-def _ended_row(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "conversation": outcome.dialogue.conversation.id,
-        "seed": outcome.dialogue.seed,
-        "status": outcome.dialogue.status,
-        "message": storable(outcome.message),
-    }

@@ -15,6 +15,12 @@ _KEY = {"dialogue_run": str, "conversation": str, "seed": int}
 
 @migrations()
 def m001_dialogues(db: Database) -> None:
+    _runs(db)
+    _turns(db)
+    _grades(db)
+
+
+def _runs(db: Database) -> None:
     db["dialogue_runs"].create(
         {
             "id": str,
@@ -43,6 +49,9 @@ def m001_dialogues(db: Database) -> None:
         pk=_TURN[:3],
         foreign_keys=[("dialogue_run", "dialogue_runs", "id")],
     )
+
+
+def _turns(db: Database) -> None:
     db["dialogue_turns"].create(
         {
             **_KEY,
@@ -63,6 +72,9 @@ def m001_dialogues(db: Database) -> None:
         pk=_TURN,
         foreign_keys=[("dialogue_run", "dialogue_runs", "id")],
     )
+
+
+def _grades(db: Database) -> None:
     db["dialogue_grades"].create(
         {
             "id": int,
