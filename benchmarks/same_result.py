@@ -1,4 +1,4 @@
-"""Whether two commits give the same result: weights, losses and replies of small runs, a run resumed across them, an old database.
+"""Whether two commits give the same result: weights, losses and replies of small runs, a run resumed across them, a database.
 
     python benchmarks/same_result.py 728282d HEAD
 
@@ -31,7 +31,8 @@ from lima.testing import tiny_base
 work, action = Path(sys.argv[1]), sys.argv[2]
 words = "the quick brown fox jumps over a lazy dog while seven eggs boil in clear water".split()
 if not (work / "pairs.jsonl").exists():
-    rows = [{"prompt": " ".join(words[i % 9 : i % 9 + 1 + i % 5]), "response": " ".join(words[: 3 + i * 7 % 11])} for i in range(40)]
+    texts = [(words[i % 9 : i % 9 + 1 + i % 5], words[: 3 + i * 7 % 11]) for i in range(40)]
+    rows = [{"prompt": " ".join(asked), "response": " ".join(answered)} for asked, answered in texts]
     (work / "pairs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows[:32]))
     (work / "dev.jsonl").write_text("".join(json.dumps({**r, "prompt": "say: " + r["prompt"]}) + "\n" for r in rows[32:36]))
     tiny_base(work / "base", "llama")
@@ -101,7 +102,9 @@ def run(tree: Path, work: Path, *action: str) -> dict:
     work.mkdir(exist_ok=True)
     paths = [tree, *(tree / "plugins" / p for p in PLUGINS)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "LIMA_LOAD_PLUGINS": ""}
-    done = subprocess.run([sys.executable, "-c", RUNS, str(work), *action], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", RUNS, str(work), *action], capture_output=True, text=True, env=environment
+    )
     if done.returncode:
         sys.exit(f"{tree.name} {action}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.partition("FOUND ")[2] or "{}")

@@ -93,8 +93,15 @@ def assert_close(one, other, tolerance=1e-5):
         )
 
 
+FAST = ("llama", "gpt2", "gemma2")
+
+
 @pytest.mark.parametrize(
-    ("architecture", "dropout"), [("llama", 0.0), ("gpt2", 0.0), *((name, 0.3) for name in sorted(ARCHITECTURES))]
+    ("architecture", "dropout"),
+    [
+        ("llama", 0.0),
+        *(pytest.param(name, 0.3, marks=[] if name in FAST else [pytest.mark.slow]) for name in sorted(ARCHITECTURES)),
+    ],
 )
 def test_gradients_are_those_of_the_model_as_it_is_and_graphs_are_few(architecture, dropout, graphs):
     """With dropout too: it stays outside of the graphs, and draws as before"""
@@ -112,6 +119,7 @@ def test_gradients_are_those_of_the_model_as_it_is_and_graphs_are_few(architectu
     assert list(model.state_dict()) == list(plain.state_dict())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "olmo2"])
 def test_one_graph_serves_all_layers(architecture, graphs):
     given = list(batches())[:2]
@@ -125,6 +133,7 @@ def test_one_graph_serves_all_layers(architecture, graphs):
     assert counts[0] == counts[1] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lora", "lora recomputed", "recomputed", "recomputed with dropout", "bfloat16"])
 def test_compiled_blocks_and_whatever_else_is_there(kind, graphs):
     given = list(batches())
@@ -178,6 +187,7 @@ def run(base, pairs, tmp_path, name, stop=0, **changes):
     return load_file(tmp_path / name / "model.safetensors"), losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"lora_rank": 4, "gradient_checkpointing": True}], ids=["full", "lora"])
 def test_a_run_with_compiled_blocks_is_the_run_without(base, pairs, tmp_path, graphs, monkeypatch, changes):
     monkeypatch.setattr(compiled, "BACKEND", "aot_eager")

@@ -126,6 +126,7 @@ def test_memory_is_within_a_tenth_of_the_measured_peak(shape):
     assert found["estimated"] == pytest.approx(found["measured"], rel=0.1)
 
 
+@pytest.mark.slow
 def test_65_billion_parameters_are_planned_without_weights(pairs, tmp_path):
     from transformers import LlamaConfig
 

@@ -69,6 +69,7 @@ def test_a_good_plugin_adds_a_command_and_a_source(site):
     assert len(shown["hash"]) == 64
 
 
+@pytest.mark.slow
 def test_a_table_of_a_plugin_that_is_left_out_is_not_heard_and_one_of_none_is_refused(site, base, pairs, tmp_path):
     distribution(site, "lima-good", GOOD)
     train = ["train", "--base", base, "--source", pairs, "--dry-run", "--set"]
@@ -156,6 +157,7 @@ def before_train(run, examples):
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "cause"),
     [

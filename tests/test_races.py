@@ -41,6 +41,7 @@ def stopped(base, pairs, out, store, **changes):
     return store.rows("select id from runs order by created desc")[0]["id"]
 
 
+@pytest.mark.slow
 def test_a_second_training_into_a_folder_is_refused_while_the_first_still_prepares(base, pairs, tmp_path):
     fifo = tmp_path / "slow.jsonl"
     os.mkfifo(fifo)
@@ -140,12 +141,12 @@ RACE = """
 import os, random, sys, time
 from pathlib import Path
 from lima.errors import LimaError
-from lima.record.lock import alone, held
+from lima.record.lock import exclusive, held
 folder, until, times = Path(sys.argv[1]), time.monotonic() + 3, 0
 while time.monotonic() < until:
     held(folder / ".lock")
     try:
-        with alone(folder / ".lock", "testing"):
+        with exclusive(folder / ".lock", "testing"):
             inside = os.open(folder / "inside", os.O_CREAT | os.O_EXCL)
             time.sleep(random.random() / 2000)
             os.unlink(folder / "inside")

@@ -168,6 +168,7 @@ def test_two_processes_make_the_steps_of_one(base, tied, seeing, pairs, tmp_path
     torch.testing.assert_close(found, logits, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_where_one_of_two_processes_is_short_of_memory_before_the_first_step_both_halve(base, pairs, tmp_path):
     changes = {"whole": {"micro_batch_tokens": 200}, "tighter": {}}
     jobs = [

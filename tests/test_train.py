@@ -459,6 +459,7 @@ def test_precision_is_the_recipes_whatever_accelerate_is_configured_to(base, pai
     assert losses[1] == losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
 def test_out_of_memory_halves_the_token_budget_and_says_so(tmp_path):
     (alone, loss, note), said = starved(tmp_path, "short.jsonl", 60)
@@ -467,6 +468,7 @@ def test_out_of_memory_halves_the_token_budget_and_says_so(tmp_path):
     assert loss == pytest.approx(alone, abs=1e-5)  # the batch is still the 24 examples
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
 def test_an_example_that_no_budget_makes_fit_is_said_before_the_first_step(tmp_path):
     (_, error), _ = starved(tmp_path, "long.jsonl", 1)

@@ -92,6 +92,7 @@ def run(place, *lines):
     return found
 
 
+@pytest.mark.slow
 def test_a_folder_s_own_code_runs_with_the_flag_and_not_without(place):
     lines = commands(place, place["torn"])
     for line, (code, err, ran) in zip(lines, run(place, *lines), strict=True):

@@ -17,7 +17,7 @@ from lima import LimaError, Recipe, Store
 from lima.model import compiled
 from lima.model.shard import local_part
 from lima.train import dev_answers as dev
-from lima.train import head, loop
+from lima.train import gradients, head
 from lima.train.loss import weighted_loss
 from lima.train.start import fine_tune, resume
 
@@ -75,7 +75,7 @@ for job in json.loads(Path(sys.argv[1]).read_text()):
     watch, error = Watch(job.get("stop", 0)), ""
     head.CHUNK_BYTES["cpu"], compiled.BACKEND = job.get("chunk_bytes", CHUNK_BYTES), job.get("backend", BACKEND)
     head.CHUNK_ROWS = 1 if "chunk_bytes" in job else CHUNK_ROWS
-    loop.weighted_loss = partial(tight, job["room"]) if "room" in job else weighted_loss
+    gradients.weighted_loss = partial(tight, job["room"]) if "room" in job else weighted_loss
     if RANK == 1 and "fail_in" in job:
         setattr(dev, job["fail_in"], fails)
     hook = register_optimizer_step_post_hook(watch)

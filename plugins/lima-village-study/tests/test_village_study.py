@@ -74,6 +74,7 @@ def test_killed_and_resumed_it_runs_only_what_is_missing(tmp_path, monkeypatch, 
     assert results(database) == after
 
 
+@pytest.mark.slow
 def test_interrupt_names_the_study_to_resume(tmp_path, monkeypatch, small):
     runpy.run_path(str(small))["shrink"](monkeypatch.setattr)
 

@@ -61,6 +61,7 @@ def test_json_is_one_object_of_what_the_models_did(small):
         assert f"{conversations} conversations" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_interrupt_stops_the_workers_and_leaves_a_database(small, monkeypatch):
     def interrupt(show):
         def on_event(arm, event):
@@ -151,6 +152,7 @@ def test_times_are_whole_in_a_narrow_terminal(tmp_path, width):
     assert "village-prompts" in lines[1]
 
 
+@pytest.mark.slow
 def test_a_failing_worker_is_a_sentence(small, monkeypatch):
     monkeypatch.setattr(module, "ARMS", {"before": ["no-such-source"], "after": ["no-such-source"]})
     result = CliRunner().invoke(command, ["--seeds", "1", "-d", str(small)])
