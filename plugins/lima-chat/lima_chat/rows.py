@@ -153,7 +153,7 @@ def answered(turns: Sequence[Turn]) -> tuple[list[Turn], list[str]]:
     """The turns from the first question to the last answer, and a note for each end that was left off
 
     A system turn that is not the first is never at an end: all turns are kept, so that the caller says what is wrong."""
-    kept, notes = list(turns), []
+    kept, notes = list(turns), list[str]()
     head = 1 if kept and kept[0].role == "system" else 0
     if any(turn.role == "system" for turn in kept[head:]):
         return kept, notes

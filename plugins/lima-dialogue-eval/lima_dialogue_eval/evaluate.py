@@ -178,13 +178,14 @@ class _Evaluation:
         def settled() -> int:
             return sum(d.index if d.status == RUNNING else len(d.conversation.turns) for d in self.dialogues)
 
+        done = settled()
+
         def while_asking(more: int) -> None:
             nonlocal done
             done = min(total, done + more)
             if on_progress:
                 on_progress(done, total)
 
-        done = settled()
         for outcomes in converse(self.dialogues, model, sampling, while_asking):
             ended = [o for o in outcomes if o.dialogue.status != RUNNING]
             self.log.turns([turn_row(o) for o in outcomes], [ended_row(o) for o in ended])

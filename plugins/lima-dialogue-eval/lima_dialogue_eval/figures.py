@@ -61,7 +61,10 @@ def table_rows(comparison: Comparison) -> list[Row]:
     """The lines of the table of LIMA §6: our two arms beside the paper's"""
     before, after = comparison.before, comparison.after
     tallies = (before.tally, after.tally, PAPER_BEFORE, PAPER_AFTER)
-    rows = [Row(name, name, *(share_cell(t, grade) for t in tallies)) for grade, name in NAMES.items()]
+    rows = []
+    for grade, name in NAMES.items():
+        first, second, paper_first, paper_second = (share_cell(t, grade) for t in tallies)
+        rows.append(Row(name, name, first, second, paper_first, paper_second))
     ours = [(f"{arm.early_fails} of {arm.dialogues}", "") for arm in (before, after)]
     name = "Conversations that fail within 3 interactions"
     return [*rows, Row(name, "Failed within 3", *ours, (PAPER_EARLY, ""), ("not given", ""))]

@@ -21,7 +21,7 @@ def m001_dialogues(db: Database) -> None:
 
 
 def _runs(db: Database) -> None:
-    db["dialogue_runs"].create(
+    db.table("dialogue_runs").create(
         {
             "id": str,
             "created": str,
@@ -43,7 +43,7 @@ def _runs(db: Database) -> None:
         },
         pk="id",
     )
-    db["dialogue_conversations"].create(
+    db.table("dialogue_conversations").create(
         # status: running, complete, context full, error
         {**_KEY, "topic": str, "turns": int, "status": str, "message": str},
         pk=_TURN[:3],
@@ -52,7 +52,7 @@ def _runs(db: Database) -> None:
 
 
 def _turns(db: Database) -> None:
-    db["dialogue_turns"].create(
+    db.table("dialogue_turns").create(
         {
             **_KEY,
             "turn": int,
@@ -75,7 +75,7 @@ def _turns(db: Database) -> None:
 
 
 def _grades(db: Database) -> None:
-    db["dialogue_grades"].create(
+    db.table("dialogue_grades").create(
         {
             "id": int,
             **_KEY,
@@ -90,7 +90,7 @@ def _grades(db: Database) -> None:
         pk="id",
         foreign_keys=[("dialogue_run", "dialogue_runs", "id")],
     )
-    db["dialogue_grades"].create_index(_TURN)
+    db.table("dialogue_grades").create_index(_TURN)
     for verb in ("update", "delete"):
         db.execute(
             f"create trigger dialogue_grades_no_{verb} before {verb} on dialogue_grades "
