@@ -65,9 +65,9 @@ def table_rows(comparison: Comparison) -> list[Row]:
     for grade, name in NAMES.items():
         first, second, paper_first, paper_second = (share_cell(t, grade) for t in tallies)
         rows.append(Row(name, name, first, second, paper_first, paper_second))
-    ours = [(f"{arm.early_fails} of {arm.dialogues}", "") for arm in (before, after)]
+    first, second = ((f"{arm.early_fails} of {arm.dialogues}", "") for arm in (before, after))
     name = "Conversations that fail within 3 interactions"
-    return [*rows, Row(name, "Failed within 3", *ours, (PAPER_EARLY, ""), ("not given", ""))]
+    return [*rows, Row(name, "Failed within 3", first, second, (PAPER_EARLY, ""), ("not given", ""))]
 
 
 def share_cell(tally: Tally, grade: str) -> tuple[str, str]:
