@@ -15,4 +15,16 @@ for wheel in "$here"/wheels/*.whl; do
         "$python" -m pip install -q --no-index --no-deps --disable-pip-version-check --upgrade --target "$added" "$wheel" ||
         echo "gpu.sh: $wheel does not suit this Python; the rows that need it will say so" >&2
 done
+# lima itself runs from the checkout; its entry points are all that an installation would add.
+"$python" - "$here/../pyproject.toml" "$added" <<'EOF'
+import sys, tomllib
+from pathlib import Path
+
+project = tomllib.loads(Path(sys.argv[1]).read_text())["project"]
+folder = Path(sys.argv[2]) / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+folder.mkdir()
+(folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+points = "".join(f"{name} = {where}\n" for name, where in project["entry-points"]["lima"].items())
+(folder / "entry_points.txt").write_text(f"[lima]\n{points}")
+EOF
 PYTHONPATH="$here/..:$added${PYTHONPATH:+:$PYTHONPATH}" "$python" "$here/gpu" "$@"
