@@ -141,6 +141,11 @@ class Recipe:
             raise LimaError(f"Cannot read the recipe {path}: {e.strerror}.") from None
         except ValueError as e:
             raise LimaError(f"{path} is not TOML: {e}.") from None
+        if table.get("trust_remote_code"):
+            raise LimaError(
+                f"{path} asks to run Python code that lies in the model's folder. A file cannot allow that: take the line "
+                "out, and add --trust-remote-code to the command."
+            )
         try:
             cls().with_values(table)
         except LimaError as e:

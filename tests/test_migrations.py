@@ -522,3 +522,33 @@ def test_processes_that_open_a_new_file_at_once_agree(tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "l.db")) as db:
         assert Database(db)["_sqlite_migrations"].count == 3
         assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_view_that_does_not_work_is_refused(file):
+    """SQLite refuses to rename any table, another's too, while there is one"""
+    before = dump(file)
+    failed = opened(file, lambda db: db.execute("create view aview as select * from nosuchtable"))
+    assert "its view 'aview' does not work: no such table" in failed["lima-bad"]
+    assert dump(file) == before
+
+
+class Odd(Migrations):
+    """A set that is not what it seems"""
+
+    @property
+    def _migrations(self):
+        raise self.error
+
+    @_migrations.setter
+    def _migrations(self, value):
+        pass
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), SystemExit(0)], ids=repr)
+def test_a_set_that_fails_when_it_is_looked_at_sets_its_plugin_aside(tmp_path, error):
+    plugin = Plugin("lima-bad")
+    plugin.set = Odd("lima-bad")
+    plugin.set.error = error
+    with only_plugins(lima_bad=plugin) as plugins, Store(tmp_path / "l.db", plugins) as store:
+        assert [p.name for p in plugins.broken] == ["lima-bad"]
+        assert store.rows("select * from runs") == []

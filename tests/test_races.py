@@ -181,3 +181,32 @@ def test_asking_whether_a_lock_is_held_writes_nothing(tmp_path):
     assert file.read_text() == "not a lock of lima's"
     with exclusive(tmp_path / "other", "tested"):
         assert held(tmp_path / "other")
+
+
+def test_nothing_trains_into_a_folder_inside_one_that_is_written_to(base, pairs, tmp_path):
+    values = {"base": str(base), "sources": [str(pairs)], "epochs": 1}
+    with Store(tmp_path / "l.db") as store:
+        with (
+            exclusive(lock_of(tmp_path / "out"), "training"),
+            pytest.raises(LimaError, match=r"lies in .*out, to which another process writes a model"),
+        ):
+            fine_tune(Recipe().with_values(values | {"out": str(tmp_path / "out" / "adapter")}), store)
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_run_is_resumed_by_one_process_wherever_it_is_to_go(base, pairs, tmp_path):
+    values = {"base": str(base), "sources": [str(pairs)], "epochs": 2, "out": str(tmp_path / "out")}
+
+    def stop(*_):
+        raise RuntimeError("stop")
+
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(RuntimeError, match="stop"):
+            fine_tune(Recipe().with_values(values), store, on_step=stop)
+        (run,) = store.rows("select id from runs")
+        with (
+            exclusive(tmp_path / f".{run['id']}.resuming.lock", "resuming"),
+            pytest.raises(LimaError, match=r"Another process is resuming run"),
+        ):
+            resume(run["id"], store, changes={"out": str(tmp_path / "other")})
+        assert resume(run["id"], store).folder == tmp_path / "out"

@@ -104,14 +104,15 @@ def test_a_folder_s_own_code_runs_with_the_flag_and_not_without(place):
         assert (line, code, ran) == (line, 0, True), err
 
 
-def test_a_recipe_that_is_named_on_the_command_line_may_trust(place):
-    named, set_, not_set = run(
+def test_a_recipe_file_may_not_trust_and_the_command_line_may(place):
+    named, set_, flag = run(
         place,
         ["train", "recipe.toml", "--dry-run", "--set", "residual_dropout=0"],
         [*commands(place, "")[3], "--set", "trust_remote_code=true"],
-        ["train", "recipe.toml", "--dry-run", "--set", "residual_dropout=0", "--set", "trust_remote_code=false"],
+        [*commands(place, "")[3], "--trust-remote-code"],
     )
-    assert [named[::2], set_[::2], not_set[::2]] == [(0, True), (0, True), (1, False)]
+    assert [named[::2], set_[::2], flag[::2]] == [(1, False), (0, True), (0, True)]
+    assert "A file cannot allow that: take the line out, and add --trust-remote-code" in named[1]
 
 
 @pytest.fixture
@@ -175,7 +176,49 @@ def test_a_database_does_not_say_what_an_epoch_is_copied_over(torn, base, tmp_pa
         with store.write() as db:
             db.execute("update runs set folder = ?", [str(folder)])
             db.execute("update checkpoints set folder = ? where epoch = 1", [str(epoch)])
-        with pytest.raises(LimaError, match="does not lie in|did not make"):
+        with pytest.raises(LimaError, match="is not epoch|did not make|did not put"):
             choose(store, torn, 1, "", "")
     assert (mine / "model.safetensors").read_bytes() == (base / "model.safetensors").read_bytes()
     assert not list(tmp_path.glob(".*.lock"))
+
+
+def test_nothing_of_a_users_is_overwritten_or_removed_by_choosing_an_epoch(torn, tmp_path, store):
+    """A colleague's database and model lie in my folder, and name it as the run's"""
+    resume(torn, store)
+    work = tmp_path / "work"
+    (work / "thesis" / "chapters").mkdir(parents=True)
+    (work / "thesis" / "chapters" / "1.tex").write_text("mine")
+    shutil.copytree(tmp_path / "out" / "epoch-01", work / "epoch-01")
+    (work / "epoch-01" / "thesis").mkdir()
+    with store.write() as db:
+        db.execute("update runs set folder = ?", [str(work)])
+        db.execute("update checkpoints set folder = ? where epoch = 1", [str(work / "epoch-01")])
+    with pytest.raises(LimaError, match="holds 'thesis', which run .* did not put there"):
+        choose(store, torn, 1, "", "")
+    (work / "README.md").write_text((work / "epoch-01" / "README.md").read_text())  # with a card that lies, too
+    with pytest.raises(LimaError, match="which is not part of a model"):
+        choose(store, torn, 1, "", "")
+    assert (work / "thesis" / "chapters" / "1.tex").read_text() == "mine"
+
+
+def test_links_lead_no_run_anywhere(torn, tmp_path, store):
+    """States that are a link to here, and an --out that is a link to somebody's project"""
+    states, mine = tmp_path / f".out-{torn}", tmp_path / "mine"
+    (mine / "thesis").mkdir(parents=True)
+    for file in states.iterdir():
+        shutil.move(file, mine / file.name)
+    states.rmdir()
+    states.symlink_to(mine)
+    with pytest.raises(LimaError, match="does not say that run"):
+        resume(torn, store)
+    with pytest.raises(LimaError, match="is a link"):
+        resume(torn, store, changes={"out": str(tmp_path / "out")})
+    states.unlink()
+    states.mkdir()
+    shutil.move(mine / "run.json", states / "run.json")
+    (tmp_path / "out").symlink_to(mine)
+    with pytest.raises(LimaError, match="does not say that run"):
+        resume(torn, store)
+    with pytest.raises(LimaError, match="holds 'thesis', which run .* did not put there"):
+        resume(torn, store, changes={"out": str(mine)})
+    assert sorted(p.name for p in mine.iterdir()) == ["thesis"]

@@ -98,7 +98,20 @@ def put_in_place(building: Path, folder: Path) -> None:
         for weights in building.rglob("*.safetensors"):  # which safetensors leaves to their owner alone
             weights.chmod((building / "config.json").stat().st_mode)
         (folder / "config.json").unlink(missing_ok=True)
-        for file in sorted(building.iterdir(), key=lambda f: (f.name == "config.json", f.name)):
+        # The card first, which says whose the folder is; the configuration last, which says that it is complete.
+        for file in sorted(building.iterdir(), key=lambda f: (f.name == "config.json", f.name != "README.md", f.name)):
             if file.is_dir():  # an adapter, or a tokenizer's further templates
-                shutil.rmtree(folder / file.name, ignore_errors=True)
-            os.replace(file, folder / file.name)
+                _move_folder(file, folder / file.name)
+            else:
+                os.replace(file, folder / file.name)
+
+
+def _move_folder(built: Path, place: Path) -> None:
+    """Move a folder of a model over an older one, and refuse to remove one that is something else"""
+    strange = [
+        f.name for f in place.rglob("*") if f.is_dir() or f.suffix not in (".json", ".safetensors", ".md", ".jinja")
+    ]
+    if place.is_symlink() or strange:
+        raise OSError(f"{place} holds {strange[0] if strange else 'a link'}, which is not part of a model")
+    shutil.rmtree(place, ignore_errors=True)
+    os.replace(built, place)

@@ -148,6 +148,7 @@ class Guard:
         if self.refused:
             raise RefusedError(self.refused)
         self._try_foreign_keys()
+        self._try_views()
         own = {*own, *self._own_tables()}  # a table that was renamed or dropped leaves rows of its old name
         for table, row in self._shared_rows() ^ shared:
             mine = row[0] == self.set_name if table == "_sqlite_migrations" else str(row[0]).lower() in own
@@ -190,6 +191,15 @@ class Guard:
             except sqlite3.OperationalError as e:
                 if "foreign key mismatch" in str(e):
                     raise RefusedError(f"its foreign key would stop every write to {by_name[parent]!r}: {e}") from e
+
+    def _try_views(self) -> None:
+        """A view that does not work makes SQLite refuse to rename any table, another's too"""
+        for (view,) in self._all("select name from sqlite_master where type = 'view'"):
+            if view.lower() not in self.others:
+                try:
+                    self._all(f"explain select * from {_quoted(view)}")
+                except sqlite3.OperationalError as e:
+                    raise RefusedError(f"its view {view!r} does not work: {e}") from e
 
     def _compile_writes(self, table: str) -> None:
         quoted = _quoted(table)

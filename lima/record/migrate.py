@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from lima.errors import LimaError
+from lima.errors import LimaError, PluginStopped
+from lima.isolation import contained
 from lima.plugins import CORE, Plugins, Registry
 from lima.record.guard import Connection, Guard, RefusedError
 
@@ -45,11 +46,12 @@ def migrate(db: Database, path: Path, plugins: Plugins, readonly: bool) -> None:
         if owner not in {p.name for p in plugins.loaded}:
             continue
         try:
-            if _pending(db.conn, registry[name], path, owner):
-                if readonly:
-                    raise SetError(f"the database {path} can only be read here, and lacks its tables")
-                _apply(path, registry, name)
-        except SetError as e:
+            with contained(f"its migrations of {path}", owner):
+                if _pending(db.conn, registry[name], path, owner):
+                    if readonly:
+                        raise SetError(f"the database {path} can only be read here, and lacks its tables")
+                    _apply(path, registry, name)
+        except (SetError, PluginStopped) as e:
             plugins.set_aside(owner, str(e))
 
 
@@ -89,8 +91,9 @@ def _pending(connection: sqlite3.Connection, migrations: Any, path: Path, owner:
 def _known(migrations: Any) -> set[str]:
     try:
         return {m.name for m in migrations._migrations}
-    except (AttributeError, TypeError) as e:
-        raise SetError(f"its set of migrations is not a sqlite_utils.Migrations: {e}") from e
+    except Exception as e:
+        what = f"{type(e).__name__}: {e}"
+        raise SetError(f"its set of migrations is not a sqlite_utils.Migrations: {what}") from e
 
 
 def _applied(connection: sqlite3.Connection, name: str) -> set[str]:
@@ -111,14 +114,12 @@ def _apply(path: Path, registry: Registry, name: str) -> None:
         owners, before = _owners(connection, registry), _tables(connection)
         guard = Guard(connection, name, _others(connection, owners, name))
         try:
-            with guard.watching():
+            with guard.watching(), contained(f"its migrations of {path}", registry.owners[name]):
                 registry[name].apply(db)
             after = _tables(connection)
             connection.executemany(f"delete from {OWNERS} where name = ?", [(t,) for t in before - after])
             _record(connection, dict.fromkeys(after - before, name))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as e:  # SystemExit as well: a plugin must not end the command line
+        except Exception as e:
             cause = guard.refused or (str(e) if isinstance(e, RefusedError) else f"{type(e).__name__}: {e}")
             raise SetError(f"its migrations of {path} failed, and were undone: {cause}") from e
         try:

@@ -5,6 +5,7 @@ Knows nothing of torch; the loop tells it what happened.
 
 import json
 import platform
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -58,15 +59,33 @@ def environment(processes: int) -> dict[str, str]:
 
 
 def check_own(folder: Path, run: str) -> None:
-    """Raise LimaError where a folder holds a model whose card does not say that this run made it"""
-    if not (folder / "config.json").exists():
+    """Raise LimaError where a folder holds anything that this run did not put there: its card says whose a model is
+
+    A folder may also hold models of this run's epochs, and the adapter of one that was not saved. It may not be a link, which
+    could lead anywhere."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise LimaError(f"{folder} is not a folder but a link or a file. Choose another place with --out.")
+    if not folder.exists() or _is_made_by(folder, run):
         return
-    try:
-        about = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        about = ""
-    if _made_by(run) not in about:
+    strange = [
+        entry.name
+        for entry in sorted(folder.iterdir())
+        if entry.is_symlink()
+        or not (re.fullmatch(r"epoch-\d+", entry.name) and _is_made_by(entry, run))
+        and not (entry.name == "adapter" and (entry / "adapter_config.json").is_file())
+    ]
+    if "config.json" in strange:
         raise LimaError(f"{folder} holds a model that run {run} did not make. Move it away, then try again.")
+    if strange:
+        raise LimaError(f"{folder} holds {strange[0]!r}, which run {run} did not put there. Choose another --out.")
+
+
+def _is_made_by(folder: Path, run: str) -> bool:
+    """Whether a folder's card says that this run made its model"""
+    try:
+        return _made_by(run) in (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def _made_by(run: str) -> str:

@@ -223,9 +223,11 @@ def _choosable(store: Store, run: str, epoch: int) -> dict[int, dict[str, Any]]:
             f"{folder} holds the model of run {later[0]['run']} by now. The epoch is in {kept[epoch]['folder']}."
         )
     source = Path(kept[epoch]["folder"])
-    if source.parent != folder:  # a database may come from anywhere, and must not say what is copied where
+    if (
+        source != folder / f"epoch-{epoch:02d}" or source.resolve() != source
+    ):  # a database may come from anywhere, and must not say what is copied where
         raise LimaError(
-            f"{source} does not lie in {folder}, so it is not copied there. Copy it yourself if it is right."
+            f"{source} is not epoch {epoch} of {folder}, so it is not copied there. Copy it yourself if it is right."
         )
     for place in (source, folder):
         check_own(place, run)

@@ -136,6 +136,8 @@ class Store:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             self.db = Database(_to_read(self.path) if self.readonly else sqlite3.connect(self.path, timeout=WAIT))
             try:
+                # Python hears of Ctrl-C only in its own code: a query of somebody's view may take for ever.
+                self.db.conn.set_progress_handler(lambda: 0, 1_000_000)
                 self.db.execute(f"pragma busy_timeout = {int(WAIT * 1000)}")
                 self.db.execute("pragma foreign_keys = on")
                 migrate(self.db, self.path, plugins or load_plugins(), self.readonly)
@@ -221,6 +223,8 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.DatabaseError, OSError) as e:
         text = str(e)
+        if text == "interrupted":
+            raise KeyboardInterrupt from e
         advice = {
             "readonly": "The file or its folder is read-only: make it writable, or choose another with -d FILE.",
             "unable to open": "Its folder does not exist or cannot be written: choose another with -d FILE.",

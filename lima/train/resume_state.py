@@ -9,6 +9,7 @@ not tell how many processes wrote them, so that any number can read them. Knows 
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ def states_folder(out: Path, run: str) -> Path:
 
 def claim(folder: Path, owner: dict[str, Any]) -> None:
     """Make the folder of a run's states and note in it whose they are"""
+    if folder.is_symlink():
+        raise LimaError(f"{folder} is a link. States are kept in a folder of their own: remove the link.")
     try:
         folder.mkdir(exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".owner-", delete=False) as file:
@@ -62,7 +65,9 @@ def claim(folder: Path, owner: dict[str, Any]) -> None:
 
 
 def owner_of(folder: Path) -> dict[str, Any]:
-    """What `claim` noted in the folder; empty where nothing is"""
+    """What `claim` noted in the folder; empty where nothing is, or where the folder is a link, which could lead anywhere"""
+    if folder.is_symlink():
+        return {}
     try:
         found = json.loads((folder / OWNER).read_text())
     except (OSError, ValueError):
@@ -126,7 +131,7 @@ def _write(folder: Path, step: int, tensors: Iterator[tuple[str, torch.Tensor]],
         ) from e
     kept = [target, *sorted(state for state in folder.glob("step-*") if state.name < target.name)[-1:]]
     for other in folder.iterdir():  # later ones were torn, or this step would not have been made again
-        if other not in kept and other.is_dir():
+        if other not in kept and re.fullmatch(r"step-\d{8}|\.building-.*", other.name) and not other.is_symlink():
             shutil.rmtree(other, ignore_errors=True)
 
 

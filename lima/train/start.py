@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from lima.model.saving import check_new
 from lima.model.shard import raise_together
 from lima.plugins import Plugins, load_plugins
 from lima.recipe import Recipe
-from lima.record.lock import exclusive
+from lima.record.lock import exclusive, held
 from lima.record.runs import RunLog, check_own, environment, lock_of, new_run_id
 from lima.record.store import Store
 from lima.train.budget import Budget
@@ -59,8 +59,8 @@ def fine_tune(
     _advise(recipe, accelerator.device.type)
     run_id = broadcast_object_list([new_run_id()])[0]  # of several processes, the main one's
     folder = Path(recipe.out or f"lima-runs/{run_id}").expanduser().resolve()
-    check_new(folder)
-    with _alone(folder, accelerator, lambda: check_new(folder)):
+    check_place(folder)
+    with _alone(folder, accelerator, lambda: check_place(folder)):
         ready = prepare(recipe, plugins)
         run = _record(run_id, recipe, folder, ready, store, plugins)
         reporter = _reporter(run, store, plugins, on_step, accelerator)
@@ -90,10 +90,12 @@ def resume(
     row = store.run(name)
     recipe = _changed(row, changes or {})
     named = "out" in (changes or {})
-    folder = Path(recipe.out).expanduser().resolve() if named else Path(row["folder"])
+    folder = Path(recipe.out if named else row["folder"]).expanduser().resolve()
     _check_resumable(store, row["id"], folder, named)
     accelerator = _accelerator(recipe)
-    with _alone(folder, accelerator, lambda: _check_resumable(store, row["id"], folder, named)):
+    with _alone(
+        folder, accelerator, lambda: _check_resumable(store, row["id"], folder, named), _resuming(store, row["id"])
+    ):
         return _resume(store.run(row["id"]), recipe, folder, store, plugins, on_step, on_dev, accelerator)
 
 
@@ -163,7 +165,7 @@ def _check_resumable(store: Store, run: str, folder: Path, named: bool) -> None:
         raise LimaError(f"{folder} holds the model of run {others[0]['run']} by now. Move it away, then resume.")
     check_own(folder, run)
     if not states.is_dir():
-        check_new(folder)
+        check_place(folder)
 
 
 def _owner(run: str, recipe: Recipe) -> dict[str, Any]:
@@ -296,15 +298,36 @@ def _advise(recipe: Recipe, device: str) -> None:
         )
 
 
+def check_place(folder: Path) -> None:
+    """Raise LimaError unless a new model could be written there, and no other process writes to a folder around it"""
+    for around in folder.parents:
+        if held(lock_of(around)):
+            raise LimaError(
+                f"{folder} lies in {around}, to which another process writes a model. Choose another --out."
+            )
+    check_new(folder)
+
+
+def _resuming(store: Store, run: str) -> AbstractContextManager[None]:
+    """Only one process at a time may resume a run of a database, whichever folder it is to go to"""
+    return exclusive(store.path.resolve().with_name(f".{run}.resuming.lock"), f"resuming run {run}")
+
+
 @contextmanager
-def _alone(folder: Path, accelerator: Accelerator, check: Callable[[], None]) -> Iterator[None]:
+def _alone(
+    folder: Path,
+    accelerator: Accelerator,
+    check: Callable[[], None],
+    further: AbstractContextManager[None] = nullcontext(),  # noqa: B008 - it has no state
+) -> Iterator[None]:
     """Only one process at a time may train into a folder; what is checked before is checked once more when none else can
 
-    Of several processes that train together the main one has the lock."""
-    with ExitStack() as held:
+    Of several processes that train together the main one has the lock, and with it what is `further` to be held."""
+    with ExitStack() as locks:
         with raise_together():
             if accelerator.is_main_process:
-                held.enter_context(_lock(folder))
+                locks.enter_context(_lock(folder))
+                locks.enter_context(further)
                 check()
         yield
 

@@ -214,7 +214,7 @@ class Template:
         elif "memory" in reply:
             what = f"was stopped: it needs more than {MEMORY // 2**20:,} MB of memory"
         elif "long" in reply:
-            what = f"was stopped: it writes more than {LONGEST:,} bytes"
+            what = f"was stopped: it writes more than {reply['long']:,} bytes"
         else:
             what = f"ended the process that renders it, twice ({reply['ended']})"
         return f" {what}. Correct it, or use another one; `lima renderers` lists them."

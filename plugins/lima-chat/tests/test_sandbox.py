@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 import tracemalloc
 
@@ -147,7 +148,7 @@ def test_what_needs_too_much_memory_is_stopped(source, strict, monkeypatch):
 
 @pytest.mark.parametrize("source", LENGTHY, ids=range(len(LENGTHY)))
 def test_what_writes_too_much_is_stopped(source):
-    assert said(source) == ": it writes more than 50,000,000 bytes"
+    assert re.fullmatch(r": it writes more than 1,0\d\d,\d\d\d bytes", said(source))
 
 
 def test_the_template_of_the_issue_is_stopped_at_the_limit_that_everybody_has():
@@ -325,3 +326,10 @@ def test_the_date_stands_still(strict, monkeypatch):
     first = template.render({})
     strict.stop()
     assert template.render({}) == first
+
+
+def test_a_template_that_writes_far_more_than_it_is_given_is_stopped():
+    """What it writes goes to a tokenizer, which nothing interrupts"""
+    with pytest.raises(LimaError, match=r"was stopped: it writes more than 1,00\d,\d\d\d bytes"):
+        Template("t", "{{ 'a ' * 2000000 }}").render({"messages": []})
+    assert len(Template("t", "{{ 'a ' * 400000 }}").render({"messages": []})) == 800_000
