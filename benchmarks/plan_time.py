@@ -1,9 +1,8 @@
-"""What `lima plan` says about time beside the seconds of real steps, on CPU; prints one JSON object a shape and precision.
+"""The seconds a step that `lima plan --measure` foretells beside those of a real run, on CPU; prints a JSON object each.
 
     python benchmarks/plan_time.py [--precision float32 bfloat16]
 
-Three steps of a real run each, of which the faster of the last two counts. Where the ratio strays from 1,
-`lima.train.plan.REACHED` is what to look at, or `REACHED_QUICK`.
+Three steps of a real run each, of which the mean of the last two counts: the first makes room for AdamW's moments.
 """
 
 import argparse
@@ -14,10 +13,9 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from lima import Recipe, Store, fine_tune, load_plugins
-from lima.data.dataset import prepare
+from lima import Recipe, Store, fine_tune, load_plugins, prepare
 from lima.testing import tiny_tokenizer
-from lima.train.plan import matrix_speed, plan
+from lima.train.measure import measure
 
 BASE = {"num_attention_heads": 8, "vocab_size": 8000, "max_position_embeddings": 2048}
 SHAPES = {
@@ -41,8 +39,6 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     rows = [{"prompt": "what is it", "response": "the quick brown fox " * (5 + 7 * i)} for i in range(16)]
     (folder / "pairs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    planned = {}
-    # All of it before the first step, as `lima plan` does it.
     for shape, values in SHAPES.items():
         base = folder / shape
         AutoModelForCausalLM.from_config(AutoConfig.for_model(shape, **values)).save_pretrained(base)
@@ -58,16 +54,12 @@ def main() -> None:
                 precision=precision,
                 device="cpu",
             )
-            half = precision == "bfloat16"
-            found = plan(recipe, prepare(recipe, load_plugins()), half)
-            speed = matrix_speed("cpu", half, found.micro_batch_tokens, found.width, quick=found.quick)
-            planned[shape, precision] = recipe, found.seconds(speed) / 3, speed
-    for (shape, precision), (recipe, seconds, speed) in planned.items():
-        with Store(folder / "l.db") as store:
-            run = fine_tune(recipe, store)
-            taken = store.rows("select min(seconds) as s from steps where run = ? and step > 1", [run.id])[0]["s"]
-        figures = {"planned": seconds, "taken": taken, "ratio": seconds / taken, "matrix_speed": speed / 1e9}
-        print(json.dumps({"shape": shape, "precision": precision, **{k: round(v, 3) for k, v in figures.items()}}))
+            planned = measure(recipe, prepare(recipe, load_plugins())).seconds_per_step
+            with Store(folder / "l.db") as store:
+                run = fine_tune(recipe, store)
+                (row,) = store.rows("select avg(seconds) as s from steps where run = ? and step > 1", [run.id])
+            figures = {"planned": planned, "taken": row["s"], "ratio": planned / row["s"]}
+            print(json.dumps({"shape": shape, "precision": precision, **{k: round(v, 3) for k, v in figures.items()}}))
 
 
 main()

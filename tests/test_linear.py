@@ -1,6 +1,5 @@
 """Linear layers by oneDNN: the same numbers as torch's own, only where they are meant to serve, and the same twice."""
 
-import dataclasses
 import json
 from collections import Counter
 from contextlib import contextmanager
@@ -10,14 +9,11 @@ import torch
 import torch.nn.functional as F
 
 from lima import Recipe, Store, fine_tune
-from lima.data.dataset import prepare
 from lima.errors import Interrupted
 from lima.model import onednn as linear
 from lima.model.memory import is_out_of_memory
 from lima.model.onednn import use_onednn
-from lima.plugins import load_plugins
 from lima.testing import tiny_model, tiny_tokenizer
-from lima.train.plan import REACHED, REACHED_QUICK, plan
 from lima.train.start import resume
 
 
@@ -219,25 +215,6 @@ def trained(wide, out, **values):
         fine_tune(recipe, store)
         losses = [r["loss"] for r in store.rows("select loss from steps order by step")]
     return losses, (out / "model.safetensors").read_bytes()
-
-
-def test_a_plan_goes_by_whether_the_run_will_be_quicker(wide, monkeypatch):
-    recipe = Recipe(base=str(wide / "base"), sources=(str(wide / "pairs.jsonl"),), micro_batch_tokens=700)
-    ready, planned = prepare(recipe, load_plugins(), weights=False), {}
-    compiled, each_alone = (
-        dataclasses.replace(recipe, **change) for change in ({"compile": True}, {"micro_batch_tokens": 1})
-    )
-    for such in (True, False):
-        monkeypatch.setattr(linear, "onednn_is_faster", lambda such=such: such)
-        planned[such] = plan(recipe, ready, bfloat16=False)
-        assert planned[such].quick == such
-        assert not plan(recipe, ready, bfloat16=True).quick
-        assert not plan(recipe, ready, bfloat16=False, device="cuda").quick
-        assert not plan(compiled, ready, bfloat16=False).quick
-        longest = max(len(one.ids) for one in ready.rendered)
-        assert plan(each_alone, ready, bfloat16=False).quick == (such and longest >= linear.ROWS)
-    assert planned[True].seconds(1e9) / planned[False].seconds(1e9) == pytest.approx(REACHED / REACHED_QUICK)
-    assert dataclasses.replace(planned[True], quick=False) == planned[False]
 
 
 @pytest.mark.parametrize("values", [{}, {"gradient_checkpointing": True}, {"lora_rank": 8}], ids=str)

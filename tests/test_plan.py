@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from click.testing import CliRunner
 
+from lima.cli import cli
+from lima.contract.rendered import Rendered
 from lima.data.dataset import prepare
 from lima.errors import LimaError
 from lima.model.adapter import add_lora
@@ -16,9 +20,12 @@ from lima.plugins import load_plugins
 from lima.recipe import Recipe
 from lima.record.store import Store
 from lima.testing import ARCHITECTURES, tiny_base, tiny_tokenizer
+from lima.train.gradients import Gradients
+from lima.train.measure import measure, typical
 from lima.train.plan import gpus_needed, plan
 from lima.train.resume_state import save_state
 from lima.train.start import fine_tune
+from lima.train.trainee import Trainee
 
 
 def test_counts_are_those_of_the_run(base, pairs, tmp_path):
@@ -169,3 +176,53 @@ def test_operations_are_six_a_weight_and_trained_token_and_those_of_attention(ba
     lora = plan(Recipe(**{**recipe.as_dict(), "lora_rank": 2}), ready, bfloat16=False)
     inputs_and_outputs = 2 * (32 + 32) + 2 * (32 + 16) + 3 * (32 + 48)
     assert lora.operations == pytest.approx(2 * 2 * (forward + 2 * tokens * 3 * 2 * inputs_and_outputs), rel=0.01)
+
+
+def test_two_measured_steps_train_and_leave_nothing_behind(base, pairs, tmp_path, monkeypatch):
+    """And no hook of a plugin is called"""
+    made, called = [], []
+    monkeypatch.setattr(
+        "lima.train.measure.Gradients.of", lambda *given, of=Gradients.of: made.append(given[1]) or of(*given)
+    )
+    monkeypatch.setattr("lima.plugins.Plugins.call", lambda self, hook, **_: called.append(hook))
+    monkeypatch.setattr("lima.train.measure.Trainee", lambda *given: trainees.append(Trainee(*given)) or trainees[-1])
+    trainees = []
+    monkeypatch.setenv("LIMA_USER_PATH", str(tmp_path / "user"))
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    recipe = Recipe(base=str(base), sources=(str(pairs),), epochs=3, batch_size=4, device="cpu")
+    ready = prepare(recipe, load_plugins())
+    found = measure(recipe, ready)
+    assert [len(step) for step in made] == [4, 4]
+    assert found.device == "cpu"
+    assert found.seconds == pytest.approx(found.seconds_per_step * plan(recipe, ready, bfloat16=False).steps)
+    assert found.seconds_per_step > 0
+    trained = dict(trainees[0].built.plain.named_parameters())
+    assert not torch.equal(trained["lm_head.weight"][:10], load_model(base).lm_head.weight[:10])
+    assert (sorted(tmp_path.rglob("*")), called) == (before, [])
+
+
+def test_the_steps_that_are_measured_are_those_of_mean_length():
+    steps = [[Rendered([0] * n, [1.0] * n, [])] for n in (3, 50, 90, 52, 54)]
+    assert [len(step[0].ids) for step in typical(steps)] == [52, 50]
+    assert [len(step[0].ids) for step in typical(steps[:1])] == [3, 3]
+
+
+def test_plan_speaks_of_time_only_where_it_is_measured(base, pairs, tmp_path):
+    given = ["plan", "--base", str(base), "--source", str(pairs), "--set", "device=cpu"]
+    runs = {(m, j): CliRunner().invoke(cli, [*given, *m, *j]) for m in ((), ("--measure",)) for j in ((), ("--json",))}
+    assert {done.exit_code for done in runs.values()} == {0}
+    plain, measured = (json.loads(runs[m, ("--json",)].output) for m in ((), ("--measure",)))
+    assert measured.keys() - plain.keys() == {"seconds", "seconds_per_step"}
+    assert {key: measured[key] for key in plain} == plain
+    assert measured["seconds"] == pytest.approx(measured["seconds_per_step"] * plain["steps"])
+    assert "time" not in runs[(), ()].output
+    said = " ".join(runs[("--measure",), ()].output.split())
+    assert "a step and" in said
+    assert "two steps were run, and nothing was saved" in said
+
+
+def test_steps_of_a_sharded_recipe_are_not_measured_in_one_process(base, pairs):
+    recipe = Recipe(base=str(base), sources=(str(pairs),), shard=True, device="cpu")
+    with pytest.raises(LimaError, match="Measure with --set shard=false"):
+        measure(recipe, prepare(recipe, load_plugins()))

@@ -17,7 +17,8 @@ import pytest
 
 from lima.errors import LimaError
 from lima.plugins import load_plugins
-from lima.record.store import Store, default_path
+from lima.record.places import default_path
+from lima.record.store import Store
 
 ROUNDS, PROCESSES = 100, 8
 

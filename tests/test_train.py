@@ -392,9 +392,8 @@ def test_an_unknown_architecture_is_refused_before_anything_is_planned(pairs, tm
 
 @pytest.mark.parametrize("faster", [True, False])
 def test_bfloat16_that_is_slower_here_is_said(faster, base, pairs, tmp_path, store, monkeypatch, caplog):
-    monkeypatch.setattr(
-        "lima.train.start.matrix_speed", lambda device, bfloat16, *_, **__: 2e9 if bfloat16 == faster else 1e9
-    )
+    seconds = {torch.bfloat16: 1e-3, torch.float32: 2e-3 if faster else 0.5e-3}
+    monkeypatch.setattr("lima.train.start.product_seconds", seconds.get)
     fine_tune(recipe(base, pairs, tmp_path / "out", precision="bfloat16", epochs=1), store)
     assert ("multiplies 2.0 times slower than float32" in caplog.text) is not faster
 

@@ -143,15 +143,12 @@ def _remark(row: dict[str, Any]) -> str:
 
 def _grade(store: Any, run: str, grader: str) -> None:
     """Grade what is missing, with a bar on standard error"""
-    from rich.console import Console
-    from rich.progress import Progress
-
+    from lima.cli.progress import Bar
     from lima.plugins import load_plugins
     from lima.record.selection import grade
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"grading by {grader}", total=None)
-        grade(store, run, grader, load_plugins(), lambda done, total: bar.update(task, completed=done, total=total))
+    with Bar(f"grading by {grader}") as bar:
+        grade(store, run, grader, load_plugins(), bar.move)
 
 
 def _ask(store: Any, run: str) -> int:

@@ -33,7 +33,7 @@ def _describe(loaded: Plugins, everything: bool, database: str | None) -> list[d
 
 def _try_migrations(database: str | None) -> None:
     """Open the database, if there is one, which is the last moment in which a plugin can turn out broken"""
-    from lima.record.store import default_path
+    from lima.record.places import default_path
 
     path = Path(database) if database else default_path()
     if database or path.is_file():

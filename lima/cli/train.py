@@ -141,31 +141,20 @@ def _print_end(run: Any, store: Any, as_json: bool) -> None:
 
 def _with_bar(start: Callable[[Any, Any], Any], store: Any) -> Any:
     """Call `start` with listeners that move a progress bar: for the steps, and for the replies to dev prompts between them"""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from lima.cli.progress import Bar
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]}"),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=Console(stderr=True))
-    task = bar.add_task("training", total=None, loss="…")
+    bar = Bar("training", note="loss …", transient=False)
 
     def on_step(step: int, steps: int, metrics: dict[str, Any]) -> None:
-        bar.start()  # not before there is a step: an error in the recipe should stand alone
-        bar.update(task, completed=step, total=steps, loss=f"{metrics['loss']:.3f}")
+        bar.move(step, steps, note=f"loss {metrics['loss']:.3f}")
 
     def on_dev(done: int, replies: int) -> None:
-        bar.update(task, description=f"dev {done}/{replies}" if done < replies else "training")
+        bar.describe(f"dev {done}/{replies}" if done < replies else "training")
 
     try:
         return start(on_step, on_dev)
     except Interrupted as e:
-        if bar.live.is_started:
-            bar.stop()
+        bar.stop()
         click.echo(
             f"Interrupted after step {e.step}. Go on with `lima train --resume {e.run} -d {store.path}`, "
             f"or see `lima runs show {e.run} -d {store.path}`.",
@@ -173,8 +162,7 @@ def _with_bar(start: Callable[[Any, Any], Any], store: Any) -> Any:
         )
         raise
     finally:
-        if bar.live.is_started:  # stopping one that never started prints an empty line
-            bar.stop()
+        bar.stop()
 
 
 COMMANDS = (train,)

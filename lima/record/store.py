@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import click
 from sqlite_utils import Database, Migrations
 
 from lima.errors import LimaError, did_you_mean
 from lima.record.migrate import WAIT, migrate
+from lima.record.places import default_path
 
 migrations = Migrations("lima")
 
@@ -24,6 +24,15 @@ migrations = Migrations("lima")
 def _columns(text: str, whole: str = "", real: str = "") -> dict[str, type]:
     """Column names to types, from names separated by spaces"""
     return dict.fromkeys(text.split(), str) | dict.fromkeys(whole.split(), int) | dict.fromkeys(real.split(), float)
+
+
+def append_only(db: Database, table: str) -> None:
+    """Let rows be added to a table, and neither changed nor deleted; for a migration"""
+    for verb in ("update", "delete"):
+        db.execute(
+            f"create trigger {table}_no_{verb} before {verb} on {table} "
+            f"begin select raise(abort, '{table} is append-only: add a row instead'); end"
+        )
 
 
 @migrations()
@@ -88,11 +97,7 @@ def m002_replies(db: Database) -> None:
     db.table("generation_grades").create_index(("run", "epoch", "position"))
     db.table("choices").create(_columns("run grader reason created", "id epoch"), pk="id", foreign_keys=of_run)
     for table in ("generation_grades", "choices"):
-        for verb in ("update", "delete"):
-            db.execute(
-                f"create trigger {table}_no_{verb} before {verb} on {table} "
-                f"begin select raise(abort, '{table} is append-only: add a row instead'); end"
-            )
+        append_only(db, table)
     db.create_view(
         "generation_latest_grades",
         """
@@ -113,11 +118,6 @@ def m002_replies(db: Database) -> None:
         group by epochs.run, epochs.epoch, grades.grader
         """,
     )
-
-
-def default_path() -> Path:
-    """The database when none is named: in LIMA_USER_PATH, else the user's folder for application data"""
-    return Path(os.environ.get("LIMA_USER_PATH") or click.get_app_dir("lima-tune")) / "lima.db"
 
 
 class Store:
@@ -181,15 +181,23 @@ class Store:
         with _explained(self.path):
             return list(self.db.query(sql, parameters))
 
-    def run(self, name: str) -> dict[str, Any]:
-        """One run by its id, or by the start of it when that is unambiguous"""
-        ids = [r["id"] for r in self.rows("select id from runs order by created, id")]
+    def find(self, table: str, name: str, what: str, advice: str = "", where: str = "true") -> dict[str, Any]:
+        """The row of a table with `id` and `created` by its id, or by the start of it when that is unambiguous
+
+        LimaError names a row as `what`, and ends with the `advice` where there is none."""
+        ids = [r["id"] for r in self.rows(f"select id from {table} where {where} order by created, id")]
         found = [i for i in ids if i == name] or [i for i in ids if name and i.startswith(name)]
         if not found:
-            raise LimaError(f"There is no run {name!r} in {self.path}.{did_you_mean(name, ids[-20:])}")
+            hints = f"{did_you_mean(name, ids[-20:])}{advice and f' {advice}'}"
+            raise LimaError(f"There is no {what} {name!r} in {self.path}.{hints}")
         if len(found) > 1:
-            raise LimaError(f"{name!r} is the start of {len(found)} runs: {', '.join(found[:5])}. Give more of it.")
-        row = self.rows("select * from runs where id = ?", [found[0]])[0]
+            kinds = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+            raise LimaError(f"{name!r} is the start of {len(found)} {kinds}: {', '.join(found[:5])}. Give more of it.")
+        return self.rows(f"select * from {table} where id = ?", [found[0]])[0]
+
+    def run(self, name: str) -> dict[str, Any]:
+        """One run by its id, or by the start of it when that is unambiguous"""
+        row = self.find("runs", name, "run")
         return {**row, "recipe": json.loads(row["recipe"]), "environment": json.loads(row["environment"])}
 
     def close(self) -> None:

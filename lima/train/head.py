@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from lima.model.onednn import TILE
 from lima.model.shard import blocks_of
 
 CHUNK_BYTES = {"cuda": 2**30, "cpu": 2**23}
@@ -23,6 +22,9 @@ CHUNK_BYTES = {"cuda": 2**30, "cpu": 2**23}
 CHUNK_ROWS = 256
 "But at least so many positions, where there are; fewer would spend their time on adding up the head's gradient"
 
+ROW_MULTIPLE = 64
+"Chunks are whole multiples of so many positions, for which kernels of matrix products need no remainder"
+
 Score = Callable[..., tuple[torch.Tensor, ...]]
 "Makes sums over a chunk, from its logits (positions, vocabulary) and its part of each of the tensors by position"
 
@@ -30,11 +32,9 @@ _proved: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 
 
 def chunk_rows(vocabulary: int, device: str) -> int:
-    """Positions of every chunk but the last: as many as keep the logits below CHUNK_BYTES, but CHUNK_ROWS at least
-
-    In whole tiles of lima.model.onednn, which it does not have to complete by a second product."""
+    """Positions of every chunk but the last: as many as keep the logits below CHUNK_BYTES, but CHUNK_ROWS at least"""
     rows = max(CHUNK_BYTES["cuda" if device == "cuda" else "cpu"] // (4 * vocabulary), CHUNK_ROWS)
-    return rows - rows % TILE or rows
+    return rows - rows % ROW_MULTIPLE or rows
 
 
 def summed(

@@ -1,11 +1,10 @@
-"""What a recipe will need before anything runs: parameters, steps, tokens a source, peak memory, GPUs, time.
+"""What a recipe will need before anything runs: parameters, steps, tokens a source, peak memory, GPUs.
 
 The model is built on the meta device from its configuration, without weights, and its largest micro-batch is sent through it
 there; what autograd would keep is counted tensor by tensor, and every operation, so the estimate holds for any architecture.
-Knows no speed of any machine by heart: it multiplies matrices on the one it runs on.
+Knows nothing of time; `lima.train.measure` runs steps to see how long they take.
 """
 
-import time
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from lima.data.dataset import Prepared
 from lima.model import attention
 from lima.model.build import build
 from lima.model.folder import saved_dtype
-from lima.model.onednn import pays, use_onednn
 from lima.model.shard import blocks_of
 from lima.recipe import Recipe
 from lima.train.batching import MicroBatch, all_steps, largest, micro_batch, split
@@ -33,13 +31,6 @@ GPU_SIZES = (24, 48, 80, 141)
 
 USABLE = 0.9
 "Share of a GPU's memory that is planned with; the rest is fragments, kernels and communication"
-
-REACHED = 0.65
-"""Share of the speed of large matrix products that a training step reaches: about that in float32 by torch on CPU; in bfloat16
-small models reach half of it or less (benchmarks/plan_time.py)"""
-
-REACHED_QUICK = 0.43
-"The same where lima.model.onednn makes the products quicker, but not what stands around them"
 
 
 @dataclass(frozen=True)
@@ -72,10 +63,6 @@ class Plan:
     "Memory beside a GPU: the main process loads the whole model in float32, and proves a merge on what it saved"
     disk: int
     "What the run's folder takes at its fullest: each epoch's model that is kept, the last one, and three states"
-    width: int
-    "Of the hidden states"
-    quick: bool
-    "Whether its linear layers will go through oneDNN (lima.model.onednn)"
 
     @property
     def peak(self) -> int:
@@ -83,14 +70,10 @@ class Plan:
             return self.states + self.activations
         return self.states - self.gradients + max(self.gradients + self.recomputed, self.activations)
 
-    def seconds(self, speed: float) -> float:
-        """Seconds of all steps where large matrices are multiplied at `speed` operations a second (see matrix_speed)"""
-        return self.operations / ((REACHED_QUICK if self.quick else REACHED) * speed)
-
 
 def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -> Plan:
     """Count everything for a recipe that is prepared, and a device; `bfloat16` is whether the activations will be"""
-    model, plain = _structure(recipe, ready, bfloat16)
+    model = _structure(recipe, ready, bfloat16)
     held = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     steps = all_steps(ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed)
@@ -101,14 +84,12 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
     needed = activations(model, batch, bfloat16, device)
     # Whatever this machine has, a GPU takes 'auto' as bfloat16.
     half = recipe.in_bfloat16("cuda")
-    gpu_model = model if half == bfloat16 else _structure(recipe, ready, half)[0]
+    gpu_model = model if half == bfloat16 else _structure(recipe, ready, half)
     on_gpu = activations(gpu_model, batch, half, "cuda")
     gpu_states = sum(p.numel() * p.element_size() for p in gpu_model.parameters()) + 12 * trained
     gathered = together_for_a_step(model, half)
     saved = saved_dtype(ready.base, recipe.trust_remote_code).itemsize * held
     per_epoch = -(-len(ready.rendered) // recipe.batch_size)
-    width = plain.config.get_text_config().hidden_size
-    rows = _rows_to_time(batch.ids.shape[1], width)
     return Plan(
         parameters=held - (trained if recipe.lora_rank else 0),
         trained_parameters=trained,
@@ -126,17 +107,15 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
         gpus={size: gpus_needed(gpu_states, on_gpu.all, size, gathered, on_gpu.copies) for size in GPU_SIZES},
         host=4 * held + (saved if recipe.lora_rank else 0),
         disk=saved * (1 + recipe.epochs * recipe.keep_epochs) + 12 * trained * _states(recipe, per_epoch),
-        width=width,
-        quick=device == "cpu" and not bfloat16 and recipe.compile is not True and pays(rows, width**2),
     )
 
 
-def _structure(recipe: Recipe, ready: Prepared, bfloat16: bool) -> tuple[Any, Any]:
-    """(the model to train, the causal LM in it), on the meta device"""
+def _structure(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Any:
+    """The model to train, on the meta device"""
     model, plain = build(recipe, ready.base, ready.additions, weights=False, bfloat16=bfloat16)[:2]
     # Also for one example a row: the models' own attention is counted like this.
     plain.set_attn_implementation(attention.NAME)
-    return model, plain
+    return model
 
 
 class OnMeta(TorchFunctionMode):
@@ -251,38 +230,6 @@ def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared, b
     passes = 1 + (1 if recipe.lora_rank else 2) + recipe.gradient_checkpointing
     tokens = sum(len(one.ids) for one in ready.rendered)
     return int(counter.get_total_flops() * passes * tokens / batch.ids.shape[1])
-
-
-def _rows_to_time(tokens: int, width: int) -> int:
-    """So many that a look at a large model takes no minutes on a CPU"""
-    return max(64, min(tokens, int(2e10 / (8 * width**2))))
-
-
-def matrix_speed(
-    device: str, bfloat16: bool, rows: int = 1024, width: int = 1024, seconds: float = 1.0, quick: bool = False
-) -> float:
-    """Operations a second that this machine reaches in a linear layer of that width over so many rows: the best of those tried
-
-    `quick` where the layer may go through oneDNN. Not in less than a second: until the scheduler parts them, two threads may
-    share one core (seen for half a second)."""
-    rows = _rows_to_time(rows, width)
-    dtype = torch.bfloat16 if bfloat16 else torch.float32
-    layer = torch.nn.Linear(width, width, bias=False, device=device, dtype=dtype)
-    if quick:
-        use_onednn(layer)
-    given = torch.randn(rows, width, device=device, dtype=dtype)
-
-    def once() -> float:
-        started = time.perf_counter()
-        last = layer(layer(layer(layer(given))))
-        last[0, 0].item()  # a GPU is waited for
-        return time.perf_counter() - started
-
-    once()
-    ends, best = time.perf_counter() + seconds, once()
-    while time.perf_counter() < ends:
-        best = min(best, once())
-    return 4 * 2 * rows * width**2 / best
 
 
 def together_for_a_step(model: Any, bfloat16: bool = True) -> int:

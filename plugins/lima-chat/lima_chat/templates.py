@@ -4,7 +4,6 @@ A file is Jinja with up to three comments on top (`description`, `eot`, `tokens`
 is rendered with them.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from lima import LimaError, did_you_mean
+from lima import LimaError, did_you_mean, user_folder
 
 KEYS = ("description", "eot", "tokens")
 TAKEN = ("plain", "template")
@@ -66,7 +65,7 @@ def parse(name: str, text: str, where: str) -> TemplateFile:
 
 def own_folder() -> Path:
     """Where a user puts templates: the folder `templates` beside lima's database"""
-    return Path(os.environ.get("LIMA_USER_PATH") or click.get_app_dir("lima-tune")) / "templates"
+    return user_folder() / "templates"
 
 
 def template_files() -> Iterator[TemplateFile]:

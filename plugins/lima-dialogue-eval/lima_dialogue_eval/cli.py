@@ -78,6 +78,7 @@ def run(
 ) -> None:
     """Hold every conversation of EVALUATION with a model and grade it (`lima evaluations` lists them)"""
     from lima import Sampling, Store
+    from lima.cli.progress import Bar
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
     from lima_dialogue_eval.log import dialogue_runs
 
@@ -94,10 +95,10 @@ def run(
     with (
         store_to_read(database) if resume is not None else Store(database) as store,
         _notes_of_an_interrupt(),
-        _Bar() as bar,
+        Bar("replies") as bar,
     ):
         if resume is not None:
-            id = resume_evaluation(store, resume, model, bar.advance, trust_remote_code)
+            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code)
         else:
             id = run_evaluation(
                 store,
@@ -107,7 +108,7 @@ def run(
                 seeds=chosen or range(seeds),
                 sampling=Sampling(**{k: v for k, v in sampling.items() if v is not None}),
                 grader=grader,
-                on_progress=bar.advance,
+                on_progress=bar.move,
                 trust_remote_code=trust_remote_code,
             )
         row = next(row for row in dialogue_runs(store) if row["id"] == id)
@@ -206,23 +207,3 @@ def _notes_of_an_interrupt() -> Iterator[None]:
         for note in getattr(e, "__notes__", []):
             click.echo(note, err=True)
         raise
-
-
-class _Bar:
-    """A progress bar on stderr, so that stdout stays the answer"""
-
-    def __enter__(self) -> "_Bar":
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("replies"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
-        self.task = self.progress.add_task("replies", total=None)
-        self.progress.start()
-        return self
-
-    def advance(self, done: int, total: int) -> None:
-        self.progress.update(self.task, completed=done, total=total)
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from lima import LimaError, Store, did_you_mean, exclusive, now
+from lima import Store, exclusive, now
 
 _TURN = ("dialogue_run", "conversation", "seed", "turn")
 
@@ -71,20 +71,11 @@ def dialogue_runs(store: Store) -> list[dict[str, Any]]:
 
 def find_run(store: Store, name: str) -> dict[str, Any]:
     """One dialogue run by its id, the unambiguous start of it, or its arm, whose newest it is then; its JSON columns decoded"""
-    rows = store.rows("select id, arm from dialogue_runs order by created, id")
-    ids = [r["id"] for r in rows]
-    found = [i for i in ids if i == name] or [r["id"] for r in rows if name and r["arm"] == name][-1:]
-    found = found or [i for i in ids if name and i.startswith(name)]
-    if not found:
-        raise LimaError(
-            f"There is no dialogue run {name!r} in {store.path}.{did_you_mean(name, ids[-20:])} "
-            "Make one with `lima dialogues run EVALUATION --model MODEL`."
-        )
-    if len(found) > 1:
-        raise LimaError(
-            f"{name!r} is the start of {len(found)} dialogue runs: {', '.join(found[:5])}. Give more of it."
-        )
-    row = store.rows("select * from dialogue_runs where id = ?", [found[0]])[0]
+    if not (name and store.rows("select 1 from dialogue_runs where id = ?", [name])):
+        of_arm = store.rows("select id from dialogue_runs where arm = ? order by created, id", [name]) if name else []
+        name = of_arm[-1]["id"] if of_arm else name
+    advice = "Make one with `lima dialogues run EVALUATION --model MODEL`."
+    row = store.find("dialogue_runs", name, "dialogue run", advice)
     return {**row, **{key: json.loads(row[key]) for key in ("seeds", "sampling", "plugins", "environment")}}
 
 

@@ -7,6 +7,8 @@ who writes.
 
 from sqlite_utils import Database, Migrations
 
+from lima import append_only
+
 migrations = Migrations("lima-dialogue-eval")
 
 _TURN = ("dialogue_run", "conversation", "seed", "turn")
@@ -91,11 +93,7 @@ def _grades(db: Database) -> None:
         foreign_keys=[("dialogue_run", "dialogue_runs", "id")],
     )
     db.table("dialogue_grades").create_index(_TURN)
-    for verb in ("update", "delete"):
-        db.execute(
-            f"create trigger dialogue_grades_no_{verb} before {verb} on dialogue_grades "
-            "begin select raise(abort, 'dialogue_grades is append-only: add a row instead'); end"
-        )
+    append_only(db, "dialogue_grades")
 
 
 _COUNTS = """

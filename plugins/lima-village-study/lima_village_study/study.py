@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from lima import LimaError, Store, did_you_mean
+from lima import LimaError, Store
 from lima_village.arm import EPOCHS, PROMPTS, ArmSpec, Sets
 from lima_village.experiment import Experiment
 from lima_village.worker import Holding
@@ -87,18 +87,11 @@ class Study(Experiment):
 
 def find_study(store: Store, name: str) -> dict[str, Any]:
     """The row of a study by its id, the start of one, or 'newest', with its settings decoded; demos are not found"""
-    rows = store.rows("select * from village_studies where id not like 'demo-%' order by created, id")
-    found = rows[-1:] if name == "newest" else [row for row in rows if row["id"] == name]
-    found = found or [row for row in rows if row["id"].startswith(name)]
-    if not found:
-        hint = did_you_mean(name, [row["id"] for row in rows[-20:]]) if rows else " The database has no study."
-        raise LimaError(
-            f"Study {name!r} not found in {store.path}.{hint} Start one with: lima village study -d {store.path}"
-        )
-    if len(found) > 1:
-        raise LimaError(
-            f"{name!r} matches {len(found)} studies: {', '.join(row['id'] for row in found)}. Write more of the id."
-        )
-    if Path(found[0]["id"]).name != found[0]["id"]:
-        raise LimaError(f"{found[0]['id']!r} is not the id of a study: it names a path.")
-    return {**found[0], "settings": json.loads(found[0]["settings"])}
+    where = "id not like 'demo-%'"
+    if name == "newest":
+        newest = store.rows(f"select id from village_studies where {where} order by created desc, id desc limit 1")
+        name = newest[0]["id"] if newest else name
+    row = store.find("village_studies", name, "study", f"Start one with: lima village study -d {store.path}", where)
+    if Path(row["id"]).name != row["id"]:
+        raise LimaError(f"{row['id']!r} is not the id of a study: it names a path.")
+    return {**row, "settings": json.loads(row["settings"])}

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column
+
+from lima.cli.progress import progress as bars_of
 
 if TYPE_CHECKING:
     from lima_village.experiment import Experiment
@@ -26,7 +27,7 @@ COLUMNS = (
 
 
 def _progress() -> Progress:
-    return Progress(*COLUMNS, console=Console(stderr=True), transient=True, expand=True)
+    return bars_of(*COLUMNS, expand=True)
 
 
 def run_with_bars(experiment: Experiment) -> None:
