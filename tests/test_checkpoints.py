@@ -265,10 +265,10 @@ def test_a_run_whose_dev_examples_have_changed_is_not_resumed(base, few, dev, tm
 @pytest.mark.parametrize(
     ("rows", "changes", "message"),
     [
-        (ASKED, {"keep_epochs": False}, "keep the epochs with keep_epochs = true"),
+        (ASKED, {"keep_epochs": False}, "keeps no epochs to choose from: set keep_epochs = true"),
         (ASKED, {"dev": ["FEW"]}, r"few.jsonl' is in `sources` and in `dev`"),
         (ASKED, {"dev": ["DEV", "DEV"]}, r"dev.jsonl' is named twice"),
-        (ASKED, {"dev": ["nowhere"]}, "no source and no file 'nowhere'"),
+        (ASKED, {"dev": ["nowhere"]}, "'nowhere' is neither a registered source nor a file"),
         ([*ASKED, ("x", "What is 3?", "It is 3.")], {}, r"'x' of '.*dev.jsonl' is the example '3' that is trained on"),
         ([("y", "a " * 40, "b")], {}, r"'y' of .* has a prompt of \d+ tokens, and max_tokens is 32"),
     ],
@@ -418,7 +418,7 @@ def test_a_grader_is_asked_for_no_reply_twice_and_goes_on_where_it_failed(done, 
     wrong = run_lima(*choose, code=1).exception
     assert str(wrong) == (
         "The grader 'judge' failed on the reply of epoch 2 to 'd2': ZeroDivisionError: of my own. "
-        "What it graded before is kept: the same command goes on from here."
+        "Its earlier grades are kept: the same command resumes from here."
     )
     assert store.rows("select * from choices") == []
     assert len(judges.asked) == 4
@@ -542,7 +542,7 @@ def test_runs_that_have_nothing_to_choose_say_so(base, few, dev, tmp_path, judge
             ),
             (kept, ["show", kept], f"Run {kept} has no replies to dev prompts."),
             (torn, ["choose", torn, "--epoch", "1"], f"Run {torn} is not done, it is 'failed'"),
-            (torn, ["grade", torn, "--grader", "judge"], f"Go on with `lima train --resume {torn}`."),
+            (torn, ["grade", torn, "--grader", "judge"], f"Resume with `lima train --resume {torn}`."),
         ):
             assert message in str(run_lima("checkpoints", *arguments, "-d", store.path, code=1).exception), (
                 run,
@@ -568,7 +568,7 @@ def test_a_folder_that_holds_another_run_by_now_is_left_alone(done, base, few, t
     os.rename(run.folder, tmp_path / "moved")
     other = fine_tune(recipe(base, few, None, run.folder, epochs=1, seed=9), store)
     before = weights(run.folder)
-    with pytest.raises(LimaError, match=f"out holds the model of run {other.id} by now"):
+    with pytest.raises(LimaError, match=f"out now has the model of run {other.id} by now"):
         choice.choose(store, run.id, 1, "", "")
     assert weights(run.folder) == before
 
@@ -576,9 +576,7 @@ def test_a_folder_that_holds_another_run_by_now_is_left_alone(done, base, few, t
 def test_grading_needs_the_examples_as_they_were(done, dev):
     store, run, _ = done
     file_of(dev, [("d1", "What is 90?", "It is 90."), *ASKED[1:]])
-    with pytest.raises(
-        LimaError, match="The dev example 'd1' is not in .*dev.jsonl' any more, or not as it was in run"
-    ):
+    with pytest.raises(LimaError, match="The dev example 'd1' is no longer in .*dev.jsonl', or has changed since run"):
         run_lima("checkpoints", "grade", run.id, "--grader", "judge", "-d", store.path, catch_exceptions=False)
 
 

@@ -39,13 +39,15 @@ class TemplateFile:
 
 
 def parse(name: str, text: str, where: str) -> TemplateFile:
-    """Split the head of a template from its text; LimaError with file and line for a key that is none"""
+    """Split the head of a template from its text; LimaError with file and line for an unknown key"""
     found: dict[str, str] = {}
     rest, line = text, 1
     while match := HEAD.match(rest):
         key, value = match.groups()
         if key not in KEYS:
-            raise LimaError(f"{where}, line {line}: {key!r} is no key of a template's head.{did_you_mean(key, KEYS)}")
+            raise LimaError(
+                f"{where}, line {line}: {key!r} is not a key of a template's head.{did_you_mean(key, KEYS)}"
+            )
         if key in found:
             raise LimaError(f"{where}, line {line}: {key!r} is there twice. Keep one.")
         if key == "eot" and len(value.split()) > 1:
@@ -65,15 +67,14 @@ def parse(name: str, text: str, where: str) -> TemplateFile:
 
 
 def own_folder() -> Path:
-    """Where a user puts templates: the folder `templates` beside lima's database"""
+    """Where a user puts templates: the folder `templates` next to lima's database"""
     return Path(os.environ.get("LIMA_USER_PATH") or click.get_app_dir("lima-tune")) / "templates"
 
 
 def template_files() -> Iterator[TemplateFile]:
     """The plugin's templates and the user's, in the order of their names
 
-    One of the user's that is wrong, or whose name is taken, is left out with a warning on stderr: it must not take the rest
-    with it."""
+    A user's template that is wrong, or whose name is taken, is left out with a warning on stderr; the rest still work."""
     shipped = resources.files("lima_chat") / "templates"
     if not shipped.is_dir():
         raise LimaError(

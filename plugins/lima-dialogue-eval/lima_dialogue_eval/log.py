@@ -32,7 +32,7 @@ class DialogueLog:
             )
 
     def turns(self, rows: Iterable[dict[str, Any]], ended: Iterable[dict[str, Any]]) -> None:
-        """Turns that were asked, and the conversations (conversation, seed, status, message) that ended with them
+        """Write the turns that were asked, and the conversations (conversation, seed, status, message) that they ended
 
         A turn that failed before is replaced: only answers are kept."""
         with self.store.write() as db:
@@ -54,7 +54,7 @@ class DialogueLog:
             )
 
     def mark(self, status: str, message: str = "", seconds: float | None = None) -> None:
-        """How the run stands: running, done, failed or interrupted"""
+        """The run's status: running, done, failed or interrupted"""
         with self.store.write() as db:
             db.execute(
                 "update dialogue_runs set status = :status, message = :message, seconds = coalesce(seconds, 0) + :seconds, "
@@ -70,14 +70,14 @@ def dialogue_runs(store: Store) -> list[dict[str, Any]]:
 
 
 def find_run(store: Store, name: str) -> dict[str, Any]:
-    """One dialogue run by its id, the unambiguous start of it, or its arm, whose newest it is then; its JSON columns decoded"""
+    """One dialogue run by its id, an unambiguous start of it, or its arm (the newest of that arm); JSON columns decoded"""
     rows = store.rows("select id, arm from dialogue_runs order by created, id")
     ids = [r["id"] for r in rows]
     found = [i for i in ids if i == name] or [r["id"] for r in rows if name and r["arm"] == name][-1:]
     found = found or [i for i in ids if name and i.startswith(name)]
     if not found:
         raise LimaError(
-            f"There is no dialogue run {name!r} in {store.path}.{did_you_mean(name, ids[-20:])} "
+            f"No dialogue run {name!r} in {store.path}.{did_you_mean(name, ids[-20:])} "
             "Make one with `lima dialogues run EVALUATION --model MODEL`."
         )
     if len(found) > 1:
