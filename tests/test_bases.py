@@ -74,7 +74,7 @@ def test_examples_longer_than_a_table_of_positions_are_named_before_the_first_st
     for changes in ({"sources": [str(long)]}, {"dev": [str(long)], "keep_epochs": True}):
         asked = recipe(base, pairs, tmp_path / "out", **changes)
         message = (
-            r"'long' of source 'long.jsonl' has \d+ tokens, and the base model knows 64 positions. Set max_tokens=64"
+            r"'long' of source 'long.jsonl' has \d+ tokens, and the base model has only 64 positions. Set max_tokens=64"
         )
         with pytest.raises(LimaError, match=message):
             fine_tune(asked, store)

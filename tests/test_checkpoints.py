@@ -439,7 +439,7 @@ def test_a_grader_is_asked_for_no_reply_twice_and_goes_on_where_it_failed(done, 
         ),
         (["--grader", "speechless"], "Those that have: judge. Or choose by hand, with --epoch N."),
         (["--grader", "jude"], "There is no grader 'jude'. Did you mean 'judge'?"),
-        (["--grader", "judge"], "said 'superb'; expected fail, pass, excellent or None."),
+        (["--grader", "judge"], "returned 'superb'; expected fail, pass, excellent or None."),
         (["--epoch", "7"], "kept no epoch 7; it kept 1, 2, 3."),
         ([], "give --epoch N, or let a grader choose with --grader NAME (able: judge). It is not chosen by perplexity"),
         (["--json"], "It is not chosen by perplexity, which rises while the replies get better (LIMA App. B)."),
@@ -557,7 +557,7 @@ def test_a_torn_epoch_is_not_chosen(done):
     torn = run.folder / "epoch-01" / "model.safetensors"
     os.truncate(torn, torn.stat().st_size // 2)
     before = weights(run.folder)
-    with pytest.raises(LimaError, match=r"epoch-01/model\.safetensors is torn: .* Choose another epoch"):
+    with pytest.raises(LimaError, match=r"epoch-01/model\.safetensors is damaged: .* Choose another epoch"):
         choice.choose(store, run.id, 1, "", "")
     assert weights(run.folder) == before
     assert store.rows("select * from choices") == []
@@ -568,7 +568,7 @@ def test_a_folder_that_holds_another_run_by_now_is_left_alone(done, base, few, t
     os.rename(run.folder, tmp_path / "moved")
     other = fine_tune(recipe(base, few, None, run.folder, epochs=1, seed=9), store)
     before = weights(run.folder)
-    with pytest.raises(LimaError, match=f"out now has the model of run {other.id} by now"):
+    with pytest.raises(LimaError, match=f"out now has the model of run {other.id}"):
         choice.choose(store, run.id, 1, "", "")
     assert weights(run.folder) == before
 
@@ -673,7 +673,7 @@ def test_a_person_at_a_terminal_looks_and_chooses(done):
     words = [w for w in ["perplexity", "ash", "bat", "red", "elm", "cat", "tan", "oak", "'8'", "sky"] if w in said]
     assert words == ["perplexity", "ash", "bat", "red", "elm", "cat", "tan", "'8'"]
     assert said.index("perplexity") < said.index("ash") < said.index("bat") < said.index("red") < said.index("elm")
-    assert f"Epoch 2 is the model of run {run.id} now." in said
+    assert f"Epoch 2 is now the model of run {run.id}." in said
     assert weights(run.folder) == weights(run.folder / "epoch-02")
     assert store.rows("select epoch, grader, reason from choices") == [{"epoch": 2, "grader": "", "reason": ""}]
 

@@ -390,7 +390,10 @@ def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_ar
         run, environment = store.rows("select id, environment from runs")[0].values()
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
-        with pytest.raises(LimaError, match=r"no file 'pairs.jsonl'.* The run was started in .*: its relative paths"):
+        with pytest.raises(
+            LimaError,
+            match=r"'pairs.jsonl' is neither a registered source nor a file.* The run was started in .*: its relative paths",
+        ):
             resume(run, store)
         monkeypatch.chdir(tmp_path)
         assert caplog.messages == []
