@@ -24,7 +24,7 @@ def files(**texts: str) -> None:
 
 
 def run(*commands: str, lines: int | None = None, must: bool = False) -> str:
-    """A console block: each command and what it printed, cut after `lines` lines; with `must` a failure is one of the page"""
+    """A console block: each command and what it printed, cut after `lines` lines; with `must` a failing command ends cog"""
     home = Path(_folder.name)
     environment = os.environ | {
         "LIMA_USER_PATH": str(home / "user"),
@@ -77,6 +77,32 @@ def hooks() -> str:
     return "\n".join(rows)
 
 
+def registered(kind: str) -> str:
+    """Everything that is registered of a kind, as `lima sources` and the like list it"""
+    from lima.plugins import load_plugins
+
+    registry = load_plugins().registry(kind)
+    licences = kind == "sources"
+    rows = ["| name | plugin | licence | |\n|---|---|---|---|" if licences else "| name | plugin | |\n|---|---|---|"]
+    for name, one in sorted(registry.items()):
+        licence = f" {one.licence} |" if licences else ""
+        text = re.sub(r"(<\|?\w+\|?>\w*)", r"`\1`", one.description).replace("|", chr(92) + "|")
+        rows.append(f"| `{name}` | {registry.owners[name]} |{licence} {text} |")
+    return "\n".join(rows) + "\n"
+
+
+def floors() -> str:
+    """The floors of the core, from the test that holds them"""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from test_layout import FLOORS
+
+    def named(part: str) -> str:
+        return f"`lima/{part}/`" if (ROOT / "lima" / part).is_dir() else f"`lima/{part}.py`"
+
+    rows = [f"| {n} | {', '.join(map(named, sorted(floor)))} |" for n, floor in enumerate(FLOORS, 1)]
+    return "\n".join(["| floor | |", "|---|---|", *rows]) + "\n"
+
+
 def recipe_keys() -> str:
     """Every key of a recipe with its default and meaning, from the class itself"""
     from lima.recipe import Recipe
@@ -112,7 +138,7 @@ def commands() -> str:
 
 
 def demo_table() -> str:
-    """The recorded result of `lima demo --more --json`, beside the paper's"""
+    """The recorded result of `lima demo --more --json`, next to the paper's"""
     result = json.loads((ROOT / "docs" / "demo.json").read_text())
 
     def share(arm: dict[str, int], grade: str) -> str:

@@ -13,7 +13,7 @@ from lima.errors import LimaError
 class Pairs:
     """A JSONL file of prompt and response"""
 
-    description = "JSONL or JSON, objects with prompt and response, and if you like id, licence, provenance, weight"
+    description = "JSONL or JSON, objects with prompt and response; optional: id, licence, provenance, weight"
     licence = "the file's own"
 
     def recognises(self, row: Any) -> bool:

@@ -1,6 +1,6 @@
-"""What lima says when something is wrong that a user can put right.
+"""The errors that a user can fix.
 
-One exception: its text is a whole sentence with the offending value, what was expected and the next step. The command line
+One exception: its text is a complete sentence with the offending value, what was expected and the next step. The command line
 prints it without a traceback. Knows nothing of where it is raised.
 """
 
@@ -13,11 +13,11 @@ class LimaError(Exception):
 
 
 class PluginStopped(LimaError):
-    """A plugin called for the end of the process, which is not its to end"""
+    """A plugin tried to end the process, which only lima may do"""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in a run, which its row and its states outlive"""
+    """Ctrl-C during a run; its row and its states are kept"""
 
     def __init__(self, run: str, step: int) -> None:
         super().__init__(f"run {run} after step {step}")
@@ -25,7 +25,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the closest known one and the list of all
+    """The end of an error about an unknown name: the closest known one, and all known ones
 
     Matches are case-insensitive. With nothing known, says so."""
     names = sorted(set(known))

@@ -28,7 +28,7 @@ class Recipe:
     batch_size: int = 32
     "Examples in an optimiser step (LIMA §3: 32; 64 for smaller models)"
     learning_rate: float = 1e-5
-    "At the first step; there is no warm-up"
+    "At the first step, without warm-up"
     final_learning_rate: float = 1e-6
     "At the last step, reached in a straight line"
     betas: tuple[float, float] = (0.9, 0.95)
@@ -36,7 +36,7 @@ class Recipe:
     weight_decay: float = 0.1
     "On matrices; biases, norms and embeddings are left alone"
     clip: float = 1.0
-    "Largest gradient norm; 0 is no clipping (the paper is silent)"
+    "Largest gradient norm; 0 does not clip (the paper is silent)"
     residual_dropout: float = 0.3
     "At the last layer, rising linearly from 0 at the first (LIMA §3: 0.3; 0.2 for smaller models)"
     max_tokens: int = 2048
@@ -60,15 +60,15 @@ class Recipe:
     device: str = "auto"
     "'auto', 'cpu' or 'cuda'"
     micro_batch_tokens: int = 8192
-    "Tokens that go through the model at once; decides speed and memory, of the result only rounding and which dropout is drawn"
+    "Tokens that go through the model at once; for speed and memory: results differ only by rounding and in the dropout drawn"
     gradient_checkpointing: bool = False
     "Recompute activations to save memory"
     compile: bool | str = False
-    "Compile the decoder blocks: a minute or more at the start; 'auto' does not at present, for no GPU has shown a gain yet"
+    "Compile the decoder blocks: a minute or more at the start; 'auto' does not yet, because no GPU has shown a gain"
     shard: bool = False
-    "Divide weights, gradients and optimizer state over the processes (FSDP2)"
+    "Shard weights, gradients and optimizer state over the processes (FSDP2)"
     keep_epochs: bool = False
-    "Keep a checkpoint of every epoch, to choose from by its generations (LIMA §3)"
+    "Keep a checkpoint of every epoch, to choose one by its replies (LIMA §3)"
     dev: tuple[str, ...] = ()
     "Sources of held-out examples, whose replies and perplexity are kept for every epoch to choose by (LIMA §3)"
     save_every: int = 0
@@ -117,14 +117,14 @@ class Recipe:
         for key in [k for k in changed if "." in k]:
             name, _, inner = key.partition(".")
             if not name or not inner:
-                raise LimaError(f"{key!r} is no key of a recipe; for a plugin's own table write NAME.key.")
+                raise LimaError(f"{key!r} is not a recipe key; for a plugin's table write NAME.key.")
             tables.setdefault(name, {})[inner] = changed.pop(key)
         for name, table in given.items():
             tables.setdefault(name, {}).update(table)
         known = {f.name for f in fields(self)}
         for key in changed:
             if key not in known:
-                raise LimaError(f"{key!r} is no key of a recipe.{did_you_mean(key, known)}")
+                raise LimaError(f"{key!r} is not a recipe key.{did_you_mean(key, known)}")
         return replace(self, **changed, plugins=tables)
 
     @classmethod

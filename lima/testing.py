@@ -75,7 +75,7 @@ def tiny_base(folder: str | Path, architecture: str = "llama", tokenizer: Any = 
 def only_plugins(**modules: Any) -> Iterator[Any]:
     """The core and these modules or objects as the loaded plugins, whatever is installed; gives the Plugins
 
-    Names are distribution names with '_' for '-'. Plugins that cannot be loaded are in `.broken`, as outside of tests."""
+    Names are distribution names with '_' for '-'. Plugins that cannot be loaded are in `.broken`, as always."""
     import lima.builtin
     from lima import plugins as house
 

@@ -1,4 +1,4 @@
-"""Hostile text made harmless to look at: what a terminal or a browser would obey or hide is written out as ⟨U+202E⟩.
+"""Hostile text made harmless to display: control and invisible characters are written out, as ⟨U+202E⟩.
 
 Newlines and tabs stay, and so do the joiners that emoji and many scripts need. Escaping for HTML is the template's work.
 """

@@ -74,7 +74,7 @@ def test_examples_longer_than_a_table_of_positions_are_named_before_the_first_st
     for changes in ({"sources": [str(long)]}, {"dev": [str(long)], "keep_epochs": True}):
         asked = recipe(base, pairs, tmp_path / "out", **changes)
         message = (
-            r"'long' of source 'long.jsonl' has \d+ tokens, and the base model knows 64 positions. Set max_tokens=64"
+            r"'long' of source 'long.jsonl' has \d+ tokens, and the base model has only 64 positions. Set max_tokens=64"
         )
         with pytest.raises(LimaError, match=message):
             fine_tune(asked, store)
@@ -88,7 +88,9 @@ def test_examples_longer_than_a_table_of_positions_are_named_before_the_first_st
 def test_positions_that_are_computed_may_be_exceeded_and_that_is_said(pairs, tmp_path, store, caplog):
     base = tiny_base(tmp_path / "base", max_position_embeddings=16)
     fine_tune(recipe(base, pairs, tmp_path / "out"), store)
-    assert [m for m in caplog.messages if "was made for 16: it trains, but beyond what it has seen" in m]
+    assert [
+        m for m in caplog.messages if "was made for 16: training works, but beyond the lengths that it has seen" in m
+    ]
 
 
 def test_a_token_added_beyond_the_embedding_is_no_reason_to_refuse_a_base(pairs, tmp_path, store):
@@ -212,7 +214,7 @@ def test_a_base_with_code_of_its_own_trains_with_lora_and_answers_where_it_is_tr
         "from transformers import LlamaForCausalLM\nfrom .configuration_own import OwnConfig\n"
         "class OwnForCausalLM(LlamaForCausalLM):\n    config_class = OwnConfig\n"
     )
-    with pytest.raises(LimaError, match="own has Python code of its own.* add --trust-remote-code"):
+    with pytest.raises(LimaError, match="own comes with Python code.* add --trust-remote-code"):
         fine_tune(recipe(own, pairs, tmp_path / "no"), store)
     run = fine_tune(recipe(own, pairs, tmp_path / "out", trust_remote_code=True, lora_rank=2), store)
     for name in (run.id, str(run.folder)):

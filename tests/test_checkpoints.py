@@ -265,10 +265,10 @@ def test_a_run_whose_dev_examples_have_changed_is_not_resumed(base, few, dev, tm
 @pytest.mark.parametrize(
     ("rows", "changes", "message"),
     [
-        (ASKED, {"keep_epochs": False}, "keep the epochs with keep_epochs = true"),
+        (ASKED, {"keep_epochs": False}, "keeps no epochs to choose from: set keep_epochs = true"),
         (ASKED, {"dev": ["FEW"]}, r"few.jsonl' is in `sources` and in `dev`"),
         (ASKED, {"dev": ["DEV", "DEV"]}, r"dev.jsonl' is named twice"),
-        (ASKED, {"dev": ["nowhere"]}, "no source and no file 'nowhere'"),
+        (ASKED, {"dev": ["nowhere"]}, "'nowhere' is neither a registered source nor a file"),
         ([*ASKED, ("x", "What is 3?", "It is 3.")], {}, r"'x' of '.*dev.jsonl' is the example '3' that is trained on"),
         ([("y", "a " * 40, "b")], {}, r"'y' of .* has a prompt of \d+ tokens, and max_tokens is 32"),
     ],
@@ -418,7 +418,7 @@ def test_a_grader_is_asked_for_no_reply_twice_and_goes_on_where_it_failed(done, 
     wrong = run_lima(*choose, code=1).exception
     assert str(wrong) == (
         "The grader 'judge' failed on the reply of epoch 2 to 'd2': ZeroDivisionError: of my own. "
-        "What it graded before is kept: the same command goes on from here."
+        "Its earlier grades are kept: the same command resumes from here."
     )
     assert store.rows("select * from choices") == []
     assert len(judges.asked) == 4
@@ -439,7 +439,7 @@ def test_a_grader_is_asked_for_no_reply_twice_and_goes_on_where_it_failed(done, 
         ),
         (["--grader", "speechless"], "Those that have: judge. Or choose by hand, with --epoch N."),
         (["--grader", "jude"], "There is no grader 'jude'. Did you mean 'judge'?"),
-        (["--grader", "judge"], "said 'superb'; expected fail, pass, excellent or None."),
+        (["--grader", "judge"], "returned 'superb'; expected fail, pass, excellent or None."),
         (["--epoch", "7"], "kept no epoch 7; it kept 1, 2, 3."),
         ([], "give --epoch N, or let a grader choose with --grader NAME (able: judge). It is not chosen by perplexity"),
         (["--json"], "It is not chosen by perplexity, which rises while the replies get better (LIMA App. B)."),
@@ -542,7 +542,7 @@ def test_runs_that_have_nothing_to_choose_say_so(base, few, dev, tmp_path, judge
             ),
             (kept, ["show", kept], f"Run {kept} has no replies to dev prompts."),
             (torn, ["choose", torn, "--epoch", "1"], f"Run {torn} is not done, it is 'failed'"),
-            (torn, ["grade", torn, "--grader", "judge"], f"Go on with `lima train --resume {torn}`."),
+            (torn, ["grade", torn, "--grader", "judge"], f"Resume with `lima train --resume {torn}`."),
         ):
             assert message in str(run_lima("checkpoints", *arguments, "-d", store.path, code=1).exception), (
                 run,
@@ -557,7 +557,7 @@ def test_a_torn_epoch_is_not_chosen(done):
     torn = run.folder / "epoch-01" / "model.safetensors"
     os.truncate(torn, torn.stat().st_size // 2)
     before = weights(run.folder)
-    with pytest.raises(LimaError, match=r"epoch-01/model\.safetensors is torn: .* Choose another epoch"):
+    with pytest.raises(LimaError, match=r"epoch-01/model\.safetensors is damaged: .* Choose another epoch"):
         choice.choose(store, run.id, 1, "", "")
     assert weights(run.folder) == before
     assert store.rows("select * from choices") == []
@@ -568,7 +568,7 @@ def test_a_folder_that_holds_another_run_by_now_is_left_alone(done, base, few, t
     os.rename(run.folder, tmp_path / "moved")
     other = fine_tune(recipe(base, few, None, run.folder, epochs=1, seed=9), store)
     before = weights(run.folder)
-    with pytest.raises(LimaError, match=f"out holds the model of run {other.id} by now"):
+    with pytest.raises(LimaError, match=f"out now has the model of run {other.id}"):
         choice.choose(store, run.id, 1, "", "")
     assert weights(run.folder) == before
 
@@ -576,9 +576,7 @@ def test_a_folder_that_holds_another_run_by_now_is_left_alone(done, base, few, t
 def test_grading_needs_the_examples_as_they_were(done, dev):
     store, run, _ = done
     file_of(dev, [("d1", "What is 90?", "It is 90."), *ASKED[1:]])
-    with pytest.raises(
-        LimaError, match="The dev example 'd1' is not in .*dev.jsonl' any more, or not as it was in run"
-    ):
+    with pytest.raises(LimaError, match="The dev example 'd1' is no longer in .*dev.jsonl', or has changed since run"):
         run_lima("checkpoints", "grade", run.id, "--grader", "judge", "-d", store.path, catch_exceptions=False)
 
 
@@ -675,7 +673,7 @@ def test_a_person_at_a_terminal_looks_and_chooses(done):
     words = [w for w in ["perplexity", "ash", "bat", "red", "elm", "cat", "tan", "oak", "'8'", "sky"] if w in said]
     assert words == ["perplexity", "ash", "bat", "red", "elm", "cat", "tan", "'8'"]
     assert said.index("perplexity") < said.index("ash") < said.index("bat") < said.index("red") < said.index("elm")
-    assert f"Epoch 2 is the model of run {run.id} now." in said
+    assert f"Epoch 2 is now the model of run {run.id}." in said
     assert weights(run.folder) == weights(run.folder / "epoch-02")
     assert store.rows("select epoch, grader, reason from choices") == [{"epoch": 2, "grader": "", "reason": ""}]
 

@@ -255,10 +255,14 @@ def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, cap
     [
         (["trian"], 2, "There is no command 'trian'. Did you mean 'train'?"),
         (["train", "--bsae", "x"], 2, "No such option"),
-        (["train"], 1, "No base model is named. Use --base FOLDER"),
-        (["train", "--base", "nowhere"], 1, "There is no folder 'nowhere' and no base model of that name."),
+        (["train"], 1, "The recipe names no base model. Use --base FOLDER"),
+        (["train", "--base", "nowhere"], 1, "The base model 'nowhere' is neither a folder nor a registered name."),
         (["train", "--base", "BASE"], 1, "The recipe names no source. Use --source FILE.jsonl"),
-        (["train", "--base", "BASE", "--source", "pears"], 1, "no source and no file 'pears'. Did you mean 'pairs'?"),
+        (
+            ["train", "--base", "BASE", "--source", "pears"],
+            1,
+            "'pears' is neither a registered source nor a file. Did you mean 'pairs'?",
+        ),
         (
             ["train", "--base", "BASE", "--source", "PAIRS", "--renderer", "chatml"],
             1,
@@ -278,15 +282,15 @@ def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, cap
             "plugin 'lima-x', which is not installed",
         ),
         (["train", "--base", "BASE", "--source", "PAIRS", "--set", "plugins=3"], 1, "plugins is 3; expected tables"),
-        (["train", "--base", "BASE", "--source", "PAIRS", "--set", ".k=1"], 1, "'.k' is no key of a recipe"),
-        (["runs", "show", "x"], 1, "There is no run 'x' in"),
+        (["train", "--base", "BASE", "--source", "PAIRS", "--set", ".k=1"], 1, "'.k' is not a recipe key"),
+        (["runs", "show", "x"], 1, "No run 'x' in"),
         (["train", "--base", "org/model", "--source", "PAIRS"], 1, "`hf download org/model --local-dir FOLDER`"),
         (["sources", "show", "PAIRS", "-n", "-1"], 2, "-1 is not in the range x>=1"),
         (["runs", "shwo", "x"], 2, "There is no command 'shwo'. Did you mean 'show'?"),
-        (["runs", "--json", "show", "x"], 2, "--json belongs behind the command: lima runs show --json …"),
+        (["runs", "--json", "show", "x"], 2, "--json belongs after the command: lima runs show --json …"),
         (["checkpoints", "-d", "x.db", "show", "x"], 2, "command: lima checkpoints show --database …"),
-        (["sources", "--json", "show", "x"], 2, "--json belongs behind the command: lima sources show --json …"),
-        (["sources", "show", "x"], 1, "There is no source and no file 'x'."),
+        (["sources", "--json", "show", "x"], 2, "--json belongs after the command: lima sources show --json …"),
+        (["sources", "show", "x"], 1, "'x' is neither a registered source nor a file."),
         (["uninstall", "lima-tune"], 1, "lima-tune is lima itself"),
     ],
 )
@@ -327,9 +331,9 @@ def test_a_fine_tune_is_asked_in_the_format_that_it_was_trained_with(base, pairs
     shown = Done(capfd, "ask", run["id"], *prompts, *asked)
     assert shown.stdout == "".join(f"> {one['prompt']}\n{one['reply']}\n" for one in found)
     short = Done(capfd, "ask", run["id"], prompts[0], "--temperature", "0", "--max-new-tokens", "1", *database)
-    assert short.stderr == "It did not end by itself: length.\n"
+    assert short.stderr == "Reply cut off at --max-new-tokens (1).\n"
     gone = Done(capfd, "ask", "nothing", "x", *database)
-    assert (gone.returncode, gone.stderr.startswith("Error: There is no run 'nothing' in")) == (1, True)
+    assert (gone.returncode, gone.stderr.startswith("Error: No run 'nothing' in")) == (1, True)
 
 
 def test_a_shell_completes_behind_an_option_of_the_group():

@@ -91,7 +91,7 @@ def test_settings_are_read_as_toml_else_as_text():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"epoch": 3}, "'epoch' is no key of a recipe. Did you mean 'epochs'?"),
+        ({"epoch": 3}, "'epoch' is not a recipe key. Did you mean 'epochs'?"),
         ({"epochs": "three"}, "epochs is 'three'; expected a whole number."),
         ({"epochs": 0}, "epochs is 0; expected 1 to 10000."),
         ({"epochs": True}, "epochs is True; expected a whole number."),

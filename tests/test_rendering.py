@@ -114,7 +114,7 @@ class Broken(PlainRenderer):
         ),
         (
             lambda r: Rendered(r.ids, [1.0, *r.weights[1:]], r.spans),
-            r"token 0 \('Wh'\) is trained but lies in no answer",
+            r"token 0 \('Wh'\) is trained but is outside of every answer",
         ),
         (lambda r: Rendered(r.ids, r.weights, []), "0 trained answers but 1 prompts"),
     ],
@@ -128,7 +128,7 @@ def test_two_bos_are_refused():
     made = tiny_tokenizer(special=("<|endoftext|>", "<s>", EOT))
     made.bos_token = "<s>"
     doubled = Rendered([1, 1, 5, 2], [0, 0, 1.0, 1.0], [Span(2, 4, made.decode([5]))])
-    with pytest.raises(LimaError, match="2 BOS tokens, where at most one is right"):
+    with pytest.raises(LimaError, match="2 BOS tokens; expected at most one"):
         verify(example(), doubled, PlainRenderer(), made, EOT)
 
 

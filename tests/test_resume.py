@@ -146,7 +146,7 @@ def test_each_run_resumes_from_its_own_states_though_both_end_in_one_folder(whol
         resume(runs[0], store)
         found = load_file(tmp_path / "out" / "model.safetensors")
         assert [n for n in whole[1] if not torch.equal(found[n], whole[1][n])] == []
-        with pytest.raises(LimaError, match=f"out holds the model of run {runs[0]} by now. Move it away, then resume."):
+        with pytest.raises(LimaError, match=f"out now has the model of run {runs[0]}. Move it away, then resume."):
             resume(runs[1], store)
 
 
@@ -197,7 +197,7 @@ def test_the_state_before_serves_where_the_newest_is_torn_and_without_a_whole_on
         kept = (before / "state-00000.safetensors").read_bytes()
         os.truncate(before / "state-00000.safetensors", 1000)
         logged = losses(store)
-        with pytest.raises(LimaError, match=r"No state in .* is whole \(step-00000006, step-00000003 do not have"):
+        with pytest.raises(LimaError, match=r"No state in .* is complete \(step-00000006, step-00000003 do not match"):
             resume(run, store)
         assert losses(store) == logged
         (before / "state-00000.safetensors").write_bytes(kept)
@@ -241,7 +241,7 @@ def test_what_must_not_be_resumed_is_refused_in_a_sentence(whole, base, tmp_path
         resume(run, store, changes={"seed": 0})
         with pytest.raises(LimaError, match="is done: its model is in"):
             resume(run, store)
-        with pytest.raises(LimaError, match="There is no run 'nope'"):
+        with pytest.raises(LimaError, match="No run 'nope'"):
             resume("nope", store)
 
 
@@ -253,7 +253,7 @@ def test_what_decides_no_result_may_change_on_resuming_and_rounding_is_warned_of
             fine_tune(recipe(base, pairs, tmp_path / "out"), store, on_step=stop_at(4))
         (before,) = store.rows("select id, recipe from runs")
         resume(before["id"], store, changes={"micro_batch_tokens": 77, "gradient_checkpointing": True, "save_every": 3})
-        assert "goes on with another micro_batch_tokens, gradient_checkpointing: sums" in caplog.messages[-1]
+        assert "is resumed with another micro_batch_tokens, gradient_checkpointing: sums" in caplog.messages[-1]
         (after,) = store.rows("select status, recipe from runs")
         steps = store.rows("select step from steps order by step")
     assert after["status"] == "done"
@@ -390,7 +390,10 @@ def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_ar
         run, environment = store.rows("select id, environment from runs")[0].values()
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
-        with pytest.raises(LimaError, match=r"no file 'pairs.jsonl'.* The run was started in .*: its relative paths"):
+        with pytest.raises(
+            LimaError,
+            match=r"'pairs.jsonl' is neither a registered source nor a file.* The run was started in .*: its relative paths",
+        ):
             resume(run, store)
         monkeypatch.chdir(tmp_path)
         assert caplog.messages == []
@@ -399,8 +402,8 @@ def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_ar
             db.table("runs").update(run, {"environment": json.dumps(older)})
         resume(run, store)
         assert [m for m in caplog.messages if "have changed" in m] == [
-            f"Since run {run} was started these have changed: torch. It goes on, but may not end in the same bits as if it had "
-            "never stopped."
+            f"Since run {run} was started these have changed: torch. It is resumed, but may not end in the same bits as if it "
+            "had never stopped."
         ]
         assert_equal(whole, tmp_path / "out", store)
 

@@ -181,7 +181,7 @@ def test_where_one_of_two_processes_is_short_of_memory_before_the_first_step_bot
     assert_same_run(tmp_path, "one", "whole")
     with Store(tmp_path / "whole.db") as store:
         message = store.rows("select message from runs")[0]["message"]
-    assert message.startswith("Out of memory with micro_batch_tokens = 200: went on with ")
+    assert message.startswith("Out of memory with micro_batch_tokens = 200: continued with ")
     for process in left["tighter"]:  # than the longest example
         assert process["error"].startswith("Out of memory with micro-batches of")
 

@@ -122,7 +122,7 @@ def test_a_run_is_found_by_the_start_of_its_id(tmp_path):
         assert store.run("c")["id"] == "c"
         with pytest.raises(LimaError, match="'ab' is the start of 2 runs: ab1, ab2"):
             store.run("ab")
-        with pytest.raises(LimaError, match=r"There is no run 'ab3'.*Did you mean 'ab2'\?"):
+        with pytest.raises(LimaError, match=r"No run 'ab3'.*Did you mean 'ab2'\?"):
             store.run("ab3")
 
 

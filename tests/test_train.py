@@ -385,7 +385,7 @@ def test_an_unknown_architecture_is_refused_before_anything_is_planned(pairs, tm
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "cohere"}))
     wanted = recipe(folder, pairs, tmp_path / "out", residual_dropout=0.3)
-    with pytest.raises(LimaError, match="No residual dropout is known for the architecture 'cohere'"):
+    with pytest.raises(LimaError, match="Where residual dropout goes in the architecture 'cohere' is not known"):
         prepare(wanted, load_plugins(), weights=False)
     assert prepare(wanted.with_values({"residual_dropout": 0.0}), load_plugins(), weights=False).rendered
 
@@ -462,7 +462,7 @@ def test_precision_is_the_recipes_whatever_accelerate_is_configured_to(base, pai
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")
 def test_out_of_memory_halves_the_token_budget_and_says_so(tmp_path):
     (alone, loss, note), said = starved(tmp_path, "short.jsonl", 60)
-    assert re.match(r"Out of memory with micro_batch_tokens = 1048576: went on with \d+\.", note)
+    assert re.match(r"Out of memory with micro_batch_tokens = 1048576: continued with \d+\.", note)
     assert note.split(". ")[0] in said
     assert loss == pytest.approx(alone, abs=1e-5)  # the batch is still the 24 examples
 
@@ -501,7 +501,7 @@ def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
-    assert re.search(r"Interrupted after step \d+\. Go on with `lima train --resume", err)
+    assert re.search(r"Interrupted after step \d+\. Resume with `lima train --resume", err)
     assert "Traceback" not in err
     (row,) = Store(tmp_path / "l.db").rows("select status, steps from runs")
     assert row["status"] == "interrupted"
@@ -530,7 +530,7 @@ def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
         ),
         (
             lambda b: rewrite(b, lambda w: w["model.norm.weight"].fill_(float("nan"))),
-            "some of its weights are no numbers",
+            "some of its weights are NaN",
         ),
     ],
 )

@@ -24,7 +24,9 @@ OWN = {
     + "class OwnForCausalLM(LlamaForCausalLM):\n    config_class = OwnConfig\n",
 }
 MAP = {"AutoConfig": "configuration_own.OwnConfig", "AutoModelForCausalLM": "modeling_own.OwnForCausalLM"}
-REFUSED = "has Python code of its own, which lima runs only when you say so. Read it; if you trust it, add --trust-remote-code."
+REFUSED = (
+    "comes with Python code, which lima runs only if you allow it. Read it; if you trust it, add --trust-remote-code."
+)
 
 
 class Stop(BaseException):
@@ -141,7 +143,9 @@ def test_a_database_does_not_say_where_a_run_writes(torn, base, tmp_path, store)
     for change in [*changes, {"recipe": other}]:
         with store.write() as db:
             db.table("runs").update(torn, recipe | change)
-        with pytest.raises(LimaError, match=r"does not say that run .* began here with this recipe.*--out FOLDER\."):
+        with pytest.raises(
+            LimaError, match=r"does not record that run .* was started here with this recipe.*--out FOLDER\."
+        ):
             resume(torn, store)
     assert (mine / "model.safetensors").read_bytes() == (base / "model.safetensors").read_bytes()
     assert [p.name for p in (tmp_path / f".mine-{torn}").iterdir()] == ["precious"]

@@ -37,7 +37,7 @@ class CheckpointModel:
         shard: bool = False,
     ) -> None:
         """Keys and values of prompts and replies are kept for prompts that begin with them, so that only what is new is read: at
-        most `kept_bytes`, which are 2 GiB on a CPU and a quarter of what is free on a GPU unless you say; 0 keeps nothing.
+        most `kept_bytes`, which are 2 GiB on a CPU and a quarter of the free memory on a GPU by default; 0 keeps nothing.
         With `shard` the model is divided over all processes, which must then ask it for the same."""
 
         from lima.answer.kv_cache import PrefixCache, keeps
@@ -67,14 +67,14 @@ class CheckpointModel:
         )
         if not {"past_key_values", "cache_params"} & set(inspect.signature(self.model.forward).parameters):
             raise LimaError(
-                f"{folder}: {self.model.config.model_type!r} keeps what it has read in a way of its own, which lima does not "
-                "know. Answer with its own `generate`."
+                f"{folder}: {self.model.config.model_type!r} has a kind of cache that lima does not know. Answer with "
+                "its own `generate`."
             )
         positions = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         self.context: int = positions or 1_000_000
         if kept_bytes is None:
             kept_bytes = KEPT_BYTES if self.device == "cpu" else torch.cuda.mem_get_info()[0] // 4
-            if shard:  # processes that remember differently read differently, and would wait for each other for ever
+            if shard:  # processes with different caches would read different tokens, and wait for each other for ever
                 kept_bytes = int(from_main(torch.tensor(kept_bytes, device=self.device)))
         self.kept = PrefixCache(kept_bytes) if keeps(self.model) else None
 
@@ -85,7 +85,7 @@ class CheckpointModel:
         method = "prompt" if isinstance(prompt, str) else "chat_prompt"
         if not hasattr(self.renderer, method):
             name, what = getattr(self.renderer, "name", None), "texts" if isinstance(prompt, str) else "conversations"
-            raise LimaError(f"{self.name} answers through renderer {name!r}, which knows no {what}.")
+            raise LimaError(f"{self.name} answers through renderer {name!r}, which does not take {what}.")
         with plugin_code(f"the renderer {self.renderer.name!r}"):
             ids: list[int] = getattr(self.renderer, method)(prompt, self.tokenizer, self.eot)
         return ids
@@ -97,11 +97,11 @@ class CheckpointModel:
         seed: int | Sequence[int],
         on_progress: Callable[[int], None] | None = None,
     ) -> list[Reply]:
-        """One reply a prompt, in order; `on_progress` hears how many more are done
+        """One reply a prompt, in order; `on_progress` is called with the number of replies that were finished since its last call
 
         Each prompt draws from its own generator, seeded by its own `seed`, or by one seed and its position, so a reply does
         not depend on which others share its batch. A prompt that fills the context gets an empty reply that says "context".
-        Where a batch does not fit into memory it is halved, and less is kept, from then on. LimaError for an empty prompt;
+        When a batch runs out of memory, the batch and the cache are made smaller from then on. LimaError for an empty prompt;
         torch's own error when even one does not fit, or the model is divided."""
         from lima.answer.kv_cache import PrefixCache
         from lima.model.memory import free_memory, is_out_of_memory
@@ -122,7 +122,7 @@ class CheckpointModel:
                 if not is_out_of_memory(e) or self.shard or (len(some) == 1 and not held):
                     raise
                 rows = []
-            if not rows:  # here, where the error no longer holds what did not fit
+            if not rows:  # outside of `except`, where the error no longer keeps the tensors of the failed batch
                 self.batch_size = max(1, len(some) // 2)
                 if self.kept:
                     self.kept = PrefixCache(self.kept.limit // 2)
@@ -139,7 +139,7 @@ class CheckpointModel:
         from lima.answer.decode import Batch, Row
 
         draw: Draw = _Draw(settings, {i: seeds[i] for i in prompts})
-        if self.shard:  # where rounding made one process draw another token, it would wait for the others for ever
+        if self.shard:  # one that rounds differently and draws another token would wait for ever
             draw = partial(_same_everywhere, draw)
         rows = [Row(i, ids, min(settings.max_new_tokens, self.context - len(ids))) for i, ids in prompts.items()]
         Batch(self.model, rows, self.stop_ids, draw, self.kept).decode()
@@ -154,7 +154,7 @@ class CheckpointModel:
 def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> CheckpointModel:
     """A folder, or a run of the store, as a model; a run answers through the renderer it was trained with
 
-    Whatever recipe the store has of it, code that lies in the folder runs only where the caller trusts it."""
+    Code that comes with the folder runs only if the caller trusts it, whatever the recipe in the store says."""
     from lima.plugins import load_plugins
 
     renderers = load_plugins().registry("renderers")
@@ -168,5 +168,5 @@ def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> C
         return CheckpointModel(name, renderers.find(renderer), trust_remote_code=trust_remote_code)
     row = store.run(name)
     if not Path(row["folder"]).is_dir():
-        raise LimaError(f"The checkpoint of run {row['id']} is gone: there is no folder {row['folder']}.")
+        raise LimaError(f"The checkpoint of run {row['id']} is gone: no such folder, {row['folder']}.")
     return CheckpointModel(row["folder"], renderers.find(row["renderer"]), trust_remote_code=trust_remote_code)

@@ -1,4 +1,4 @@
-"""Decode a batch of prompts, a token a row at a time, reading of each only what is not known from earlier ones.
+"""Decode a batch of prompts, one token per row at a time; what is cached of earlier prompts is not read again.
 
 Rows end at the same column, so what a model sees is ordinary left padding. A row that is done leaves the batch. Rounding aside,
 a reply depends neither on its batch nor on what was kept. Knows nothing of text, of sampling, or of where prompts come from.
@@ -17,7 +17,7 @@ from transformers.cache_utils import DynamicLayer
 from lima.answer.kv_cache import BatchCache, PrefixCache
 
 ALIGNED = 8
-"In so many columns the rows of a mask begin, for a GPU's attention kernels read it sixteen bytes at a time"
+"Columns by which a mask's rows are aligned: a GPU's attention kernels read them sixteen bytes at a time"
 
 Draw = Callable[[torch.Tensor, torch.Tensor, list[int]], torch.Tensor]
 "Logits (rows, vocabulary), the replies so far (rows, tokens) and the rows' numbers to the next token of each (rows,)"
@@ -44,7 +44,7 @@ class Batch:
     """Some prompts that are answered together"""
 
     def __init__(self, model: Any, rows: list[Row], stop_ids: list[int], draw: Draw, kept: PrefixCache | None) -> None:
-        """`kept` is None for a model that does not `keeps`: transformers' own cache, and nothing is remembered"""
+        """`kept` is None for a model whose cache cannot be kept (see `keeps`): it gets transformers' own, for this batch only"""
         self.model, self.stop_ids, self.draw, self.kept = model, stop_ids, draw, kept
         self.live = rows
         self.stop = max(len(row.prompt) for row in rows)
@@ -82,9 +82,9 @@ class Batch:
             logits = self.step(written[:, -1:])
 
     def read(self) -> torch.Tensor:
-        """Prefill what is not known of the prompts, those with about as many new tokens together; logits (rows, vocabulary)
+        """Read what is not cached of the prompts, grouped by their number of new tokens; logits (rows, vocabulary)
 
-        Where a row has fewer new tokens than its group it reads some known ones again, in place of padding."""
+        A row with fewer new tokens than its group reads some cached ones again, in place of padding."""
         prompts = [row.prompt for row in self.live]
         known = self.kept.take(prompts) if self.kept is not None else [(0, [])] * len(prompts)
         new = [len(ids) - count for ids, (count, _) in zip(prompts, known, strict=True)]
@@ -143,7 +143,7 @@ class Batch:
         return logits[:, -1]
 
     def take(self, tokens: list[int], began: float) -> list[int]:
-        """Append each row's token, or end the row; the places that go on"""
+        """Append each row's token, or end the row; the places of the rows that continue"""
         going = []
         for at, (row, token) in enumerate(zip(self.live, tokens, strict=True)):
             if token in self.stop_ids:
@@ -160,7 +160,7 @@ class Batch:
         return going
 
     def close_up(self, going: list[int]) -> torch.Tensor:
-        """Let only these places go on, the last of them moved to where others left; the order they are in then"""
+        """Keep only these places, the last of them moved to where rows have ended; the new order"""
         stay, moving = set(going), iter(reversed(going))
         order = [at if at in stay else next(moving) for at in range(len(going))]
         index = torch.tensor(order)
@@ -169,7 +169,7 @@ class Batch:
         return index.to(self.model.device)
 
     def arrange(self, rows: list[Row]) -> None:
-        """These are the rows now; the mask over all columns that there is room for"""
+        """Set the rows, and their mask over all columns that there is room for"""
         self.live, device = rows, self.model.device
         self.starts = torch.tensor([row.start for row in rows]).to(device, non_blocking=True)
         real = torch.arange(self.columns, device=device) >= self.starts[:, None]  # (rows, columns)
@@ -186,7 +186,7 @@ def _aligned(columns: int) -> int:
 
 
 def _groups(new: list[int]) -> list[tuple[int, int]]:
-    """Ranges of a falling list, such that none of a range is less than three quarters of its first"""
+    """Ranges of a descending list, in each of which no value is less than three quarters of the first"""
     edges = [0]
     for at, count in enumerate(new):
         if count < 0.75 * new[edges[-1]]:

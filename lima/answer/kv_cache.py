@@ -1,4 +1,4 @@
-"""Keys and values: room for those of a batch that is being answered, and those that are kept for prompts which go on from there.
+"""The key-value cache of a batch that is being answered, and the entries kept for later prompts that continue earlier ones.
 
 Knows nothing of how tokens are read or drawn.
 """
@@ -26,12 +26,12 @@ class PrefixCache:
     def __init__(self, limit: int) -> None:
         self.limit, self.bytes = limit, 0
         self.states: dict[tuple[int, ...], tuple[int, States]] = {}  # by ids, oldest first: the prompt's length, states
-        self.sorted: list[tuple[int, ...]] = []  # whatever begins like some ids stands beside their place in here
+        self.sorted: list[tuple[int, ...]] = []  # sorted, so ids that begin alike are neighbours
 
     def take(self, prompts: Sequence[list[int]]) -> list[tuple[int, States]]:
         """How many of its tokens are known of each prompt, at most all but the last, and states that begin with them
 
-        What a prompt goes on from is forgotten: the longer one will take its place."""
+        An entry that a prompt continues is dropped: the longer one will take its place."""
         found: list[tuple[int, States]] = []
         continued = set()
         for ids in map(tuple, prompts):
@@ -60,7 +60,7 @@ class PrefixCache:
         self.bytes += size
 
     def forget(self, key: tuple[int, ...]) -> None:
-        """Drop what is kept of exactly these ids"""
+        """Drop the entry of exactly these ids"""
         self.bytes -= _bytes(self.states.pop(key)[1])
         del self.sorted[bisect_left(self.sorted, key)]
 
@@ -91,7 +91,7 @@ def keeps(model: Any) -> bool:
 class LayerCache(DynamicLayer):
     """A layer's keys and values in room made in advance: a step writes a column where transformers copies all of them
 
-    Sliding windows are left to the mask, so that nothing is lost to whoever goes on from here."""
+    Sliding windows are left to the mask, so that a later prompt can continue from any column."""
 
     def __init__(self, rows: int, columns: int) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class LayerCache(DynamicLayer):
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         rows, columns = self.size
-        # Zeros, because a mask does not help against what is not a number.
+        # Zeros, because a mask does not help against NaN.
         self.pair = [t.new_zeros(rows, t.shape[1], columns, t.shape[3]) for t in (key_states, value_states)]
         self.is_initialized = True
 

@@ -86,13 +86,13 @@ def main(arguments: list[str] | None = None) -> None:
     except LimaError as e:
         if os.environ.get("LIMA_DEBUG"):
             raise
-        click.echo(visible(f"Error: {e}"), err=True)  # a template of a downloaded model may have written it
+        click.echo(visible(f"Error: {e}"), err=True)  # a downloaded model's template may have written the text
         sys.exit(1)
     except click.ClickException as e:
         e.show()
         sys.exit(e.exit_code)
     except (click.Abort, KeyboardInterrupt) as e:
-        if not isinstance(e, Interrupted):  # which said so already, and how to go on
+        if not isinstance(e, Interrupted):  # which has said so already, and how to resume
             click.echo("Interrupted.", err=True)
         sys.exit(130)
 
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     loaded = load_plugins()
     loaded.add_commands(cli)
-    # These three say by themselves what is broken, or mend it.
+    # These three commands list broken plugins, or repair them.
     known = (
         {p.name for p in loaded.broken} if arguments[:1] in (["plugins"], ["install"], ["uninstall"]) else warn(loaded)
     )

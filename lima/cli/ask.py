@@ -26,9 +26,9 @@ def ask(
     as_json: bool,
     **sampling: Any,
 ) -> None:
-    """Ask MODEL, a checkpoint's folder or a run, each PROMPT by itself, in the format that it was trained with
+    """Ask MODEL, a checkpoint's folder or a run, each PROMPT separately, in the format that it was trained with
 
-    Sampled as in LIMA: top-p 0.9 and a repetition penalty of 1.2 on the reply, which greedy replies do without."""
+    Sampled as in LIMA: top-p 0.9, and a repetition penalty of 1.2 on the reply; at temperature 0 neither is used."""
     from lima.answer.checkpoint_model import open_checkpoint
     from lima.contract.answers import Sampling
 
@@ -49,7 +49,11 @@ def ask(
             click.echo(f"> {visible(prompt)}")
         click.echo(visible(reply.text))
         if reply.stop != "eot":
-            click.echo(f"It did not end by itself: {reply.stop}.", err=True)
+            cut = {
+                "length": f"at --max-new-tokens ({sampling['max_new_tokens']})",
+                "context": "where the context was full",
+            }
+            click.echo(f"Reply cut off {cut.get(reply.stop, reply.stop)}.", err=True)
 
 
 COMMANDS = (ask,)

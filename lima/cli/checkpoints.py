@@ -70,17 +70,17 @@ def choose_epoch(
     """Make one epoch's model the model of its run, by a grader or by hand
 
     Without --epoch and --grader it shows the replies to the dev prompts, epoch for epoch, and asks. A grader's best is the
-    highest mean of Fail 0, Pass 1, Excellent 2, and of equal ones the earlier epoch. Perplexity stands beside it and decides
+    highest mean of Fail 0, Pass 1, Excellent 2, and among equal ones the earlier epoch. Perplexity is shown and decides
     nothing: held-out perplexity doubled while the judged quality rose (LIMA App. B).
 
-    The run's folder then holds that model; every epoch stays in its own folder, so that another can be chosen later.
+    The run's folder then has that model; every epoch stays in its own folder, so another can be chosen later.
     """
     from lima.record.selection import best, choose, epochs, finished
 
     if epoch is not None and grader:
-        raise click.UsageError("--epoch chooses by hand and --grader by grades: give one of them.")
+        raise click.UsageError("--epoch chooses by hand, --grader by grades: give only one of them.")
     if why and epoch is None:
-        raise click.UsageError("--why is the reason of a choice by hand: it goes with --epoch.")
+        raise click.UsageError("--why is the reason for a choice by hand: give --epoch, too.")
     with store_to_read(database) as store:
         found = finished(store, store.run(run)["id"])["id"]
         if grader:
@@ -97,7 +97,7 @@ def choose_epoch(
             return
         if grader:
             _print_epochs(store, found, as_json)
-    click.echo(visible(f"Epoch {epoch} is the model of run {found} now{f': {why}' if why else ''}.\nModel: {folder}"))
+    click.echo(visible(f"Epoch {epoch} is now the model of run {found}{f': {why}' if why else ''}.\nModel: {folder}"))
 
 
 def _print_epochs(store: Any, run: str, as_json: bool) -> None:
@@ -134,7 +134,7 @@ def _print_replies(rows: list[dict[str, Any]]) -> None:
 
 
 def _remark(row: dict[str, Any]) -> str:
-    """What is worth saying of a reply: its grades, and its stop when the model did not end it"""
+    """Remarks on a reply: its grades, and why it stopped if the model did not end it"""
     stop = [] if row["stop"] == "eot" else [f"stop: {row['stop']}"]
     return "; ".join(
         [*stop, *(f"{name}: {g['grade'] or 'no grade'}, {g['reason']}" for name, g in row["grades"].items())]
@@ -152,7 +152,7 @@ def _grade(store: Any, run: str, grader: str) -> None:
 
 
 def _ask(store: Any, run: str) -> int:
-    """The epoch that a person at a terminal chooses, having seen the table and as many replies as they like"""
+    """The epoch that a person at a terminal chooses from the table and the replies"""
     from lima.record.selection import epochs, generations
 
     _print_epochs(store, run, as_json=False)
@@ -160,7 +160,7 @@ def _ask(store: Any, run: str) -> int:
 
     def number(text: str) -> int | None:
         if text.strip() and text.strip() not in map(str, known):
-            raise click.UsageError(f"{text!r} is no epoch of this run; expected {known[0]} to {known[-1]}.")
+            raise click.UsageError(f"{text!r} is not an epoch of this run; expected {known[0]} to {known[-1]}.")
         return int(text) if text.strip() else None
 
     replies = generations(store, run) if store.rows("select 1 from generations where run = ?", [run]) else []
@@ -175,7 +175,7 @@ def _ask(store: Any, run: str) -> int:
 
 
 def _which(run: str) -> str:
-    """The sentence for a choice that nobody made; the run as it is named on the command line"""
+    """The error for a choice that nobody made; `run` as on the command line"""
     from lima.plugins import load_plugins
 
     able = sorted(n for n, g in load_plugins().registry("graders").items() if hasattr(g, "grade_reply"))

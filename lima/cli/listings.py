@@ -16,7 +16,7 @@ def _rows(kind: str) -> list[dict[str, Any]]:
     rows = []
     for name, thing in sorted(registry.items()):
         row = {"name": name, "plugin": registry.owners[name]}
-        with plugin_code(f"the {singular(kind)} {name!r}", registry.owners[name]):  # a property may be code
+        with plugin_code(f"the {singular(kind)} {name!r}", registry.owners[name]):  # a property may run code
             row |= {"licence": thing.licence} if hasattr(thing, "licence") else {}
             row["description"] = thing.description
         rows.append(row)
@@ -24,7 +24,7 @@ def _rows(kind: str) -> list[dict[str, Any]]:
 
 
 def _group(kind: str, what: str) -> click.Group:
-    """A group that lists everything of a kind"""
+    """A group that lists everything registered of a kind"""
 
     @click.group(kind.replace("_", "-"), cls=Group, invoke_without_command=True, help=f"List {what}")
     @json_option

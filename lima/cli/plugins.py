@@ -1,4 +1,4 @@
-"""`lima plugins`, `install` and `uninstall`: they work whatever plugin is broken."""
+"""`lima plugins`, `install` and `uninstall`, which work even if a plugin is broken."""
 
 import re
 import subprocess
@@ -39,7 +39,7 @@ def _try_migrations(database: str | None) -> None:
     if database or path.is_file():
         try:
             store_to_read(str(path)).close()
-        except LimaError as e:  # what is wrong with the database must not hide the plugins
+        except LimaError as e:  # an error of the database must not hide the plugins
             click.echo(visible(f"Warning: {e}"), err=True)
 
 
@@ -56,7 +56,7 @@ def plugins(everything: bool, hook: str | None, database: str | None, as_json: b
     if hook is not None:
         known = [n for n in vars(hookspecs) if hasattr(getattr(hookspecs, n), "lima_spec")]
         if hook not in known:
-            raise LimaError(f"{hook!r} is no hook of lima.{did_you_mean(hook, known)}")
+            raise LimaError(f"{hook!r} is not a hook of lima.{did_you_mean(hook, known)}")
         rows = [r for r in rows if hook in r["hooks"]]
     if not as_json:
         rows = [{**r, "hooks": ", ".join(r["hooks"]), "error": r.get("error", "")} for r in rows]
@@ -83,7 +83,7 @@ def uninstall(names: tuple[str, ...], yes: bool) -> None:
     known = {p.name.partition(":")[0] for p in loaded.all if p.name != CORE} | loaded.left_out
     for name in names:
         if canonical(name) not in map(canonical, known):
-            raise LimaError(f"{name!r} is no plugin that is installed.{did_you_mean(name, known)}")
+            raise LimaError(f"{name!r} is not an installed plugin.{did_you_mean(name, known)}")
     _pip("uninstall", *(["-y"] if yes else []), *names)
 
 

@@ -19,8 +19,8 @@ from lima.text import visible
 def preview(number: int, only: str | None, as_json: bool, **options: Any) -> None:
     """Show which tokens are trained
 
-    Green is trained, bold green is the end-of-turn token with its loss, grey is not trained. A token is told from the next by
-    an underline that alternates.
+    Green is trained, bold green is a trained end-of-turn token, grey is not trained. Every other token is underlined,
+    to show where tokens begin.
     """
     from lima.data.dataset import prepare
     from lima.errors import LimaError
@@ -28,7 +28,7 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
 
     ready = prepare(read_recipe(**options), load_plugins())
     end = ready.tokenizer.convert_tokens_to_ids(ready.eot)
-    # Both in the order of the sources, the dropped ones left out.
+    # Both in the order of the sources, without the dropped ones.
     kept = [e for e in ready.examples if e["status"] != "dropped"]
     seen: dict[str, int] = {}
     shown = []
@@ -38,7 +38,7 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
             tokens = [ready.tokenizer.decode([i]) for i in rendered.ids]
             shown.append((record, rendered, tokens, row["status"]))
     if not shown:
-        raise LimaError(f"No example has the id {only!r}. The first is {ready.records[0].id!r}.")
+        raise LimaError(f"No example with the id {only!r}. The first is {ready.records[0].id!r}.")
     if as_json:
         print_json(
             [

@@ -1,4 +1,4 @@
-"""`lima runs`: what was trained on what, out of the store."""
+"""`lima runs`: what was trained on what, from the store."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
             ("id", "status", "seed", "steps", "last_loss", "sources"),
         )
     if killed and not as_json:
-        click.echo(f"A run that was killed goes on with `lima train --resume {killed[-1]}`.")
+        click.echo(f"To resume a run that was killed: `lima train --resume {killed[-1]}`.")
 
 
 @runs.command("show")
@@ -57,7 +57,7 @@ def show_run(run: str, database: str | None, as_json: bool) -> None:
         row["losses"] = [
             r["loss"] for r in store.rows("select loss from steps where run = ? order by step", [row["id"]])
         ]
-        # Only then: a run whose last epoch is its model has nothing to say here.
+        # Only then: without a choice the last epoch is the model.
         if chosen := store.rows("select epoch, grader, reason from choices where run = ? order by id", [row["id"]]):
             row["chosen"] = chosen[-1]
     if as_json:

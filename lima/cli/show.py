@@ -20,7 +20,7 @@ def print_json(value: Any) -> None:
 
 
 def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str, columns: Sequence[str] = ()) -> None:
-    """Rows as a table or as JSON; `empty` is the sentence for none"""
+    """Rows as a table or as JSON; `empty` is printed if there are no rows"""
     if as_json:
         print_json(list(rows))
         return
@@ -64,16 +64,16 @@ def _cell(value: Any) -> str:
 
 
 def store_to_read(database: str | None) -> Any:
-    """The store, for a command that only looks: a file that was named must be there, or a slip of the pen would make one"""
+    """The store, for a command that only reads: a named file must exist, so that a typo does not create one"""
     from lima.record.store import Store
 
     if database and not Path(database).is_file():
-        raise LimaError(f"There is no database {database}. Runs make one: `lima train … -d {database}`.")
+        raise LimaError(f"There is no database {database}. A run creates one: `lima train … -d {database}`.")
     return Store(database)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON")
-trust_option = click.option("--trust-remote-code", is_flag=True, help="Run Python code that lies in the model's folder")
+trust_option = click.option("--trust-remote-code", is_flag=True, help="Run Python code that comes with the model")
 database_option = click.option(
     "-d",
     "--database",

@@ -1,4 +1,4 @@
-"""`lima train`: a recipe from a file and flags, a progress bar, and what a person sees when it ends."""
+"""`lima train`: a recipe from a file and flags, a progress bar, and a summary."""
 
 import os
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_recipe(**options: Any) -> Recipe:
-    """The recipe file with the flags over it; --set goes over all"""
+    """The recipe file, overridden by the flags, and those by --set"""
     return Recipe().with_values(given(**options))
 
 
@@ -69,7 +69,7 @@ def given(
 def train(resumed: str | None, dry_run: bool, database: str | None, as_json: bool, **options: Any) -> None:
     """Fine-tune a base model on examples
 
-    RECIPE is a TOML file; flags and --set go over it. The result is a Hugging Face folder.
+    RECIPE is a TOML file; flags and --set override it. The result is a Hugging Face folder.
 
     \b
     lima train --base llama-folder --source pairs.jsonl --out tuned --set epochs=3
@@ -98,7 +98,7 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
             )
 
         run = _with_bar(start, store)
-        if os.environ.get("RANK", "0") == "0":  # of several processes only the main one has written rows
+        if os.environ.get("RANK", "0") == "0":  # only the main process has written rows
             _print_end(run, store, as_json)
 
 
@@ -156,7 +156,7 @@ def _with_bar(start: Callable[[Any, Any], Any], store: Any) -> Any:
     except Interrupted as e:
         bar.stop()
         click.echo(
-            f"Interrupted after step {e.step}. Go on with `lima train --resume {e.run} -d {store.path}`, "
+            f"Interrupted after step {e.step}. Resume with `lima train --resume {e.run} -d {store.path}`, "
             f"or see `lima runs show {e.run} -d {store.path}`.",
             err=True,
         )

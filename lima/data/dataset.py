@@ -1,6 +1,6 @@
 """From a recipe to rendered examples: find the base, open the sources, render, verify and cut, and count everything.
 
-Nothing is lost in silence: every example is kept, cut or dropped with a reason. Loads the tokenizer, never the weights.
+No example is lost silently: each is kept, cut or dropped, with a reason. Loads the tokenizer, never the weights.
 """
 
 import logging
@@ -23,7 +23,7 @@ from lima.recipe import Recipe
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the loop needs, but for the weights"""
+    """What the loop needs, except for the weights"""
 
     base: Path
     tokenizer: Any
@@ -48,7 +48,7 @@ class Prepared:
     def additions(self) -> Additions:
         """What the base is given before it trains
 
-        The EOT's row trains even where the base has it: one whose turn token was never trained could not learn to stop."""
+        The EOT's row trains even if the base has one: with a turn token that was never trained it could not learn to stop."""
         rows = sorted({*self.new_ids, self.tokenizer.convert_tokens_to_ids(self.eot)})
         named = [*zip(self.records, self.rendered, strict=True), *((d.record, d.rendered) for d in self.dev)]
         record, one = max(named, key=lambda pair: len(pair[1].ids))
@@ -60,7 +60,9 @@ def find_base(name: str, plugins: Plugins) -> Path:
     """The folder of a base model, by path or registered name"""
     bases = plugins.registry("base_models")
     if not name:
-        raise LimaError(f"No base model is named. Use --base FOLDER, or a registered one.{did_you_mean('', bases)}")
+        raise LimaError(
+            f"The recipe names no base model. Use --base FOLDER, or a registered one.{did_you_mean('', bases)}"
+        )
     if name in bases or name in bases.contested:
         base = bases.find(name)
         with plugin_code(f"the base model {name!r}", bases.owners[name]):
@@ -68,7 +70,9 @@ def find_base(name: str, plugins: Plugins) -> Path:
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser().resolve()
     hub = f" Nothing is downloaded: `hf download {name} --local-dir FOLDER`, then --base FOLDER." if "/" in name else ""
-    raise LimaError(f"There is no folder {name!r} and no base model of that name.{hub}{did_you_mean(name, bases)}")
+    raise LimaError(
+        f"The base model {name!r} is neither a folder nor a registered name.{hub}{did_you_mean(name, bases)}"
+    )
 
 
 def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
@@ -112,7 +116,7 @@ def check_tables(recipe: Recipe, plugins: Plugins) -> None:
     for table in recipe.plugins:
         if table in plugins.left_out:
             logging.getLogger("lima").warning(
-                "The recipe has a table for plugin %r, which LIMA_LOAD_PLUGINS leaves out: it is not heard.", table
+                "The recipe has a table for plugin %r, ignored, because LIMA_LOAD_PLUGINS excludes it.", table
             )
         elif table not in owners:
             raise LimaError(
@@ -152,7 +156,7 @@ def _cut(
 
 
 def check_rows(trained: list[tuple[Record, Rendered]], tokenizer: Any, new_ids: list[int], rows: int) -> None:
-    """Raise LimaError for an example with a token for which the base's embedding of so many rows has none"""
+    """Raise LimaError for an example with a token that has no row in the base's embedding, which has `rows` rows"""
     for record, one in trained:
         if max(one.ids) >= rows and (rowless := sorted({i for i in one.ids if i >= rows} - set(new_ids))):
             raise LimaError(

@@ -1,4 +1,4 @@
-"""Dev prompts: held-out examples that every epoch's model answers, so that a checkpoint can be chosen by what it says (LIMA §3).
+"""Dev prompts: held-out examples that every epoch's model answers, so that a checkpoint can be chosen by its replies (LIMA §3).
 
 A dev prompt is what comes before the last answer of an example; that answer is the reference. Knows nothing of models.
 """

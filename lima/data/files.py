@@ -1,4 +1,4 @@
-"""Files of JSON and JSONL, read with the place of everything that is wrong in them.
+"""JSON and JSONL files, read with errors that name file and line.
 
 Knows nothing of what the rows mean.
 """

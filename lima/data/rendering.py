@@ -1,6 +1,6 @@
 """From an example to token ids with a weight per token, and the proof that the weights are right.
 
-A renderer makes the ids; whoever made them, `verify` checks them (design seam 2): trained tokens decode to the answer plus
+A renderer makes the ids, and `verify` checks them (design seam 2): trained tokens decode to the answer plus
 its end-of-turn token (EOT), at least one token is trained, there is at most one BOS, and the ids before each answer are those
 that inference would prompt with. Knows one renderer, `plain`, and nothing of templates with roles.
 """
@@ -16,7 +16,7 @@ from lima.contract.examples import Example, Record
 from lima.contract.rendered import Rendered, Renderer, Span
 from lima.errors import LimaError
 
-# Turn tokens that published tokenizers already have; the first one found is reused, so that no row has to be learnt anew.
+# Turn tokens that published tokenizers already have; the first one found is reused, so that no new row has to be learnt.
 KNOWN_EOT = ("<|eot_id|>", "<|im_end|>", "<end_of_turn>", "<|end|>", "<|eot|>", "<|end_of_turn|>", "<turn|>")
 
 NEW_EOT = "<|eot|>"
@@ -28,7 +28,7 @@ def encode(
     """Token ids of `text` and the (start, stop) characters of each; no special token is added
 
     Special-token strings inside the `literal` character ranges stay ordinary text (a user may write "<|im_end|>";
-    field.md, OpenRLHF#393). A stretch with one of them is tokenized by itself, from one control token to the next, where every
+    field.md, OpenRLHF#393). A stretch with one of them is tokenized separately, from one control token to the next, where every
     tokenizer cuts anyway; everything else in one piece, as inference does it."""
     ids, offsets = _encode_piece(tokenizer, text, split=False)
     # all_special_ids knows only the named ones (BOS, EOS …), not those that were added later, such as an EOT.
@@ -66,7 +66,7 @@ def encode(
 def _encode_piece(tokenizer: Any, text: str, split: bool) -> tuple[list[int], list[tuple[int, int]]]:
     if not text:
         return [], []
-    # The backend itself: the wrapper around it takes a quarter as long again. What is set there stays, so say everything.
+    # The backend directly: its wrapper is a quarter slower. Settings persist there, so set all of them.
     backend = tokenizer.backend_tokenizer
     if backend.truncation is not None:
         backend.no_truncation()
@@ -78,14 +78,14 @@ def _encode_piece(tokenizer: Any, text: str, split: bool) -> tuple[list[int], li
 
 
 def _encode_literal(tokenizer: Any, text: str, control: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """Like `encode` where nothing in the text is a control token, but the one that it follows, if any"""
+    """Like `encode` for a text without control tokens, except for the one that it may follow"""
     marked = (
         bool(control)
         and _encode_piece(tokenizer, f"{control}a", False)[0][1:] != _encode_piece(tokenizer, "a", True)[0]
     )
     if not marked:
         return _encode_piece(tokenizer, text, split=True)
-    # The tokenizer marks where a text begins (Metaspace, "first"), and this one goes on.
+    # The tokenizer marks where a text begins (Metaspace, "first"), and this one continues.
     ids, offsets = _encode_piece(tokenizer, f"\n{text}", split=True)
     first = sum(b <= 1 for _, b in offsets)
     return ids[first:], [(max(a - 1, 0), b - 1) for a, b in offsets[first:]]
@@ -140,12 +140,10 @@ class PlainRenderer:
 
 
 def render(record: Record, renderer: Renderer, tokenizer: Any, eot: str, others: Sequence[Renderer] = ()) -> Rendered:
-    """Render and verify one record; `others` are asked who could, when this renderer cannot"""
+    """Render and verify one record; if this renderer cannot, the error names those of `others` that can"""
     if not isinstance(record, renderer.renders):
         able = [r.name for r in others if isinstance(record, r.renders)]
-        hint = (
-            f"Use --renderer {able[0]} (able: {', '.join(able)})." if able else "No loaded plugin brings one that can."
-        )
+        hint = f"Use --renderer {able[0]} (able: {', '.join(able)})." if able else "No loaded plugin has one that can."
         raise LimaError(
             f"Renderer {renderer.name!r} cannot render example {record.id!r} of source {record.source!r}: "
             f"it is a {type(record).__name__}. {hint}"
@@ -172,7 +170,7 @@ def verify(record: Record, rendered: Rendered, renderer: Renderer, tokenizer: An
     bos = tokenizer.bos_token_id
     # A tokenizer may use one token as both BOS and EOT or EOS; then its count says nothing.
     if bos is not None and bos not in (end, tokenizer.eos_token_id) and ids.count(bos) > 1:
-        refuse(f"{ids.count(bos)} BOS tokens, where at most one is right. Remove the one that the template writes.")
+        refuse(f"{ids.count(bos)} BOS tokens; expected at most one. Remove the one that the template writes.")
     outside = list(weights)
     prompts = renderer.prompts(record, tokenizer, eot)
     if len(prompts) != len(rendered.spans):
@@ -180,14 +178,12 @@ def verify(record: Record, rendered: Rendered, renderer: Renderer, tokenizer: An
     for number, (span, prompt) in enumerate(zip(rendered.spans, prompts, strict=True), 1):
         answer, last = ids[span.start : span.stop - 1], ids[span.stop - 1]
         if end in answer:
-            refuse(
-                f"answer {number} has its end-of-turn token {eot!r} {answer.count(end) + 1} times, where one is right."
-            )
+            refuse(f"answer {number} has its end-of-turn token {eot!r} {answer.count(end) + 1} times; expected once.")
         if last != end:
             refuse(
                 f"answer {number} ends with {tokenizer.decode([last])!r} and not with its end-of-turn token {eot!r}."
             )
-        # The backend itself: the wrapper around it costs as much again.
+        # The backend directly: its wrapper takes twice as long.
         decoded = tokenizer.backend_tokenizer.decode(answer, skip_special_tokens=False)
         if not _same_text(decoded, span.text):
             refuse(f"the trained tokens of answer {number} decode to {_short(decoded)}, not to {_short(span.text)}.")
@@ -200,14 +196,14 @@ def verify(record: Record, rendered: Rendered, renderer: Renderer, tokenizer: An
     # Weights outside the answers are allowed only as a prompt weight, which the engine adds after this check.
     if any(outside):
         stray = next(i for i, w in enumerate(outside) if w)
-        refuse(f"token {stray} ({tokenizer.decode([ids[stray]])!r}) is trained but lies in no answer.")
+        refuse(f"token {stray} ({tokenizer.decode([ids[stray]])!r}) is trained but is outside of every answer.")
 
 
 def fit(rendered: Rendered, max_tokens: int, eot_id: int) -> tuple[Rendered | None, str, str]:
     """Cut to `max_tokens`: (rendered or None, "kept" | "cut" | "dropped", why)
 
     The cut is at the end of the last turn that fits. When not even the first answer fits it is trimmed as in LIMA §3,
-    and its last token becomes the EOT, so that no example is without one."""
+    and its last token becomes the EOT, so that every example has one."""
     total = len(rendered.ids)
     if total <= max_tokens:
         return rendered, "kept", ""
@@ -237,7 +233,7 @@ def with_prompt_weight(rendered: Rendered, weight: float) -> Rendered:
 
 
 def _same_text(decoded: str, text: str) -> bool:
-    """Equal but for what tokenizers do to every text: a space before the first word (SentencePiece), composed accents (Qwen)"""
+    """Equal except for what tokenizers do to any text: a space before the first word (SentencePiece), composed accents (Qwen)"""
     composed = unicodedata.normalize("NFC", text)
     same = {text, text.removeprefix(" "), composed, composed.removeprefix(" ")}
     return not same.isdisjoint((decoded, decoded.removeprefix(" ")))

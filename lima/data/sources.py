@@ -37,7 +37,7 @@ def open_source(spec: str, plugins: Plugins) -> Source:
     name, colon, argument = spec.partition(":")
     if not (name in registry or name in registry.contested):
         if not Path(spec).is_file():
-            raise LimaError(f"There is no source and no file {spec!r}.{did_you_mean(name, registry)}")
+            raise LimaError(f"{spec!r} is neither a registered source nor a file.{did_you_mean(name, registry)}")
         row = first_row(Path(spec))
         able = [n for n, s in sorted(registry.items()) if _recognises(n, registry.owners[n], s, row)]
         if len(able) != 1:
@@ -58,7 +58,7 @@ def open_source(spec: str, plugins: Plugins) -> Source:
             f"Source {name!r} of plugin {owner!r} yielded {type(strange).__name__}; expected lima.Example or Record."
         )
     if not records:
-        raise LimaError(f"The source {spec!r} has no example.")
+        raise LimaError(f"The source {spec!r} has no examples.")
     licences = sorted({r.licence for r in records if r.licence}) or [source.licence]
     return Source(spec, owner, ", ".join(licences), records)
 
@@ -69,7 +69,7 @@ def _recognises(name: str, owner: str, source: Any, row: Any) -> bool:
 
 
 def open_sources(specs: Sequence[str], plugins: Plugins) -> list[Source]:
-    """The sources that are trained on; LimaError for none, for one named twice, and for one with the examples of another"""
+    """The training sources; LimaError if none is named, one is named twice, or two have the same examples"""
     if not specs:
         raise LimaError(
             "The recipe names no source. Use --source FILE.jsonl, or `lima sources` for the registered ones."
@@ -87,9 +87,9 @@ def open_sources(specs: Sequence[str], plugins: Plugins) -> list[Source]:
 
 
 def open_dev(recipe: Recipe, plugins: Plugins) -> list[Source]:
-    """The dev sources; LimaError for one that is trained on or named twice, or when no checkpoint would be kept to choose"""
+    """The dev sources; LimaError for one that is also trained on or named twice, or if no epochs are kept to choose from"""
     if recipe.dev and not recipe.keep_epochs:
-        raise LimaError("The recipe names dev sources, to choose an epoch by: keep the epochs with keep_epochs = true.")
+        raise LimaError("The recipe names dev sources, but keeps no epochs to choose from: set keep_epochs = true.")
     for spec in recipe.dev:
         if spec in recipe.sources:
             raise LimaError(

@@ -1,8 +1,8 @@
 """LoRA through peft: low-rank updates on the linear layers, and of the embeddings only the rows that end a turn.
 
 Training a whole embedding for one new token made a 3.2 GB adapter of a 1B model (unsloth#1093); here the adapter holds those
-rows alone, on the input and the output side, tied or not. The checkpoint is the merged model; the merge is proved by its
-logits, or refused. Knows nothing of the loop.
+rows alone, on the input and the output side, tied or not. The checkpoint is the merged model; the merge is
+proved by its logits, or refused. Knows nothing of the loop.
 """
 
 import shutil
@@ -20,7 +20,7 @@ from lima.recipe import Recipe
 
 
 def add_lora(model: Any, recipe: Recipe, turn_rows: list[int]) -> Any:
-    """The model with an adapter as the recipe says; everything else is frozen"""
+    """The model with an adapter as the recipe says; all other weights are frozen"""
     from peft import LoraConfig, get_peft_model
 
     rows = {}
@@ -47,7 +47,7 @@ def add_lora(model: Any, recipe: Recipe, turn_rows: list[int]) -> Any:
 
 
 def linear_layers(model: Any) -> list[str]:
-    """The names of what LoRA adapts: every linear layer but the LM head, and none that is frozen
+    """The names of the layers that LoRA adapts: every linear layer except the LM head and frozen ones
 
     The part of a block that is a mixture of experts in one tensor is left alone in every block, dense and shared experts too:
     peft takes its layers' names for those of the experts (seen in 0.21 on DeepSeek V3). LimaError when nothing is left."""
@@ -78,9 +78,9 @@ def _name_of(model: Any, wanted: torch.nn.Module) -> str:
 
 
 def freeze_in_saved_dtype(model: Any, saved: torch.dtype) -> None:
-    """Hold the frozen linear layers of the blocks in bfloat16 where the base was saved in it, for a model that multiplies in it
+    """Keep the blocks' frozen linear layers in bfloat16 if the base was saved in it, for a model that multiplies in it
 
-    The same bits in half the memory: autocast would make just these numbers in each pass, and keep them for the backward pass."""
+    The same bits in half the memory: autocast would make the same numbers in each pass, and keep them for the backward pass."""
     if saved != torch.bfloat16:
         return
     for block in blocks_of(model):
@@ -91,7 +91,7 @@ def freeze_in_saved_dtype(model: Any, saved: torch.dtype) -> None:
 
 @contextmanager
 def in_float32(model: Any) -> Iterator[None]:
-    """Let layers that are held in bfloat16 multiply in float32, by a copy that each has while it runs"""
+    """Let layers that are kept in bfloat16 multiply in float32, by a copy that exists while the layer runs"""
     layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.weight.dtype == torch.bfloat16]
     hooks = [layer.register_forward_pre_hook(lambda layer, _: layer.float() and None) for layer in layers]
     hooks += [layer.register_forward_hook(lambda layer, *_: layer.bfloat16() and None) for layer in layers]
@@ -136,10 +136,10 @@ def merged_state(adapted: Any, dtype: torch.dtype = torch.float32) -> dict[str, 
 
 
 def prove_merge(adapted: Any, merged: Any, ids: list[int], tolerance: float) -> tuple[float, float]:
-    """How far the merged model's logits are from the adapter's, and these from those without LoRA, as shares of their size
+    """How far the merged model's logits are from the adapter's, and the adapter's from those without LoRA; relative
 
-    LimaError when the first is above the tolerance, or, unless that is a third of it, above half of the second: a merge that
-    lost LoRA is as far off as that. (transformers#45127, unsloth#9331: merges that silently answer differently.)"""
+    LimaError if the first is above the tolerance, or above half of the second where that is more than a third of the
+    tolerance: a merge that lost LoRA differs by that much (transformers#45127, unsloth#9331)."""
     from peft.tuners.lora import LoraLayer
 
     adapted.eval()
@@ -159,14 +159,14 @@ def prove_merge(adapted: Any, merged: Any, ids: list[int], tolerance: float) -> 
     right = min(tolerance, max(effect / 2, tolerance / 3))
     if not worst <= right:
         raise LimaError(
-            f"The merged model's logits differ from the adapter's by {worst:.2g} of their size (at most {right:.2g} is right, "
-            f"where LoRA changes them by {effect:.2g}), so it was not saved."
+            f"The merged model's logits differ from the adapter's by {worst:.2g} of their size (at most {right:.2g} is allowed; "
+            f"LoRA changes them by {effect:.2g}), so it was not saved."
         )
     return worst, effect
 
 
 def keep_adapter(built: Path, folder: Path) -> str:
-    """Move the adapter of a model that will not be saved to the model's place, where no model is; a sentence that says so"""
+    """Move the adapter of a model that is not saved to the model's folder, without a model; a sentence for the user"""
     kept = folder / "adapter"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(kept, ignore_errors=True)
@@ -175,7 +175,7 @@ def keep_adapter(built: Path, folder: Path) -> str:
 
 
 def save_adapter(adapted: Any, folder: Path) -> int:
-    """Write the adapter beside its merged model; its size in bytes"""
+    """Write the adapter into the folder of its merged model; its size in bytes"""
     adapted.save_pretrained(folder, save_embedding_layers=False)
     return adapter_bytes(folder.parent)
 

@@ -1,7 +1,7 @@
 """Attention over one long row of segments, so that a micro-batch needs no padding and examples never see each other.
 
 Registered with transformers under the name "lima_varlen"; the lengths come with each forward call as `segments`. One causal
-call a segment; on a GPU in half precision torch's own variable-length kernel, once it has shown there that it gives the same.
+call per segment; on a GPU in half precision torch's own variable-length kernel, if a test on that GPU shows the same results.
 Knows nothing of tokens.
 """
 
@@ -22,14 +22,14 @@ ONE_ROW_EACH = "Set micro_batch_tokens=1, which gives each example a row of its 
 
 
 def register() -> None:
-    """Make the name known to transformers, which builds no mask for a name that has none; doing it again is harmless"""
+    """Make the name known to transformers, which then builds no mask for it; may be called again"""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, attend)
 
 
 class Segments:
-    """The lengths of a row's segments, which a compiler passes on without looking at them: one graph, whatever they are"""
+    """The lengths of a row's segments, opaque to the compiler: one graph serves all lengths"""
 
     def __init__(self, lengths: tuple[int, ...]) -> None:
         self.lengths = lengths
@@ -52,7 +52,7 @@ def attend(
     **extra: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each segment: query (1, heads, tokens, d) → (1, tokens, heads, d)"""
-    # One example, or a model that does not pass them on, which lima.train.loss.prove_isolation notices.
+    # One example, or a model that does not pass the segments on, which lima.train.loss.prove_isolation detects.
     lengths = (query.shape[2],) if segments is None else tuple(segments)
     if extra.get("s_aux") is not None:
         raise LimaError(
@@ -117,7 +117,7 @@ def _ends(segments: tuple[int, ...], device: torch.device) -> torch.Tensor:
 def _kernel_is_right(device: torch.device, dtype: torch.dtype, heads: int, groups: int, width: int) -> bool:
     """Whether the kernel runs here with heads of this shape, forward and backward, and agrees with attention by segments
 
-    Seen and not looked up: which cards, widths and versions it takes is not written down anywhere."""
+    Tested by running it: which cards, widths and versions it supports is not documented anywhere."""
     segments = (37, 5, 64)
     draw = torch.Generator(device).manual_seed(0)
     shapes = [(1, n, sum(segments), width) for n in (heads, groups, groups)]
@@ -136,7 +136,7 @@ def _kernel_is_right(device: torch.device, dtype: torch.dtype, heads: int, group
     except (RuntimeError, ImportError, TypeError, ValueError) as e:
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
     if reason:
-        logging.getLogger("lima").warning("torch's variable-length attention is not used here: %s.", reason)
+        logging.getLogger("lima").warning("torch's variable-length attention is not used on this machine: %s.", reason)
     return not reason
 
 

@@ -1,6 +1,6 @@
 """The model to train, put together from a base: end-of-turn token, dropout, attention, adapter, and which weights train.
 
-What trains, and what `lima plan` counts on the meta device, are built here, so that they are one. Knows nothing of data sets,
+Both what trains and what `lima plan` counts on the meta device are built here, so they cannot differ. Knows nothing of data sets,
 devices, processes or optimizers.
 """
 
@@ -28,7 +28,7 @@ class Longest(NamedTuple):
     """The longest example that the model will see"""
 
     what: str
-    "Which one, as the subject of a sentence"
+    "Which example, as the subject of a sentence"
     tokens: int
 
 
@@ -58,7 +58,7 @@ class Built(NamedTuple):
     own_attention: str
     "transformers' name of the attention that it came with"
     attention: str
-    "And of the one that it trains with"
+    "transformers' name of the attention that it trains with"
 
 
 def build(
@@ -70,7 +70,7 @@ def build(
     recompute: bool | None = None,
     bfloat16: bool = False,
 ) -> Built:
-    """Build it from the weights in the base's folder, or without `weights` its structure on the meta device
+    """Build the model from the base's folder; without `weights` only its structure, on the meta device
 
     The recipe decides all else. `shared_attention` serves where examples share a row; `bfloat16` is whether layers will be
     multiplied in it. LimaError for a base or an architecture that cannot be trained so."""
@@ -78,7 +78,7 @@ def build(
     plain = load_model(folder, trust_remote_code=recipe.trust_remote_code, weights=weights)
     check_positions(plain, added.longest)
     extend_embeddings(plain, added.new_ids, added.used)
-    # It keeps the row of the padding token from learning, and for some bases that is the EOT. Nothing here is padded.
+    # A padding_idx keeps that row from learning, and for some bases it is the EOT. Nothing here is padded.
     plain.get_input_embeddings().padding_idx = None
     set_stop(plain, added.tokenizer, added.eot)
     set_residual_dropout(plain, recipe.residual_dropout)
@@ -102,18 +102,21 @@ def build(
 
 
 def check_positions(model: Any, longest: Longest) -> None:
-    """Raise LimaError where an example is longer than the model's table of positions; only say so where they are computed"""
+    """Raise LimaError if an example is longer than the model's table of positions; if positions are computed, only warn"""
     own = (model.get_input_embeddings(), model.get_output_embeddings())
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 0
     if not 0 < limit < longest.tokens:
         return
     what = f"{longest.what} has {longest.tokens} tokens, and the base model"
-    # Of so many rows, or of a few more (OPT begins at the third).
+    # A table of `limit` rows, or of a few more (OPT begins at the third).
     tables = [m for m in model.modules() if isinstance(m, torch.nn.Embedding) and m not in own]
     if any(limit <= table.num_embeddings < limit + 8 for table in tables):
-        raise LimaError(f"{what} knows {limit} positions. Set max_tokens={limit}.")
+        raise LimaError(f"{what} has only {limit} positions. Set max_tokens={limit}.")
     _logger.warning(
-        "%s was made for %d: it trains, but beyond what it has seen. max_tokens=%d cuts.", what, limit, limit
+        "%s was made for %d: training works, but beyond the lengths that it has seen. To cut: max_tokens=%d.",
+        what,
+        limit,
+        limit,
     )
 
 
@@ -125,7 +128,7 @@ def recompute_activations(model: Any) -> None:
 
 
 def freeze_unread(model: Any) -> None:
-    """Freeze what stands beside the decoder, such as a vision tower: text does not go through it, so it would get no gradient,
+    """Freeze parts outside of the decoder, such as a vision tower: text does not go through them, so they would get no gradient,
     and data parallel would wait for one"""
     decoder, tokens = model.get_decoder(), model.get_input_embeddings()
     if all(module is not tokens for module in decoder.modules()):  # some call their LM head so (ModernBERT)
@@ -157,11 +160,11 @@ def freeze_embeddings(model: Any, trained_rows: list[int]) -> list[torch.nn.Para
 
 
 def parameter_groups(model: Any, decay: float, frozen: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
-    """Weight decay on matrices only: biases, norms and embeddings stand for directions that decay would only bend"""
+    """Weight decay on matrices only: not on biases, norms and embeddings"""
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)} | {id(p) for p in frozen}
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     parameters = [p for _, p in trained]
-    # The rows of an embedding that an adapter trains are one, too.
+    # The embedding rows that an adapter trains count as an embedding, too.
     decayed = [p for name, p in trained if p.ndim >= 2 and id(p) not in embeddings and "trainable_tokens" not in name]
     chosen = {id(p) for p in decayed}
     return [

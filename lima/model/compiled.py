@@ -17,7 +17,7 @@ from lima.model.shard import blocks_of
 from lima.recipe import Recipe
 
 NAME = "lima_varlen_apart"
-"By which transformers knows the attention that a compiler leaves alone"
+"transformers' name of the attention that the compiler does not trace"
 
 BACKEND = "inductor"
 
@@ -26,7 +26,7 @@ Score = Callable[..., tuple[torch.Tensor, ...]]
 
 
 def wanted(recipe: Recipe, device: torch.device) -> bool:
-    """Whether to compile; LimaError where it was asked for and cannot be done"""
+    """Whether to compile; LimaError if the recipe asks for it and it does not work here"""
     if recipe.compile is not True:
         return False
     if recipe.micro_batch_tokens == 1:
@@ -42,7 +42,7 @@ def wanted(recipe: Recipe, device: torch.device) -> bool:
 
 
 def register() -> str:
-    """Make attention that a compiler leaves alone known to transformers; its name there"""
+    """Register the attention that the compiler does not trace with transformers; its name there"""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, torch.compiler.disable(attention.attend))
@@ -97,7 +97,7 @@ def _when_trained(forward: Callable[..., Any], recompute: bool) -> Callable[...,
 
 
 def _why_not(device: torch.device) -> str:
-    """What happens when something small is compiled here, or nothing when that is right"""
+    """What goes wrong when something small is compiled here; empty if nothing does"""
 
     def small(x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.silu(x).sum()

@@ -2,7 +2,7 @@
 
 Element-wise on each sub-layer's output before it is added, not stochastic depth. Where an architecture has a residual dropout
 of its own, that module's p is set, so that nothing is dropped twice. It is the only one: what a base's configuration drops
-elsewhere (GPT-2 a tenth of its embeddings and attention) is not of the recipe. Knows the architectures by name and nothing of
+elsewhere (GPT-2 a tenth of its embeddings and attention) is not in the recipe. Knows the architectures by name and nothing of
 training.
 """
 
@@ -61,7 +61,7 @@ def place_in(kind: str, p: float) -> Place | None:
     """Where an architecture's residual branches end; None for an unknown one if p is 0, else LimaError that names it"""
     if kind not in PLACES and p:
         raise LimaError(
-            f"No residual dropout is known for the architecture {kind!r}. Set residual_dropout=0 to train without, "
+            f"Where residual dropout goes in the architecture {kind!r} is not known. Set residual_dropout=0 to train without, "
             f"or use one of these.{did_you_mean(kind, PLACES)}"
         )
     return PLACES.get(kind)
@@ -94,7 +94,7 @@ def set_residual_dropout(model: torch.nn.Module, p: float) -> list[float]:
 
 
 def set_apart(model: torch.nn.Module, wrap: Callable[[Any], Any]) -> None:
-    """Call every dropout in a model through `wrap`: what is the same for all layers but their p is then outside of it"""
+    """Call every dropout in a model through `wrap`, so that layers differ only by the p outside of it"""
     drop = wrap(_drop)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -107,7 +107,7 @@ def set_apart(model: torch.nn.Module, wrap: Callable[[Any], Any]) -> None:
 def _drop(module: Any, inputs: Any, output: Any) -> Any:
     """A forward hook that drops from a sub-layer's output while its module trains
 
-    One function for all layers: a compiler takes it for granted that layers of a kind have the same hooks."""
+    One function for all layers: a compiler assumes that layers of a kind have the same hooks."""
     if not module.training:
         return output
     if isinstance(output, tuple):

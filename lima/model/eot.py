@@ -12,7 +12,7 @@ _logger = logging.getLogger("lima")
 
 
 def extend_tokenizer(tokenizer: Any, tokens: list[str]) -> list[int]:
-    """Make sure each token is one special id, those too that the tokenizer has as ordinary ones; the ids that are new"""
+    """Make each token one special id, also if the tokenizer has it as an ordinary one; the new ids"""
     from tokenizers import AddedToken
 
     known = tokenizer.added_tokens_decoder
@@ -59,9 +59,9 @@ def set_stop(model: Any, tokenizer: Any, eot: str) -> None:
 
 
 def _sound(generation: Any) -> Any:
-    """A base's generation_config, such that transformers will save it, and not refuse to when the training is done
+    """A base's generation_config, corrected so that transformers will not refuse to save it when the training is done
 
-    Values for sampling mean that it samples; one that is wrong beyond that is left out but for its token ids."""
+    If it has values for sampling, it samples; if it is still invalid, only its token ids are kept."""
     from transformers import GenerationConfig
 
     for sampling in (generation.do_sample, True):
@@ -72,11 +72,9 @@ def _sound(generation: Any) -> Any:
         except ValueError as e:
             wrong = e
     ids = {key: getattr(generation, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    # Padding with -1 is what older checkpoints say for none.
+    # Older checkpoints write -1 for no padding token.
     ids = {key: value for key, value in ids.items() if isinstance(value, list) or (value is not None and value >= 0)}
     lines = str(wrong).splitlines()
     why = next((line for line in lines if line.startswith("- ")), lines[0]).removeprefix("- ")
-    _logger.warning(
-        "The base's generation_config is left out but for its token ids, since transformers refuses it: %s", why
-    )
+    _logger.warning("transformers refuses the base's generation_config, so only its token ids are kept: %s", why)
     return GenerationConfig(**ids)

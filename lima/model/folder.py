@@ -17,27 +17,29 @@ from lima.errors import LimaError
 
 
 def pick_device(wanted: str) -> str:
-    """'cpu' or 'cuda'; 'auto' takes the GPU when there is one. LimaError for a GPU that is not there"""
+    """'cpu' or 'cuda'; 'auto' takes a GPU if the machine has one. LimaError for 'cuda' without a GPU"""
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise LimaError("The recipe asks for device 'cuda', but torch sees no GPU here. Use device=cpu or device=auto.")
     if not there or wanted == "cpu":
         return "cpu"
-    # Micro-batches differ in length. PyTorch's notes on memory advise this where sizes vary: otherwise it may find no free block
+    # Micro-batches differ in length. PyTorch's notes on memory advise this if sizes vary: otherwise it may find no free block
     # of the right size, and ask the driver for gigabytes again. It is read when memory is first asked for.
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     return "cuda"
 
 
 def check_folder(folder: str | Path, weights: bool = True) -> Path:
-    """The folder of a model, with weights in safetensors where they are wanted, or LimaError saying which part is missing"""
+    """The folder of a model, with weights in safetensors if they are wanted, or LimaError saying which part is missing"""
     path = Path(folder)
     if not path.is_dir():
         raise LimaError(
-            f"{folder} is no folder. Expected a Hugging Face folder with config.json, *.safetensors and a tokenizer."
+            f"{folder} is not a folder. Expected a Hugging Face folder with config.json, *.safetensors and a tokenizer."
         )
     if not (path / "config.json").is_file():
-        raise LimaError(f"{folder} has no config.json, so it is no Hugging Face model folder (or one half-copied).")
+        raise LimaError(
+            f"{folder} has no config.json, so it is not a Hugging Face model folder, or it was copied only in part."
+        )
     if not weights:
         return path
     if not any(path.glob("*.safetensors")):
@@ -74,20 +76,20 @@ def check_weights(folder: str | Path) -> Path:
             with safe_open(file, framework="pt"):
                 pass
         except (SafetensorError, OSError) as e:
-            raise LimaError(f"{file} is torn: {e}. Choose another epoch, or restore it from a backup.") from None
+            raise LimaError(f"{file} is damaged: {e}. Choose another epoch, or restore it from a backup.") from None
     return path
 
 
 @contextmanager
 def _unasked(folder: str | Path, trust_remote_code: bool) -> Iterator[None]:
-    """Say in lima's words, and not in transformers', that a folder has code of its own that nobody has agreed to run"""
+    """Turn transformers' error about a folder with code that nobody has agreed to run into lima's"""
     try:
         yield
     except Exception as e:
         if trust_remote_code or "trust_remote_code" not in str(e):
             raise
         raise LimaError(
-            f"{folder} has Python code of its own, which lima runs only when you say so. Read it; if you trust it, add "
+            f"{folder} comes with Python code, which lima runs only if you allow it. Read it; if you trust it, add "
             "--trust-remote-code."
         ) from None
 
@@ -105,24 +107,24 @@ def load_config(folder: Path, trust_remote_code: bool = False) -> Any:
 
 
 def _first_line(e: Exception) -> str:
-    """What went wrong in transformers, which explains itself at length"""
+    """The first line of a transformers error, which may be long"""
     return f"{type(e).__name__}: {(str(e).splitlines() or [''])[0]}"
 
 
 def check_trainable(config: Any) -> None:
-    """Raise LimaError for a base whose weights are quantized: there is nothing to add a small step to"""
+    """Raise LimaError for a base whose weights are quantized: they cannot take small updates"""
     quantized = getattr(config, "quantization_config", None)
     if quantized:
         how = quantized.get("quant_method") if isinstance(quantized, dict) else type(quantized).__name__
         raise LimaError(
-            f"The base model is quantized ({how}). Take the one that it was made from, in bfloat16, float16 or float32."
+            f"The base model is quantized ({how}). Use the model that it was quantized from, in bfloat16, float16 or float32."
         )
 
 
 def check_vocabulary(tokenizer: Any, config: Any) -> None:
-    """Raise LimaError for a tokenizer whose texts have tokens that the model has no row for in its embedding
+    """Raise LimaError for a tokenizer with more tokens in its vocabulary than the model's embedding has rows
 
-    Tokens that were added behind the vocabulary may be without: Gemma 3 has one, for images, that no text is made of."""
+    Tokens added after the vocabulary may lack a row: Gemma 3 has one, for images, that never occurs in text."""
     rows = config.get_text_config().vocab_size
     beyond = [i for i in tokenizer.get_vocab().values() if i >= rows and i not in tokenizer.added_tokens_decoder]
     if beyond:
@@ -133,14 +135,14 @@ def check_vocabulary(tokenizer: Any, config: Any) -> None:
 
 
 def load_tokenizer(folder: str | Path, trust_remote_code: bool = False) -> Any:
-    """The folder's fast tokenizer; LimaError when there is none"""
+    """The folder's fast tokenizer; LimaError if it has none"""
     from transformers import AutoTokenizer
 
     path = Path(folder)
     files = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
     if not any((path / f).is_file() for f in files):
         raise LimaError(
-            f"{folder} has no tokenizer. Expected tokenizer.json beside the weights: copy it from the base model."
+            f"{folder} has no tokenizer. Expected tokenizer.json next to the weights: copy it from the base model."
         )
     try:
         with _unasked(folder, trust_remote_code):
@@ -165,7 +167,7 @@ def load_model(
     from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
     from transformers.utils import GENERATION_CONFIG_NAME, logging
 
-    logging.disable_progress_bar()  # the command line has its own, and a library has none
+    logging.disable_progress_bar()  # the command line has its own progress bar, and a library should not print one
     path = check_folder(folder, weights)
     trust: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     try:
@@ -187,7 +189,7 @@ def load_model(
     ) as e:
         raise LimaError(f"The model in {folder} does not load: {_first_line(e)}") from e
     model, found = loaded
-    # transformers would fill them with random numbers, and go on.
+    # transformers would fill them with random numbers, and continue.
     if missing := sorted(found["missing_keys"]):
         raise LimaError(
             f"The weights in {folder} lack {len(missing)} that its config.json asks for, first {missing[0]}. "

@@ -1,4 +1,4 @@
-"""Noise on the embeddings while training (NEFTune, 2310.05914): off by default, for it is not in LIMA's recipe.
+"""Noise on the embeddings while training (NEFTune, 2310.05914): off by default, because it is not part of LIMA's recipe.
 
 Uniform in ±alpha / √(length · width), where the length is that of the example and not of the row it shares. Knows nothing of
 the loop.

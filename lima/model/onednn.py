@@ -1,4 +1,4 @@
-"""Linear layers in float32 on AMD's processors through oneDNN, which reaches there about twice the speed of torch's own.
+"""Linear layers in float32 on AMD processors through oneDNN, about twice as fast there as torch's own.
 
 torch multiplies float32 matrices by MKL, which does not use AVX-512 on processors that Intel did not make; oneDNN does, and torch
 reaches oneDNN in float32 by its convolutions. A convolution of 1 × 1 over pictures of which every pixel is a row is a linear
@@ -17,22 +17,22 @@ HEIGHT = 16
 "Rows in one picture"
 
 TILE = 4 * HEIGHT
-"""Whole multiples of so many rows go through oneDNN, and the rest by torch: micro-batches are of any length, and oneDNN keeps a
-kernel of about 80 kB for each of the last thousand shapes that it met"""
+"""Multiples of this number of rows go through oneDNN, the rest through torch: micro-batches have any length, and oneDNN keeps a
+kernel of about 80 kB for each of the last thousand shapes"""
 
 ROWS = 16 * HEIGHT
-"With fewer it takes longer to prepare than it saves; and of fewer than sixteen pictures torch, with one thread, asks no oneDNN"
+"Fewest rows: with fewer, preparing takes longer than it saves, and with one thread torch does not use oneDNN below 16 pictures"
 
 SIZE = 2**16
-"Weights of a layer, below which it does not pay either"
+"Fewest weights of a layer: with fewer it does not pay either"
 
 SIZE_BY_ROWS = 2**14
-"Nor above this many for each row: the weights are laid out anew in each pass"
+"Most weights for each row: the weights are copied into another layout in each pass"
 
 
 @lru_cache
 def onednn_is_faster() -> bool:
-    """Whether this is such a processor; nothing is timed, so that two runs on one machine are computed alike"""
+    """Whether this is such a processor; decided without timing, so that two runs on one machine compute the same"""
     try:
         maker = Path("/proc/cpuinfo").read_text(errors="replace")
     except OSError:
@@ -42,7 +42,7 @@ def onednn_is_faster() -> bool:
 
 
 def pays(rows: int, weights: int) -> bool:
-    """Whether a layer of so many weights is quicker through oneDNN here, for so many rows"""
+    """Whether a layer with this many weights is faster through oneDNN here, for this many rows"""
     return rows >= ROWS and SIZE <= weights <= SIZE_BY_ROWS * rows and onednn_is_faster()
 
 
@@ -55,7 +55,7 @@ def use_onednn(model: torch.nn.Module) -> None:
 
 
 class OneDNNLinear(torch.nn.Linear):
-    """A linear layer through oneDNN where a backward pass will follow, in float32 on the CPU, and it pays; else as it was"""
+    """A linear layer that uses oneDNN in training in float32 on the CPU where that is faster, and torch otherwise"""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if not self._suits(input):
@@ -80,7 +80,7 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         ctx.save_for_backward(rows if ctx.needs_input_grad[1] else None, weight)
-        # No view, which autograd would not let a model change in place (OLMo clamps its queries).
+        # Not a view, which autograd would not let a model change in place (OLMo clamps its queries).
         return _product(rows, weight, bias).data
 
     @staticmethod
@@ -102,7 +102,7 @@ def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 
 
 def _summed(gradient: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """A weight's gradient (out, in), from that of what it gave (n, out) and what it was given (n, in)"""
+    """A weight's gradient (out, in), from the output's gradient (n, out) and the input (n, in)"""
     tiled = len(rows) - len(rows) % TILE
     pictures, only = (_pictures(gradient[:tiled]), _pictures(rows[:tiled])), [False, True, False]
     _, found, _ = torch.ops.aten.convolution_backward(

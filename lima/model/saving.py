@@ -1,4 +1,4 @@
-"""A trained model as a plain Hugging Face folder, written whole or not at all.
+"""A trained model as a plain Hugging Face folder, written completely or not at all.
 
 safetensors only. Knows nothing of what the model is nor of how it was trained.
 """
@@ -27,10 +27,10 @@ def save(
     state: dict[str, torch.Tensor],
     finish: Callable[[Path], str] | None = None,
 ) -> None:
-    """Write a complete Hugging Face folder, or nothing: it is built beside its place and moved there file by file
+    """Write a complete Hugging Face folder, or nothing: it is built next to its place and moved there file by file
 
-    `state` is what is saved under the model's configuration. How a `base` that also sees or hears prepares what it is shown is
-    copied from its folder. `finish` may look at the built folder, refuse it or add to it, and gives a text for the card."""
+    `state` is what is saved under the model's configuration. The preprocessors of a `base` for images or audio are copied
+    from its folder. `finish` may check the built folder, refuse it or add to it, and returns a text for the card."""
     with beside(folder) as building:
         state = {k: v.detach().to(dtype).cpu() if v.is_floating_point() else v.cpu() for k, v in state.items()}
         model.config.dtype = dtype
@@ -44,13 +44,13 @@ def save(
 
 
 def check_new(folder: Path) -> None:
-    """Raise LimaError unless a model could be written there, and nothing would be lost: before the work, not after it
+    """Raise LimaError unless a model can be written there and nothing would be lost: before the work, not after it
 
-    It holds only for as long as the folder's lock is held, too."""
+    Valid only while the caller has the folder's lock."""
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise LimaError(f"{folder} exists and is not empty. Choose another --out, or remove it first.")
-        # Nothing is made yet: there may be no run.
+        # Create nothing yet: the run may fail before it starts.
         with tempfile.TemporaryFile(dir=next(above for above in folder.parents if above.exists())):
             pass
     except OSError as e:
@@ -59,9 +59,9 @@ def check_new(folder: Path) -> None:
 
 @contextmanager
 def beside(folder: Path) -> Iterator[Path]:
-    """An empty folder to build a model in, on the disk of `folder` and gone afterwards; LimaError when the disk refuses
+    """A temporary folder to build a model in, on the disk of `folder`; LimaError if the disk fails
 
-    Whoever saves there has its lock, so what a killed process left of an earlier attempt is removed."""
+    The caller has the folder's lock, so what a killed process left of an earlier attempt is removed."""
     with _explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         for left in folder.parent.glob(f".{glob.escape(folder.name)}-saving-*"):
@@ -79,7 +79,7 @@ def _explained(folder: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, SafetensorError) as e:  # a full disk is the one or the other
+    except (OSError, SafetensorError) as e:  # a full disk raises either
         raise LimaError(f"Cannot save the model to {folder}: {e}. Make room there, or choose another --out.") from e
 
 
@@ -92,10 +92,10 @@ def to_disk(building: Path) -> None:
 
 
 def put_in_place(building: Path, folder: Path) -> None:
-    """Move a built model to its folder file by file: without config.json until all is there, so never one of two halves"""
+    """Move a built model to its folder file by file, config.json last, so that an incomplete one is never taken for a model"""
     with _explained(folder):
         folder.mkdir(exist_ok=True)
-        for weights in building.rglob("*.safetensors"):  # which safetensors leaves to their owner alone
+        for weights in building.rglob("*.safetensors"):  # safetensors makes them readable by their owner only
             weights.chmod((building / "config.json").stat().st_mode)
         (folder / "config.json").unlink(missing_ok=True)
         # The card first, which says whose the folder is; the configuration last, which says that it is complete.

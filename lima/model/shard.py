@@ -1,8 +1,8 @@
-"""What several processes do together: divide a model over them with torch's FSDP2, gather it again, and fail as one.
+"""What several processes do together: shard a model with torch's FSDP2, gather it again, and fail together.
 
 The same `fully_shard` on a GPU and on the CPU, so that what a test without a GPU exercises is what runs on one. Each decoder
-block is a group of weights that is gathered when it is needed and given back after; all else, tied embeddings among it, is the
-group of the whole model. Knows models, tensors and processes; nothing of the loop, of optimizers or of files.
+block is a group of weights that is gathered when it is needed and given back after; all else, tied embeddings among it, is one
+more group. Knows models, tensors and processes; nothing of the loop, of optimizers or of files.
 """
 
 import re
@@ -20,10 +20,10 @@ from lima.errors import LimaError
 
 
 def shard_model(model: torch.nn.Module, device: torch.device, bfloat16: bool) -> None:
-    """Divide a model's weights over all processes, with them the gradients and whatever an optimizer makes later
+    """Shard a model's weights over all processes, and with them its gradients and the optimizer's state
 
     The main process has the weights in its memory; the others bring the same model on the meta device and receive their parts
-    from it, so that only one copy of the whole is ever loaded. With `bfloat16` the blocks are gathered and computed in it."""
+    from it, so that only one full copy is ever loaded. With `bfloat16` the blocks are gathered and computed in it."""
     blocks = blocks_of(model)
     if bfloat16 and device.type == "cpu" and any(isinstance(m, torch.nn.LayerNorm) for m in model.modules()):
         raise LimaError(
@@ -38,7 +38,7 @@ def shard_model(model: torch.nn.Module, device: torch.device, bfloat16: bool) ->
     for block in blocks:
         fully_shard(block, mesh=mesh, mp_policy=half if bfloat16 else MixedPrecisionPolicy())
     fully_shard(model, mesh=mesh)
-    # What leaves the whole model is only read.
+    # The model's output is only read.
     warnings.filterwarnings(
         "ignore", message=rf"FSDP2-wrapped module \({re.escape(type(model).__name__)}\) returned a view"
     )
@@ -61,7 +61,7 @@ def blocks_of(model: torch.nn.Module) -> list[torch.nn.Module]:
 
 
 def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor that is divided, gathered from all processes, which must all ask for it; any other one as it is"""
+    """A sharded tensor gathered from all processes, which must all call this; any other tensor as it is"""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
@@ -91,13 +91,13 @@ def full_state(model: torch.nn.Module, dtype: torch.dtype, keep: bool) -> dict[s
 
 
 def full_tensors(tensors: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Each tensor whole, one at a time; all processes must go through to the end, whoever keeps what they get"""
+    """Each tensor gathered, one at a time; all processes must iterate to the end, even those that keep nothing"""
     for name, tensor in tensors:
         yield name, full_tensor(tensor.detach())
 
 
 def shard_like(full: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
-    """A tensor that every process has, of as many rows as the parameter, on its device and divided as it is"""
+    """A tensor that every process has, with the parameter's number of rows, placed and sharded like the parameter"""
     full = full.to(parameter.device)
     if isinstance(parameter, DTensor):
         return distribute_tensor(full, parameter.device_mesh, parameter.placements, src_data_rank=None)
@@ -105,7 +105,7 @@ def shard_like(full: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
 
 
 def local_rows(tensor: torch.Tensor) -> slice:
-    """Which rows of a tensor this process holds; all of one that is not divided"""
+    """Which rows of a tensor this process has; all if it is not sharded"""
     if not isinstance(tensor, DTensor):
         return slice(None)
     each = -(-tensor.shape[0] // tensor.device_mesh.size())
@@ -114,13 +114,13 @@ def local_rows(tensor: torch.Tensor) -> slice:
 
 
 def local_part(tensor: torch.Tensor) -> torch.Tensor:
-    """The part of a tensor that this process holds; writing to it writes to the tensor"""
+    """The part of a tensor that this process has; writing to it writes to the tensor"""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 @contextmanager
 def raise_together() -> Iterator[None]:
-    """What goes wrong inside on one process is raised on all of them, so that none waits for ever for another"""
+    """An error on one process inside this block is raised on all, so that none waits for another for ever"""
     wrong: Exception | None = None
     try:
         yield
@@ -136,13 +136,13 @@ def raise_together() -> Iterator[None]:
 
 
 def _all(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every parameter once, and every buffer by each of its names, those that are not saved too"""
+    """Every parameter once, and every buffer by each of its names, also those that are not saved"""
     yield from model.named_parameters()
     yield from model.named_buffers(remove_duplicate=False)
 
 
 def _materialise(model: torch.nn.Module, device: torch.device) -> None:
-    """Give a model from the meta device memory on this one, keeping the parameters' identity and with it what is tied"""
+    """Allocate a model from the meta device on this device; the parameters stay the same objects, so ties are kept"""
     before = torch.__future__.get_swap_module_params_on_conversion()
     torch.__future__.set_swap_module_params_on_conversion(True)
     try:
@@ -152,7 +152,7 @@ def _materialise(model: torch.nn.Module, device: torch.device) -> None:
 
 
 def _received(given: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """The main process's `given`, or this process's part of it, where `target` is; on the others `given` tells nothing"""
+    """The main process's `given`, or this process's part of it, on `target`'s device; the others' `given` is ignored"""
     full = (
         torch.empty(target.shape, dtype=target.dtype, device=target.device)
         if given.is_meta

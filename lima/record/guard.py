@@ -81,7 +81,7 @@ class Connection(sqlite3.Connection):
 
 
 class RefusedError(Exception):
-    """A set did what it may not; the message says what"""
+    """A set did what it is not allowed to; the message says what"""
 
 
 class Guard:
@@ -138,7 +138,7 @@ class Guard:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Refuse within this block, and see at its end that nothing is left behind that would harm others later"""
+        """Refuse within this block, and check at its end that nothing is left behind that would harm others later"""
         own, shared = self._own_tables(), self._shared_rows()
         sqlite3.Connection.set_authorizer(self.connection, self)
         yield

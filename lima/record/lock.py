@@ -1,4 +1,4 @@
-"""One process at a time: a lock file that is gone again when its holder is, however that ended.
+"""One process at a time: a lock file that is released when its process ends, however it ends.
 
 Knows nothing of what is locked.
 """
@@ -14,12 +14,12 @@ from filelock import FileLock, Timeout
 from lima.errors import LimaError
 
 PATIENCE = 0.3
-"Seconds that a lock is tried for: whoever only asks whether it is held has it for a moment"
+"Seconds to try for a lock: a process that only asks whether it is locked has it for a moment"
 
 
 @contextmanager
 def exclusive(file: Path, what: str) -> Iterator[None]:
-    """Hold the lock of that file, or raise LimaError that another process is doing `what`, such as 'training into out'"""
+    """Take the lock of that file, or raise LimaError that another process is doing `what`, such as 'training into out'"""
     lock = FileLock(file)
     try:
         lock.acquire(timeout=PATIENCE, poll_interval=0.01)
@@ -30,13 +30,13 @@ def exclusive(file: Path, what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # While it is held: a process that opened this file before locks a file without a name then, and FileLock tries again.
+        # Before the release: a process that has opened this file then locks one without a name, and FileLock tries again.
         file.unlink(missing_ok=True)
         lock.release()
 
 
 def held(file: Path) -> bool:
-    """Whether a process holds the lock of that file, or might: one that cannot be asked for. Nothing is made or written"""
+    """Whether a process has the lock of that file, or may have it because it cannot be tried. Nothing is created or written"""
     try:
         handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:

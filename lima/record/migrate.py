@@ -1,4 +1,4 @@
-"""Bring a database up to what this lima and its plugins know: the core's migrations, then each plugin's set by itself.
+"""Migrate a database to this version of lima and its plugins: the core's migrations, then each plugin's set separately.
 
 A plugin's set runs on a connection of its own, in one transaction, under a guard, and may touch only what the set owns (see
 `lima.record.guard`). If it fails, all of it is undone, its plugin is set aside, and the rest works. Who owns which table or
@@ -34,7 +34,7 @@ class SetError(Exception):
 
 
 def migrate(db: Database, path: Path, plugins: Plugins, readonly: bool) -> None:
-    """Apply what is pending; LimaError where it concerns the core, a plugin set aside where it concerns a plugin"""
+    """Apply what is pending; if the core's fail, LimaError; if a plugin's fail, the plugin is set aside"""
     registry = plugins.registry("migrations")
     _migrate_core(db, path, registry[CORE_SET], readonly)
     for name, why in registry.contested.items():
@@ -144,7 +144,7 @@ def _others(connection: sqlite3.Connection, owners: dict[str, str], name: str) -
 def _owners(connection: sqlite3.Connection, registry: Registry) -> dict[str, str]:
     """The owner of each table and view that is known to have one
 
-    A file of an older lima does not say. Then whichever set makes a table of that name has made this one."""
+    A file of an older lima does not say. Then the set that makes a table of that name is taken to have made this one."""
     connection.execute(f"create table if not exists {OWNERS} (name text primary key, owner text not null)")
     owners = dict(connection.execute(f"select name, owner from {OWNERS}").fetchall())
     unowned = _tables(connection) - owners.keys()

@@ -36,7 +36,7 @@ def lock_of(folder: Path) -> Path:
 
 
 def was_killed(store: Store, run: str) -> bool:
-    """Whether a run says that it is running, and no process trains it
+    """Whether a run's status is running although no process trains it
 
     A folder that cannot be seen from here may belong to another machine, where one does."""
     row = store.run(run)
@@ -139,9 +139,9 @@ class RunLog:
             db.table("dev_prompts").insert_all({"run": run.id, "position": i, **d} for i, d in enumerate(dev))
 
     def reopen(self, step: int, folder: str) -> None:
-        """Go on after `step`: what was logged beyond it is forgotten, for it will be done again
+        """Resume after `step`: rows of later steps are deleted, because they will be made again
 
-        `folder` is where the run was before; its checkpoints moved with it."""
+        `folder` is the run's earlier folder; its checkpoints moved with it."""
         moved = {"run": self.run.id, "old": folder, "new": str(self.run.folder)}
         with self.store.write() as db:
             db.execute(
@@ -155,22 +155,22 @@ class RunLog:
                 "delete from generations where run = ? and epoch not in (select epoch from checkpoints where run = ?)",
                 [self.run.id, self.run.id],
             )
-            recipe = json.dumps(self.run.recipe.as_dict())  # what may change has perhaps
+            recipe = json.dumps(self.run.recipe.as_dict())  # the recipe's changeable keys may differ now
             about = {"status": "running", "message": "", "finished": None}
             db.table("runs").update(self.run.id, {**about, "recipe": recipe, "folder": str(self.run.folder)})
 
     def steps(self, rows: list[dict[str, Any]]) -> None:
-        """Loss and the rest of some steps; those that are there already (Ctrl-C came before the caller knew) are written again"""
+        """The metrics of some steps; rows that exist already (Ctrl-C came before the caller knew) are replaced"""
         if rows:
             with self.store.write() as db:
                 db.table("steps").insert_all(({"run": self.run.id, **row} for row in rows), replace=True)
 
     def checkpoint(self, epoch: int, step: int, folder: Path) -> None:
-        """A checkpoint folder that is complete; once more where the run stopped before it could say that it is done"""
+        """A complete checkpoint folder; again if the run stopped before it was recorded as done"""
         with self.store.write() as db:
             db.execute(
                 "insert or replace into checkpoints (run, epoch, step, folder, created, perplexity) values (?, ?, ?, ?, ?, "
-                # What is known of the epoch, when the same model is saved once more as the run's.
+                # The epoch's perplexity, when the same model is saved again as the run's.
                 "(select max(perplexity) from checkpoints where run = ? and epoch = ?))",
                 [self.run.id, epoch, step, str(folder), now(), self.run.id, epoch],
             )
@@ -191,16 +191,16 @@ class RunLog:
             )
 
     def finish(self, status: str, message: str, steps: int, seconds: float) -> None:
-        """How it ended: done, failed or interrupted; nothing where it ended before its row was written"""
+        """How it ended: done, failed or interrupted; does nothing if it ended before its row was written"""
         with self.store.write() as db:
             db.execute(
-                # A resumed run adds to what it took before.
+                # A resumed run adds to its earlier seconds.
                 "update runs set status = ?, message = ?, finished = ?, steps = ?, seconds = coalesce(seconds, 0) + ? "
                 "where id = ?",
                 [status, message, now(), steps, seconds, self.run.id],
             )
 
     def note(self, message: str) -> None:
-        """What went wrong after the run was done"""
+        """An error after the run was done"""
         with self.store.write() as db:
             db.table("runs").update(self.run.id, {"message": message})

@@ -1,7 +1,7 @@
 """Which epoch's model is the run's: replies to the dev prompts, their grades, and the choice, by a grader or by hand (LIMA §3).
 
-There is no choosing by perplexity: in LIMA's App. B it doubles while the judged quality rises. Knows nothing of how the replies
-came about, nor of what a grader looks at.
+Perplexity chooses nothing: in LIMA's App. B it doubles while the judged quality rises. Knows nothing of how the replies
+were made, nor of what a grader looks at.
 """
 
 import shutil
@@ -24,7 +24,7 @@ FLUSH_SECONDS = 1.0
 "Grades are written this often: an interrupted judge loses no more"
 
 OnGrade = Callable[[int, int], None]
-"Hears (grades so far, all that are missing)"
+"Called with (grades so far, all that are missing)"
 
 
 def epochs(store: Store, run: str = "") -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def epochs(store: Store, run: str = "") -> list[dict[str, Any]]:
 
 
 def generations(store: Store, run: str, epoch: int | None = None, example: str | None = None) -> list[dict[str, Any]]:
-    """Stored replies of a run, prompt by prompt and epoch by epoch, each with its latest grades; LimaError when there is none"""
+    """Stored replies of a run, prompt by prompt and epoch by epoch, each with its latest grades; LimaError if none match"""
     rows = store.rows(
         "select epoch, position, source, example, prompt, reference, reply, stop, tokens, seconds from generations "
         "join dev_prompts using (run, position) where run = :run and (:epoch is null or epoch = :epoch) "
@@ -66,7 +66,7 @@ def generations(store: Store, run: str, epoch: int | None = None, example: str |
 
 
 def _nothing(store: Store, run: str, epoch: int | None, example: str | None) -> str:
-    """Why there is no such reply"""
+    """Why no such reply was found"""
     kept = [r["epoch"] for r in store.rows("select distinct epoch from generations where run = ?", [run])]
     if not kept:
         return (
@@ -80,9 +80,9 @@ def _nothing(store: Store, run: str, epoch: int | None, example: str | None) -> 
 
 
 def grade(store: Store, run: str, grader: str, plugins: Plugins, on_grade: OnGrade | None = None) -> int:
-    """Let a grader grade the replies of a run that it has not graded; how many those were
+    """Let a grader grade those replies of a run that it has not graded; their number
 
-    LimaError for a grader that grades no single replies, and when it fails: what it graded before is kept."""
+    LimaError if the grader cannot grade single replies, or fails: its earlier grades are kept."""
     judge = replying(plugins, grader)
     finished(store, run)
     lock = store.path.resolve().with_name(f".{Path(run).name}.grading.lock")
@@ -123,7 +123,7 @@ def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on
 
 
 def replying(plugins: Plugins, grader: str) -> Any:
-    """The grader of that name; LimaError listing those that grade single replies when it does not"""
+    """The grader of that name; if it cannot grade single replies, LimaError with those that can"""
     graders = plugins.registry("graders")
     found = graders.find(grader)
     if not hasattr(found, "grade_reply"):
@@ -145,7 +145,7 @@ def _records(store: Store, run: str, plugins: Plugins) -> list[Any]:
     for row in prompts:
         if row["hash"] not in opened[row["source"]]:
             raise LimaError(
-                f"The dev example {row['example']!r} is not in {row['source']!r} any more, or not as it was in run {run}. "
+                f"The dev example {row['example']!r} is no longer in {row['source']!r}, or has changed since run {run}. "
                 "Restore the source, or choose by hand, with --epoch N."
             )
         records.append(opened[row["source"]][row["hash"]])
@@ -155,7 +155,7 @@ def _records(store: Store, run: str, plugins: Plugins) -> list[Any]:
 def _verdict(judge: Any, grader: str, plugin: str, record: Any, row: dict[str, Any]) -> tuple[str | None, str]:
     """(grade or None, reason) of one reply"""
     where = f"The grader {grader!r} failed on the reply of epoch {row['epoch']} to {row['example']!r}"
-    kept = "What it graded before is kept: the same command goes on from here."
+    kept = "Its earlier grades are kept: the same command resumes from here."
     try:
         with contained(f"the grader {grader!r}", plugin):
             verdict = judge.grade_reply(record, row["reply"], row["stop"])
@@ -165,14 +165,14 @@ def _verdict(judge: Any, grader: str, plugin: str, record: Any, row: dict[str, A
     except Exception as e:
         raise LimaError(f"{where}: {type(e).__name__}: {e}. {kept}") from e
     if grade is not None and grade not in SCORES:
-        raise LimaError(f"{where}: it said {grade!r}; expected {', '.join(SCORES)} or None. {kept}")
+        raise LimaError(f"{where}: it returned {grade!r}; expected {', '.join(SCORES)} or None. {kept}")
     return grade, reason
 
 
 def best(store: Store, run: str, grader: str) -> tuple[int, str]:
     """(epoch, why) with the highest mean of Fail 0, Pass 1, Excellent 2; of equal ones the earlier, which has seen less
 
-    Epochs are compared on the dev prompts that have a grade in all of them; LimaError when there is none."""
+    Epochs are compared on the dev prompts that have a grade in all of them; LimaError if none has."""
     replies = generations(store, run)
     points: dict[int, dict[int, int]] = {r["epoch"]: {} for r in replies}
     for r in store.rows("select * from generation_latest_grades where run = ? and grader = ?", [run, grader]):
@@ -220,7 +220,7 @@ def _choosable(store: Store, run: str, epoch: int) -> dict[int, dict[str, Any]]:
     )
     if later:
         raise LimaError(
-            f"{folder} holds the model of run {later[0]['run']} by now. The epoch is in {kept[epoch]['folder']}."
+            f"{folder} now has the model of run {later[0]['run']}. The epoch is in {kept[epoch]['folder']}."
         )
     source = Path(kept[epoch]["folder"])
     if (
@@ -247,7 +247,7 @@ def _choose(store: Store, run: str, epoch: int, grader: str, reason: str, kept: 
         with open(copy / "README.md", "a", encoding="utf-8") as card:
             card.write(f"\n{how}{f': {reason}' if reason else ''}.\n")
         to_disk(copy)
-        # Copied before, so that the database is locked for no longer than a few renames take.
+        # Copied first, so that the database is locked only for a few renames.
         with store.write() as db:
             db.table("choices").insert(
                 {"run": run, "epoch": epoch, "grader": grader, "reason": storable(reason), "created": now()}
@@ -260,13 +260,13 @@ def _choose(store: Store, run: str, epoch: int, grader: str, reason: str, kept: 
 
 
 def finished(store: Store, run: str) -> dict[str, Any]:
-    """The row of a run that is done; LimaError when it may still change"""
+    """The row of a run that is done; LimaError if the run may still change"""
     row = store.run(run)
     if row["status"] != "done":
         kept = [r["folder"] for r in epochs(store, row["id"]) if r["folder"] != row["folder"]]
         so_far = f" What it kept so far: {', '.join(kept)}." if kept else ""
         raise LimaError(
             f"Run {row['id']} is not done, it is {row['status']!r}: its epochs can be graded and chosen when all are there. "
-            f"Go on with `lima train --resume {row['id']}`.{so_far}"
+            f"Resume with `lima train --resume {row['id']}`.{so_far}"
         )
     return row

@@ -121,7 +121,7 @@ def m002_replies(db: Database) -> None:
 
 
 class Store:
-    """One open database file, migrated to what this lima and its plugins know
+    """One open database file, migrated to this version of lima and its plugins
 
     A plugin whose migrations fail is set aside in `plugins`, for the rest of the process."""
 
@@ -130,7 +130,7 @@ class Store:
 
         self.path = Path(path) if path else default_path()
         with _explained(self.path):
-            # A colleague's results, say, which may be read and not written.
+            # Somebody else's results, for example, which may be read and not written.
             self.readonly = self.path.is_file() and not os.access(self.path, os.W_OK)
             if not self.readonly:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,13 +162,13 @@ class Store:
         try:
             self.db.execute("pragma journal_mode = wal")
         except sqlite3.OperationalError as e:
-            # Another process is busy in the file. The mode belongs to the file, so whoever opens it alone next sets it.
+            # Another process uses the file. The mode belongs to the file: the next process that opens it alone sets it.
             if "locked" not in str(e):
                 raise
 
     @contextmanager
     def write(self) -> Iterator[Database]:
-        """A transaction that takes the write lock at once; on any error nothing of it stays"""
+        """A transaction that takes the write lock at once; on any error it is rolled back"""
         with _explained(self.path):
             if self.db.conn.in_transaction:  # Ctrl-C came between its beginning and its first statement
                 self.db.conn.rollback()
@@ -219,7 +219,7 @@ def _to_read(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         if path.with_name(f"{path.name}-wal").exists():
             raise
-        # A reader makes two files beside one in WAL mode, unless it promises that nobody writes. Without the log nobody does.
+        # A reader creates two files next to one in WAL mode, unless it promises that nobody writes; without a log nobody does.
         connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, timeout=WAIT)
     return connection
 

@@ -1,7 +1,7 @@
 """Which examples make up a step, and how a step is split into micro-batches without padding.
 
 `batch_size` counts examples: removing padding never changes the number of steps (packing a thousand examples into fewer steps
-hurts). A micro-batch is one long row with segment boundaries. Knows nothing of models.
+makes results worse). A micro-batch is one long row with segment boundaries. Knows nothing of models.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def all_steps(examples: Sequence[Rendered], epochs: int, batch_size: int, seed: 
 
 
 def split(lengths: Sequence[int], budget: int, parts: int = 1) -> list[list[int]]:
-    """Indices grouped so that a group holds at most `budget` tokens, or one example that is longer by itself
+    """Indices grouped so that each group has at most `budget` tokens, or a single longer example
 
     About `parts` groups where the lengths allow it, so that every process has work. Longest first into the
     fullest group where it still fits (best fit); the result depends on nothing but the arguments."""
@@ -111,5 +111,5 @@ def micro_batch(step: Sequence[Rendered], members: Sequence[int]) -> MicroBatch:
 
 
 def step_weight(step: Sequence[Rendered]) -> float:
-    """The total loss weight of a step, by which its summed loss is divided, however it is split (trl#2604)"""
+    """The total loss weight of a step, by which its summed loss is divided, whatever the split (trl#2604)"""
     return sum(sum(one.weights[1:]) for one in step)

@@ -1,6 +1,6 @@
 """A trainee as it is now, written as a complete Hugging Face folder: its weights, or its adapter merged, and its tokenizer.
 
-Knows nothing of steps or of how a folder appears complete or not at all, which is `lima.model.saving`.
+Knows nothing of steps, nor of how a folder is written completely or not at all, which is `lima.model.saving`.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from lima.train.trainee import Trainee
 def write_checkpoint(trainee: Trainee, run: Run, folder: Path, step: int) -> None:
     """Write the model as it is after `step`; all processes bring their parts and the main one writes
 
-    LimaError where somebody put another model meanwhile, or a merge would answer otherwise than its adapter."""
+    LimaError if another model was put there meanwhile, or if the merge would answer differently from its adapter."""
     main, lora = trainee.accelerator.is_main_process, run.recipe.lora_rank > 0
     with raise_together():
         model = trainee.bare
@@ -34,7 +34,7 @@ def write_checkpoint(trainee: Trainee, run: Run, folder: Path, step: int) -> Non
 
 
 def _unsharded(trainee: Trainee, model: Any) -> Any:
-    """The model with its adapter once more, on the main process's CPU, to be merged as one process would merge it"""
+    """A copy of the model with its adapter on the main process's CPU, to be merged as a single process would"""
     trained = {n: t.cpu() for n, t in full_tensors((n, p) for n, p in model.named_parameters() if p.requires_grad)}
     if not trainee.accelerator.is_main_process:
         return model
@@ -64,9 +64,9 @@ def _write(trainee: Trainee, run: Run, folder: Path, step: int, model: Any, stat
 
 
 def _adapter_beside(trainee: Trainee, run: Run, folder: Path, model: Any, built: Path) -> str:
-    """Save the adapter in a built folder and prove that the merge there answers as it does; what the card says of that"""
+    """Save the adapter in a built folder and prove that the merge there answers alike; a text for the card"""
     size = save_adapter(model, built / "adapter")
-    # bfloat16 keeps eight bits: a merge into it cannot come closer than that.
+    # bfloat16 keeps eight bits: a merge into it cannot be closer than that.
     tolerance = 1e-4 if trainee.saved_dtype == torch.float32 else 3e-2
     merged = load_model(built, trust_remote_code=run.recipe.trust_remote_code)
     try:

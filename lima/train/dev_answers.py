@@ -1,6 +1,6 @@
 """What an epoch's checkpoint answers to the dev prompts, and its perplexity on their answers.
 
-Perplexity is there to be seen beside the replies: it does not track their quality (LIMA App. B). Knows nothing of grades, of
+Perplexity is only shown with the replies: it does not track their quality (LIMA App. B). Knows nothing of grades, of
 choosing or of the store.
 """
 
@@ -14,10 +14,10 @@ from lima.errors import LimaError
 from lima.recipe import Recipe
 
 OnDev = Callable[[int, int], None]
-"Hears (replies of this epoch so far, all of them)"
+"Called with (replies of this epoch so far, all of them)"
 
 ROWS = 16
-"Replies at once: room for their keys and values beside a training's weights and moments"
+"Replies at once: their cache must fit next to the training's weights and moments"
 
 
 def answers(
@@ -25,18 +25,18 @@ def answers(
 ) -> tuple[list[dict[str, Any]], float]:
     """(rows of generations in the order of the prompts, perplexity) of the model in a checkpoint folder
 
-    Replies are drawn as in LIMA §4.1, each epoch's from the same seeds. What is asked is the folder and not the model in memory:
-    that is what will be chosen. With the recipe's `shard` it is divided over all processes, which must all ask."""
+    Replies are drawn as in LIMA §4.1, each epoch's from the same seeds. The folder answers and not the model in memory,
+    because a folder is chosen. With the recipe's `shard` the model is sharded over all processes, which must all call this."""
     from lima.model.memory import free_memory, is_out_of_memory
 
-    free_memory()  # the gradients are gone between steps: a second copy of the weights needs no more than their room
+    free_memory()  # between steps there are no gradients: a second copy of the weights fits into their memory
     try:
         return _answers(folder, prompts, recipe, on_dev)
     except (RuntimeError, MemoryError) as e:
         if not is_out_of_memory(e):
             raise
         raise LimaError(
-            f"The model in {folder} does not fit beside the training to answer the dev prompts. Train on more or larger "
+            f"The model in {folder} runs out of memory next to the training, answering the dev prompts. Train on more or larger "
             "devices, with shard=true where there are several, or leave them out: `lima train --resume RUN --set dev=[]`."
         ) from None
     finally:

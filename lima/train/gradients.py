@@ -1,4 +1,4 @@
-"""A step's gradient, whatever the memory: forward and backward over micro-batches, which become smaller where they do not fit.
+"""A step's gradient, whatever the memory: forward and backward over micro-batches, made smaller when memory runs out.
 
 The gradient is the weighted sum over the step's trained tokens divided by their total weight, however the step is split into
 micro-batches and over processes. Every step draws its dropout from its own seed. Knows nothing of optimizers, epochs or the
@@ -29,11 +29,11 @@ class Gradients:
         self.processes, self.device = self.accelerator.num_processes, self.accelerator.device
 
     def rehearse(self, steps: Sequence[Sequence[Rendered]]) -> None:
-        """Send the largest micro-batch through the model before the first step: what does not fit should fail now (oumi#1369)"""
+        """Send the largest micro-batch through the model before the first step, so that out of memory shows up now (oumi#1369)"""
         trainee = self.trainee
         trained = sum(local_part(p).numel() for p in trainee.model.parameters() if p.requires_grad)
         moments = 0 if trainee.optimizer.state else 8 * trained  # bytes that AdamW will take
-        # Without what reduces gradients, so that one process may fail alone. A sharded model is nothing without the others.
+        # The bare model reduces nothing, so one process may fail alone. A sharded model needs the other processes.
         dressed, trainee.model = trainee.model, trainee.bare
         short = True
         while short:
@@ -49,7 +49,7 @@ class Gradients:
     def of(self, examples: Sequence[Rendered], step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(mean loss, trained tokens predicted right) of a step, its gradient left in the parameters
 
-        `step` is how many were made before it. LimaError where not even one example fits."""
+        `step` is how many were made before it. LimaError if not even one example fits into memory."""
         while (found := self.attempt(examples, step)) is None:
             self.budget.halve(examples)
         loss, right = map(self.summed, found)
@@ -58,7 +58,7 @@ class Gradients:
     def attempt(
         self, examples: Sequence[Rendered], step: int, groups: list[list[int]] | None = None, spare: int = 0
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """`backward` beside `spare` bytes; None when memory did not suffice
+        """`backward` with `spare` bytes allocated; None if memory ran out
 
         After a backward pass that broke off DDP stops with an error of its own and FSDP2 continues with wrong gradients: where
         they are at work it is an error at once."""
@@ -83,7 +83,7 @@ class Gradients:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's part of (mean loss, trained tokens predicted right)
 
-        `groups` says which examples share a micro-batch, where they are not split by the budget."""
+        `groups` says which examples share a micro-batch; without it the budget decides."""
         trainee, processes = self.trainee, self.processes
         groups = groups or split([len(e.ids) for e in examples], self.budget.tokens, processes)
         mine = groups[self.accelerator.process_index :: processes]

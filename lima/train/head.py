@@ -1,9 +1,9 @@
 """The LM head over the trained positions in chunks: a chunk's logits, their loss and its gradient, then the next chunk.
 
-So only one chunk's logits exist at a time, in a processor's cache where that is small, and none are made twice. The causal LM's
-own forward is asked for one chunk after the other, while its decoder, which ran once, answers with what it gave there: whatever
-an architecture does to its logits (a cap, a scale, a bias, an adapter) stays its own. Where that would not give the same logits,
-seen on a few tokens, all positions go through at once. Knows nothing of losses.
+So only one chunk's logits exist at a time (on a CPU they stay in its cache), and none are computed twice. The decoder runs
+once; the causal LM's own forward is then called for each chunk with the decoder's output replayed, so whatever an architecture
+does to its logits (a cap, a scale, a bias, an adapter) still happens. If that would not give the same logits, tested on a few
+tokens, all positions go through at once. Knows nothing of losses.
 """
 
 import logging
@@ -20,13 +20,13 @@ CHUNK_BYTES = {"cuda": 2**30, "cpu": 2**23}
 "Logits of a chunk in float32, by device: a GPU wants large matrices, a CPU what stays in its cache"
 
 CHUNK_ROWS = 256
-"But at least so many positions, where there are; fewer would spend their time on adding up the head's gradient"
+"Fewest positions of a chunk: with fewer, most time would go into adding up the head's gradient"
 
 ROW_MULTIPLE = 64
 "Chunks are whole multiples of so many positions, for which kernels of matrix products need no remainder"
 
 Score = Callable[..., tuple[torch.Tensor, ...]]
-"Makes sums over a chunk, from its logits (positions, vocabulary) and its part of each of the tensors by position"
+"Computes sums over a chunk, from its logits (positions, vocabulary) and its part of each tensor with a value per position"
 
 _proved: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 
@@ -40,7 +40,7 @@ def chunk_rows(vocabulary: int, device: str) -> int:
 def summed(
     model: Any, inputs: dict[str, Any], predict: torch.Tensor, by_position: Sequence[torch.Tensor], score: Score
 ) -> tuple[torch.Tensor, ...]:
-    """What `score` makes of the logits at the positions `predict` of a row, summed over chunks; the first sum can be derived"""
+    """The sums of `score` over the logits at the positions `predict` of a row, chunk by chunk; the first has a gradient"""
     plain = causal_lm(model)
     if not can_chunk(model, predict.device):
         return score(model(**inputs, logits_to_keep=predict).logits[0], *by_position)
@@ -63,7 +63,7 @@ def summed(
             return _added(one(*piece) for piece in pieces)
         return _derived(one, pieces, [hidden, *_weights(plain)])
 
-    # Inside the one call of the outermost module, which gathers the head's weights where they are divided.
+    # Inside one call of the outermost module, which gathers the head's weights if they are sharded.
     with _forward_is(plain, all_of_them):
         return model(**inputs)
 
@@ -71,11 +71,11 @@ def summed(
 def _derived(
     one: Score, pieces: Sequence[Sequence[torch.Tensor]], inputs: list[torch.Tensor]
 ) -> tuple[torch.Tensor, ...]:
-    """The sums over the pieces, of which the first knows its gradient: by the first of `inputs`, of which each piece's first
-    tensor is a part, and by those of the others, weights, that it depends on"""
+    """The sums over the pieces; the first sum has its gradients by the first of `inputs`, which the pieces' first tensors are
+    parts of, and by those of the other inputs (weights) that it depends on"""
     weights, sums, by_hidden = inputs[1:], [], []
     by_weight: dict[int, torch.Tensor] = {}
-    # What autograd saves on the way is gone at the end of its piece, and nobody else's business.
+    # What autograd saves for a piece is freed at its end, and no outer hook on saved tensors sees it.
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
         for hidden, *rest in pieces:
             hidden = hidden.detach().requires_grad_()
@@ -92,7 +92,7 @@ def _derived(
 
 
 class _Known(torch.autograd.Function):
-    """A number whose gradients by some tensors are known already"""
+    """A number whose gradients by some tensors have been computed already"""
 
     @staticmethod
     def forward(ctx: Any, value: torch.Tensor, count: int, *tensors: torch.Tensor) -> torch.Tensor:
@@ -101,7 +101,7 @@ class _Known(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *given: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        # In place: the head's is as large as the head.
+        # In place: the head's gradient is as large as the head.
         gradients = [gradient.mul_(given[0]) for gradient in ctx.saved_tensors]
         return (None, None, *gradients, *[None] * len(gradients))
 
@@ -111,13 +111,13 @@ def _added(sums: Iterable[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]
 
 
 def _weights(plain: Any) -> list[torch.nn.Parameter]:
-    """What trains outside of the decoder blocks, the head among it"""
+    """The trained parameters outside of the decoder blocks, such as the head's"""
     inside = {id(p) for block in blocks_of(plain) for p in block.parameters()}
     return [p for p in plain.parameters() if p.requires_grad and id(p) not in inside]
 
 
 def _with_hidden(given: Any, hidden: torch.Tensor) -> Any:
-    """What a decoder gave, with other hidden states"""
+    """A decoder's output with other hidden states"""
     if isinstance(given, tuple):
         return (hidden, *given[1:])
     key = next(iter(given))
@@ -125,16 +125,16 @@ def _with_hidden(given: Any, hidden: torch.Tensor) -> Any:
 
 
 def causal_lm(model: Any) -> Any:
-    """The causal LM in whatever was put around it: an adapter, data parallel"""
+    """The causal LM inside its wrappers: an adapter, data parallel"""
     from transformers import PreTrainedModel
 
     return next(module for module in model.modules() if isinstance(module, PreTrainedModel))
 
 
 def can_chunk(model: Any, device: torch.device | str) -> bool:
-    """Whether this model gives the same logits when its decoder is not run again but answers with what it gave
+    """Whether this model gives the same logits when its decoder's output is replayed instead of computed again
 
-    Seen once a model, on a few tokens, and not looked up by name. All processes of a divided model must ask together."""
+    Tested once per model on a few tokens, not looked up by name. All processes of a sharded model must call this together."""
     plain = causal_lm(model)
     if plain not in _proved:
         reason = _why_not(model, plain, device)
@@ -145,10 +145,10 @@ def can_chunk(model: Any, device: torch.device | str) -> bool:
 
 
 def _why_not(model: Any, plain: Any, device: torch.device | str) -> str:
-    """What stands against chunks, or nothing"""
+    """Why chunks would not give the same logits; empty if they would"""
     forward, decoder, training = plain.forward, plain.get_decoder(), plain.training
     if decoder is plain:
-        return f"{type(plain).__name__} has no decoder beside its head"
+        return f"{type(plain).__name__} has no decoder apart from its head"
     rows = plain.config.get_text_config().vocab_size
     ids = torch.tensor([[(7 * i + 1) % rows for i in range(6)]], device=device)
     places = torch.tensor([1, 3, 4], device=device)
@@ -158,12 +158,12 @@ def _why_not(model: Any, plain: Any, device: torch.device | str) -> str:
         with _caught(decoder) as seen:
             whole = forward(**inputs).logits
         if len(seen) != 1:
-            found.append(f"{type(plain).__name__} ran its {type(decoder).__name__} {len(seen)} times and not once")
+            found.append(f"{type(plain).__name__} ran its {type(decoder).__name__} {len(seen)} times, not once")
             return whole
         try:
             with _forward_is(decoder, lambda *_, **__: _with_hidden(seen[0], seen[0][0][:, places])):
                 part = forward(**inputs).logits
-            if not part.is_meta:  # there only the way through can be seen
+            if not part.is_meta:  # on the meta device only the calls can be compared, not values
                 torch.testing.assert_close(part, whole[:, places], rtol=0, atol=0.02 * whole.abs().max().item())
         except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as e:
             found.append(f"{type(e).__name__}: {str(e).partition(chr(10))[0]}")
@@ -180,7 +180,7 @@ def _why_not(model: Any, plain: Any, device: torch.device | str) -> str:
 
 @contextmanager
 def _forward_is(module: torch.nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
-    """Another forward of a module for a while; the hooks on it stay"""
+    """Replace a module's forward within this block; its hooks stay"""
     before = vars(module).get("forward")
     module.forward = forward
     try:
@@ -194,7 +194,7 @@ def _forward_is(module: torch.nn.Module, forward: Callable[..., Any]) -> Iterato
 
 @contextmanager
 def _caught(module: torch.nn.Module) -> Iterator[list[Any]]:
-    """What a module gives each time that it is called"""
+    """The outputs of a module's calls within this block"""
     seen: list[Any] = []
     hook = module.register_forward_hook(lambda module, inputs, output: seen.append(output))
     try:

@@ -31,7 +31,7 @@ def train(
     state: State | None = None,
     on_dev: OnDev | None = None,
 ) -> None:
-    """Everything from the first hook to the last; with a `state` from there on"""
+    """Train, from the first hook to the last; with a `state`, from there"""
     with raise_together():
         if reporter.main:
             reporter.plugins.call("before_train", run=run, examples=ready.records)
@@ -64,11 +64,11 @@ class Loop:
 
     @property
     def step(self) -> int:
-        """How many steps are made"""
+        """How many steps have been made"""
         return self.reporter.step
 
     def run_all(self) -> None:
-        """Every epoch that is left, and the model at the end"""
+        """All remaining epochs, and the model at the end"""
         recipe = self.recipe
         self.gradients.rehearse(all_steps(self.ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed))
         if self.state and not self.step % self.per_epoch and not self.state.ended:
@@ -81,7 +81,7 @@ class Loop:
                     self.reporter.settle(self.steps)
                     self.save_state()
             self.reporter.settle(self.steps)
-            # In this order: a run that stops on the way, in answering say, resumes with what is missing and repeats no step.
+            # In this order: a run that stops in between, while answering for example, resumes there and repeats no step.
             self.keep_epoch(epoch)
             if self.state_due():
                 self.save_state()
@@ -113,12 +113,12 @@ class Loop:
         self.reporter.add(StepMetrics(about, names, loss, right / trained, norm), self.steps)
 
     def state_due(self) -> bool:
-        """Whether a state is saved after this step; after the last one only where its epoch has more to do than save the model"""
+        """Whether a state is saved after this step; after the last one only if its epoch has more to do than save the model"""
         every = self.recipe.save_every or self.per_epoch
         return every > 0 and self.step % every == 0 and (self.step < self.steps or self.recipe.keep_epochs)
 
     def save_state(self) -> None:
-        """Keep what a killed run needs to resume from here; the store has every step up to it first"""
+        """Save what a killed run needs to resume from here, after every step up to it is in the store"""
         with raise_together():
             if self.main:
                 self.reporter.write()
@@ -126,11 +126,11 @@ class Loop:
             save_state(self.states, self.step, self.trainee.bare, optimizer, self.reporter.budget.state(), self.main)
 
     def epoch_folder(self, epoch: int) -> Path | None:
-        """Where the model of an epoch is kept, if each is"""
+        """Where an epoch's model is kept; None if epochs are not kept"""
         return self.run.folder / f"epoch-{epoch:02d}" if self.recipe.keep_epochs else None
 
     def keep_epoch(self, epoch: int) -> None:
-        """Save the epoch's model where the recipe keeps each"""
+        """Save the epoch's model if the recipe keeps epochs"""
         if checkpoint := self.epoch_folder(epoch):
             write_checkpoint(self.trainee, self.run, checkpoint, self.step)
             if self.main:
@@ -142,8 +142,8 @@ class Loop:
         with raise_together():
             answered = self.log.answered(epoch) if self.main else None
         left = self.ready.dev and not broadcast_object_list([answered])[0]
-        # A sharded model needs all processes to answer; where one fails, the others wait inside and cannot be told: it ends, and
-        # with it, by the launcher, all of them.
+        # A sharded model needs all processes to answer. If one fails, the others wait inside and cannot be told: it ends, and the
+        # launcher then ends the others.
         with nullcontext() if recipe.shard else raise_together():
             if checkpoint and left and (self.main or recipe.shard):
                 on_dev = self.on_dev if self.main else None

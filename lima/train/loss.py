@@ -1,6 +1,6 @@
 """The loss of a micro-batch: the weighted sum over its trained tokens; only those positions go through the LM head, in chunks.
 
-Division by the step's total weight is the loop's business. Knows nothing of examples.
+The caller divides by the step's total weight. Knows nothing of examples.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ def weighted_loss(
         "input_ids": ids,
         "position_ids": positions,
         "use_cache": False,
-        # Not every architecture takes them, and a row with one example needs none.
+        # Not every architecture takes segments, and a row with one example needs none.
         **({"segments": Segments(batch.segments)} if len(batch.segments) > 1 else {}),
     }
     loss, right = summed(model, inputs, predict, (targets, weights), score or score_chunk)
@@ -36,7 +36,7 @@ def weighted_loss(
 
 
 def to_device(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
-    """A CPU tensor on the device; a GPU is not waited for, which a copy from ordinary memory would do"""
+    """A CPU tensor on the device, without waiting for a GPU, as a copy from ordinary memory would"""
     if torch.device(device).type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
@@ -47,7 +47,7 @@ def score_chunk(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The two sums over a chunk: logits (positions, vocabulary), targets and weights (positions,)"""
     losses = F.cross_entropy(logits.float(), targets, reduction="none")
-    known = logits.detach()  # the largest value is found faster than its place
+    known = logits.detach()  # max is faster than argmax
     right = known.gather(1, targets[:, None])[:, 0] == known.amax(-1)
     return (losses * weights).sum(), right.sum()
 
@@ -55,8 +55,8 @@ def score_chunk(
 def prove_isolation(model: Any, device: torch.device | str) -> None:
     """Raise LimaError unless the loss of an example is independent of the one before it in the row
 
-    Attention is told where one ends; a recurrent or convolutional layer, or an attention that does not listen, is not. Seen
-    from the gradient, which must be exactly zero, and not looked up by name: next year's architectures are proved as well."""
+    Attention is told where an example ends; a recurrent or convolutional layer, or an attention that ignores it, is not. Tested
+    by the gradient, which must be exactly zero, and not looked up by name, so it works for new architectures, too."""
     embedding = model.get_input_embeddings()
     rows = model.config.get_text_config().vocab_size
     first, second = ([(7 * i + 3 * k + 1) % rows for i in range(length)] for k, length in enumerate((5, 9)))
@@ -71,12 +71,12 @@ def prove_isolation(model: Any, device: torch.device | str) -> None:
     model.eval()
     try:
         loss, _ = weighted_loss(model, micro_batch(pair, [0, 1]), device)
-        # Some embed more than once, as when they try the head or look for pictures; one of them leads to the loss.
+        # Some embed more than once, for example to test the head or look for images; one of the results leads to the loss.
         gradients = torch.autograd.grad(loss, seen, allow_unused=True)
         (gradient,) = (g for g in gradients if g is not None)  # (1, tokens, width)
         if not loss.isfinite() or not gradient.isfinite().all():
             raise LimaError(
-                "The model gives no finite loss on a few tokens, before any step: some of its weights are no numbers, or too "
+                "The model's loss on a few tokens is not finite, before any step: some of its weights are NaN, infinite or too "
                 "large. Copy the base model again, or go back to an earlier checkpoint."
             )
     finally:

@@ -1,7 +1,7 @@
-"""A step's figures on their way from the device: copied without waiting, read when they are needed.
+"""A step's metrics, copied from the device without waiting and read when they are needed.
 
-Asking a GPU for a number stops it until all that is queued is done; so the loop asks for a step's numbers when the next step
-is queued already. Knows nothing of what the figures mean.
+Reading a number from a GPU waits until everything that is queued is done; so a step's numbers are read when the next step
+is queued. Knows nothing of what the metrics mean.
 """
 
 import math
@@ -12,7 +12,7 @@ import torch
 
 
 class StepMetrics:
-    """Loss, accuracy and gradient norm of one step, with what is known of it beforehand"""
+    """Loss, accuracy and gradient norm of one step, with what was known before it"""
 
     def __init__(
         self, about: dict[str, Any], examples: list[str], loss: torch.Tensor, accuracy: torch.Tensor, norm: torch.Tensor
@@ -34,7 +34,7 @@ class StepMetrics:
         return int(self.about["step"])
 
     def wait(self) -> float:
-        """The moment at which this step was done, by the monotonic clock; waits for it, and for nothing after it"""
+        """When this step was done, by the monotonic clock; waits for this step, and for nothing after it"""
         if self.done is None:
             assert self.there is not None
             self.there.synchronize()
@@ -42,13 +42,13 @@ class StepMetrics:
         return self.done
 
     def read(self) -> dict[str, Any]:
-        """Everything as plain numbers, once this step is done"""
+        """All metrics as plain numbers, once this step is done"""
         self.wait()
         loss, accuracy, norm = self.values.tolist()
         return {**self.about, "loss": loss, "accuracy": accuracy, "gradient_norm": norm}
 
     def not_finite(self) -> str:
-        """A sentence about a loss or gradient that is no number, with the step and its examples; empty when all is well"""
+        """A sentence about a loss or gradient that is not finite, with the step and its examples; empty if both are finite"""
         figures = self.read()
         for key, name in (("loss", "loss"), ("gradient_norm", "gradient norm")):
             if not math.isfinite(figures[key]):

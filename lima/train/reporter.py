@@ -1,6 +1,6 @@
-"""What comes of each step, on its way to the store, the plugins and the progress bar; and the run's row, true however it ends.
+"""Reports each step to the store, the plugins and the progress bar, and how the run ended.
 
-A step's numbers are read when the next step is queued, so that no GPU waits. Knows nothing of how a step is made.
+A step's numbers are read when the next step is queued, so that a GPU never waits. Knows nothing of how a step is made.
 """
 
 import time
@@ -19,11 +19,11 @@ OnStep = Callable[[int, int, dict[str, Any]], None]
 "Called with (step from 1, number of steps, metrics)"
 
 FLUSH_SECONDS = 1.0
-"Steps are written to the store this often, and at the end whatever the end is"
+"Steps are written to the store this often, and at the end, however the run ends"
 
 
 class Reporter:
-    """The steps of one run so far; on any process but the main one nothing is written or called"""
+    """The steps of one run so far; only the main process writes rows and calls plugins"""
 
     def __init__(
         self, run: Run, log: RunLog, plugins: Plugins, budget: Budget, on_step: OnStep | None, main: bool
@@ -37,26 +37,26 @@ class Reporter:
             main,
         )
         self.step = 0
-        "The last step that was made"
+        "The number of the last step"
         self.finished = False
         self.pending: list[dict[str, Any]] = []
         self.in_flight: list[StepMetrics] = []
         self.started = self.flushed = self.clock = time.monotonic()
 
     def begin_step(self) -> None:
-        """The clock starts here where nothing is under way"""
+        """Start the step's clock if no step is under way"""
         if not self.in_flight:
             self.clock = time.monotonic()
 
     def add(self, metrics: StepMetrics, steps: int) -> None:
-        """A step is queued on the device; the one before it is passed on"""
+        """Note a step that is queued on the device, and report the one before it"""
         self.in_flight.append(metrics)
         self.step = metrics.step
         if len(self.in_flight) > 1:
             self._pass_on(steps)
 
     def settle(self, steps: int) -> None:
-        """Pass on everything; nothing is under way after this"""
+        """Report every step that is under way"""
         while self.in_flight:
             self._pass_on(steps)
 
@@ -66,10 +66,10 @@ class Reporter:
         self.pending, self.flushed = [], time.monotonic()
 
     def end(self, status: str, message: str = "") -> None:
-        """Write what is there of the steps, and how the run ended"""
+        """Write the steps that are not written yet, and how the run ended"""
         if not self.main:
             return
-        with suppress(RuntimeError):  # of a device that failed: its numbers never come
+        with suppress(RuntimeError):  # the device failed: these numbers cannot be read
             self.pending += [m.read() for m in self.in_flight]
         self.in_flight = []
         self.step = max([self.step, *(row["step"] for row in self.pending)])
@@ -78,7 +78,7 @@ class Reporter:
         self.log.finish(status, notes, self.step, time.monotonic() - self.started)
 
     def _pass_on(self, steps: int) -> None:
-        """Read the oldest step under way; LimaError where its loss or gradient is not a finite number"""
+        """Read the oldest step under way; LimaError if its loss or gradient is not finite"""
         metrics = self.in_flight[0]
         row = metrics.read()
         if wrong := metrics.not_finite():
@@ -87,7 +87,7 @@ class Reporter:
         row["seconds"], self.clock = metrics.wait() - self.clock, metrics.wait()
         if self.main:
             self.pending.append(row)
-        del self.in_flight[0]  # after it is noted: Ctrl-C may come at any moment
+        del self.in_flight[0]  # after it was recorded: Ctrl-C may come at any moment
         if not self.main:
             return
         if time.monotonic() - self.flushed > FLUSH_SECONDS:

@@ -1,8 +1,8 @@
-"""The state of an unfinished run: what is needed, bit for bit, to go on from a step as if nothing had happened.
+"""The state of an unfinished run: what is needed to resume after a step and end in the same bits.
 
-Each state is a folder that appears whole, by a rename, with the hash of every file in it; one that does not match is torn and
-is passed over. Trained weights and optimizer state only: order and dropout are functions of the seed and the step. The files do
-not tell how many processes wrote them, so that any number can read them. Knows nothing of the finished model, which
+Each state is a folder that appears complete, by a rename, with the hash of every file in it; one that does not match is damaged
+and skipped. Trained weights and optimizer state only: order and dropout are functions of the seed and the step. The files do
+not depend on the number of processes that wrote them, so any number can read them. Knows nothing of the finished model, which
 `lima.model.saving` writes.
 """
 
@@ -22,31 +22,31 @@ from lima.errors import LimaError
 from lima.model.shard import full_tensors, local_part, local_rows
 
 FILE_BYTES = 4 * 2**30
-"A state's file is closed at this size: so much memory, and no more, does writing one take beside the model"
+"Bytes of one file of a state, which is also the memory that writing one takes in addition to the model"
 
 ENDED = "ended"
-"Name of the empty file in a state that says that all is done which follows the last step of its epoch"
+"Name of an empty file in a state: everything that follows the last step of its epoch is done"
 
 
 class State(NamedTuple):
-    """A whole state"""
+    """A complete state"""
 
     folder: Path
     step: int
     ended: bool
-    "Whether the epoch that it closes has ended: its dev prompts are answered and plugins have heard of it"
+    "Whether its epoch has ended: the dev prompts are answered and the plugins were called"
     beside: dict[str, Any]
-    "What else was saved with it"
+    "What was saved with it as JSON"
 
 
 OWNER = "run.json"
-"Name of the file beside the states that says whose they are"
+"Name of the file next to the states that says which run they belong to"
 
 
 def states_folder(out: Path, run: str) -> Path:
-    """Where the states of a run that will end in `out` are kept meanwhile; each run has its own"""
+    """Where the states of a run with the folder `out` are kept while it trains; each run has its own"""
     if Path(run).name != run:
-        raise LimaError(f"{run!r} is not the id of a run: it names a path.")
+        raise LimaError(f"{run!r} is not the id of a run: it is a path.")
     return out.parent / f".{out.name}-{run}"
 
 
@@ -83,14 +83,14 @@ def save_state(
     beside: dict[str, Any] | None = None,
     main: bool = True,
 ) -> None:
-    """Add the state after `step` to the folder and drop all but the one before it; a full disk leaves those as they were
+    """Add the state after `step` to the folder and delete all but the one before it; a full disk leaves those as they were
 
-    `beside` is kept with it, as JSON. Of several processes all bring their parts and the main one writes."""
+    `beside` is saved with it, as JSON. All processes take part, and the main one writes."""
     tensors = full_tensors(_state(model, optimizer))
     try:
         if main:
             _write(folder, step, tensors, beside or {})
-    finally:  # whoever stopped gathering would leave the others waiting for its parts
+    finally:  # a process that stopped gathering would leave the others waiting for its parts
         for _ in tensors:
             pass
 
@@ -121,7 +121,7 @@ def _write(folder: Path, step: int, tensors: Iterator[tuple[str, torch.Tensor]],
             for file in building.iterdir():
                 _sync(file)
             target = _state_folder(folder, step)
-            if target.exists():  # of an earlier attempt that was not whole
+            if target.exists():  # of an earlier attempt that was not completed
                 shutil.rmtree(target)
             os.rename(building, target)
             _sync(folder)
@@ -140,7 +140,7 @@ def _state_folder(folder: Path, step: int) -> Path:
 
 
 def mark_ended(folder: Path, step: int) -> None:
-    """Note in the state after `step` that nothing of its epoch is left to do"""
+    """Record in the state after `step` that its epoch has ended"""
     state = _state_folder(folder, step)
     try:
         (state / ENDED).touch()
@@ -164,7 +164,7 @@ def _pieces(tensors: Iterator[tuple[str, torch.Tensor]]) -> Iterator[dict[str, t
 
 
 def newest_state(folder: Path) -> State | None:
-    """The newest whole state, None before the first; torn ones are passed over. LimaError when all are torn"""
+    """The newest complete state, None before the first; damaged ones are skipped. LimaError if all are damaged"""
     torn = []
     for candidate in sorted(folder.glob("step-*"), reverse=True):
         try:
@@ -177,14 +177,14 @@ def newest_state(folder: Path) -> State | None:
         torn.append(candidate.name)
     if torn:
         raise LimaError(
-            f"No state in {folder} is whole ({', '.join(torn)} do not have the hashes that were recorded). Restore them from a "
+            f"No state in {folder} is complete ({', '.join(torn)} do not match their recorded hashes). Restore them from a "
             "backup, or remove the folder to let the run begin again at its first step."
         )
     return None
 
 
 def load_state(state: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Put weights and optimizer state back where `save_state` took them from; of several processes each reads its part"""
+    """Load weights and optimizer state as `save_state` saved them; each process reads its part"""
     from safetensors import safe_open
 
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -192,7 +192,7 @@ def load_state(state: Path, model: torch.nn.Module, optimizer: torch.optim.Optim
     saved = {name: file for file in files for name in file.keys()}  # noqa: SIM118 (a file is no dictionary)
     if {name for name in saved if "/" not in name} != parameters.keys():
         raise LimaError(
-            f"The state {state} is of a model with other weights. Start a new run instead of resuming this one."
+            f"The state {state} belongs to a model with other weights. Start a new run instead of resuming this one."
         )
     for name, file in saved.items():
         parameter, _, key = name.partition("/")

@@ -1,4 +1,4 @@
-"""Start a fine-tune, or go on with an interrupted one: what is decided and recorded before the first step.
+"""Start a fine-tune or resume one: what is decided and recorded before the first step.
 
 Knows nothing of how a step is made; that is `lima.train.loop`.
 """
@@ -36,10 +36,10 @@ from lima.train.reporter import OnStep, Reporter
 from lima.train.resume_state import State, claim, newest_state, owner_of, states_folder
 
 ROUNDING = ("micro_batch_tokens", "gradient_checkpointing", "compile")
-"Keys that decide what fits and how fast it is; of the result the order of its sums, and which dropout is drawn"
+"Keys for speed and memory; results differ only by rounding and in the dropout drawn"
 
 CHANGEABLE = (*ROUNDING, "shard", "save_every", "out", "trust_remote_code")
-"Keys of a recipe that a resumed run may have another value of"
+"Keys of a recipe that may change when a run is resumed"
 
 PATIENCE = timedelta(hours=6)
 "How long one of several processes waits for the others"
@@ -54,10 +54,10 @@ def fine_tune(
 ) -> Run:
     """Fine-tune as the recipe says; the run, whose folder then holds a complete Hugging Face model
 
-    LimaError for anything wrong with recipe, examples, base or disk, before the first step where it can be known. On any
-    error and on Ctrl-C the run's row says how far it came; `resume` goes on from there."""
+    LimaError for anything wrong with recipe, examples, base or disk, before the first step if possible. On any
+    error and on Ctrl-C the run's row says how far it came; `resume` continues from there."""
     plugins = plugins or load_plugins()
-    accelerator = _accelerator(recipe)  # a GPU that is not there is said before anything is read
+    accelerator = _accelerator(recipe)  # a missing GPU is reported before anything is read
     _advise(recipe, accelerator.device.type)
     run_id = broadcast_object_list([new_run_id()])[0]  # of several processes, the main one's
     folder = Path(recipe.out or f"lima-runs/{run_id}").expanduser().resolve()
@@ -81,13 +81,13 @@ def resume(
     changes: dict[str, Any] | None = None,
     on_dev: OnDev | None = None,
 ) -> Run:
-    """Go on with an interrupted run from its newest whole state, to the same weights as if it had never stopped
+    """Resume an interrupted run from its newest complete state, to the same weights as if it had never stopped
 
-    `changes` may be of the recipe's keys in CHANGEABLE, which decide what fits and how fast it is; `dev` may be left out.
-    LimaError for any other, when the run is done, or when base or data are no longer what they were.
+    `changes` may have the recipe's keys in CHANGEABLE, which decide speed and memory; `dev` may be left out.
+    LimaError for any other key, if the run is done, or if base or data have changed.
 
-    A database may come from anywhere. It writes only to a folder beside which this run's own states lie, or that `changes` name
-    as `out`; and only `changes` let the base's own code run."""
+    A database may come from anywhere. So this writes only to a folder next to this run's own states, or to the `out` of
+    `changes`; and only `changes` can allow the base's own code to run."""
     plugins = plugins or load_plugins()
     row = store.run(name)
     recipe = _changed(row, changes or {})
@@ -111,7 +111,7 @@ def _resume(
     on_dev: OnDev | None,
     accelerator: Accelerator,
 ) -> Run:
-    """Go on with a run whose folder nobody else writes to"""
+    """Resume a run while this process has the lock of its folder"""
     try:
         ready = prepare(recipe, plugins)
     except LimaError as e:
@@ -140,7 +140,7 @@ def _resume(
         )
     _warn_of_other_code(run, row["environment"], store)
     reporter = _reporter(run, store, plugins, on_step, accelerator)
-    # The main process decides, for all must resume from the same one.
+    # The main process decides, because all must resume from the same one.
     with raise_together():
         found = newest_state(states_folder(run.folder, run.id)) if reporter.main else None
     state: State | None = broadcast_object_list([found])[0]
@@ -152,34 +152,34 @@ def _resume(
 
 
 def _check_resumable(store: Store, run: str, folder: Path, named: bool) -> None:
-    """Raise LimaError unless the run is not done and may write to the folder, which is `named` by the user or else by its row"""
+    """Raise LimaError if the run is done or may not write to the folder, which the user has `named`, or else its row"""
     row = store.run(run)
     if row["status"] == "done":
         raise LimaError(f"Run {run} is done: its model is in {row['folder']}. There is nothing to resume.")
     states = states_folder(folder, run)
     if not named and owner_of(states) != _owner(run, Recipe().with_values(row["recipe"])):
         raise LimaError(
-            f"{states} does not say that run {run} began here with this recipe, so it is not resumed into {folder}, where only "
-            f"the database would have it. Say where it shall go on, and its states if you have them: --out FOLDER."
+            f"{states} does not record that run {run} was started here with this recipe, so it is not resumed into "
+            f"{folder}, which only the database names. Name a folder, with its states if you have them: --out FOLDER."
         )
     others = store.rows("select run from checkpoints where folder = ? and run != ?", [str(folder), run])
     if others and (folder / "config.json").is_file():
-        raise LimaError(f"{folder} holds the model of run {others[0]['run']} by now. Move it away, then resume.")
+        raise LimaError(f"{folder} now has the model of run {others[0]['run']}. Move it away, then resume.")
     check_own(folder, run)
     if not states.is_dir():
         check_place(folder)
 
 
 def _owner(run: str, recipe: Recipe) -> dict[str, Any]:
-    """What stands beside the states of a run: its id, and the part of its recipe that stays"""
+    """What is recorded next to the states of a run: its id, and the part of its recipe that cannot change"""
     fixed = {key: value for key, value in recipe.as_dict().items() if key not in CHANGEABLE}
     owner: dict[str, Any] = json.loads(json.dumps({"run": run, "recipe": fixed}))
     return owner
 
 
 def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
-    """The recipe of a run with what changes on resuming; LimaError for a key that must not"""
-    recipe = Recipe().with_values(row["recipe"] | {"trust_remote_code": False})  # which no database can ask for
+    """The recipe of a run with the changes of a resumption; LimaError for a key that must not change"""
+    recipe = Recipe().with_values(row["recipe"] | {"trust_remote_code": False})  # a database must not ask for it
     asked = recipe.with_values(changes)
     before, after = recipe.as_dict(), asked.as_dict()
     different = [k for k in after if after[k] != before[k]]
@@ -191,7 +191,7 @@ def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
         )
     if any(k in ROUNDING for k in different):
         logging.getLogger("lima").warning(
-            "Run %s goes on with another %s: sums are made in another order and other dropout is drawn, so it does not end in "
+            "Run %s is resumed with another %s: sums are rounded differently and other dropout is drawn, so it does not end in "
             "the same bits as if it had never stopped.",
             row["id"],
             ", ".join(k for k in different if k in ROUNDING),
@@ -200,8 +200,8 @@ def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
 
 
 def _warn_of_other_code(run: Run, environment: dict[str, str], store: Store) -> None:
-    """Say so where the code that goes on is not the code that began: the result is then not that of a run that never stopped"""
-    apart = ("processes", "directory")  # which decide no result
+    """Warn if the code has changed since the run was started: the result may then not be that of a run that never stopped"""
+    apart = ("processes", "directory")  # they do not affect the result
     before = {k: v for k, v in environment.items() if k not in apart}
     before |= {
         r["plugin"]: r["hash"] for r in store.rows("select plugin, hash from run_plugins where run = ?", [run.id])
@@ -210,8 +210,8 @@ def _warn_of_other_code(run: Run, environment: dict[str, str], store: Store) -> 
     changed = sorted(name for name in before | here if before.get(name) != here.get(name))
     if changed:
         logging.getLogger("lima").warning(
-            "Since run %s was started these have changed: %s. It goes on, but may not end in the same bits as if it had never "
-            "stopped.",
+            "Since run %s was started these have changed: %s. It is resumed, but may not end in the same bits as if it had "
+            "never stopped.",
             run.id,
             ", ".join(changed),
         )
@@ -244,7 +244,7 @@ def _reporter(run: Run, store: Store, plugins: Plugins, on_step: OnStep | None, 
 
 @contextmanager
 def _true_to_the_end(reporter: Reporter) -> Iterator[None]:
-    """Whatever happens inside, the run's row says what it was; its states say whose they are"""
+    """Record what happens inside this block in the run's row; its states say which run they belong to"""
     run = reporter.run
     with raise_together():
         if reporter.main:
@@ -255,11 +255,11 @@ def _true_to_the_end(reporter: Reporter) -> Iterator[None]:
         status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
         message = str(e) or type(e).__name__
         try:
-            if reporter.finished:  # a plugin's after_train: the model is there all the same
+            if reporter.finished:  # in a plugin's after_train: the model is complete all the same
                 reporter.log.note(message)
             else:
                 reporter.end(status, message)
-        except Exception as worse:  # a full disk, say: what stopped the run must stay what is reported
+        except Exception as worse:  # a full disk, for example: report what stopped the run, not this
             e.add_note(str(worse))
         if isinstance(e, KeyboardInterrupt):
             raise Interrupted(run.id, reporter.step) from e
@@ -267,14 +267,14 @@ def _true_to_the_end(reporter: Reporter) -> Iterator[None]:
 
 
 def _accelerator(recipe: Recipe) -> Accelerator:
-    """This process's place among those that train; LimaError where they cannot do what the recipe asks"""
+    """The accelerator of this process; LimaError if the processes cannot do what the recipe asks"""
     for variable in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
         if os.environ.get(variable, "false").lower() == "true":
             raise LimaError(
                 f"{variable} is set: accelerate was told to shard the model in a way of its own. Launch it without, and set "
                 "shard=true in the recipe, which divides the model with torch's FSDP2."
             )
-    # The others wait while the main process saves, and answers the dev prompts.
+    # The other processes wait while the main one saves and answers the dev prompts.
     patience = InitProcessGroupKwargs(timeout=PATIENCE)
     # Precision is the recipe's, whatever accelerate was configured to.
     cpu = pick_device(recipe.device) == "cpu"
@@ -288,7 +288,7 @@ def _accelerator(recipe: Recipe) -> Accelerator:
 
 
 def _advise(recipe: Recipe, device: str) -> None:
-    """Say so where bfloat16 was asked for and this processor multiplies it slower than float32: seen, not looked up"""
+    """Warn if the recipe asks for bfloat16 and this processor multiplies it slower than float32, which is measured"""
     if device != "cpu" or recipe.precision != "bfloat16":
         return
     half, full = (product_seconds(dtype) for dtype in (torch.bfloat16, torch.float32))
@@ -356,6 +356,6 @@ def _lock(folder: Path) -> Iterator[None]:
         with exclusive(lock_of(folder), f"training into {folder}"):
             yield
     finally:
-        for above in made:  # of a run that never began: they are empty
+        for above in made:  # empty, of a run that never began
             with suppress(OSError):
                 above.rmdir()

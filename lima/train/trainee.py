@@ -23,10 +23,10 @@ from lima.train.resume_state import load_state
 
 
 class Trainee:
-    """One model in training; `model` is what is called, whatever is around it"""
+    """One model in training; `model` is the one to call, with its wrappers"""
 
     def __init__(self, recipe: Recipe, ready: Prepared, accelerator: Accelerator, state: Path | None) -> None:
-        """From the base's weights, or from those in a state's folder. LimaError for what cannot be trained so"""
+        """From the base's weights, or from those in a state's folder. LimaError if it cannot be trained with this recipe"""
         self.recipe, self.ready, self.accelerator = recipe, ready, accelerator
         device = accelerator.device
         self.autocast = recipe.in_bfloat16(device.type)
@@ -58,18 +58,18 @@ class Trainee:
                 prove_isolation(proved, device)
         if self.compile:
             compiled.compile_blocks(model, recipe.gradient_checkpointing)
-        # accelerate would copy the model to each process, which a sharded one must not be.
+        # accelerate would copy the model to each process, which must not happen to a sharded one.
         self.model = model if recipe.shard else accelerator.prepare(model)
         self.optimizer = accelerator.prepare(optimizer)
         self.model.train()
 
     @property
     def bare(self) -> Any:
-        """The model without what reduces its gradients"""
+        """The model without the wrapper that reduces its gradients"""
         return self.accelerator.unwrap_model(self.model)
 
     def build(self, weights: bool = True) -> Built:
         """The model from the base's weights, or only its structure"""
         shared = compiled.register() if self.compile else attention.NAME
-        recompute = self.recipe.gradient_checkpointing and not self.compile  # compiled blocks do it by themselves
+        recompute = self.recipe.gradient_checkpointing and not self.compile  # compiled blocks recompute on their own
         return build(self.recipe, self.ready.base, self.ready.additions, weights, shared, recompute, self.autocast)

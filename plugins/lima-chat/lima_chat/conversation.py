@@ -1,6 +1,6 @@
 """Conversations: what is trained on beyond one prompt and one response, and what an evaluation asks turn by turn.
 
-Knows nothing of files, templates or tokens. Everything here is checked when it is made, so whoever holds a `Conversation` may
+Knows nothing of files, templates or tokens. Everything here is checked when it is made, so code that has a `Conversation` may
 rely on its turns alternating and ending with an answer.
 """
 
@@ -13,7 +13,7 @@ from lima import Example, LimaError, Record, did_you_mean
 
 ROLES = ("system", "user", "assistant")
 SURROGATE = re.compile("[\ud800-\udfff]")
-"What JSON can write and UTF-8 cannot"
+"Lone surrogates, which JSON can write and UTF-8 cannot"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Conversation(Record):
 
 
 def problem_of(turns: tuple[Turn, ...]) -> str:
-    """What is wrong with these turns, as a sentence naming the turn (counted from 1); empty when nothing is"""
+    """What is wrong with these turns, as a sentence naming the turn (counted from 1); empty if nothing is wrong"""
     if not turns:
         return "it has no turns; expected a user's and an assistant's."
     expected: tuple[str, ...] = ("system", "user")
@@ -88,7 +88,7 @@ def problem_of(turns: tuple[Turn, ...]) -> str:
             return f"turn {number} ({turn.role}) is {type(turn.content).__name__}; expected text."
         if not turn.content.isascii() and (at := SURROGATE.search(turn.content)):
             return (
-                f"turn {number} ({turn.role}) has half a character, {at[0]!r}, which is no text. Correct its encoding."
+                f"turn {number} ({turn.role}) has half a character, {at[0]!r}, which is not text. Correct its encoding."
             )
         if not isinstance(turn.train, bool):
             return f"turn {number} ({turn.role}) has train {turn.train!r}; expected true or false."
@@ -114,7 +114,7 @@ def problem_of(turns: tuple[Turn, ...]) -> str:
 
 @dataclass(frozen=True)
 class EvalTurn:
-    """One scripted user turn of an evaluation, with what the reply is held to"""
+    """One scripted user turn of an evaluation, with what is required of the reply"""
 
     user: str
     requirements: tuple[dict[str, Any], ...] = ()

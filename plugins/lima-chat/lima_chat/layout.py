@@ -2,7 +2,7 @@
 
 A template is rendered once per sequence of roles with marks for contents, which splits its text into the pieces between them; a
 conversation's text is these pieces with the real contents, and must equal what the template itself makes of them. So a template
-that rewrites, drops or repeats what somebody said is found out and refused. Knows nothing of tokens.
+that rewrites, drops or repeats what somebody said is detected and refused. Knows nothing of tokens.
 """
 
 import re
@@ -92,7 +92,7 @@ class Layout:
     def text(self, messages: Sequence[Message], prompting: bool) -> Text:
         """The rendered messages and the characters of each content
 
-        LimaError when the template does to a content anything but strip white space around it."""
+        LimaError if the template changes a content in any way other than stripping white space around it."""
         return self.texts([(messages, prompting)])[0]
 
     def texts(self, wanted: Sequence[tuple[Sequence[Message], bool]]) -> list[Text]:

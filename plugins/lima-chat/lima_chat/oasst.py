@@ -26,12 +26,12 @@ class Message:
     parent: str | None
     turn: Turn
     rank: float
-    "0 is the best; unranked is after all"
+    "0 is the best; unranked messages come last"
     usable: bool
     "Neither deleted nor rejected by reviewers"
     replies: list["Message"] = field(default_factory=list)
     depth: int = 1
-    "Messages on the longest way down from here"
+    "Messages on the longest path down from here"
 
 
 class Oasst:
@@ -80,7 +80,7 @@ def _messages(row: Row) -> Iterator[Message]:
         yield message
         replies = value.get("replies") or []
         if not isinstance(replies, list) or not all(isinstance(r, dict) for r in replies):
-            raise row.wrong(f"the replies to message {message.id!r} are no list of objects.")
+            raise row.wrong(f"the replies to message {message.id!r} are not a list of objects.")
         waiting += [(reply, message.id) for reply in replies]
 
 
@@ -136,7 +136,7 @@ def _trees(messages: list[Message], reading: Reading) -> list[Message]:
 
 
 def _best_path(root: Message) -> list[Message]:
-    """Down the best-ranked usable reply each time; among equals the one with most below it, then the first"""
+    """Follow the best-ranked usable reply each time; among equals the one with most below it, then the first"""
     path = [root]
     while usable := [r for r in path[-1].replies if r.usable]:
         path.append(min(usable, key=lambda r: (r.rank, -r.depth)))

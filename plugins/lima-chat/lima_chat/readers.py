@@ -1,7 +1,7 @@
 """Sources that read the usual chat files: OpenAI messages, ShareGPT, Alpaca, and LIMA's own strings.
 
-Each tells its format by the first row, so `--source FILE` needs no format's name. Knows nothing of JSON's lines (`rows`) and
-nothing of how the turns are rendered.
+Each recognises its format by the first row, so `--source FILE` does not need a format's name. Knows nothing of JSON's lines
+(`rows`) and nothing of how the turns are rendered.
 """
 
 import sys
@@ -27,10 +27,10 @@ class FileSource(ABC):
 
     @abstractmethod
     def turns(self, row: Row) -> list[Turn]:
-        """The turns of one row; LimaError with its place when it has another shape"""
+        """The turns of one row; LimaError with its place if it has another shape"""
 
     def origin(self, row: Row) -> str:
-        """What the row says of where it comes from"""
+        """Where the row says it comes from"""
         return ""
 
     def examples(self, argument: str | None) -> Iterator[Record]:
@@ -45,10 +45,10 @@ class FileSource(ABC):
 
 
 class OpenAI(FileSource):
-    """`{"messages": [{"role", "content"}, …]}`, with `train` or `weight` on a message if you like"""
+    """`{"messages": [{"role", "content"}, …]}`, with optional `train` or `weight` on a message"""
 
     name = "openai"
-    description = "JSONL or JSON, OpenAI's messages of role and content; train and weight on each if you like"
+    description = "JSONL or JSON, OpenAI's messages of role and content; optional: train and weight on each"
     SHAPE = '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'
     ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
@@ -130,7 +130,7 @@ class Alpaca(FileSource):
     """`{"instruction", "input", "output"}`, with `system` and `history` as LLaMA-Factory adds them"""
 
     name = "alpaca"
-    description = "JSON or JSONL, Alpaca's instruction, input (may be empty) and output; system and history if you like"
+    description = "JSON or JSONL, Alpaca's instruction, input (may be empty) and output; optional: system and history"
     SHAPE = '{"instruction": "…", "input": "", "output": "…"}'
 
     def recognises(self, row: Any) -> bool:

@@ -27,7 +27,7 @@ START, STOP = itemgetter(0), itemgetter(1)
 
 
 class ChatRenderer(ABC):
-    """What the renderers of files and of tokenizers share; they say what the template is and which token ends a turn"""
+    """What the renderers of files and of tokenizers share; subclasses say what the template is and which token ends a turn"""
 
     name: str
     description: str
@@ -79,7 +79,7 @@ class ChatRenderer(ABC):
 
     @contextmanager
     def _naming(self, record: Record) -> Iterator[None]:
-        """Say in an error which example it is about"""
+        """Name the example in an error raised inside this block"""
         try:
             yield
         except LimaError as e:
@@ -87,8 +87,8 @@ class ChatRenderer(ABC):
             raise LimaError(f"Example {record.id!r}{of}, rendered by {self.name!r}: {e}") from e.__cause__
 
     def _texts(self, record: Conversation | Example, layout: "Layout") -> "list[Text]":
-        """A conversation's text, and then the prompts to its trained answers, all from one request: whoever asks for the one asks
-        for the others next"""
+        """A conversation's text, and then the prompts to its trained answers, all from one request: the caller of the first
+        needs the others next"""
         last_record, last_layout, texts = self._last
         if last_record is not record or last_layout is not layout:
             conversation = Conversation.of(record)
@@ -144,8 +144,8 @@ class ChatRenderer(ABC):
     def chat_prompt(self, turns: Sequence[Turn], tokenizer: Any, eot: str) -> list[int]:
         """The ids that prompt the assistant's next turn; the last turn must be the user's"""
         if not turns or turns[-1].role != "user":
-            last = f"the last turn is the {turns[-1].role}'s" if turns else "there is no turn"
-            raise LimaError(f"A reply is asked for where {last}. The user's turn comes last.")
+            last = f"the last turn is the {turns[-1].role}'s" if turns else "the conversation is empty"
+            raise LimaError(f"Cannot prompt for a reply: {last}; expected the user's turn at the end.")
         return encode(tokenizer, *self.layout(tokenizer, eot).text(_messages(turns), prompting=True))[0]
 
 
@@ -228,7 +228,7 @@ def _named(tokenizer: Any) -> dict[str, Any]:
 
 
 def _with_eot(text: str, contents: Sequence[tuple[int, int]], index: int, eot: str) -> tuple[int, int]:
-    """The characters of an answer that is not learnt from, and of its EOT where the template writes one"""
+    """The characters of an answer that is not learnt from, and of its EOT if the template writes one"""
     start, stop = contents[index]
     after = text[stop : contents[index + 1][0] if index + 1 < len(contents) else len(text)]
     found = after.find(eot)

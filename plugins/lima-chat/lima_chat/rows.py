@@ -1,6 +1,6 @@
-"""From a file of JSON to records: rows with their lines, the turns that can be learnt from, and what to say of the others.
+"""From a file of JSON to records: rows with their lines, the turns that can be learnt from, and notes on the rest.
 
-Knows nothing of any one format; readers hand it turns.
+Knows nothing of any one format; readers give it turns.
 """
 
 import json
@@ -31,7 +31,7 @@ class Row:
 
 
 def rows(path: str) -> Iterator[Row]:
-    """The rows of a JSONL file, or of a JSON array over any number of lines; LimaError with file and line for what is neither"""
+    """The rows of a JSONL file, or of a JSON array over any number of lines; LimaError with file and line if it is neither"""
     try:
         with open(path, encoding="utf-8-sig") as file:
             start = next((line.lstrip()[:1] for line in file if line.strip()), "")
@@ -104,7 +104,7 @@ def _skip(text: str, at: int) -> int:
 
 @dataclass
 class Reading:
-    """One pass over one file: makes its records and counts what they leave off"""
+    """One pass over one file: makes its records and counts what is left off"""
 
     path: str
     seen: set[str] = field(default_factory=set)
@@ -121,7 +121,7 @@ class Reading:
         for what, text in (("id", name), ("licence", licence), ("origin", origin)):
             if half := SURROGATE.search(text):
                 raise row.wrong(
-                    f"its {what} has half a character, {half[0]!r}, which is no text. Correct its encoding."
+                    f"its {what} has half a character, {half[0]!r}, which is not text. Correct its encoding."
                 )
         for note in left_off:
             self.note(row, note)
@@ -143,7 +143,7 @@ class Reading:
         self.notes.setdefault(what, []).append(row.where.removeprefix(f"{self.path}, "))
 
     def say(self) -> None:
-        """One line on stderr for each kind of thing that was left off"""
+        """One line on stderr for each kind of omission"""
         for what, places in self.notes.items():
             times = f"{len(places)} times, first in {places[0]}" if len(places) > 1 else places[0]
             click.echo(f"{self.path}: {what} ({times}).", err=True)
@@ -169,7 +169,7 @@ def answered(turns: Sequence[Turn]) -> tuple[list[Turn], list[str]]:
 
 
 def text_of(row: Row, holder: Any, key: str, what: str) -> str:
-    """The text under a key; LimaError saying what is there instead"""
+    """The text under a key; LimaError naming what was found instead"""
     value = holder.get(key)
     if isinstance(value, str):
         return value
@@ -180,7 +180,7 @@ def text_of(row: Row, holder: Any, key: str, what: str) -> str:
 
 
 def objects_of(row: Row, key: str, example: str) -> list[dict[str, Any]]:
-    """The list of objects under a key of a row; LimaError saying what is there instead"""
+    """The list of objects under a key of a row; LimaError naming what was found instead"""
     if not isinstance(row.value, dict):
         raise row.wrong(f"expected an object such as {example}, found {kind_of(row.value)}.")
     if key not in row.value:

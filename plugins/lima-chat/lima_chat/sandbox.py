@@ -1,6 +1,6 @@
-"""Jinja templates from anywhere, rendered so that they can neither reach out nor run away.
+"""Jinja templates from anywhere, rendered so that they can neither access anything nor run for ever.
 
-A template is a program of somebody else's, and one operation of it may take for ever: no check inside a Python process can stop
+A template is somebody else's program, and one operation of it may take for ever: no check inside a Python process can stop
 that. So one process, started at the first render, renders them all; when a render takes too long it is killed, and the next
 render starts another. It runs `sandbox_process`, which imports Jinja and nothing else, with a limit on its memory. What passes
 between the two is JSON. Ctrl-C does not reach it; it ends with this process, however this one ends. Knows nothing of messages
@@ -34,11 +34,11 @@ MEMORY = 2**30
 LONGEST = 50_000_000
 "Bytes that a request or an answer may have"
 LARGE = 1_000_000
-"Bytes of a request from which on it gets no further render"
+"Bytes of a request from which on no further render is added to it"
 ENVIRONMENT = ("TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 "The variables that the process gets: the time zone, and where the libraries of Python may be"
 PACKAGES = ("jinja2", "markupsafe")
-"What the process imports, from where this one would"
+"What the process imports, from where this process would"
 
 
 class Worker:
@@ -58,12 +58,12 @@ class Worker:
         if self._process is not None:
             self._end.detach()
             self._socket.close()  # else the process would outlive the one that started it
-            self._process.returncode = 0  # it is not a child of this process, to be waited for
+            self._process.returncode = 0  # it is not a child of this process, so it cannot be waited for
         self._forget()
 
     def ask(self, request: bytes, renders: int) -> list[dict[str, Any]]:
-        """The answers to so many renders, fewer where the last says what went wrong: what the process said, {"slow": True} where
-        it was killed for the time it took, or {"ended": how}
+        """The answers to this number of renders, fewer if the last is an error: what the process said, {"slow": True} if it was
+        killed for the time it took, or {"ended": how}
 
         A process that ends before it answers is replaced once, and so is one whose memory may be full of other templates."""
         with self._lock:

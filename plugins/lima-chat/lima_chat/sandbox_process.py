@@ -46,7 +46,7 @@ class _Generation(Extension):
 
 
 class _Dict:
-    """`dict` without what else the class can do"""
+    """`dict` without the class's other attributes"""
 
     def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
         return dict(*args, **kwargs)
@@ -112,7 +112,7 @@ def rendered(template: Template, variables: dict[str, Any], longest: int) -> dic
         return {"text": "".join(pieces)}
     except MemoryError:
         raise
-    # A template is a program of somebody else's: whatever it raises is its own fault, and is said.
+    # A template is somebody else's program: whatever it raises is reported as its error.
     except Exception as e:
         what = f"{e}" if isinstance(e, TemplateError) else f"{type(e).__name__}: {e}"
         return {"failed": what[:LONGEST_REASON], "line": _line(template, e)}
@@ -155,7 +155,7 @@ def encoded(value: Any) -> bytes:
 
 
 def decoded(line: bytes) -> Any:
-    """What `encoded` was given"""
+    """The inverse of `encoded`"""
     return json.loads(line.decode("utf-8", "surrogatepass"))
 
 
@@ -184,7 +184,7 @@ def main() -> None:
             while True:
                 signal.setitimer(signal.ITIMER_REAL, seconds)
                 line = next(lines, None)
-                signal.setitimer(signal.ITIMER_REAL, 0)  # who reads it may take any time
+                signal.setitimer(signal.ITIMER_REAL, 0)  # the reader may take any time
                 if line is None:
                     break
                 _say(line)

@@ -51,5 +51,5 @@ def note_conversations(run: "Run", examples: "Sequence[Record]") -> None:
     ]
     if rows:
         with Store(run.database) as store, store.write() as db:
-            # A run that is resumed begins with the same conversations again.
+            # A resumed run begins with the same conversations again.
             db.table("conversations_trained").insert_all(rows, replace=True)

@@ -38,13 +38,15 @@ class TemplateFile:
 
 
 def parse(name: str, text: str, where: str) -> TemplateFile:
-    """Split the head of a template from its text; LimaError with file and line for a key that is none"""
+    """Split the head of a template from its text; LimaError with file and line for an unknown key"""
     found: dict[str, str] = {}
     rest, line = text, 1
     while match := HEAD.match(rest):
         key, value = match.groups()
         if key not in KEYS:
-            raise LimaError(f"{where}, line {line}: {key!r} is no key of a template's head.{did_you_mean(key, KEYS)}")
+            raise LimaError(
+                f"{where}, line {line}: {key!r} is not a key of a template's head.{did_you_mean(key, KEYS)}"
+            )
         if key in found:
             raise LimaError(f"{where}, line {line}: {key!r} is there twice. Keep one.")
         if key == "eot" and len(value.split()) > 1:
@@ -71,8 +73,7 @@ def own_folder() -> Path:
 def template_files() -> Iterator[TemplateFile]:
     """The plugin's templates and the user's, in the order of their names
 
-    One of the user's that is wrong, or whose name is taken, is left out with a warning on stderr: it must not take the rest
-    with it."""
+    A user's template that is wrong, or whose name is taken, is left out with a warning on stderr; the rest still work."""
     shipped = resources.files("lima_chat") / "templates"
     if not shipped.is_dir():
         raise LimaError(

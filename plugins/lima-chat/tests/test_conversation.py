@@ -50,7 +50,7 @@ def test_importing_the_plugin_is_cheap():
         ),
         (
             (Turn("user", "\ud83d"), A),
-            "turn 1 (user) has half a character, '\\ud83d', which is no text. Correct its encoding.",
+            "turn 1 (user) has half a character, '\\ud83d', which is not text. Correct its encoding.",
         ),
     ],
 )

@@ -133,8 +133,10 @@ def test_a_reply_is_prompted_after_the_users_turn(renderers, ready):
     prompt = renderers["chatml"].chat_prompt((Turn("user", " Why? "),), tokenizer, eot)
     assert tokenizer.decode(prompt) == "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n"
     assert renderers["chatml"].prompt(" Why? ", tokenizer, eot) == prompt
-    for turns, last in (((), "there is no turn"), (THREE.turns, "the last turn is the assistant's")):
-        with pytest.raises(LimaError, match=f"^A reply is asked for where {last}. The user's turn comes last.$"):
+    for turns, last in (((), "the conversation is empty"), (THREE.turns, "the last turn is the assistant's")):
+        with pytest.raises(
+            LimaError, match=f"^Cannot prompt for a reply: {last}; expected the user's turn at the end.$"
+        ):
             renderers["chatml"].chat_prompt(turns, tokenizer, eot)
 
 

@@ -386,9 +386,9 @@ def test_a_malformed_row_is_an_error_with_file_and_line(source, row, problem, re
             for array in ("[{}]", "[]")
             for more in ("]", "[{}]", "x" * 41)
         ),
-        ("[]\n \n", " has no example."),
-        ("[]", " has no example."),
-        ("\ufeff[]", " has no example."),
+        ("[]\n \n", " has no examples."),
+        ("[]", " has no examples."),
+        ("\ufeff[]", " has no examples."),
     ],
 )
 def test_a_file_that_is_not_json_is_an_error_with_its_line(content, problem, tmp_path, plugins):
@@ -396,7 +396,7 @@ def test_a_file_that_is_not_json_is_an_error_with_its_line(content, problem, tmp
 
     file = tmp_path / "bad.json"
     file.write_text(content)
-    if problem == " has no example.":
+    if problem == " has no examples.":
         assert list(rows(str(file))) == []
         return
     with pytest.raises(LimaError) as e:
@@ -417,7 +417,7 @@ def test_a_file_that_is_not_json_is_an_error_with_its_line(content, problem, tmp
             (
                 "openai" if key != "source" else "lima",
                 {**(OPENAI if key != "source" else LIMA), key: "\ud800"},
-                f"its {what} has half a character, '\\ud800', which is no text. Correct its encoding.",
+                f"its {what} has half a character, '\\ud800', which is not text. Correct its encoding.",
             )
             for key, what in (
                 ("id", "id"),

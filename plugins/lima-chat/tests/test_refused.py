@@ -89,7 +89,7 @@ REFUSED = {
     ),
     "{{ messages[7].content.x }}": "The template 'mine' failed in line 1: list object has no element 7.",
     each("{{ '<s>' ~ message.content ~ eot_token }}") + "{% if add_generation_prompt %}<s>{% endif %}": (
-        "4 BOS tokens, where at most one is right. Remove the one that the template writes."
+        "4 BOS tokens; expected at most one. Remove the one that the template writes."
     ),
 }
 

@@ -26,7 +26,7 @@ def test_the_head_of_a_template():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{# eos: <|x|> #}\nx", "mine.jinja, line 1: 'eos' is no key of a template's head. Did you mean 'eot'?"),
+        ("{# eos: <|x|> #}\nx", "mine.jinja, line 1: 'eos' is not a key of a template's head. Did you mean 'eot'?"),
         ("{# eot: a #}\n{# eot: b #}\nx", "mine.jinja, line 2: 'eot' is there twice. Keep one."),
         ("{# eot: a #}\n \n", "mine.jinja has no template in it. See templates/README.md for the variables."),
         ("{# eot: <|a|> <|b|> #}\nx", "mine.jinja, line 1: eot is '<|a|> <|b|>'; expected one token."),
@@ -69,8 +69,8 @@ def test_a_wrong_template_of_the_users_is_skipped_and_the_rest_is_there(tmp_path
     taken = "has the name of another renderer,"
     assert capsys.readouterr().err.splitlines() == [
         f"Skipped a template: {own}/chatml.jinja {taken} 'chatml'. Rename it.",
-        f"Skipped a template: {own}/head.jinja, line 1: 'foo' is no key of a template's head. Known: description, eot, tokens. "
-        "Repair or remove it.",
+        f"Skipped a template: {own}/head.jinja, line 1: 'foo' is not a key of a template's head. Known: description, eot, "
+        "tokens. Repair or remove it.",
         f"Skipped a template: cannot read {own}/latin.jinja: 'utf-8' codec can't decode byte 0xff in position 0: invalid start "
         "byte. Repair or remove it.",
         f"Skipped a template: {own}/plain.jinja {taken} 'plain'. Rename it.",

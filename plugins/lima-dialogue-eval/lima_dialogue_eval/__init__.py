@@ -1,6 +1,6 @@
 """lima-dialogue-eval: hold the same conversations before and after a fine-tune, grade every reply, and say what changed.
 
-The public names, found on first use so that loading the plugin stays light, and what the plugin registers.
+The public names, imported on first use so that loading the plugin stays light, and what the plugin registers.
 """
 
 from collections.abc import Callable, Sequence

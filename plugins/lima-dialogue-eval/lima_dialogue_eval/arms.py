@@ -1,7 +1,7 @@
 """What changed between two arms: counts, conversations better or worse, and the tests that were fixed before the runs.
 
 An arm is one dialogue run or several, whose seeds are pooled. Turns pair, since the user's turns are scripted; conversations
-are the unit. Knows nothing of how it is shown.
+are the unit. Knows nothing of how the result is shown.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ EARLY = 3
 def compare(store: Store, before_ids: str | Sequence[str], after_ids: str | Sequence[str]) -> Comparison:
     """Compare two arms of one evaluation, each one or several dialogue runs (ids or the starts of them)
 
-    LimaError when the runs do not belong together: other evaluation, other grader, not finished, or on both sides."""
+    LimaError if the runs cannot be compared: another evaluation, another grader, not finished, or on both sides."""
     arms = [_runs(store, before_ids), _runs(store, after_ids)]
     _comparable(arms)
     grader = arms[0][0]["grader"]
@@ -41,7 +41,7 @@ def compare(store: Store, before_ids: str | Sequence[str], after_ids: str | Sequ
     ]
     if not kept:
         reasons = "; ".join(dict.fromkeys(f"{row['conversation']}: {row['reason']}" for row in left_out[:3]))
-        raise LimaError(f"No conversation is left to compare. {reasons}")
+        raise LimaError(f"No conversation can be compared. {reasons}")
     rows = [[r for key in counted for r in side.turns[key]] for side in sides]
     names = [c for c in sides[0].topics if c in kept]
     changes = tuple(
@@ -112,7 +112,7 @@ def _comparable(arms: list[list[dict[str, Any]]]) -> None:
     ids = [run["id"] for run in runs]
     for run in runs:
         if ids.count(run["id"]) > 1:
-            raise LimaError(f"Dialogue run {run['id']} is named twice; each run stands on one side, once.")
+            raise LimaError(f"Dialogue run {run['id']} is named twice; each run may be on one side, once.")
         for key, what in (("evaluation", "the evaluation"), ("grader", "the grader")):
             if run[key] != first[key]:
                 raise LimaError(
@@ -132,7 +132,7 @@ def _comparable(arms: list[list[dict[str, Any]]]) -> None:
 
 
 def _labels(arms: list[list[dict[str, Any]]]) -> list[str]:
-    """What the arms are called; 'before' and 'after' where they would be called the same"""
+    """The names of the arms; 'before' and 'after' if they would have the same"""
     labels = [", ".join(dict.fromkeys(run["arm"] for run in runs if run["arm"])) for runs in arms]
     names = ("before", "after")
     if labels[0] == labels[1]:

@@ -1,6 +1,6 @@
 """The vocabulary of checks: what a requirement can ask of a reply's words, sentences, lists and form.
 
-A reply is hostile text: it is only ever read. Patterns run under a time limit and on a bounded length. Knows nothing of grades.
+Replies may be hostile text: they are only read. Patterns run under a time limit and on a bounded length. Knows nothing of grades.
 """
 
 import json
@@ -15,7 +15,7 @@ from lima import LimaError, did_you_mean
 SECONDS = 0.5
 "Longest that one pattern may search one reply"
 LONGEST_REPLY = 100_000
-"Characters of a reply that are looked at"
+"Characters of a reply that are searched"
 LONGEST_PATTERN = 1_000
 
 _FLAGS = regex.IGNORECASE | regex.MULTILINE | regex.VERSION0
@@ -30,7 +30,7 @@ _END = regex.compile(r"(?<![.!?…])[.!?…]++[\"')\]*_]*+(?=\s|$)")
 
 
 class Undecided(Exception):
-    """A check that could not be decided, such as a pattern that ran out of time; a status, never a grade"""
+    """A check that could not be decided, such as a pattern that ran out of time; becomes a status, never a grade"""
 
 
 def missed(check: dict[str, Any], reply: str) -> list[str]:
@@ -45,7 +45,7 @@ def verify(check: Any) -> None:
         raise LimaError(f'a check is {check!r}; expected an object such as {{"max_words": 50}}.')
     for key, value in check.items():
         if key not in _CHECKS:
-            raise LimaError(f"{key!r} is no check.{did_you_mean(key, _CHECKS)}")
+            raise LimaError(f"{key!r} is not a check.{did_you_mean(key, _CHECKS)}")
         kind = _CHECKS[key][0]
         right = {
             "number": type(value) is int and value >= 0,
@@ -72,7 +72,7 @@ def sentences(text: str) -> int:
     for line in _MARKER.sub("", text).splitlines():
         start, begun = 0, False
         for end in _END.finditer(line):
-            # Nothing is looked at twice, and only the last letters tell an abbreviation: a hostile reply takes linear time.
+            # No character is read twice, and the last letters decide on an abbreviation: a hostile reply takes linear time.
             begun = begun or bool(_WORD.search(line, start, end.start()))
             if begun and not _ABBREVIATION.search(line, max(start, end.start() - 8), end.start() + 1):
                 count, begun = count + 1, False
@@ -116,7 +116,7 @@ def _texts(value: Any) -> list[Any]:
 
 
 def _as_pattern(text: str) -> str:
-    """The pattern of a text: what stands between slashes, else the literal between word boundaries, '*' as any ending"""
+    """The pattern of a text: what is between slashes, else the literal between word boundaries, '*' as any ending"""
     if len(text) > 2 and text.startswith("/") and text.endswith("/"):
         return text[1:-1]
     text = text.strip()
@@ -133,7 +133,7 @@ def _compiled(pattern: str) -> Any:
     try:
         return regex.compile(pattern.translate(_QUOTES), _FLAGS)  # as the reply is
     except regex.error as e:
-        raise LimaError(f"{pattern!r} is no regular expression: {e}.") from None
+        raise LimaError(f"{pattern!r} is not a regular expression: {e}.") from None
 
 
 def _found(pattern: str, text: str, at_start: bool = False) -> bool:

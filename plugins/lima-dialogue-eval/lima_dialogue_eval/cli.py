@@ -1,6 +1,6 @@
-"""`lima dialogues`: hold evaluations, compare two of them, and write the report.
+"""`lima dialogues`: run evaluations, compare two runs, and write the report.
 
-Lists the dialogue runs by default. Everything heavy loads inside the commands. Knows nothing of how any of it is done.
+Lists the dialogue runs by default. Everything heavy loads inside the commands. Knows nothing of how they work.
 """
 
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @click.option("--repetition-penalty", type=click.FloatRange(0, min_open=True), help="[default: 1.2]")
 @click.option("--max-new-tokens", type=click.IntRange(1), help="Longest reply  [default: 2048]")
 @click.option("--grader", help="Of `lima graders`  [default: the evaluation's]")
-@click.option("--resume", metavar="RUN", help="Go on with a dialogue run that did not finish, or had errors")
+@click.option("--resume", metavar="RUN", help="Resume a dialogue run that did not finish, or had errors")
 @trust_option
 @database_option
 @json_option
@@ -85,9 +85,11 @@ def run(
     if resume is None and (evaluation is None or model is None):
         raise click.UsageError("Give an EVALUATION and a --model, or --resume RUN.")
     if resume is not None and evaluation is not None:
-        raise click.UsageError(f"--resume {resume} goes on with its own evaluation: leave out {evaluation!r}.")
+        raise click.UsageError(f"--resume {resume} continues its own evaluation: leave out {evaluation!r}.")
     if resume is not None and (beside := [o for o in options_given(ctx) if o not in _WITH_RESUME]):
-        raise click.UsageError(f"--resume {resume} goes on with what it was begun with: leave out {beside[0]}.")
+        raise click.UsageError(
+            f"--resume {resume} continues with the settings that it was started with: leave out {beside[0]}."
+        )
     if seeds is not None and chosen:
         raise click.UsageError("Give --seeds, how many, or --seed, which ones: not both.")
     if seeds is None:
@@ -200,7 +202,7 @@ def _ids(store: Any, names: str) -> list[str]:
 
 @contextmanager
 def _notes_of_an_interrupt() -> Iterator[None]:
-    """Say on Ctrl-C what is kept and how to go on"""
+    """Say on Ctrl-C what is kept and how to resume"""
     try:
         yield
     except KeyboardInterrupt as e:

@@ -42,7 +42,7 @@ class Dialogue:
         return (*self.history, Turn("user", self.turn.user))
 
     def take(self, reply: str) -> None:
-        """The model's reply to the current turn; on to the next"""
+        """Add the model's reply to the current turn, and move to the next"""
         from lima_chat import Turn
 
         self.history = [*self.prompt(), Turn("assistant", reply)]
@@ -62,7 +62,7 @@ class Outcome:
     "answered, 'context full' or 'error'"
     reply: Reply | None = None
     message: str = ""
-    "What went wrong, in the words of whoever failed"
+    "What went wrong, in the words of the model or server"
 
 
 def converse(
@@ -70,7 +70,7 @@ def converse(
 ) -> Iterator[list[Outcome]]:
     """Ask the next turn of every dialogue that still runs, until none does; yields the outcomes turn by turn
 
-    `on_progress` hears how many more replies are there, while a batch is under way. What it raises ends everything."""
+    `on_progress` is called with the number of new replies while a batch is under way. What it raises ends everything."""
     listener = on_progress and _Listener(on_progress)
     while live := [d for d in dialogues if d.status == RUNNING]:
         outcomes = _ask(live, model, sampling, listener)
@@ -83,15 +83,15 @@ def converse(
 
 
 def draw_seed(dialogue: Dialogue) -> int:
-    """The seed of one reply: of the dialogue's seed, its conversation and the turn, and of nothing else
+    """The seed of one reply: a function of the dialogue's seed, its conversation and the turn, and nothing else
 
-    So a reply is the same whichever others are asked along with it, and both arms draw the same numbers."""
+    So a reply does not depend on the rest of its batch, and both arms draw the same numbers."""
     text = f"{dialogue.seed}\0{dialogue.conversation.id}\0{dialogue.index}"
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:6], "big")
 
 
 class _Listener:
-    """Passes progress on, and remembers what went wrong in whoever listens: the model is not to blame for it"""
+    """Passes progress on, and remembers an error of the callback, which is not the model's"""
 
     def __init__(self, on_progress: Callable[[int], None]) -> None:
         self.on_progress, self.failed = on_progress, False
@@ -107,7 +107,7 @@ class _Listener:
 def _ask(
     live: list[Dialogue], model: Any, sampling: Sampling, listener: _Listener | None, once_more: bool = True
 ) -> list[Outcome]:
-    """One outcome a dialogue, in order: all in one call; where that fails each once more alone: only the guilty are errors"""
+    """One outcome per dialogue, in order: all in one call; if that fails, each alone, so that only the failing ones are errors"""
     try:
         with contained(f"a reply of {model.name}"):
             replies = model.reply([d.prompt() for d in live], sampling, [draw_seed(d) for d in live], listener)
@@ -119,7 +119,7 @@ def _ask(
         message = f"{type(e).__name__}: {e}"
     else:
         return [_outcome(d, reply, model) for d, reply in zip(live, replies, strict=True)]
-    # Here, where the error no longer holds what may not have fitted into memory.
+    # Outside of `except`, where the error no longer keeps the failed batch in memory.
     if once_more:
         return [outcome for d in live for outcome in _ask([d], model, sampling, listener, once_more=False)]
     return [Outcome(live[0], live[0].index, live[0].prompt(), ERROR, message=message)]

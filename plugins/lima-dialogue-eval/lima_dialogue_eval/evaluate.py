@@ -1,6 +1,6 @@
 """Run an evaluation: open the model, hold its conversations, grade every reply, and commit after every turn.
 
-A run that was killed holds every turn that was done, and can be resumed. Knows nothing of comparing runs.
+A killed run keeps every turn that was done, and can be resumed. Knows nothing of comparing runs.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from lima_chat import EvalConversation
 
 OnProgress = Callable[[int, int], None]
-"Hears (turns done, turns in all)"
+"Called with (turns done, turns in all)"
 
 
 def run_evaluation(
@@ -60,7 +60,7 @@ def run_evaluation(
     """Hold every conversation of a registered evaluation with a model, once a seed, and grade it; the dialogue run's id
 
     `model` is something with `reply`, or text as `open_model` takes it. LimaError for what is unknown or cannot be graded,
-    before anything is asked; and when every single conversation failed."""
+    before anything is asked, and if every conversation failed."""
     from lima import load_plugins
 
     plugins = load_plugins()
@@ -103,11 +103,11 @@ def resume_evaluation(
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
 ) -> str:
-    """Go on with a dialogue run that was interrupted, killed or had errors; what was answered stays
+    """Resume a dialogue run that was interrupted, killed or had errors; what was answered stays
 
-    `model` is the one it was begun with, open already or by its name. It may be left out for a checkpoint; a plugin's model is
-    opened only when it is named, for a database may come from anywhere. LimaError for another one, when the evaluation has
-    changed since, when another process is at it, or when nothing is left to do."""
+    `model` is the one it was started with, opened or by its name. It may be left out for a checkpoint; a plugin's model is
+    opened only when it is named, for a database may come from anywhere. LimaError for another one, if the evaluation has
+    changed since, if another process answers the run, or if nothing is left to do."""
     log = DialogueLog(store, find_run(store, name)["id"])
     with log.exclusive():  # before anything is read: another process may just have answered
         return _resume(log, model, on_progress, trust_remote_code)
@@ -128,7 +128,7 @@ def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_
     dialogues = [recalled(script[c["conversation"]], c, done) for c in conversations(store, row["id"])]
     ungraded = {(r["conversation"], r["seed"], r["turn"]): r for r in done if wants_grade(r)}
     waiting = [d for d in dialogues if d.status == RUNNING]
-    # One that was killed between its last answer and saying so has only to say it.
+    # A run that was killed after its last answer only needs its status.
     if row["status"] == "done" and not ungraded and not waiting:
         raise LimaError(f"Dialogue run {row['id']} is complete: there is nothing to resume.")
     if model is None and is_registered(row["model"]):
@@ -139,7 +139,8 @@ def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_
     answering = open_model(model or row["model"], store, trust_remote_code) if isinstance(model, str | None) else model
     if model is not None and (name := _reopenable(model, answering)) != row["model"]:
         raise LimaError(
-            f"Dialogue run {row['id']} was begun with the model {row['model']!r}; it cannot go on with {name!r}. Start a new one."
+            f"Dialogue run {row['id']} was begun with the model {row['model']!r}; it cannot be resumed with {name!r}. "
+            "Start a new one."
         )
     _check_promptable(answering, waiting)
     evaluation = _Evaluation(log, judge, row["grader"], dialogues, _again(row["id"], row["model"]))
@@ -149,7 +150,7 @@ def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_
 
 
 def _again(id: str, model: str) -> str:
-    """The command that goes on with a dialogue run"""
+    """The command that resumes a dialogue run"""
     return f"lima dialogues run --resume {id}" + (f" --model {shlex.quote(model)}" if is_registered(model) else "")
 
 
@@ -160,14 +161,14 @@ class _Evaluation:
         self.log, self.judge, self.grader, self.dialogues, self.again = log, judge, grader, dialogues, again
 
     def run(self, model: Any, sampling: Sampling, on_progress: OnProgress | None) -> str:
-        """Hold what is left, and leave the run's row saying how it ended; its id"""
+        """Run what is left, and record in the run's row how it ended; its id"""
         started = time.monotonic()
         try:
             self.hold(model, sampling, on_progress)
         except BaseException as e:
             status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
             self.log.mark(status, str(e) or type(e).__name__, time.monotonic() - started)
-            e.add_note(f"Every turn that was done is kept. Go on with: {self.again}")
+            e.add_note(f"Every turn that was done is kept. Resume with: {self.again}")
             raise
         self.log.mark("done", _ended_early(self.dialogues), time.monotonic() - started)
         return self.log.id
@@ -231,7 +232,7 @@ class _Evaluation:
 
 
 def judged(judge: Any, turn: GradedTurn) -> Verdict:
-    """The grader's verdict; one that fails or gives no known grade is a status, never a grade"""
+    """The grader's verdict; a grader that fails, or returns an unknown grade, gives a status and never a grade"""
     try:
         with contained("grading a reply"):
             verdict: Verdict = judge.grade(turn)
@@ -245,7 +246,7 @@ def judged(judge: Any, turn: GradedTurn) -> Verdict:
 
 
 def is_registered(name: str) -> bool:
-    """Whether NAME or NAME:ARGUMENT names a model that a plugin registered, and no folder or run"""
+    """Whether NAME or NAME:ARGUMENT is a model that a plugin registered, not a folder or a run"""
     from lima import load_plugins
 
     models = load_plugins().registry("models")
@@ -256,7 +257,7 @@ def is_registered(name: str) -> bool:
 def open_model(name: str, store: Store, trust_remote_code: bool = False) -> Any:
     """The model that NAME or NAME:ARGUMENT names; a folder or a run of the store is a checkpoint
 
-    Code that lies in a folder runs only with `trust_remote_code`; LimaError for a model that knows nothing of it."""
+    Code that comes with a folder runs only with `trust_remote_code`; LimaError for a model that does not take it."""
     from lima import load_plugins
 
     models = load_plugins().registry("models")
@@ -276,13 +277,13 @@ def open_model(name: str, store: Store, trust_remote_code: bool = False) -> Any:
     runs = [r["id"] for r in store.rows("select id from runs order by created desc limit 20")]
     if not any(run.startswith(name) for run in runs) and not store.rows("select 1 from runs where id = ?", [name]):
         raise LimaError(
-            f"{name!r} is no model, no folder and no run in {store.path}.{did_you_mean(name, [*models, *runs])}"
+            f"{name!r} is not a model, a folder or a run in {store.path}.{did_you_mean(name, [*models, *runs])}"
         )
     return opened("checkpoint", name)
 
 
 def script_hash(script: "Sequence[EvalConversation]") -> str:
-    """SHA-256 of everything that an evaluation asks and holds replies to; two runs compare only when it is the same"""
+    """SHA-256 of everything that an evaluation asks and requires; runs can be compared only if it is the same"""
     text = json.dumps([asdict(c) for c in script], sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -292,7 +293,7 @@ def _script(name: str, evaluation: Any) -> "dict[str, EvalConversation]":
         found = list(evaluation.conversations())
     script = {c.id: c for c in found}
     if not script:
-        raise LimaError(f"The evaluation {name!r} has no conversation.")
+        raise LimaError(f"The evaluation {name!r} has no conversations.")
     if len(script) < len(found):
         twice = sorted({c.id for c in found if sum(o.id == c.id for o in found) > 1})
         raise LimaError(f"The evaluation {name!r} has several conversations with the id {twice[0]!r}.")
@@ -309,7 +310,7 @@ def _check_seeds(seeds: Sequence[int], sampling: Sampling) -> None:
 
 
 def _check_promptable(model: Any, dialogues: Sequence[Dialogue]) -> None:
-    """LimaError when a model that tells its prompts can be prompted with the next turn of none of these dialogues"""
+    """LimaError if a model that checks its prompts cannot be prompted with the next turn of any of these dialogues"""
     if not hasattr(model, "prompt_ids"):
         return
     refused = None
@@ -326,7 +327,7 @@ def _check_promptable(model: Any, dialogues: Sequence[Dialogue]) -> None:
 
 
 def _ended_early(dialogues: Sequence[Dialogue]) -> str:
-    """'3 of 30 conversations ended early: context full 2, error 1. …'; nothing where all went to their end"""
+    """'3 of 30 conversations ended early: context full 2, error 1. …'; empty if all were completed"""
     early = Counter(d.status for d in dialogues if d.status != COMPLETE)
     if not early:
         return ""
@@ -336,14 +337,14 @@ def _ended_early(dialogues: Sequence[Dialogue]) -> str:
 
 
 def _reopenable(given: Any, model: Any) -> str:
-    """How to name the model so that it can be opened again, from any directory: its folder, else what was asked for"""
+    """The name by which the model can be opened again, from any directory: its folder, else the given name"""
     if isinstance(model, CheckpointModel):
         return str(Path(model.name).resolve())
     return given if isinstance(given, str) else str(model.name)
 
 
 def _run_of(store: Store, folder: str) -> str | None:
-    """The run that wrote a checkpoint folder, where the model is one"""
+    """The run that wrote the checkpoint folder, if the model is one"""
     sql = "select run from checkpoints where folder = ? order by created desc limit 1"
     known = store.rows(sql, [str(Path(folder).resolve())])
     return known[0]["run"] if known else None

@@ -58,7 +58,7 @@ class Row:
 
 
 def table_rows(comparison: Comparison) -> list[Row]:
-    """The lines of the table of LIMA §6: our two arms beside the paper's"""
+    """The lines of the table of LIMA §6: our two arms next to the paper's"""
     before, after = comparison.before, comparison.after
     tallies = (before.tally, after.tally, PAPER_BEFORE, PAPER_AFTER)
     rows = []

@@ -1,7 +1,7 @@
-"""What a grader is handed and gives back, and the built-in grader 'requirements', which ticks off a turn's requirements.
+"""What a grader takes and returns, and the built-in grader 'requirements', which ticks off a turn's requirements.
 
 Fail: a requirement that must hold does not. Excellent: all hold. Pass: the rest (LIMA §6). Knows nothing of how the reply
-came about.
+was made.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lima_chat import EvalConversation, Turn
 
 ENDED = frozenset({"eot", "eos", "stop", "end_turn", "stop_sequence"})
-"Stop reasons that mean: the model ended its turn itself"
+"Stop reasons that mean that the model ended its turn"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Requirements:
 def _shape(requirement: Any) -> None:
     if not isinstance(requirement, dict) or not isinstance(requirement.get("text"), str):
         raise LimaError(
-            f"a requirement is {requirement!r}; expected an object with 'text', and if you like 'check' and 'must'."
+            f"a requirement is {requirement!r}; expected an object with 'text', and optionally 'check' and 'must'."
         )
     if not isinstance(requirement.get("must", True), bool):
         raise LimaError(f"'must' of {requirement['text']!r} is {requirement['must']!r}; expected true or false.")

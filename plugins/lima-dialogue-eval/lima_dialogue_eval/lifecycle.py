@@ -1,4 +1,4 @@
-"""Evaluations that a recipe asks for in its table `[plugins.lima-dialogue-eval]`, held on the checkpoint as it is made.
+"""Evaluations that a recipe asks for in its table `[plugins.lima-dialogue-eval]`, run on each checkpoint as it is saved.
 
 Keys: after_epoch and after_train name an evaluation; seeds, temperature, max_new_tokens, grader and arm say how. All of it is
 checked before the first step. Knows nothing of the training loop.
@@ -35,7 +35,7 @@ def check(recipe: "Recipe") -> None:
     table = recipe.plugins.get(TABLE, {})
     for key, value in table.items():
         if key not in KEYS:
-            raise LimaError(f"Recipe: {key!r} is no key of [plugins.{TABLE}].{did_you_mean(key, KEYS)}")
+            raise LimaError(f"Recipe: {key!r} is not a key of [plugins.{TABLE}].{did_you_mean(key, KEYS)}")
         number = isinstance(value, int | float) and not isinstance(value, bool)
         right = {
             _TEXT: isinstance(value, str),
@@ -68,9 +68,9 @@ def check(recipe: "Recipe") -> None:
 
 
 def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str | None:
-    """Hold the evaluation that the recipe names for this moment; the dialogue run's id, or None when it names none
+    """Run the evaluation that the recipe names for this moment; the dialogue run's id, or None if it names none
 
-    One that was begun with this checkpoint, before the training was interrupted, goes on."""
+    One that was started with this checkpoint, before the training was interrupted, is resumed."""
     from lima import CheckpointModel, Store, load_plugins
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation, script_hash
     from lima_dialogue_eval.log import begun_since
@@ -114,7 +114,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
 
 
 def _written(store: "Store", run: str, checkpoint: Path) -> str | None:
-    """When a checkpoint was written: what was held before that was held with another model"""
+    """When a checkpoint was written: earlier evaluations were of another model"""
     rows = store.rows("select created from checkpoints where run = ? and folder = ?", [run, str(checkpoint)])
     return rows[0]["created"] if rows else None
 

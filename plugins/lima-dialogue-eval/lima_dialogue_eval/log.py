@@ -32,7 +32,7 @@ class DialogueLog:
             )
 
     def turns(self, rows: Iterable[dict[str, Any]], ended: Iterable[dict[str, Any]]) -> None:
-        """Turns that were asked, and the conversations (conversation, seed, status, message) that ended with them
+        """Write the turns that were asked, and the conversations (conversation, seed, status, message) that they ended
 
         A turn that failed before is replaced: only answers are kept."""
         with self.store.write() as db:
@@ -54,7 +54,7 @@ class DialogueLog:
             )
 
     def mark(self, status: str, message: str = "", seconds: float | None = None) -> None:
-        """How the run stands: running, done, failed or interrupted"""
+        """The run's status: running, done, failed or interrupted"""
         with self.store.write() as db:
             db.execute(
                 "update dialogue_runs set status = :status, message = :message, seconds = coalesce(seconds, 0) + :seconds, "

@@ -1,4 +1,4 @@
-"""One self-contained HTML file: the figures beside the paper's, and all conversations side by side.
+"""One self-contained HTML file: our figures next to the paper's, and all conversations side by side.
 
 No script and no external resource, and a content security policy that allows none. Replies, topics and model names are hostile
 text: the template escapes everything, and hidden characters are written out. Knows nothing of how figures are computed.
@@ -19,16 +19,16 @@ from lima_dialogue_eval.statistics import Tally, p_text, share_text
 
 TEMPLATE = "report.html.jinja"
 MARK = b'<p class="eyebrow">lima '
-"In every page that lima writes: such a file is written over, another is not"
+"A mark in every page that lima writes: such a file is overwritten, others are not"
 
 
 def write_report(store: Store, comparison: Comparison, path: str | Path, title: str = "Before and after") -> Path:
-    """Write the report of a comparison to a file, whole or not at all; the file's path"""
+    """Write the report of a comparison to a file, completely or not at all; the file's path"""
     return write_whole(render(store, comparison, title), path)
 
 
 def write_whole(page: str, path: str | Path) -> Path:
-    """Write a page to a file, whole or not at all; the file's path, or LimaError"""
+    """Write a page to a file, completely or not at all; the file's path, or LimaError"""
     path = Path(path)
     with _written_beside(path, page) as temporary:
         _reserve(path)
@@ -37,7 +37,7 @@ def write_whole(page: str, path: str | Path) -> Path:
 
 
 def _reserve(path: Path) -> None:
-    """Take a place that nobody has, or see once more that it is one of ours: whoever comes now finds a file"""
+    """Create the file, or check again that it is a page of lima's, so that another process finds it"""
     try:
         path.open("xb").close()
     except FileExistsError:
@@ -52,14 +52,14 @@ def check_place(path: str | Path) -> None:
 
 @contextmanager
 def _written_beside(path: Path, page: str) -> Iterator[Path]:
-    """The page in a temporary file beside its place, which is gone afterwards; LimaError where it cannot be"""
+    """The page in a temporary file next to its place, removed afterwards; LimaError if it cannot be written"""
     if not path.name:
         raise LimaError(f"Cannot write the report: {str(path)!r} names no file. Give one, such as report.html.")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         _check_ours(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("x", encoding="utf-8") as file:  # which follows no link that somebody put there
+        with temporary.open("x", encoding="utf-8") as file:  # does not follow a link that somebody put there
             file.write(storable(page))
         yield temporary
     except OSError as e:
@@ -70,13 +70,11 @@ def _written_beside(path: Path, page: str) -> Iterator[Path]:
 
 
 def _check_ours(path: Path) -> None:
-    """LimaError where something else than a page of lima's, or an empty file, would be lost"""
-    if path.exists() and not path.is_file():  # a device, say, in whose place a file would come
-        raise LimaError(f"{path} is there already and is no regular file, so it is left alone. Choose another file.")
+    """LimaError if anything other than a page of lima's or an empty file would be lost"""
+    if path.exists() and not path.is_file():  # a device, for example, which a file would replace
+        raise LimaError(f"{path} exists and is not a regular file, so it is not overwritten. Choose another file.")
     if path.is_file() and path.stat().st_size and MARK not in path.read_bytes():
-        raise LimaError(
-            f"{path} is there already and is no report of lima's, so it is left alone. Choose another file."
-        )
+        raise LimaError(f"{path} exists and is not a report of lima, so it is not overwritten. Choose another file.")
 
 
 def render(store: Store, comparison: Comparison, title: str) -> str:
@@ -126,7 +124,7 @@ def _replicates(comparison: Comparison) -> list[str]:
 
 
 def _labels(comparison: Comparison) -> list[str]:
-    """What the arms are called beside 'before' and 'after'; nothing where that says it already"""
+    """The names of the arms in addition to 'before' and 'after'; empty if they are those"""
     pairs = (("before", comparison.before.label), ("after", comparison.after.label))
     return ["" if label.casefold() == name else label for name, label in pairs]
 
@@ -177,7 +175,7 @@ def _sections(store: Store, comparison: Comparison, replicates: int) -> list[dic
 
 
 def _held(store: Store, arm: Arm, grader: str) -> dict[str, Any]:
-    """Topics, turns by (replicate, conversation) and number, and how conversations ended that did not run to their end"""
+    """Topics, turns by (replicate, conversation) and number, and how the conversations ended that were not completed"""
     topics: dict[str, str] = {}
     turns: dict[tuple[int, str], dict[int, dict[str, Any]]] = {}
     ends: dict[tuple[int, str], str] = {}
@@ -225,7 +223,7 @@ def _counts(sections: list[dict[str, Any]], replicates: int) -> list[dict[str, A
 
 
 def _sources(comparison: Comparison) -> list[dict[str, Any]]:
-    """What each side was made with, one entry a dialogue run"""
+    """How each side was made, one entry per dialogue run"""
     found = []
     for side, arm in (("before", comparison.before), ("after", comparison.after)):
         for run in arm.runs:

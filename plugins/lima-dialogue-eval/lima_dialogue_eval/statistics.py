@@ -17,7 +17,7 @@ PRIMARY = (
 "The test that decides; stored with every run before it starts"
 
 EXACT_UP_TO = 20
-"Conversations up to which every one of the 2^n flips is counted"
+"Up to this many conversations all 2^n flips are counted"
 DRAWS = 99_999
 "Flips drawn above that"
 
@@ -28,7 +28,7 @@ class Test:
 
     p_value: float
     n: int
-    "Conversations it is about"
+    "Number of conversations"
     method: str
     seed: int | None = None
     "Of the drawn flips; None when every flip was counted"

@@ -1,8 +1,8 @@
 """The tables that this plugin owns, and the views that make the useful questions one line of SQL.
 
-A dialogue run is one evaluation held with one model; below it conversations, turns and grades, keyed by (dialogue run,
+A dialogue run is one evaluation of one model; below it conversations, turns and grades, keyed by (dialogue run,
 conversation, seed, turn), turns counted from 1. Grades are append-only: a second opinion is a second row. Knows nothing of
-who writes.
+what writes to them.
 """
 
 from sqlite_utils import Database, Migrations

@@ -1,4 +1,4 @@
-"""A comparison as a person reads it in a terminal.
+"""A comparison as printed in a terminal.
 
 Labels and topics may be hostile: control and bidirectional characters are written out, and nothing is taken as markup.
 """
@@ -19,7 +19,7 @@ from lima_dialogue_eval.statistics import Tally
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """The table of LIMA §6 with our figures beside the paper's, then the tests, then the turns"""
+    """The table of LIMA §6 with our figures next to the paper's, then the tests, then the turns"""
     before, after = comparison.before, comparison.after
     ours = [(before.label, "bold", "before"), (after.label, "bold", "after")]
     papers = [("paper: 1,000", "dim", "paper_before"), ("paper: + 30", "dim", "paper_after")]
@@ -67,7 +67,7 @@ def _cell(cell: tuple[str, str], style: str = "") -> Text:
 
 
 def _figures(table: Table, heading: str, figures: list[str], style: str = "") -> None:
-    """A column of figures, which stay whole however narrow the terminal; the names beside them fold"""
+    """A column of numbers, which never fold in a narrow terminal, unlike the names next to them"""
     lines = wrap(visible(heading), 15)
     width = max(map(cell_len, [*lines, *figures]))
     table.add_column(Text("\n".join(lines), style=style), justify="right", no_wrap=True, min_width=width)

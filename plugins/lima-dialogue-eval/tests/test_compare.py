@@ -96,7 +96,7 @@ def test_turns_without_a_grade_on_one_side_count_on_neither(store, by_hand):
     c = compare(store, before, after)
     assert (c.before.tally, c.after.tally, c.waiting) == (Tally(0, 2, 2), Tally(2, 2, 0), 1)
     assert c.left_out == ({"conversation": "b", "arm": "both", "reason": "no turn of it has a grade on both sides"},)
-    with pytest.raises(LimaError, match=r"^No conversation is left to compare\. b: no turn"):
+    with pytest.raises(LimaError, match=r"^No conversation can be compared\. b: no turn"):
         compare(store, by_hand({"b": {0: "-"}}), by_hand({"b": {0: "E"}}))
 
 
@@ -230,7 +230,7 @@ def test_runs_that_do_not_belong_together(store, by_hand, values, sentence):
 
 def test_runs_that_are_unknown_named_twice_or_not_done(store, by_hand):
     one, two = by_hand({"a": {0: "E"}}), by_hand({"a": {0: "E"}})
-    with pytest.raises(LimaError, match=r"There is no dialogue run 'run-9' in .*\. Did you mean 'run-\d'\?"):
+    with pytest.raises(LimaError, match=r"No dialogue run 'run-9' in .*\. Did you mean 'run-\d'\?"):
         compare(store, one, "run-9")
     with pytest.raises(LimaError, match="'run' is the start of 2 dialogue runs: run-1, run-2"):
         compare(store, one, "run")

@@ -84,12 +84,12 @@ def test_seeds_and_sampling(lima):
     ("arguments", "sentence"),
     [
         (("run", "smal", "--model", "parrot"), "There is no evaluation 'smal'. Did you mean 'small'? Known: small."),
-        (("run", "small", "--model", "parot"), "'parot' is no model, no folder and no run in "),
+        (("run", "small", "--model", "parot"), "'parot' is not a model, a folder or a run in "),
         (("run", "small", "--model", "parrot", "--grader", "x"), "There is no grader 'x'. Known: requirements."),
-        (("run", "--resume", "x"), "There is no dialogue run 'x' in "),
-        (("compare", "x", "y"), "There is no dialogue run 'x' in "),
-        (("report", "x", "y", "-o", "z.html"), "There is no dialogue run 'x' in "),
-        (("show", "x"), "There is no dialogue run 'x' in "),
+        (("run", "--resume", "x"), "No dialogue run 'x' in "),
+        (("compare", "x", "y"), "No dialogue run 'x' in "),
+        (("report", "x", "y", "-o", "z.html"), "No dialogue run 'x' in "),
+        (("show", "x"), "No dialogue run 'x' in "),
     ],
 )
 def test_bad_input_is_a_sentence(lima, arguments, sentence):
@@ -102,15 +102,18 @@ def test_bad_input_is_a_sentence(lima, arguments, sentence):
     ("arguments", "sentence"),
     [
         (("run", "small"), "Give an EVALUATION and a --model, or --resume RUN."),
-        (("run", "small", "--resume", "x"), "--resume x goes on with its own evaluation: leave out 'small'."),
+        (("run", "small", "--resume", "x"), "--resume x continues its own evaluation: leave out 'small'."),
         (
             ("run", "--resume", "x", "--grader", "m"),
-            "--resume x goes on with what it was begun with: leave out --grader.",
+            "--resume x continues with the settings that it was started with: leave out --grader.",
         ),
-        (("run", "--resume", "x", "--arm", ""), "--resume x goes on with what it was begun with: leave out --arm."),
-        (("run", "--resume", "x", "--seed", "0", "--json"), "begun with: leave out --seed."),
-        (("--json", "show", "x"), "--json belongs behind the command: dialogues show --json …"),
-        (("-d", "x.db", "run", "small"), "--database belongs behind the command: dialogues run --database …"),
+        (
+            ("run", "--resume", "x", "--arm", ""),
+            "--resume x continues with the settings that it was started with: leave out --arm.",
+        ),
+        (("run", "--resume", "x", "--seed", "0", "--json"), "started with: leave out --seed."),
+        (("--json", "show", "x"), "--json belongs after the command: dialogues show --json …"),
+        (("-d", "x.db", "run", "small"), "--database belongs after the command: dialogues run --database …"),
         (("run", "small", "--model", "m", "--seeds", "2", "--seed", "1"), "not both"),
         (("run", "small", "--model", "m", "--temperature", "-1"), "not in the range"),
     ],
@@ -166,7 +169,7 @@ def test_the_real_command_exits_with_one_and_a_sentence(tmp_path):
     command = [sys.executable, "-m", "lima", "dialogues", "compare", "x", "y", "-d", str(tmp_path / "new.db")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Error: There is no dialogue run 'x' in " in done.stderr
+    assert "Error: No dialogue run 'x' in " in done.stderr
     assert "Traceback" not in done.stderr
 
 

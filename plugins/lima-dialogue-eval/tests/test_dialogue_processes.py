@@ -113,7 +113,7 @@ def test_the_code_of_a_model_s_folder_runs_with_the_flag_and_not_without(tmp_pat
     )
     assert without[0] == 1
     assert (
-        "has Python code of its own, which lima runs only when you say so. Read it; if you trust it, add --trust"
+        "comes with Python code, which lima runs only if you allow it. Read it; if you trust it, add --trust"
         in without[2]
     )
     assert [marker.exists() for marker in markers] == [False, True], given[2]

@@ -174,7 +174,7 @@ def test_ctrl_c_keeps_what_was_done(store, Model):
     run = store.rows("select id, status from dialogue_runs")[0]
     assert run["status"] == "interrupted"
     assert e.value.__notes__ == [
-        f"Every turn that was done is kept. Go on with: lima dialogues run --resume {run['id']} --model parrot"
+        f"Every turn that was done is kept. Resume with: lima dialogues run --resume {run['id']} --model parrot"
     ]
     assert len(replies(store, run["id"], "requirements")) == 2
     resume_evaluation(store, run["id"], Model())
@@ -234,7 +234,7 @@ def test_a_run_does_not_go_on_with_another_model(store, Model):
     with pytest.raises(LimaError) as e:
         resume_evaluation(store, id, other)
     assert str(e.value) == (
-        f"Dialogue run {id} was begun with the model 'parrot'; it cannot go on with 'cockatoo'. Start a new one."
+        f"Dialogue run {id} was begun with the model 'parrot'; it cannot be resumed with 'cockatoo'. Start a new one."
     )
     assert (other.calls, find_run(store, id)["status"]) == ([], "done")
 
@@ -284,7 +284,7 @@ def test_what_is_unknown_is_a_sentence(store, Model):
         run_evaluation(store, "smal", Model(), arm="", seeds=[0], sampling=Sampling())
     with pytest.raises(LimaError, match=r"There is no grader 'requirement'\. Did you mean 'requirements'\?"):
         evaluate(store, Model(), grader="requirement")
-    with pytest.raises(LimaError, match="'parot' is no model, no folder and no run in .* Did you mean 'parrot'"):
+    with pytest.raises(LimaError, match="'parot' is not a model, a folder or a run in .* Did you mean 'parrot'"):
         evaluate(store, "parot")
     with pytest.raises(LimaError, match="At temperature 0 the 2 seeds give the same reply each"):
         evaluate(store, Model(), seeds=[0, 1], sampling=Sampling(temperature=0))

@@ -73,11 +73,11 @@ def test_what_is_missed_is_said():
 @pytest.mark.parametrize(
     ("check", "sentence"),
     [
-        ({"max_word": 3}, "'max_word' is no check. Did you mean 'max_words'?"),
+        ({"max_word": 3}, "'max_word' is not a check. Did you mean 'max_words'?"),
         ({"max_words": "3"}, "check 'max_words' is '3'; expected a whole number."),
         ({"json": 1}, "check 'json' is 1; expected true or false."),
         ({"contains_all": []}, "check 'contains_all' is []; expected a text or a list of texts."),
-        ({"regex": "(a"}, "'(a' is no regular expression: missing )"),
+        ({"regex": "(a"}, "'(a' is not a regular expression: missing )"),
         ({"regex": "a" * 1001}, "a pattern has 1001 characters; at most 1000 are allowed."),
         ("short", "a check is 'short'; expected an object"),
     ],
@@ -128,7 +128,7 @@ def test_grades(given, verdict):
     [
         ({"check": {}}, "Conversation 'c', turn 1: a requirement is {'check': {}}; expected an object with 'text'"),
         ({"text": "x", "must": "yes"}, "Conversation 'c', turn 1: 'must' of 'x' is 'yes'; expected true or false."),
-        ({"text": "x", "check": {"wrods": 1}}, "Conversation 'c', turn 1: 'wrods' is no check."),
+        ({"text": "x", "check": {"wrods": 1}}, "Conversation 'c', turn 1: 'wrods' is not a check."),
     ],
 )
 def test_a_malformed_requirement_names_conversation_and_turn(requirement, sentence):

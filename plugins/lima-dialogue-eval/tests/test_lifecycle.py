@@ -149,7 +149,7 @@ def test_without_a_table_nothing_is_held(train):
     [
         (
             {"after_trian": "small"},
-            "'after_trian' is no key of [plugins.lima-dialogue-eval]. Did you mean 'after_train'?",
+            "'after_trian' is not a key of [plugins.lima-dialogue-eval]. Did you mean 'after_train'?",
         ),
         ({"after_train": "smal"}, "There is no evaluation 'smal'. Did you mean 'small'?"),
         ({"after_train": "small", "grader": "x"}, "There is no grader 'x'. Known: requirements."),

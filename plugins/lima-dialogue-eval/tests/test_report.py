@@ -249,9 +249,7 @@ def test_a_file_that_is_no_report_is_left_alone(tmp_path):
     mine.write_text("<p>mine</p>")
     empty.touch()
     for write in (lambda: check_place(mine), lambda: write_whole("page", mine)):
-        with pytest.raises(
-            LimaError, match="notes.html is there already and is no report of lima's, so it is left alone"
-        ):
+        with pytest.raises(LimaError, match="notes.html exists and is not a report of lima, so it is not overwritten"):
             write()
     assert mine.read_text() == "<p>mine</p>"
     for _ in range(2):
@@ -276,7 +274,7 @@ def test_what_is_no_regular_file_is_left_alone(tmp_path):
         with pytest.raises(LimaError) as e:
             write()
         assert str(e.value) == (
-            f"{device} is there already and is no regular file, so it is left alone. Choose another file."
+            f"{device} exists and is not a regular file, so it is not overwritten. Choose another file."
         )
     assert device.is_fifo()
     assert list(tmp_path.iterdir()) == [device]
@@ -295,6 +293,6 @@ def test_what_was_put_in_the_place_of_a_report_meanwhile_is_left_alone(tmp_path,
         reserve(place)
 
     monkeypatch.setattr(report, "_reserve", late)
-    with pytest.raises(LimaError, match="is no report of lima's"):
+    with pytest.raises(LimaError, match="is not a report of lima"):
         report.write_whole("page", path)
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"report.html": "mine"}

@@ -1,6 +1,6 @@
 """`lima dialogues-lint`: prints what the linter finds, in this package's dialogues or in a folder of your own.
 
-Ends with code 1 when there is a problem. Knows nothing of what is checked.
+Ends with code 1 if there is a problem. Knows nothing of what is checked.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Whether a later user turn leans on what was said before it: a heuristic over its words, and it says so.
+"""Whether a later user turn leans on what was said before it: a heuristic over its words.
 
 A turn leans when it carries a marker: it is short, or begins or asks in four words; opens with a connective; corrects something;
 refers back; begins with a pronoun for something it has not named; or names what the talk has brought up. English only. Knows
@@ -12,7 +12,7 @@ SHORTEST = 6
 SHORTEST_SENTENCE = 4
 "Up to this many words the first sentence of a longer turn, or a question in it, counts as short"
 EARLY = 10
-"Words from the start in which a pronoun has had no time to find its noun in the same turn"
+"Words from the start in which a pronoun cannot refer to a noun of the same turn"
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _QUESTION = re.compile(r"[^.!?:,;\n]*\?")
@@ -78,7 +78,7 @@ def _has_short_sentence(turn: str) -> bool:
 
 
 def _names_known_thing(turn: str, history: str) -> bool:
-    """Whether the turn says 'the X' where X, singular or plural, stands in the history"""
+    """Whether the turn says 'the X' where X, singular or plural, is in the history"""
     known = {_stem(word) for word in _WORD.findall(history)}
     for phrase in _DEFINITE.findall(turn):
         for word in re.split(r"[ -]", phrase):
@@ -88,7 +88,7 @@ def _names_known_thing(turn: str, history: str) -> bool:
 
 
 def _uses_known_name(turn: str, history: str) -> bool:
-    """Whether the turn uses a name that the history has, a word with a capital inside a sentence"""
+    """Whether the turn uses a name from the history: a word with a capital inside a sentence"""
     names = {word for word in _INSIDE.findall(history) if word[0].isupper()}
     return any(word in names for word in _WORD.findall(turn))
 

@@ -1,6 +1,6 @@
-"""Where dialogues lie and how they are read: this package's own folder, or anybody's, one JSON file each.
+"""Where dialogues are and how they are read: in this package's folder or any other, one JSON file each.
 
-A file that cannot be read is kept with the reason, so that a linter can go on to the next. Knows nothing of what a dialogue
+A file that cannot be read is kept with the reason, so that a linter can continue with the next. Knows nothing of what a dialogue
 must look like.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from lima import LimaError
 
 TRAIN, EVAL = "train", "eval"
-"The two sets, and the folders they lie in"
+"The two sets, and their folders"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def our_folder() -> Traversable:
     folder = files("lima_dialogues").joinpath("dialogues")
     if not folder.is_dir():
         raise LimaError(
-            "lima_dialogues/dialogues is no folder: it is a symbolic link in the repository, and this checkout was made "
+            "lima_dialogues/dialogues is not a folder: it is a symbolic link in the repository, and this checkout was made "
             "without symbolic links. Install the wheel of lima-dialogues, or clone again with "
             "`git clone -c core.symlinks=true` (on Windows with developer mode switched on)."
         )
@@ -66,7 +66,7 @@ def read(folder: Traversable) -> list[File]:
 
 
 def read_folder(path: str | Path) -> list[File]:
-    """The JSON files of a user's folder; LimaError when there is no such folder or no such file in it"""
+    """The JSON files of a user's folder; LimaError if the folder or such a file does not exist"""
     folder = Path(path)
     if not folder.is_dir():
         kind = "a file" if folder.exists() else "not there"
@@ -85,7 +85,7 @@ def _walk(folder: Traversable, above: str) -> Iterator[tuple[str, Traversable]]:
         name = f"{above}{entry.name}"
         if entry.name.startswith("."):
             continue
-        # A link that leads back up would never end, so folders behind links are not entered.
+        # A link to a folder above would never end, so linked folders are not entered.
         if entry.is_dir() and not (isinstance(entry, Path) and entry.is_symlink()):
             yield from _walk(entry, f"{name}/")
         elif entry.name.endswith(".json") and entry.is_file():
@@ -108,10 +108,10 @@ def _read(name: str, path: Traversable) -> File:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, in which no key may stand twice: the later one would win in silence"""
+    """A JSON object, in which no key may occur twice: the later one would win silently"""
     row: dict[str, Any] = {}
     for key, value in pairs:
         if key in row:
-            raise ValueError(f"the key {key!r} stands twice in one object")
+            raise ValueError(f"the key {key!r} is there twice in one object")
         row[key] = value
     return row

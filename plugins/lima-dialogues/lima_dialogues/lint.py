@@ -33,7 +33,7 @@ STOCK = (
     r"\b(?:delve|delving) into\b",
     r"\bin (?:conclusion|summary),",
 )
-"What no answer of ours says; the user may"
+"Phrases that no answer should have; the user may"
 
 _STOCK = [re.compile(pattern, re.IGNORECASE | re.MULTILINE) for pattern in STOCK]
 _FILLERS = frozenset(("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"))
@@ -48,9 +48,9 @@ class Report:
     later_turns: int
     "User turns after the first, of both sets"
     leaning: int
-    "Those of them that carry a marker of dependence"
+    "Those of them with a marker of dependence"
     markers: dict[str, int]
-    "How many carry each kind of marker; a turn may carry several"
+    "How many have each kind of marker; a turn may have several"
     problems: tuple[Problem, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Report:
 
 
 def lint(files: Sequence[File]) -> Report:
-    """Everything that can be said about these files; a file that cannot be read is a problem and is left out of the rest"""
+    """The report on these files; a file that cannot be read is a problem and is left out of the rest"""
     found = [problem for file in files for problem in (*shape(file), *lengths(file))]
     readable = [file for file in files if isinstance(file.data, dict)]
     found += _ids(readable)

@@ -76,6 +76,6 @@ def _dialogues(argument: str | None) -> list[File]:
 
 
 def _refuse(file: File) -> None:
-    """LimaError for a file of the wrong shape; lengths and the rest are the linter's business"""
+    """LimaError for a file of the wrong shape; lengths and the rest are left to the linter"""
     for problem in shape(file):
         raise LimaError(f"{problem} `lima dialogues-lint FOLDER` lists everything.")

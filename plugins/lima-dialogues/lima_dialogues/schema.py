@@ -1,7 +1,7 @@
 """The shape of one file, which keys it has and that the roles alternate; and its lengths.
 
 Two shapes: a dialogue to train on (user and assistant in turn) and a conversation to evaluate with (the user's lines, each with
-what a reply is held to). Knows nothing of other files.
+what is required of a reply). Knows nothing of other files.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ CHECKS = (
     "table",
     "starts_with",
 )
-"The vocabulary of checks; what each means is said in dialogues/README.md"
+"The vocabulary of checks, which dialogues/README.md explains"
 
 _TRAIN = {"id": True, "topic": True, "origin": False, "author": True, "licence": True, "tags": False, "turns": True}
 _EVAL = {"id": True, "topic": True, "author": True, "licence": True, "turns": True}
@@ -44,7 +44,7 @@ _EVAL = {"id": True, "topic": True, "author": True, "licence": True, "turns": Tr
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, where, and what to do about it"""
+    """One problem: what is wrong, where, and what to do about it"""
 
     file: str
     turn: int | None
@@ -62,9 +62,9 @@ class Problem:
 
 
 def shape(file: File) -> Iterator[Problem]:
-    """What is wrong with the shape of one file, in the order in which one would mend it; lengths are another matter"""
+    """What is wrong with the shape of one file, in the order to fix it; lengths are checked elsewhere"""
     if file.error:
-        yield Problem(file.name, None, file.error, "Mend it; the rest of the file was not looked at.")
+        yield Problem(file.name, None, file.error, "Fix it; the rest of the file was not checked.")
         return
     if not isinstance(file.data, dict):
         yield Problem(
@@ -84,7 +84,7 @@ def shape(file: File) -> Iterator[Problem]:
 
 
 def lengths(file: File) -> Iterator[Problem]:
-    """What is too short or too long in one file; turns that are no turns are left to `shape`"""
+    """What is too short or too long in one file; malformed turns are left to `shape`"""
     said = spoken(file)
     for number, role, text in said:
         limit = LONGEST_USER if role == "user" else LONGEST_ANSWER
@@ -208,12 +208,12 @@ def _requirement(file: File, number: int, requirement: Any) -> Iterator[Problem]
         return
     for key in check:
         if key not in CHECKS:
-            yield Problem(file.name, number, f"{key!r} is no check", f"Rename it.{did_you_mean(key, CHECKS)}")
+            yield Problem(file.name, number, f"{key!r} is not a check", f"Rename it.{did_you_mean(key, CHECKS)}")
 
 
 def _text(file: File, number: int, key: str, value: Any) -> Iterator[Problem]:
     if not isinstance(value, str) or not value.strip():
-        yield Problem(file.name, number, f"{key!r} is {_shown(value)}", "Put what is said.")
+        yield Problem(file.name, number, f"{key!r} is {_shown(value)}", "Write what is said.")
     elif value != value.strip():
         yield Problem(
             file.name, number, "begins or ends with white space", "Remove it; the template puts what is needed."

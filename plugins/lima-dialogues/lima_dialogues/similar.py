@@ -1,7 +1,7 @@
 """Near-duplicates by shingles: which texts share most of their runs of five words.
 
-Jaccard similarity is what two texts share of all that they have together. Knows nothing of dialogues; texts that are too short
-to say anything have no shingles and are never alike.
+Jaccard similarity is the size of the intersection by that of the union. Knows nothing of dialogues; texts that are too short
+have no shingles and are never alike.
 """
 
 import re

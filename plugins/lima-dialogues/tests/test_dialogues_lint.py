@@ -140,7 +140,7 @@ def test_turns_that_are_no_turns():
     assert found(train(turns=said)) == [
         Problem("train/tea.json", None, "has 2 exchanges", "Make it 3 to 6."),
         Problem("train/tea.json", 2, "has the keys 'from', 'value'", "A turn has 'role' and 'content', nothing else."),
-        Problem("train/tea.json", 4, "'content' is '  '", "Put what is said."),
+        Problem("train/tea.json", 4, "'content' is '  '", "Write what is said."),
         Problem("train/tea.json", 5, "is 'Why double?'", "A turn has 'role' and 'content', nothing else."),
         Problem("train/tea.json", 6, "begins or ends with white space", "Remove it; the template puts what is needed."),
     ]
@@ -233,7 +233,7 @@ def test_requirements_of_a_script():
     assert found(file) == [
         Problem("eval/cats.json", 1, "a requirement has an unknown key 'weight'",
                 "Remove or rename it. Known: check, must, text."),
-        Problem("eval/cats.json", 1, "'contain_any' is no check", f"Rename it. Did you mean 'contains_any'? Known: {known}."),
+        Problem("eval/cats.json", 1, "'contain_any' is not a check", f"Rename it. Did you mean 'contains_any'? Known: {known}."),
         Problem("eval/cats.json", 2, "'must' is 'yes'", "Put true or false."),
         Problem("eval/cats.json", 2, "has 'short' for a requirement", 'Put {"text": …, "must": …, "check": {…}}.'),
         Problem("eval/cats.json", 2, "has no requirement that must hold and carries a check",
@@ -255,11 +255,11 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "d.json").write_text("[1]")
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "tea.json").write_text(json.dumps(CLEAN))
-    mend = "Mend it; the rest of the file was not looked at."
+    mend = "Fix it; the rest of the file was not checked."
     assert found(*read_folder(tmp_path)) == [
         Problem("a.json", None, "is not JSON (Expecting value, line 2, column 11)", mend),
         Problem("b.json", None, "is not UTF-8 text (invalid start byte at byte 8)", mend),
-        Problem("c.json", None, "is not JSON as expected (the key 'id' stands twice in one object)", mend),
+        Problem("c.json", None, "is not JSON as expected (the key 'id' is there twice in one object)", mend),
         Problem("d.json", None, "holds a list, not an object", 'Put {"id": …, "topic": …, "turns": […]}.'),
     ]
 

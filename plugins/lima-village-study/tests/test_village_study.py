@@ -204,7 +204,7 @@ def test_where_the_report_cannot_be_written_is_said_before_anything_runs(begun, 
     mine = tmp_path / "mine.html"
     mine.write_text("mine")
     for place, said in (
-        (mine, "is no report of lima's"),
+        (mine, "is not a report of lima"),
         (tmp_path / "mine.html" / "x.html", "Cannot write the report"),
     ):
         result = CliRunner().invoke(study, ["before", "-d", str(begun.database), "--report", str(place)])

@@ -118,7 +118,7 @@ def test_where_the_report_cannot_be_written_is_said_before_anything_runs(monkeyp
     (tmp_path / "page-more.html").write_text("mine")
     options = ["-d", str(tmp_path / "lima.db"), "--report", str(tmp_path / "page.html"), "--more"]
     result = CliRunner().invoke(command, options)
-    assert "page-more.html is there already and is no report of lima's" in str(result.exception)
+    assert "page-more.html exists and is not a report of lima" in str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["page-more.html"]
 
 
