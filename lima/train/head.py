@@ -23,7 +23,7 @@ CHUNK_ROWS = 256
 "Fewest positions of a chunk: with fewer, most time would go into adding up the head's gradient"
 
 ROW_MULTIPLE = 64
-"Chunks are whole multiples of so many positions, for which kernels of matrix products need no remainder"
+"Chunks are whole multiples of that number of positions, for which kernels of matrix products need no remainder"
 
 Score = Callable[..., tuple[torch.Tensor, ...]]
 "Computes sums over a chunk, from its logits (positions, vocabulary) and its part of each tensor with a value per position"
