@@ -6,6 +6,7 @@ import click
 
 from lima.cli.group import Group
 from lima.cli.show import json_option, print_fields, print_json, print_rows
+from lima.contract.kinds import Licensed
 from lima.isolation import plugin_code
 from lima.plugins import load_plugins, singular
 from lima.text import visible
@@ -17,7 +18,7 @@ def _rows(kind: str) -> list[dict[str, Any]]:
     for name, thing in sorted(registry.items()):
         row = {"name": name, "plugin": registry.owners[name]}
         with plugin_code(f"the {singular(kind)} {name!r}", registry.owners[name]):  # a property may be code
-            row |= {"licence": thing.licence} if hasattr(thing, "licence") else {}
+            row |= {"licence": thing.licence} if isinstance(thing, Licensed) else {}
             row["description"] = thing.description
         rows.append(row)
     return rows

@@ -10,6 +10,7 @@ from typing import Any
 
 from lima.contract.examples import Record
 from lima.contract.rendered import Rendered
+from lima.contract.runs import SourceRow
 from lima.data.dev import DevPrompt, dev_prompts
 from lima.data.rendering import fit, render, with_prompt_weight
 from lima.data.sources import Source, open_dev, open_sources
@@ -36,8 +37,7 @@ class Prepared:
     "Those that are trained on"
     rendered: list[Rendered]
     "One a record"
-    sources: list[dict[str, Any]]
-    "Rows of run_sources"
+    sources: list[SourceRow]
     examples: list[dict[str, Any]]
     "Rows of run_examples: every example, the dropped ones too"
     dev: list[DevPrompt] = field(default_factory=list)
@@ -153,7 +153,7 @@ def check_rows(trained: list[tuple[Record, Rendered]], tokenizer: Any, new_ids: 
             )
 
 
-def _source_row(source: Source, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _source_row(source: Source, rows: list[dict[str, Any]]) -> SourceRow:
     return {
         "source": source.name,
         "owner": source.owner,

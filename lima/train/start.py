@@ -225,11 +225,7 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
         folder=folder,
         database=store.path,
         sources=tuple(ready.sources),
-        plugins=tuple(
-            {"plugin": p.name, "version": p.version, "hash": p.content_hash()}
-            for p in plugins.loaded
-            if p.module is not None
-        ),
+        plugins=plugins.rows(),
         environment=environment(PartialState().num_processes),
     )
 

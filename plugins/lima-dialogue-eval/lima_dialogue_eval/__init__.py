@@ -54,6 +54,15 @@ def register_graders(register: Callable[[str, Any], None]) -> None:
 
 
 @hookimpl
+def declare_protocols(declare: Callable[[str, type], None]) -> None:
+    from lima_dialogue_eval.kinds import HoldsConversations, TurnGrader, Verifies
+
+    declare("evaluations", HoldsConversations)
+    declare("graders", TurnGrader)
+    declare("graders", Verifies)
+
+
+@hookimpl
 def register_migrations(register: Callable[[str, Any], None]) -> None:
     from lima_dialogue_eval.tables import migrations
 

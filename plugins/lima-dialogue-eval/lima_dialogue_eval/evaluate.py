@@ -23,6 +23,7 @@ from lima import (
     PluginStopped,
     Sampling,
     Store,
+    TellsPrompts,
     Verdict,
     contained,
     did_you_mean,
@@ -33,6 +34,7 @@ from lima import (
 )
 from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, FULL, RUNNING, Dialogue, Outcome, converse
 from lima_dialogue_eval.grade import GradedTurn
+from lima_dialogue_eval.kinds import HeldEvaluation, Verifies, find_evaluation, turn_grader
 from lima_dialogue_eval.log import DialogueLog, conversations, find_run, replies
 from lima_dialogue_eval.statistics import PRIMARY
 
@@ -63,11 +65,12 @@ def run_evaluation(
     from lima import load_plugins
 
     plugins = load_plugins()
-    found = plugins.registry("evaluations").find(evaluation)
+    found = find_evaluation(plugins, evaluation)
     grader = grader or found.grader
-    script, judge = _script(evaluation, found), plugins.registry("graders").find(grader)
-    if hasattr(judge, "verify"):
-        with contained(f"the grader {grader!r}", plugins.registry("graders").owners[grader]):
+    script, judge = _script(evaluation, found), turn_grader(plugins, grader, store)
+    if isinstance(judge, Verifies):
+        graders = plugins.registry("graders")
+        with contained(f"the grader {grader!r}", graders.owners[graders.split(grader)[0]]):
             judge.verify(list(script.values()))
     _check_seeds(seeds, sampling)
     answering = open_model(model, store, trust_remote_code) if isinstance(model, str) else model
@@ -83,9 +86,7 @@ def run_evaluation(
         "sampling": json.dumps(asdict(sampling)),
         "grader": grader,
         "primary_test": PRIMARY,
-        "plugins": json.dumps(
-            [{"plugin": p.name, "version": p.version, "hash": p.content_hash()} for p in plugins.loaded if p.module]
-        ),
+        "plugins": json.dumps(plugins.rows()),
         "environment": json.dumps(environment(1)),
     }
     dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
@@ -101,28 +102,37 @@ def resume_evaluation(
     model: Any = None,
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
+    grader: str | None = None,
 ) -> str:
     """Go on with a dialogue run that was interrupted, killed or had errors; what was answered stays
 
-    `model` is the one it was begun with, open already or by its name. It may be left out for a checkpoint; a plugin's model is
-    opened only when it is named, for a database may come from anywhere. LimaError for another one, when the evaluation has
-    changed since, when another process is at it, or when nothing is left to do."""
+    `model` and `grader` are those it was begun with, the model open already or by its name. They may be left out for a
+    checkpoint and for a grader that need not be opened; others are opened only when they are named, for a database may come
+    from anywhere. LimaError for another one, when the evaluation has changed since, when another process is at it, or when
+    nothing is left to do."""
     log = DialogueLog(store, find_run(store, name)["id"])
     with log.exclusive():  # before anything is read: another process may just have answered
-        return _resume(log, model, on_progress, trust_remote_code)
+        return _resume(log, model, on_progress, trust_remote_code, grader)
 
 
-def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_remote_code: bool) -> str:
+def _resume(
+    log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_remote_code: bool, grader: str | None
+) -> str:
     from lima import load_plugins
 
     store, row = log.store, find_run(log.store, log.id)
     plugins = load_plugins()
-    script = _script(row["evaluation"], plugins.registry("evaluations").find(row["evaluation"]))
+    script = _script(row["evaluation"], find_evaluation(plugins, row["evaluation"]))
     if script_hash(list(script.values())) != row["evaluation_hash"]:
         raise LimaError(
             f"The evaluation {row['evaluation']!r} has changed since dialogue run {row['id']} was begun; start a new one."
         )
-    judge = plugins.registry("graders").find(row["grader"])
+    if grader != row["grader"] and (grader is not None or plugins.registry("graders").opens(row["grader"])):
+        raise LimaError(
+            f"Dialogue run {row['id']} was begun with the grader {row['grader']!r}, which must be named to resume it: "
+            f"{_again(row['id'], row['model'])} --grader {shlex.quote(row['grader'])}"
+        )
+    judge = turn_grader(plugins, row["grader"], store)
     done = replies(store, row["id"], row["grader"])
     dialogues = [_recalled(script[c["conversation"]], c, done) for c in conversations(store, row["id"])]
     ungraded = {(r["conversation"], r["seed"], r["turn"]): r for r in done if _wants_grade(r)}
@@ -259,24 +269,22 @@ def open_model(name: str, store: Store, trust_remote_code: bool = False) -> Any:
 
     models = load_plugins().registry("models")
 
-    def opened(kind: str, argument: str | None) -> Any:
-        found = models.find(kind)
-        if trust_remote_code and "trust_remote_code" not in signature(found.open).parameters:
+    def opened(spec: str) -> Any:
+        kind = models.split(spec)[0]
+        if trust_remote_code and "trust_remote_code" not in signature(models.find(kind).open).parameters:
             raise LimaError(f"The model {kind!r} runs no code of a folder. Leave out --trust-remote-code.")
-        with plugin_code(f"opening the model {kind!r}", models.owners[kind]):
-            return found.open(argument, store, **({"trust_remote_code": True} if trust_remote_code else {}))
+        return models.open(spec, store, **({"trust_remote_code": True} if trust_remote_code else {}))
 
-    kind, colon, argument = name.partition(":")
     if is_registered(name):
-        return opened(kind, argument if colon else None)
+        return opened(name)
     if Path(name).is_dir():
-        return opened("checkpoint", name)
+        return opened(f"checkpoint:{name}")
     runs = [r["id"] for r in store.rows("select id from runs order by created desc limit 20")]
     if not any(run.startswith(name) for run in runs) and not store.rows("select 1 from runs where id = ?", [name]):
         raise LimaError(
             f"{name!r} is no model, no folder and no run in {store.path}.{did_you_mean(name, [*models, *runs])}"
         )
-    return opened("checkpoint", name)
+    return opened(f"checkpoint:{name}")
 
 
 def script_hash(script: "Sequence[EvalConversation]") -> str:
@@ -285,7 +293,7 @@ def script_hash(script: "Sequence[EvalConversation]") -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _script(name: str, evaluation: Any) -> "dict[str, EvalConversation]":
+def _script(name: str, evaluation: HeldEvaluation) -> "dict[str, EvalConversation]":
     with plugin_code(f"the evaluation {name!r}"):
         found = list(evaluation.conversations())
     script = {c.id: c for c in found}
@@ -308,7 +316,7 @@ def _check_seeds(seeds: Sequence[int], sampling: Sampling) -> None:
 
 def _check_promptable(model: Any, dialogues: Sequence[Dialogue]) -> None:
     """LimaError when a model that tells its prompts can be prompted with the next turn of none of these dialogues"""
-    if not hasattr(model, "prompt_ids"):
+    if not isinstance(model, TellsPrompts):
         return
     refused = None
     for dialogue in dialogues:
