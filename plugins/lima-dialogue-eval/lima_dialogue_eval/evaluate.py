@@ -92,7 +92,7 @@ def run_evaluation(
     dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
     with log.exclusive():
         log.start(row, [_dialogue_row(d) for d in dialogues])
-        again = _again(log.id, str(row["model"]))
+        again = _again(log.id, str(row["model"]), grader)
         return _Evaluation(log, judge, grader, dialogues, again).run(answering, sampling, on_progress)
 
 
@@ -127,11 +127,12 @@ def _resume(
         raise LimaError(
             f"The evaluation {row['evaluation']!r} has changed since dialogue run {row['id']} was begun; start a new one."
         )
-    if grader != row["grader"] and (grader is not None or plugins.registry("graders").opens(row["grader"])):
-        raise LimaError(
-            f"Dialogue run {row['id']} was begun with the grader {row['grader']!r}, which must be named to resume it: "
-            f"{_again(row['id'], row['model'])} --grader {shlex.quote(row['grader'])}"
-        )
+    again = _again(row["id"], row["model"], row["grader"])
+    why = "" if grader in (None, row["grader"]) else "; resume it with that one"
+    if grader is None and plugins.registry("graders").opens(row["grader"]):
+        why = ", which is opened only when you name it"
+    if why:
+        raise LimaError(f"Dialogue run {row['id']} was begun with the grader {row['grader']!r}{why}: {again}")
     judge = turn_grader(plugins, row["grader"], store)
     done = replies(store, row["id"], row["grader"])
     dialogues = [_recalled(script[c["conversation"]], c, done) for c in conversations(store, row["id"])]
@@ -143,7 +144,7 @@ def _resume(
     if model is None and is_registered(row["model"]):
         raise LimaError(
             f"Dialogue run {row['id']} was begun with the model {row['model']!r} of a plugin, which is opened only when you name "
-            f"it: {_again(row['id'], row['model'])}"
+            f"it: {again}"
         )
     answering = open_model(model or row["model"], store, trust_remote_code) if isinstance(model, str | None) else model
     if model is not None and (name := _reopenable(model, answering)) != row["model"]:
@@ -151,15 +152,19 @@ def _resume(
             f"Dialogue run {row['id']} was begun with the model {row['model']!r}; it cannot go on with {name!r}. Start a new one."
         )
     _check_promptable(answering, waiting)
-    evaluation = _Evaluation(log, judge, row["grader"], dialogues, _again(row["id"], row["model"]))
+    evaluation = _Evaluation(log, judge, row["grader"], dialogues, again)
     log.mark(RUNNING)
     log.grades(evaluation.regraded(ungraded))
     return evaluation.run(answering, Sampling(**row["sampling"]), on_progress)
 
 
-def _again(id: str, model: str) -> str:
+def _again(id: str, model: str, grader: str) -> str:
     """The command that goes on with a dialogue run"""
-    return f"lima dialogues run --resume {id}" + (f" --model {shlex.quote(model)}" if is_registered(model) else "")
+    from lima import load_plugins
+
+    named = {"--model": model} if is_registered(model) else {}
+    named |= {"--grader": grader} if load_plugins().registry("graders").opens(grader) else {}
+    return " ".join([f"lima dialogues run --resume {id}", *(f"{k} {shlex.quote(v)}" for k, v in named.items())])
 
 
 class _Evaluation:

@@ -89,9 +89,12 @@ def test_a_grader_with_an_argument_grades_and_is_opened_again_only_when_it_is_na
     rows = "select grader, grade, status from dialogue_grades where dialogue_run = ? order by conversation, turn"
     assert {r["grader"] for r in file.rows(rows, [id])} == {"words:after!"}
     assert "error" in {r["status"] for r in file.rows(rows, [id])}
-    for other in (None, "words:before"):
-        with pytest.raises(
-            LimaError, match=rf"begun with the grader 'words:after!', .* --resume {id} --grader 'words:after!'$"
-        ):
+    again = f"lima dialogues run --resume {id} --model parrot --grader 'words:after!'"
+    for other, why in {
+        None: ", which is opened only when you name it",
+        "words:before": "; resume it with that one",
+    }.items():
+        with pytest.raises(LimaError) as e:
             resume_evaluation(file, id, Model(), grader=other)
+        assert str(e.value) == f"Dialogue run {id} was begun with the grader 'words:after!'{why}: {again}"
     assert resume_evaluation(file, id, Model(), grader="words:after!") == id
