@@ -20,8 +20,6 @@ import click
 import pluggy
 
 from lima.contract import hooks as hookspecs
-from lima.contract.conformance import check_protocol
-from lima.contract.kinds import KINDS
 from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.isolation import contained, name_code, plugin_code
 from lima.registry import Registry, check_entries, singular
@@ -169,7 +167,7 @@ class Plugins:
         return self._declared.get(kind, [])
 
     def registry(self, kind: str) -> Registry:
-        """Everything of one kind (see KINDS) that the plugins register, made on first use"""
+        """Everything of one kind (see lima.contract.kinds) that the plugins register, made on first use"""
         if kind not in self._registries:
             registry, declared = Registry(kind), self.declared(kind)
             for plugin, caller in list(self._callers(f"register_{kind}")):
@@ -222,6 +220,9 @@ def _wanted() -> list[str] | None:
 
 def _declarations(caller: Callable[..., Any]) -> list[tuple[str, type]]:
     """(kind, Protocol) of all that a plugin declares; LimaError for what cannot be declared"""
+    from lima.contract.conformance import check_protocol
+    from lima.contract.kinds import KINDS
+
     entries: list[tuple[str, type]] = []
 
     def declare(kind: str, protocol: type) -> None:

@@ -1,12 +1,11 @@
 """Objects of one kind by the names under which plugins registered them, each checked and with one owner.
 
-Knows nothing of how plugins are found, nor of what a kind is for.
+The Protocols load with the first object, so that `lima --help` does without them. Knows nothing of how plugins are found, nor of
+what a kind is for.
 """
 
 from typing import Any
 
-from lima.contract.conformance import check, signatures
-from lima.contract.kinds import KINDS, Opens
 from lima.errors import LimaError, did_you_mean
 from lima.isolation import plugin_code
 
@@ -38,6 +37,8 @@ class Registry(dict[str, Any]):
 
     def opens(self, spec: str) -> bool:
         """Whether NAME or NAME:ARGUMENT must be opened: where there is an argument, or the object itself answers nothing"""
+        from lima.contract.kinds import KINDS, Opens
+
         (name, argument), kind = self.split(spec), KINDS[self.kind]
         thing = self.find(name)
         itself = kind.some and any(isinstance(thing, ability) for ability in kind.optional if ability is not Opens)
@@ -45,6 +46,9 @@ class Registry(dict[str, Any]):
 
     def open(self, spec: str, store: Any, **options: Any) -> Any:
         """What NAME or NAME:ARGUMENT names: opened by the object of that name and checked, or the object itself"""
+        from lima.contract.conformance import check
+        from lima.contract.kinds import KINDS
+
         name, argument = self.split(spec)
         thing, owner, noun = self.find(name), self.owners[name], singular(self.kind)
         if not self.opens(spec):
@@ -62,6 +66,8 @@ class Registry(dict[str, Any]):
 
     def lacking(self, spec: str, ability: type, purpose: str) -> str:
         """The sentence for an object without an ability that is needed to do something, with those that have it"""
+        from lima.contract.conformance import signatures
+
         able = ", ".join(self.able(ability)) or "none"
         return f"The {singular(self.kind)} {spec!r} cannot {purpose}: it has no {signatures(ability)}. Those that have: {able}."
 
@@ -77,6 +83,9 @@ def singular(kind: str) -> str:
 
 def check_entries(kind: str, entries: dict[str, Any], declared: list[type]) -> None:
     """Raise LimaError for a registered object without what its kind must have (see lima.contract.kinds)"""
+    from lima.contract.conformance import check
+    from lima.contract.kinds import KINDS
+
     for name, thing in entries.items():
         check(thing, f"the {singular(kind)} {name!r}", KINDS[kind], declared)
         if kind == "migrations" and thing.name != name:

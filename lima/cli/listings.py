@@ -6,13 +6,14 @@ import click
 
 from lima.cli.group import Group
 from lima.cli.show import json_option, print_fields, print_json, print_rows
-from lima.contract.kinds import Licensed
 from lima.isolation import plugin_code
 from lima.plugins import load_plugins, singular
 from lima.text import visible
 
 
 def _rows(kind: str) -> list[dict[str, Any]]:
+    from lima.contract.kinds import Licensed
+
     registry = load_plugins().registry(kind)
     rows = []
     for name, thing in sorted(registry.items()):
