@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 _folder = tempfile.TemporaryDirectory()
@@ -101,6 +102,29 @@ def floors() -> str:
 
     rows = [f"| {n} | {', '.join(map(named, sorted(floor)))} |" for n, floor in enumerate(FLOORS, 1)]
     return "\n".join(["| floor | |", "|---|---|", *rows]) + "\n"
+
+
+def kinds() -> str:
+    """A row for each registered kind: what an object of it must have, and what it may have, from the Protocols themselves"""
+    from lima.contract.conformance import signatures
+    from lima.contract.kinds import KINDS
+    from lima.plugins import load_plugins
+    from lima.registry import singular
+
+    def listed(protocols: Any) -> str:
+        found = {signatures(p): f"{p.__doc__[0].lower()}{p.__doc__[1:]}" for p in protocols}
+        return "<br>".join(f"`{members}`: {what}" for members, what in found.items())
+
+    plugins = load_plugins()
+    rows = ["| kind | must have | may have |", "|---|---|---|"]
+    for name, kind in KINDS.items():
+        optional = [*kind.optional, *plugins.declared(name)]
+        some = "; at least one of what it may have" if kind.some else ""
+        rows.append(f"| {singular(name)} | `{signatures(kind.needed)}`{some} | {listed(optional)} |")
+        if kind.opened:
+            needed = f"`{signatures(kind.opened.needed)}`" if kind.opened.needed else "one of what it may have"
+            rows.append(f"| what a {singular(name)}'s `open` returns | {needed} | {listed(kind.opened.optional)} |")
+    return "\n".join(rows) + "\n"
 
 
 def recipe_keys() -> str:

@@ -2,7 +2,8 @@
 
 Plugins are entry points of the group `lima`, loaded in the order of their distributions' names, each isolated: one that fails
 is set aside with its cause, and the rest go on. `LIMA_LOAD_PLUGINS` chooses ('' = none, else names, comma-separated). What
-ships with the core is a plugin too (`lima.builtin`) and always there. Knows nothing of what the hooks are for.
+ships with the core is a plugin too (`lima.builtin`) and always there. Registered objects are checked against the Protocols of
+their kind, and of what plugins declare that they consume. Knows nothing of what the hooks are for.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import pluggy
@@ -21,21 +22,12 @@ import pluggy
 from lima.contract import hooks as hookspecs
 from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.isolation import contained, name_code, plugin_code
+from lima.registry import Registry, check_entries, singular
+
+if TYPE_CHECKING:
+    from lima.contract.runs import PluginRow
 
 CORE = "lima-tune"
-
-NEEDED = {
-    "sources": ("description", "licence", "examples"),
-    "renderers": ("name", "description", "renders", "end_of_turn", "special_tokens", "render", "prompts"),
-    "base_models": ("description", "folder"),
-    "models": ("description", "open"),
-    "graders": ("description", "grade"),
-    "evaluations": ("description", "licence", "grader"),
-    "migrations": ("name", "apply", "pending", "applied"),
-}
-"What an object of each kind must have"
-
-KINDS = tuple(NEEDED)
 
 
 @dataclass
@@ -61,32 +53,6 @@ class Plugin:
         return digest.hexdigest()
 
 
-class Registry(dict[str, Any]):
-    """Objects by name, each with one owner"""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.kind = kind
-        self.owners: dict[str, str] = {}
-        self.contested: dict[str, str] = {}
-        "Names that a second plugin wanted: why they cannot be used"
-        self.rivals: dict[str, list[str]] = {}
-        "The plugins that wanted a contested name besides its owner"
-
-    def find(self, name: str) -> Any:
-        """The object of that name; LimaError naming the known ones, or both owners of a contested name"""
-        if name in self.contested:
-            raise LimaError(self.contested[name])
-        if name not in self:
-            raise LimaError(f"There is no {singular(self.kind)} {name!r}.{did_you_mean(name, self)}")
-        return self[name]
-
-
-def singular(kind: str) -> str:
-    """'base_models' → 'base model'"""
-    return kind.removesuffix("s").replace("_", " ")
-
-
 class Plugins:
     """The loaded plugins, the broken ones, and their registries"""
 
@@ -97,6 +63,8 @@ class Plugins:
         self.left_out: set[str] = set()
         "Names of those that are installed and that LIMA_LOAD_PLUGINS does not name"
         self._registries: dict[str, Registry] = {}
+        self._declared: dict[str, list[type]] | None = None
+        "Protocols of what plugins consume, by kind"
         self._commands: dict[str, str] = {}
         "Names of commands, and the plugins that added them"
 
@@ -107,6 +75,11 @@ class Plugins:
     @property
     def broken(self) -> list[Plugin]:
         return [p for p in self.all if p.error]
+
+    def rows(self) -> "tuple[PluginRow, ...]":
+        """The loaded plugins that are modules, with the hashes of their code, as a run records them"""
+        modules = [p for p in self.loaded if p.module is not None]
+        return tuple({"plugin": p.name, "version": p.version, "hash": p.content_hash()} for p in modules)
 
     def add(self, name: str, module: Any, version: str = "") -> Plugin:
         """Register one module or object as a plugin; what is wrong with it is kept in its `error`"""
@@ -119,7 +92,7 @@ class Plugins:
         except (LimaError, ValueError, pluggy.PluginValidationError) as e:
             plugin.error = str(e)
         self.all.append(plugin)
-        self._registries.clear()
+        self._forget()
         return plugin
 
     def _check(self, module: Any) -> list[str]:
@@ -171,18 +144,38 @@ class Plugins:
         plugin.error = error
         self.manager.unregister(name=plugin.name)
         # What it has registered before is not to be found any more.
+        self._forget()
+
+    def _forget(self) -> None:
         self._registries.clear()
+        self._declared = None
+
+    def declared(self, kind: str) -> list[type]:
+        """The Protocols that plugins declare for what they consume of a kind (`declare_protocols`)"""
+        if self._declared is None:
+            found: dict[str, list[type]] = {}
+            for plugin, caller in list(self._callers("declare_protocols")):
+                try:
+                    with contained("declare_protocols", plugin.name):
+                        entries = _declarations(caller)
+                except Exception as e:
+                    self._disable(plugin, f"declare_protocols failed: {_said(e)}")
+                    continue
+                for of, protocol in entries:
+                    found.setdefault(of, []).append(protocol)
+            self._declared = found
+        return self._declared.get(kind, [])
 
     def registry(self, kind: str) -> Registry:
-        """Everything of one kind (see KINDS) that the plugins register, made on first use"""
+        """Everything of one kind (see lima.contract.kinds) that the plugins register, made on first use"""
         if kind not in self._registries:
-            registry = Registry(kind)
+            registry, declared = Registry(kind), self.declared(kind)
             for plugin, caller in list(self._callers(f"register_{kind}")):
                 entries: dict[str, Any] = {}
                 try:
                     with contained(f"register_{kind}", plugin.name):
                         caller(register=entries.__setitem__)
-                        _check_entries(kind, entries)
+                        check_entries(kind, entries, declared)
                 except Exception as e:
                     self._disable(plugin, f"register_{kind} failed: {_said(e)}")
                     continue
@@ -225,14 +218,21 @@ def _wanted() -> list[str] | None:
     return None if value is None else [n.strip() for n in value.split(",") if n.strip()]
 
 
-def _check_entries(kind: str, entries: dict[str, Any]) -> None:
-    """Raise LimaError for a registered object without what its kind must have (see lima.contract.hooks)"""
-    for name, thing in entries.items():
-        missing = [a for a in NEEDED[kind] if not hasattr(thing, a)]
-        if missing:
-            raise LimaError(f"the {singular(kind)} {name!r} has no {missing[0]!r}; expected {', '.join(NEEDED[kind])}")
-        if kind == "migrations" and thing.name != name:
-            raise LimaError(f"the set of migrations {thing.name!r} is registered as {name!r}; give both the same name")
+def _declarations(caller: Callable[..., Any]) -> list[tuple[str, type]]:
+    """(kind, Protocol) of all that a plugin declares; LimaError for what cannot be declared"""
+    from lima.contract.conformance import check_protocol
+    from lima.contract.kinds import KINDS
+
+    entries: list[tuple[str, type]] = []
+
+    def declare(kind: str, protocol: type) -> None:
+        if kind not in KINDS:
+            raise LimaError(f"there is no kind {kind!r}.{did_you_mean(kind, KINDS)}")
+        check_protocol(protocol)
+        entries.append((kind, protocol))
+
+    caller(declare=declare)
+    return entries
 
 
 def _distribution(entry: EntryPoint) -> str:
@@ -252,7 +252,11 @@ def _load(plugins: Plugins, entry: EntryPoint) -> None:
     except Exception as e:
         plugins.all.append(Plugin(name, version, error=f"import failed: {_said(e)}"))
         return
-    plugins.add(name, module, version)
+    try:
+        with contained("the names of its hooks", name):
+            plugins.add(name, module, version)
+    except Exception as e:
+        plugins.all.append(Plugin(name, version, error=f"its hooks cannot be read: {_said(e)}"))
 
 
 _current: list[Plugins] = []
@@ -260,8 +264,10 @@ _current: list[Plugins] = []
 
 
 def _said(error: Exception) -> str:
-    """An error as its type and text; of one that was contained, what it was before"""
+    """An error as its type and text, one of lima as its text; of one that was contained, what it was before"""
     cause = error.__cause__ if isinstance(error, PluginStopped) and error.__cause__ else error
+    if isinstance(cause, LimaError):
+        return str(cause)
     return f"{type(cause).__name__}: {cause}"
 
 

@@ -43,7 +43,7 @@ def test_every_hook_is_implemented_by_a_first_party_plugin_or_the_example(everyt
 
 
 def test_no_first_party_plugin_is_broken(everything):
-    from lima.plugins import KINDS
+    from lima.contract.kinds import KINDS
 
     for kind in KINDS:
         everything.registry(kind)

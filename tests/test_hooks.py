@@ -1,5 +1,7 @@
 """Every hook of the contract is really called: one plugin implements all of them and hears a real training."""
 
+from typing import Protocol, runtime_checkable
+
 import click
 from sqlite_utils import Migrations
 
@@ -63,6 +65,11 @@ class Nothing:
     description, licence, grader = "asks nothing", "CC0-1.0", "lenient"
 
 
+@runtime_checkable
+class Asks(Protocol):
+    def asked(self) -> int: ...
+
+
 class Everything:
     """Implements all hooks"""
 
@@ -96,6 +103,10 @@ class Everything:
     @lima.hookimpl
     def register_evaluations(self, register):
         register("nothing", Nothing())
+
+    @lima.hookimpl
+    def declare_protocols(self, declare):
+        declare("evaluations", Asks)
 
     @lima.hookimpl
     def register_migrations(self, register):
@@ -133,6 +144,8 @@ def test_every_hook_takes_part_in_a_real_training(base, tmp_path):
         ]
         opened = plugins.registry("models").find("parrot").open(None, store)
         assert opened.reply(["a"], None, 0)[0].text == "a"
+        assert plugins.declared("evaluations") == [Asks]
+        assert plugins.registry("evaluations").able(Asks) == []
         evaluation = plugins.registry("evaluations").find("nothing")
         assert plugins.registry("graders").find(evaluation.grader).grade(None) == "excellent"
         cli = Group("lima")

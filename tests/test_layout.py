@@ -13,7 +13,7 @@ HOUSE = CORE + [f for p in PLUGINS for f in sorted((p / p.name.replace("-", "_")
 FLOORS = (
     {"errors", "text", "recipe"},
     {"contract"},
-    {"isolation", "plugins", "model"},
+    {"isolation", "registry", "plugins", "model"},
     {"data"},
     {"record"},
     {"answer"},

@@ -416,7 +416,7 @@ def test_a_set_under_another_name_than_registered_is_refused(tmp_path):
         Store(tmp_path / "l.db", plugins) as store,
     ):
         assert [p.error for p in plugins.broken] == [
-            "register_migrations failed: LimaError: the set of migrations 'lima-bad' is registered as 'lima-worse'; "
+            "register_migrations failed: the set of migrations 'lima-bad' is registered as 'lima-worse'; "
             "give both the same name"
         ]
         assert not store.db["bad"].exists()

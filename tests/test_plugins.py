@@ -148,7 +148,7 @@ def register_migrations(register):
 
 @lima.hookimpl
 def register_graders(register):
-    register("bad", type("Grader", (), {"description": "none", "grade": None}))
+    register("bad", type("Grader", (), {"description": "none", "grade": lambda self, turn: None})())
 
 @lima.hookimpl
 def before_train(run, examples):
@@ -278,8 +278,8 @@ def test_a_registration_that_fails_disables_its_plugin_only():
             ("lima-bad", "register_sources failed: OSError: gone"),
             (
                 "lima-half",
-                "register_sources failed: LimaError: the source 'half' has no 'description'; "
-                "expected description, licence, examples",
+                "register_sources failed: the source 'half' has no 'description'; "
+                "expected description, licence, examples(argument)",
             ),
             ("lima-quitter", "register_sources failed: SystemExit: 3"),
         ]

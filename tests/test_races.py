@@ -15,7 +15,7 @@ from lima.record.lock import exclusive, held
 from lima.record.runs import lock_of
 from lima.record.selection import choose
 from lima.record.store import Store
-from lima.train import start as train
+from lima.train import place
 from lima.train.start import fine_tune, resume
 
 FAST = {"epochs": 2, "batch_size": 8, "residual_dropout": 0}
@@ -76,7 +76,7 @@ def test_a_second_training_into_a_folder_is_refused_while_the_first_still_prepar
 
 
 def test_a_training_that_waited_does_not_write_over_what_came_meanwhile(base, pairs, tmp_path, store, monkeypatch):
-    lock, out = train._lock, tmp_path / "out"
+    lock, out = place._lock, tmp_path / "out"
 
     @contextmanager
     def late(folder):
@@ -85,7 +85,7 @@ def test_a_training_that_waited_does_not_write_over_what_came_meanwhile(base, pa
         with lock(folder):
             yield
 
-    monkeypatch.setattr(train, "_lock", late)
+    monkeypatch.setattr(place, "_lock", late)
     with pytest.raises(LimaError, match="out exists and is not empty"):
         fine_tune(recipe(base, pairs, out), store)
     assert [p.name for p in out.iterdir()] == ["config.json"]
@@ -108,14 +108,14 @@ def test_what_is_put_into_the_folder_while_it_trains_is_not_written_over(base, p
 
 
 def test_a_run_that_another_process_finished_meanwhile_is_not_trained_again(base, pairs, tmp_path, store, monkeypatch):
-    run, lock = stopped(base, pairs, tmp_path / "out", store), train._lock
+    run, lock = stopped(base, pairs, tmp_path / "out", store), place._lock
 
     def late(folder):
-        monkeypatch.setattr(train, "_lock", lock)
+        monkeypatch.setattr(place, "_lock", lock)
         resume(run, store)
         return lock(folder)
 
-    monkeypatch.setattr(train, "_lock", late)
+    monkeypatch.setattr(place, "_lock", late)
     with pytest.raises(LimaError, match="is done: its model is in"):
         resume(run, store)
 

@@ -7,12 +7,13 @@ import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from lima.answer.sampling import _Draw, _same_everywhere
 from lima.contract.answers import Prompt, Reply, Sampling
+from lima.contract.kinds import ChatPrompts, TextPrompts
 from lima.errors import LimaError
 from lima.isolation import plugin_code
 
@@ -81,13 +82,14 @@ class CheckpointModel:
     def prompt_ids(self, prompt: Prompt) -> list[int]:
         """Ids as they are; anything else through the renderer's `chat_prompt`, text through its `prompt`"""
         if isinstance(prompt, list) and all(isinstance(i, int) for i in prompt):
-            return prompt
-        method = "prompt" if isinstance(prompt, str) else "chat_prompt"
-        if not hasattr(self.renderer, method):
+            return cast("list[int]", prompt)
+        able = isinstance(self.renderer, TextPrompts if isinstance(prompt, str) else ChatPrompts)
+        if not able:
             name, what = getattr(self.renderer, "name", None), "texts" if isinstance(prompt, str) else "conversations"
             raise LimaError(f"{self.name} answers through renderer {name!r}, which does not take {what}.")
         with plugin_code(f"the renderer {self.renderer.name!r}"):
-            ids: list[int] = getattr(self.renderer, method)(prompt, self.tokenizer, self.eot)
+            ask = self.renderer.prompt if isinstance(prompt, str) else self.renderer.chat_prompt
+            ids: list[int] = ask(prompt, self.tokenizer, self.eot)
         return ids
 
     def reply(

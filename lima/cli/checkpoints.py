@@ -175,10 +175,11 @@ def _ask(store: Any, run: str) -> int:
 
 
 def _which(run: str) -> str:
-    """The error for a choice that nobody made; `run` as on the command line"""
+    """The sentence for a choice that nobody made; the run as it is named on the command line"""
+    from lima.contract.kinds import GradesReplies
     from lima.plugins import load_plugins
 
-    able = sorted(n for n, g in load_plugins().registry("graders").items() if hasattr(g, "grade_reply"))
+    able = load_plugins().registry("graders").able(GradesReplies)
     return (
         f"Which epoch? Look at their replies with `lima checkpoints show {run}` and give --epoch N, or let a grader choose with "
         f"--grader NAME (able: {', '.join(able) or 'none'}). It is not chosen by perplexity, which rises while the replies get "

@@ -12,12 +12,14 @@ from lima.text import visible
 
 
 def _rows(kind: str) -> list[dict[str, Any]]:
+    from lima.contract.kinds import Licensed
+
     registry = load_plugins().registry(kind)
     rows = []
     for name, thing in sorted(registry.items()):
         row = {"name": name, "plugin": registry.owners[name]}
-        with plugin_code(f"the {singular(kind)} {name!r}", registry.owners[name]):  # a property may run code
-            row |= {"licence": thing.licence} if hasattr(thing, "licence") else {}
+        with plugin_code(f"the {singular(kind)} {name!r}", registry.owners[name]):  # a property may be code
+            row |= {"licence": thing.licence} if isinstance(thing, Licensed) else {}
             row["description"] = thing.description
         rows.append(row)
     return rows

@@ -10,11 +10,13 @@ import click
 
 from lima.cli.show import database_option, json_option, print_rows, store_to_read
 from lima.errors import LimaError, did_you_mean
-from lima.plugins import CORE, KINDS, Plugins, load_plugins
+from lima.plugins import CORE, Plugins, load_plugins
 from lima.text import visible
 
 
 def _describe(loaded: Plugins, everything: bool, database: str | None) -> list[dict[str, Any]]:
+    from lima.contract.kinds import KINDS
+
     for kind in KINDS:
         loaded.registry(kind)  # registering is when a plugin can still turn out broken
     _try_migrations(database)

@@ -3,12 +3,25 @@
 Knows nothing of checkpoints.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypeAlias
 
-Prompt = Any
-"Token ids (list[int]); or what a plugin's models and renderers take, such as the turns so far"
+
+class Message(Protocol):
+    """One message of a prompt"""
+
+    @property
+    def role(self) -> str:
+        """Who says it: system, user or assistant"""
+
+    @property
+    def content(self) -> str:
+        """What is said"""
+
+
+Prompt: TypeAlias = list[int] | str | Sequence[Message]
+"Token ids; a text; or the messages so far, of which the last one is to be answered"
 
 
 @dataclass(frozen=True)
@@ -35,17 +48,5 @@ class Reply:
     seconds: float
     prompt_ids: list[int]
     "Empty when the model does not tell"
-
-
-class Model(Protocol):
-    """What `register_models` opens"""
-
-    name: str
-
-    def reply(
-        self,
-        prompts: Sequence[Prompt],
-        settings: Sampling,
-        seed: int | Sequence[int],
-        on_progress: Callable[[int], None] | None = None,
-    ) -> list[Reply]: ...
+    thoughts: str = ""
+    "What the model wrote before its answer, kept apart from the text; empty when it does not think, or does not tell"

@@ -2,7 +2,8 @@
 
 A plugin is a module named by an entry point of the group `lima`; it implements any of these hooks, marked with
 `@lima.hookimpl`. The `register` callbacks take a name and an object; a name that has an owner already is an error naming both.
-An implementation may leave out arguments it does not need, and may not give one a default. Knows nothing of who calls.
+What an object of each kind must have is in `lima.contract.kinds`, and checked when it is registered. An implementation may leave
+out arguments it does not need, and may not give one a default. Knows nothing of who calls.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,37 +28,42 @@ def register_commands(cli: "click.Group") -> None:
 
 @hookspec
 def register_sources(register: Callable[[str, Any], None]) -> None:
-    "Add sources of examples: `description`, `licence`, `examples(argument)`, and `recognises(row)` where it reads files"
+    "Add sources of examples: `ExampleSource`, and `Recognises` where it reads files"
 
 
 @hookspec
 def register_renderers(register: Callable[[str, Any], None]) -> None:
-    "Add renderers, which turn an example into token ids with a weight each (see `lima.Renderer`)"
+    "Add renderers, which turn an example into token ids with a weight each: `Renderer`"
 
 
 @hookspec
 def register_base_models(register: Callable[[str, Any], None]) -> None:
-    "Add base models: `description` and `folder()`, a Hugging Face folder to fine-tune from"
+    "Add base models, each a Hugging Face folder to fine-tune from: `BaseModel`"
 
 
 @hookspec
 def register_models(register: Callable[[str, Any], None]) -> None:
-    "Add what answers: `description`, `open(argument, store)` → `lima.Model`; `trust_remote_code` if it loads folders"
+    "Add what answers: `ModelOpener`, which opens a `Model` by NAME:ARGUMENT"
 
 
 @hookspec
 def register_graders(register: Callable[[str, Any], None]) -> None:
-    "Add graders: `description`, `grade(turn)`, and `grade_reply(example, reply, stop)` where they grade a reply to a dev prompt"
+    "Add graders: `GradesTurns`, `GradesReplies` or both; or `Opens`, which opens one by NAME:ARGUMENT"
 
 
 @hookspec
 def register_evaluations(register: Callable[[str, Any], None]) -> None:
-    "Add evaluations: `description`, `licence`, `grader` (a name) and what is to be asked"
+    "Add evaluations: `Evaluation`, and what the plugin that runs it declares"
 
 
 @hookspec
 def register_migrations(register: Callable[[str, Any], None]) -> None:
     "Add a set of sqlite-utils migrations under its name; they may change only tables that the set made, and read all others"
+
+
+@hookspec
+def declare_protocols(declare: Callable[[str, type], None]) -> None:
+    "Declare what this plugin consumes: `declare(kind, Protocol)`; an object with one of its methods must then have them all"
 
 
 @hookspec

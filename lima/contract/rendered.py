@@ -1,10 +1,9 @@
-"""An example as the engine sees it: ids, a weight for each, and where the answers lie; and what makes it.
+"""An example as the engine sees it: ids, a weight for each, and where the answers lie.
 
 Knows nothing of tokenizers or of templates.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -34,16 +33,3 @@ class Rendered:
     def trained(self) -> int:
         """How many tokens carry loss"""
         return len(self.weights) - self.weights.count(0)
-
-
-class Renderer(Protocol):
-    """What `register_renderers` takes"""
-
-    name: str
-    description: str
-    renders: tuple[type, ...]
-
-    def end_of_turn(self, tokenizer: Any) -> str: ...
-    def special_tokens(self, tokenizer: Any) -> list[str]: ...
-    def render(self, record: Any, tokenizer: Any, eot: str) -> Rendered: ...
-    def prompts(self, record: Any, tokenizer: Any, eot: str) -> list[list[int]]: ...

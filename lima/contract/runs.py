@@ -5,9 +5,34 @@ Knows nothing of torch or of the store.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from lima.recipe import Recipe
+
+
+class SourceRow(TypedDict):
+    """A source that was trained on: a row of run_sources"""
+
+    source: str
+    "NAME, NAME:ARGUMENT or a file, as the recipe has it"
+    owner: str
+    "The plugin that registered it"
+    licence: str
+    hash: str
+    "SHA-256 over the content hashes of its examples"
+    examples: int
+    "Without those that were dropped"
+    tokens: int
+    trained_tokens: int
+
+
+class PluginRow(TypedDict):
+    """A plugin that was loaded: a row of run_plugins"""
+
+    plugin: str
+    version: str
+    hash: str
+    "SHA-256 over its Python files"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +49,6 @@ class Run:
     folder: Path
     "Where the checkpoint goes"
     database: Path
-    sources: tuple[dict[str, Any], ...] = ()
-    "One row a source: name, owner, licence, hash, examples, tokens, trained_tokens"
-    plugins: tuple[dict[str, str], ...] = ()
-    "One row a plugin: name, version, hash"
+    sources: tuple[SourceRow, ...] = ()
+    plugins: tuple[PluginRow, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import Any
 
 from lima.contract.examples import Record
 from lima.contract.rendered import Rendered
+from lima.contract.runs import SourceRow
 from lima.data.dev import DevPrompt, dev_prompts
 from lima.data.rendering import fit, render, with_prompt_weight
 from lima.data.sources import Source, open_dev, open_sources
@@ -37,8 +38,7 @@ class Prepared:
     "Those that are trained on"
     rendered: list[Rendered]
     "One a record"
-    sources: list[dict[str, Any]]
-    "Rows of run_sources"
+    sources: list[SourceRow]
     examples: list[dict[str, Any]]
     "Rows of run_examples: every example, the dropped ones too"
     dev: list[DevPrompt] = field(default_factory=list)
@@ -126,9 +126,9 @@ def check_tables(recipe: Recipe, plugins: Plugins) -> None:
 
 def _cut(
     opened: list[Source], rendered_whole: Callable[[Record], Rendered], recipe: Recipe, eot_id: int
-) -> tuple[list[tuple[Record, Rendered]], list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[tuple[Record, Rendered]], list[SourceRow], list[dict[str, Any]]]:
     """What is trained on, cut to the recipe's max_tokens; rows of run_sources; rows of run_examples"""
-    trained, sources, rows = list[tuple[Record, Rendered]](), list[dict[str, Any]](), list[dict[str, Any]]()
+    trained, sources, rows = list[tuple[Record, Rendered]](), list[SourceRow](), list[dict[str, Any]]()
     for source in opened:
         first = len(rows)
         for record in source.records:
@@ -165,7 +165,7 @@ def check_rows(trained: list[tuple[Record, Rendered]], tokenizer: Any, new_ids: 
             )
 
 
-def _source_row(source: Source, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _source_row(source: Source, rows: list[dict[str, Any]]) -> SourceRow:
     return {
         "source": source.name,
         "owner": source.owner,

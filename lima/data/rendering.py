@@ -13,7 +13,8 @@ from itertools import compress, count
 from typing import Any
 
 from lima.contract.examples import Example, Record
-from lima.contract.rendered import Rendered, Renderer, Span
+from lima.contract.kinds import Renderer
+from lima.contract.rendered import Rendered, Span
 from lima.errors import LimaError
 
 # Turn tokens that published tokenizers already have; the first one found is reused, so that no new row has to be learnt.
@@ -149,6 +150,13 @@ def render(record: Record, renderer: Renderer, tokenizer: Any, eot: str, others:
             f"it is a {type(record).__name__}. {hint}"
         )
     rendered = renderer.render(record, tokenizer, eot)
+    if isinstance(rendered, list):
+        if len(rendered) != 1:
+            raise LimaError(
+                f"Renderer {renderer.name!r} made {len(rendered)} rows of example {record.id!r} of source {record.source!r}; "
+                "lima can train one row of an example so far."
+            )
+        (rendered,) = rendered
     verify(record, rendered, renderer, tokenizer, eot)
     return rendered
 

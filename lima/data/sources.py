@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lima.contract.examples import Record, hash_all
+from lima.contract.kinds import Recognises
 from lima.data.files import first_row
 from lima.errors import LimaError, did_you_mean
 from lima.isolation import plugin_code
@@ -42,7 +43,7 @@ def open_source(spec: str, plugins: Plugins) -> Source:
         able = [n for n, s in sorted(registry.items()) if _recognises(n, registry.owners[n], s, row)]
         if len(able) != 1:
             keys = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
-            formats = sorted(n for n, s in registry.items() if hasattr(s, "recognises"))
+            formats = registry.able(Recognises)
             what = f"more than one source reads it ({', '.join(able)})" if able else f"no source reads rows with {keys}"
             raise LimaError(
                 f"{spec}: {what}. Name the format, for example {formats[0]}:{spec}. Known: {', '.join(formats)}."
@@ -65,7 +66,7 @@ def open_source(spec: str, plugins: Plugins) -> Source:
 
 def _recognises(name: str, owner: str, source: Any, row: Any) -> bool:
     with plugin_code(f"the source {name!r}", owner):
-        return hasattr(source, "recognises") and bool(source.recognises(row))
+        return isinstance(source, Recognises) and bool(source.recognises(row))
 
 
 def open_sources(specs: Sequence[str], plugins: Plugins) -> list[Source]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lima.contract.grades import SCORES
+from lima.contract.kinds import GradesReplies
 from lima.data.sources import open_source
 from lima.errors import LimaError, did_you_mean
 from lima.isolation import contained
@@ -82,8 +83,8 @@ def _nothing(store: Store, run: str, epoch: int | None, example: str | None) -> 
 def grade(store: Store, run: str, grader: str, plugins: Plugins, on_grade: OnGrade | None = None) -> int:
     """Let a grader grade those replies of a run that it has not graded; their number
 
-    LimaError if the grader cannot grade single replies, or fails: its earlier grades are kept."""
-    judge = replying(plugins, grader)
+    LimaError for a grader that grades no single replies, and when it fails: what it graded before is kept."""
+    judge = replying(plugins, grader, store)
     finished(store, run)
     lock = store.path.resolve().with_name(f".{Path(run).name}.grading.lock")
     with exclusive(lock, f"grading the replies of run {run}"):  # two at once would pay twice for each grade
@@ -98,7 +99,8 @@ def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on
     missing = [r for r in generations(store, run) if (r["epoch"], r["position"]) not in done]
     if not missing:
         return 0
-    records, plugin = _records(store, run, plugins), plugins.registry("graders").owners[grader]
+    graders = plugins.registry("graders")
+    records, plugin = _records(store, run, plugins), graders.owners[graders.split(grader)[0]]
     pending: list[dict[str, Any]] = []
     flushed = time.monotonic()
 
@@ -122,16 +124,13 @@ def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on
     return len(missing)
 
 
-def replying(plugins: Plugins, grader: str) -> Any:
-    """The grader of that name; if it cannot grade single replies, LimaError with those that can"""
+def replying(plugins: Plugins, grader: str, store: Store) -> GradesReplies:
+    """The grader NAME or NAME:ARGUMENT; LimaError listing those that grade single replies when it does not"""
     graders = plugins.registry("graders")
-    found = graders.find(grader)
-    if not hasattr(found, "grade_reply"):
-        able = sorted(n for n, g in graders.items() if hasattr(g, "grade_reply"))
-        raise LimaError(
-            f"The grader {grader!r} cannot grade a reply to a dev prompt: it has no grade_reply(example, reply, stop). "
-            f"Those that have: {', '.join(able) or 'none'}. Or choose by hand, with --epoch N."
-        )
+    found = graders.open(grader, store)
+    if not isinstance(found, GradesReplies):
+        why = graders.lacking(grader, GradesReplies, "grade a reply to a dev prompt")
+        raise LimaError(f"{why} Or choose by hand, with --epoch N.")
     return found
 
 

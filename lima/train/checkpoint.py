@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from lima.contract.kinds import HasChatTemplate
 from lima.contract.runs import Run
 from lima.errors import LimaError
 from lima.isolation import plugin_code
@@ -50,7 +51,7 @@ def _write(trainee: Trainee, run: Run, folder: Path, step: int, model: Any, stat
     plain = model.get_base_model() if lora else model
     plain.set_attn_implementation(trainee.built.own_attention)
     tokenizer, renderer = ready.tokenizer, ready.renderer
-    if hasattr(renderer, "chat_template"):
+    if isinstance(renderer, HasChatTemplate):
         with plugin_code(f"the renderer {run.renderer!r}"):
             tokenizer.chat_template = renderer.chat_template(tokenizer, ready.eot)
 

@@ -7,8 +7,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,15 @@ from lima.data.dataset import Prepared, prepare
 from lima.errors import Interrupted, LimaError
 from lima.model.folder import folder_hash, pick_device
 from lima.model.onednn import use_onednn
-from lima.model.saving import check_new
 from lima.model.shard import raise_together
 from lima.plugins import Plugins, load_plugins
 from lima.recipe import Recipe
-from lima.record.lock import exclusive, held
-from lima.record.runs import RunLog, check_own, environment, lock_of, new_run_id
+from lima.record.runs import RunLog, check_own, environment, new_run_id
 from lima.record.store import Store
 from lima.train.budget import Budget
 from lima.train.dev_answers import OnDev
 from lima.train.loop import train
+from lima.train.place import check_place, only_here, resuming
 from lima.train.reporter import OnStep, Reporter
 from lima.train.resume_state import State, claim, newest_state, owner_of, states_folder
 
@@ -62,7 +61,7 @@ def fine_tune(
     run_id = broadcast_object_list([new_run_id()])[0]  # of several processes, the main one's
     folder = Path(recipe.out or f"lima-runs/{run_id}").expanduser().resolve()
     check_place(folder)
-    with _alone(folder, accelerator, lambda: check_place(folder)):
+    with only_here(folder, accelerator, lambda: check_place(folder)):
         ready = prepare(recipe, plugins)
         run = _record(run_id, recipe, folder, ready, store, plugins)
         reporter = _reporter(run, store, plugins, on_step, accelerator)
@@ -95,8 +94,8 @@ def resume(
     folder = Path(recipe.out if named else row["folder"]).expanduser().resolve()
     _check_resumable(store, row["id"], folder, named)
     accelerator = _accelerator(recipe)
-    with _alone(
-        folder, accelerator, lambda: _check_resumable(store, row["id"], folder, named), _resuming(store, row["id"])
+    with only_here(
+        folder, accelerator, lambda: _check_resumable(store, row["id"], folder, named), resuming(store, row["id"])
     ):
         return _resume(store.run(row["id"]), recipe, folder, store, plugins, on_step, on_dev, accelerator)
 
@@ -229,11 +228,7 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
         folder=folder,
         database=store.path,
         sources=tuple(ready.sources),
-        plugins=tuple(
-            {"plugin": p.name, "version": p.version, "hash": p.content_hash()}
-            for p in plugins.loaded
-            if p.module is not None
-        ),
+        plugins=plugins.rows(),
         environment=environment(PartialState().num_processes),
     )
 
@@ -300,21 +295,6 @@ def _advise(recipe: Recipe, device: str) -> None:
         )
 
 
-def check_place(folder: Path) -> None:
-    """Raise LimaError unless a new model could be written there, and no other process writes to a folder around it"""
-    for around in folder.parents:
-        if held(lock_of(around)):
-            raise LimaError(
-                f"{folder} lies in {around}, to which another process writes a model. Choose another --out."
-            )
-    check_new(folder)
-
-
-def _resuming(store: Store, run: str) -> AbstractContextManager[None]:
-    """Only one process at a time may resume a run of a database, whichever folder it is to go to"""
-    return exclusive(store.path.resolve().with_name(f".{run}.resuming.lock"), f"resuming run {run}")
-
-
 def product_seconds(dtype: torch.dtype) -> float:
     """Seconds that a linear layer of 256 × 256 takes over 256 rows on this processor: the best within a twentieth of a second"""
     layer = torch.nn.Linear(256, 256, bias=False, dtype=dtype)
@@ -327,35 +307,3 @@ def product_seconds(dtype: torch.dtype) -> float:
         layer(rows)
         best = min(best, time.perf_counter() - started)
     return best
-
-
-@contextmanager
-def _alone(
-    folder: Path,
-    accelerator: Accelerator,
-    check: Callable[[], None],
-    further: AbstractContextManager[None] = nullcontext(),  # noqa: B008 - it has no state
-) -> Iterator[None]:
-    """Only one process at a time may train into a folder; what is checked before is checked once more when none else can
-
-    Of several processes that train together the main one has the lock, and with it what is `further` to be held."""
-    with ExitStack() as locks:
-        with raise_together():
-            if accelerator.is_main_process:
-                locks.enter_context(_lock(folder))
-                locks.enter_context(further)
-                check()
-        yield
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    made = [above for above in folder.parents if not above.exists()]
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive(lock_of(folder), f"training into {folder}"):
-            yield
-    finally:
-        for above in made:  # empty, of a run that never began
-            with suppress(OSError):
-                above.rmdir()

@@ -21,7 +21,7 @@ _HOME = {
     "compare": "arms",
     "run_evaluation": "evaluate",
     "resume_evaluation": "evaluate",
-    "open_model": "evaluate",
+    "open_model": "models",
     "GradedTurn": "grade",
     "Verdict": "grade",
     "dialogue_runs": "log",
@@ -51,6 +51,15 @@ def register_graders(register: Callable[[str, Any], None]) -> None:
     from lima_dialogue_eval.grade import Requirements
 
     register("requirements", Requirements())
+
+
+@hookimpl
+def declare_protocols(declare: Callable[[str, type], None]) -> None:
+    from lima_dialogue_eval.kinds import HoldsConversations, TurnGrader, Verifies
+
+    declare("evaluations", HoldsConversations)
+    declare("graders", TurnGrader)
+    declare("graders", Verifies)
 
 
 @hookimpl

@@ -22,7 +22,7 @@ from lima.cli import (
     trust_option,
 )
 
-_WITH_RESUME = ("--resume", "--model", "--trust-remote-code", "--database", "--json")
+_WITH_RESUME = ("--resume", "--model", "--grader", "--trust-remote-code", "--database", "--json")
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
 
 
@@ -100,7 +100,7 @@ def run(
         Bar("replies") as bar,
     ):
         if resume is not None:
-            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code)
+            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader)
         else:
             id = run_evaluation(
                 store,

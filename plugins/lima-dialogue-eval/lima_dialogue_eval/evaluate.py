@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +17,13 @@ from lima import (
     GRADED,
     GRADER_FAILED,
     GRADES,
-    CheckpointModel,
     LimaError,
     PluginStopped,
     Sampling,
     Store,
+    TellsPrompts,
     Verdict,
     contained,
-    did_you_mean,
     environment,
     new_run_id,
     plugin_code,
@@ -33,7 +31,9 @@ from lima import (
 )
 from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, FULL, RUNNING, Dialogue, Outcome, converse
 from lima_dialogue_eval.grade import GradedTurn
+from lima_dialogue_eval.kinds import HeldEvaluation, Verifies, find_evaluation, turn_grader
 from lima_dialogue_eval.log import DialogueLog, conversations, find_run, replies
+from lima_dialogue_eval.models import is_registered, open_model, reopenable
 from lima_dialogue_eval.rows import dialogue_row, ended_row, recalled, turn_row, wants_grade
 from lima_dialogue_eval.statistics import PRIMARY
 
@@ -64,11 +64,12 @@ def run_evaluation(
     from lima import load_plugins
 
     plugins = load_plugins()
-    found = plugins.registry("evaluations").find(evaluation)
+    found = find_evaluation(plugins, evaluation)
     grader = grader or found.grader
-    script, judge = _script(evaluation, found), plugins.registry("graders").find(grader)
-    if hasattr(judge, "verify"):
-        with contained(f"the grader {grader!r}", plugins.registry("graders").owners[grader]):
+    script, judge = _script(evaluation, found), turn_grader(plugins, grader, store)
+    if isinstance(judge, Verifies):
+        graders = plugins.registry("graders")
+        with contained(f"the grader {grader!r}", graders.owners[graders.split(grader)[0]]):
             judge.verify(list(script.values()))
     _check_seeds(seeds, sampling)
     answering = open_model(model, store, trust_remote_code) if isinstance(model, str) else model
@@ -77,22 +78,20 @@ def run_evaluation(
     row = {
         "evaluation": evaluation,
         "evaluation_hash": script_hash(list(script.values())),
-        "model": _reopenable(model, answering),
+        "model": reopenable(model, answering),
         "run": run_id or _run_of(store, str(answering.name)),
         "arm": arm,
         "seeds": json.dumps(list(seeds)),
         "sampling": json.dumps(asdict(sampling)),
         "grader": grader,
         "primary_test": PRIMARY,
-        "plugins": json.dumps(
-            [{"plugin": p.name, "version": p.version, "hash": p.content_hash()} for p in plugins.loaded if p.module]
-        ),
+        "plugins": json.dumps(plugins.rows()),
         "environment": json.dumps(environment(1)),
     }
     dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
     with log.exclusive():
         log.start(row, [dialogue_row(d) for d in dialogues])
-        again = _again(log.id, str(row["model"]))
+        again = _again(log.id, str(row["model"]), grader)
         return _Evaluation(log, judge, grader, dialogues, again).run(answering, sampling, on_progress)
 
 
@@ -102,28 +101,38 @@ def resume_evaluation(
     model: Any = None,
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
+    grader: str | None = None,
 ) -> str:
     """Resume a dialogue run that was interrupted, killed or had errors; what was answered stays
 
-    `model` is the one it was started with, opened or by its name. It may be left out for a checkpoint; a plugin's model is
-    opened only when it is named, for a database may come from anywhere. LimaError for another one, if the evaluation has
-    changed since, if another process answers the run, or if nothing is left to do."""
+    `model` and `grader` are those it was begun with, the model open already or by its name. They may be left out for a
+    checkpoint and for a grader that need not be opened; others are opened only when they are named, for a database may come
+    from anywhere. LimaError for another one, when the evaluation has changed since, when another process is at it, or when
+    nothing is left to do."""
     log = DialogueLog(store, find_run(store, name)["id"])
     with log.exclusive():  # before anything is read: another process may just have answered
-        return _resume(log, model, on_progress, trust_remote_code)
+        return _resume(log, model, on_progress, trust_remote_code, grader)
 
 
-def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_remote_code: bool) -> str:
+def _resume(
+    log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_remote_code: bool, grader: str | None
+) -> str:
     from lima import load_plugins
 
     store, row = log.store, find_run(log.store, log.id)
     plugins = load_plugins()
-    script = _script(row["evaluation"], plugins.registry("evaluations").find(row["evaluation"]))
+    script = _script(row["evaluation"], find_evaluation(plugins, row["evaluation"]))
     if script_hash(list(script.values())) != row["evaluation_hash"]:
         raise LimaError(
             f"The evaluation {row['evaluation']!r} has changed since dialogue run {row['id']} was begun; start a new one."
         )
-    judge = plugins.registry("graders").find(row["grader"])
+    again = _again(row["id"], row["model"], row["grader"])
+    why = "" if grader in (None, row["grader"]) else "; resume it with that one"
+    if grader is None and plugins.registry("graders").opens(row["grader"]):
+        why = ", which is opened only when you name it"
+    if why:
+        raise LimaError(f"Dialogue run {row['id']} was begun with the grader {row['grader']!r}{why}: {again}")
+    judge = turn_grader(plugins, row["grader"], store)
     done = replies(store, row["id"], row["grader"])
     dialogues = [recalled(script[c["conversation"]], c, done) for c in conversations(store, row["id"])]
     ungraded = {(r["conversation"], r["seed"], r["turn"]): r for r in done if wants_grade(r)}
@@ -134,24 +143,28 @@ def _resume(log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_
     if model is None and is_registered(row["model"]):
         raise LimaError(
             f"Dialogue run {row['id']} was begun with the model {row['model']!r} of a plugin, which is opened only when you name "
-            f"it: {_again(row['id'], row['model'])}"
+            f"it: {again}"
         )
     answering = open_model(model or row["model"], store, trust_remote_code) if isinstance(model, str | None) else model
-    if model is not None and (name := _reopenable(model, answering)) != row["model"]:
+    if model is not None and (name := reopenable(model, answering)) != row["model"]:
         raise LimaError(
             f"Dialogue run {row['id']} was begun with the model {row['model']!r}; it cannot be resumed with {name!r}. "
             "Start a new one."
         )
     _check_promptable(answering, waiting)
-    evaluation = _Evaluation(log, judge, row["grader"], dialogues, _again(row["id"], row["model"]))
+    evaluation = _Evaluation(log, judge, row["grader"], dialogues, again)
     log.mark(RUNNING)
     log.grades(evaluation.regraded(ungraded))
     return evaluation.run(answering, Sampling(**row["sampling"]), on_progress)
 
 
-def _again(id: str, model: str) -> str:
-    """The command that resumes a dialogue run"""
-    return f"lima dialogues run --resume {id}" + (f" --model {shlex.quote(model)}" if is_registered(model) else "")
+def _again(id: str, model: str, grader: str) -> str:
+    """The command that goes on with a dialogue run"""
+    from lima import load_plugins
+
+    named = {"--model": model} if is_registered(model) else {}
+    named |= {"--grader": grader} if load_plugins().registry("graders").opens(grader) else {}
+    return " ".join([f"lima dialogues run --resume {id}", *(f"{k} {shlex.quote(v)}" for k, v in named.items())])
 
 
 class _Evaluation:
@@ -245,50 +258,13 @@ def judged(judge: Any, turn: GradedTurn) -> Verdict:
     return verdict
 
 
-def is_registered(name: str) -> bool:
-    """Whether NAME or NAME:ARGUMENT is a model that a plugin registered, not a folder or a run"""
-    from lima import load_plugins
-
-    models = load_plugins().registry("models")
-    kind = name.partition(":")[0]
-    return kind in models or kind in models.contested
-
-
-def open_model(name: str, store: Store, trust_remote_code: bool = False) -> Any:
-    """The model that NAME or NAME:ARGUMENT names; a folder or a run of the store is a checkpoint
-
-    Code that comes with a folder runs only with `trust_remote_code`; LimaError for a model that does not take it."""
-    from lima import load_plugins
-
-    models = load_plugins().registry("models")
-
-    def opened(kind: str, argument: str | None) -> Any:
-        found = models.find(kind)
-        if trust_remote_code and "trust_remote_code" not in signature(found.open).parameters:
-            raise LimaError(f"The model {kind!r} runs no code of a folder. Leave out --trust-remote-code.")
-        with plugin_code(f"opening the model {kind!r}", models.owners[kind]):
-            return found.open(argument, store, **({"trust_remote_code": True} if trust_remote_code else {}))
-
-    kind, colon, argument = name.partition(":")
-    if is_registered(name):
-        return opened(kind, argument if colon else None)
-    if Path(name).is_dir():
-        return opened("checkpoint", name)
-    runs = [r["id"] for r in store.rows("select id from runs order by created desc limit 20")]
-    if not any(run.startswith(name) for run in runs) and not store.rows("select 1 from runs where id = ?", [name]):
-        raise LimaError(
-            f"{name!r} is not a model, a folder or a run in {store.path}.{did_you_mean(name, [*models, *runs])}"
-        )
-    return opened("checkpoint", name)
-
-
 def script_hash(script: "Sequence[EvalConversation]") -> str:
     """SHA-256 of everything that an evaluation asks and requires; runs can be compared only if it is the same"""
     text = json.dumps([asdict(c) for c in script], sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _script(name: str, evaluation: Any) -> "dict[str, EvalConversation]":
+def _script(name: str, evaluation: HeldEvaluation) -> "dict[str, EvalConversation]":
     with plugin_code(f"the evaluation {name!r}"):
         found = list(evaluation.conversations())
     script = {c.id: c for c in found}
@@ -310,8 +286,8 @@ def _check_seeds(seeds: Sequence[int], sampling: Sampling) -> None:
 
 
 def _check_promptable(model: Any, dialogues: Sequence[Dialogue]) -> None:
-    """LimaError if a model that checks its prompts cannot be prompted with the next turn of any of these dialogues"""
-    if not hasattr(model, "prompt_ids"):
+    """LimaError when a model that tells its prompts can be prompted with the next turn of none of these dialogues"""
+    if not isinstance(model, TellsPrompts):
         return
     refused = None
     for dialogue in dialogues:
@@ -334,13 +310,6 @@ def _ended_early(dialogues: Sequence[Dialogue]) -> str:
     why = ", ".join(f"{status} {n}" for status, n in early.most_common())
     room = " Shorter replies leave room for more turns: --max-new-tokens." if FULL in early else ""
     return f"{early.total()} of {len(dialogues)} conversations ended early: {why}.{room}"
-
-
-def _reopenable(given: Any, model: Any) -> str:
-    """The name by which the model can be opened again, from any directory: its folder, else the given name"""
-    if isinstance(model, CheckpointModel):
-        return str(Path(model.name).resolve())
-    return given if isinstance(given, str) else str(model.name)
 
 
 def _run_of(store: Store, folder: str) -> str | None:

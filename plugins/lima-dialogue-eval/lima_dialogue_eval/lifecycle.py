@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima import LimaError, Sampling, did_you_mean
+from lima import ChatPrompts, LimaError, Sampling, did_you_mean
+from lima_dialogue_eval.kinds import find_evaluation
 
 if TYPE_CHECKING:
     from lima import Recipe, Run, Store
@@ -47,12 +48,13 @@ def check(recipe: "Recipe") -> None:
     plugins = load_plugins()
     for key in ("after_epoch", "after_train"):
         if key in table:
-            plugins.registry("evaluations").find(table[key])
+            find_evaluation(plugins, table[key])
     if "grader" in table:
-        plugins.registry("graders").find(table["grader"])
+        graders = plugins.registry("graders")
+        graders.find(graders.split(table["grader"])[0])
     if table.keys() & {"after_epoch", "after_train"}:
         renderer = plugins.registry("renderers").find(recipe.renderer)
-        if not hasattr(renderer, "chat_prompt"):
+        if not isinstance(renderer, ChatPrompts):
             raise LimaError(
                 f"Recipe: [plugins.{TABLE}] asks for an evaluation, but the renderer {recipe.renderer!r} cannot prompt with "
                 "a conversation. Choose one that can, such as those of lima-chat (`lima renderers`)."
@@ -81,7 +83,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
     arm = ", ".join(part for part in (table.get("arm", run.folder.name), label) if part)
     seeds, sampling = range(table.get("seeds", 1)), _sampling(table)
     plugins = load_plugins()
-    evaluation = plugins.registry("evaluations").find(table[when])
+    evaluation = find_evaluation(plugins, table[when])
     grader = table.get("grader") or evaluation.grader
     with Store(run.database) as store:
         begun = begun_since(
@@ -93,14 +95,14 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
             seeds=json.dumps(list(seeds)),
             sampling=json.dumps(asdict(sampling)),
             grader=grader,
-            evaluation_hash=script_hash(evaluation.conversations()),
+            evaluation_hash=script_hash(list(evaluation.conversations())),
         )
         if begun and begun["status"] == "done":
             return str(begun["id"])
         renderer = plugins.registry("renderers").find(run.renderer)
         model = CheckpointModel(checkpoint, renderer, trust_remote_code=run.recipe.trust_remote_code)
         if begun:
-            return resume_evaluation(store, begun["id"], model)
+            return resume_evaluation(store, begun["id"], model, grader=grader)
         return run_evaluation(
             store,
             table[when],

@@ -104,8 +104,8 @@ def test_bad_input_is_a_sentence(lima, arguments, sentence):
         (("run", "small"), "Give an EVALUATION and a --model, or --resume RUN."),
         (("run", "small", "--resume", "x"), "--resume x continues its own evaluation: leave out 'small'."),
         (
-            ("run", "--resume", "x", "--grader", "m"),
-            "--resume x continues with the settings that it was started with: leave out --grader.",
+            ("run", "--resume", "x", "--top-p", "1"),
+            "--resume x continues with the settings that it was started with: leave out --top-p.",
         ),
         (
             ("run", "--resume", "x", "--arm", ""),

@@ -16,8 +16,9 @@ from lima.record.store import Store
 from lima_chat import Turn
 from lima_dialogue_eval import GradedTurn, Verdict, compare, resume_evaluation, run_evaluation
 from lima_dialogue_eval.converse import Dialogue, converse, draw_seed
-from lima_dialogue_eval.evaluate import judged, open_model
+from lima_dialogue_eval.evaluate import judged
 from lima_dialogue_eval.log import conversations, find_run, replies
+from lima_dialogue_eval.models import open_model
 from lima_dialogue_eval.statistics import PRIMARY
 
 
@@ -326,9 +327,11 @@ def test_a_base_without_a_chat_template_is_told_before_it_is_asked(store, tmp_pa
     assert store.rows("select * from dialogue_runs") == []
 
 
-def test_models_by_name_folder_and_run(store, tmp_path, monkeypatch):
+def test_models_by_name_folder_and_run(store, tmp_path, monkeypatch, Model):
     asked = []
-    monkeypatch.setattr("lima.builtin.Checkpoints.open", lambda self, argument, store: asked.append(argument))
+    monkeypatch.setattr(
+        "lima.builtin.Checkpoints.open", lambda self, argument, store: asked.append(argument) or Model()
+    )
     store.db["runs"].insert({"id": "20260101-000000-abcdef", "created": "2026", "folder": "x", "recipe": "{}"})
     assert open_model("parrot", store).name == "parrot"
     for name in (str(tmp_path), "checkpoint:x", "20260101"):

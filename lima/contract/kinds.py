@@ -1,0 +1,184 @@
+"""A Protocol for each registered kind: what an object of it must have, and what it may have besides.
+
+A registry checks every object against these when it is registered (`lima.contract.conformance`). Code asks for an optional
+ability with `isinstance`. Knows nothing of who registers or who calls.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+from lima.contract.answers import Message, Prompt, Reply, Sampling
+from lima.contract.examples import Record
+from lima.contract.grades import Verdict
+from lima.contract.rendered import Rendered
+
+Filled = Annotated[str, "not empty"]
+"Text that is not empty"
+
+
+class Described(Protocol):
+    """What a listing shows of an object"""
+
+    description: Filled
+
+
+@runtime_checkable
+class Licensed(Protocol):
+    """An object that names the licence of what it brings"""
+
+    licence: str
+
+
+class ExampleSource(Described, Protocol):
+    """A source of examples"""
+
+    licence: str
+    "Of the examples that name none themselves"
+
+    def examples(self, argument: str | None) -> Iterable[Record]: ...
+
+
+@runtime_checkable
+class Recognises(Protocol):
+    """A source that reads files: whether a file's first row is of its format"""
+
+    def recognises(self, row: Any) -> bool: ...
+
+
+class Renderer(Described, Protocol):
+    """Turns an example into token ids with a weight each: one row, or several where one cannot be exact"""
+
+    name: Filled
+    renders: tuple[type, ...]
+    "The kinds of record that it can render"
+
+    def end_of_turn(self, tokenizer: Any) -> str: ...
+    def special_tokens(self, tokenizer: Any) -> list[str]: ...
+    def render(self, record: Any, tokenizer: Any, eot: str) -> Rendered | list[Rendered]: ...
+    def prompts(self, record: Any, tokenizer: Any, eot: str) -> list[list[int]]: ...
+
+
+@runtime_checkable
+class TextPrompts(Protocol):
+    """A renderer whose checkpoints can be asked a text"""
+
+    def prompt(self, text: str, tokenizer: Any, eot: str) -> list[int]: ...
+
+
+@runtime_checkable
+class ChatPrompts(Protocol):
+    """A renderer whose checkpoints can be asked with the messages so far"""
+
+    def chat_prompt(self, turns: Sequence[Message], tokenizer: Any, eot: str) -> list[int]: ...
+
+
+@runtime_checkable
+class HasChatTemplate(Protocol):
+    """A renderer with a Jinja template, which is saved with the checkpoint"""
+
+    def chat_template(self, tokenizer: Any, eot: str) -> str: ...
+
+
+class BaseModel(Described, Protocol):
+    """A Hugging Face folder to fine-tune from"""
+
+    def folder(self) -> str | Path: ...
+
+
+@runtime_checkable
+class Opens(Protocol):
+    """Makes what answers or grades from NAME:ARGUMENT; `trust_remote_code` is passed where it is a parameter"""
+
+    def open(self, argument: str | None, store: Any) -> Any: ...
+
+
+class ModelOpener(Described, Opens, Protocol):
+    """What `register_models` takes; it opens a `Model`"""
+
+
+class Model(Protocol):
+    """What answers: one reply for each prompt, in their order"""
+
+    name: Filled
+
+    def reply(
+        self,
+        prompts: Sequence[Prompt],
+        settings: Sampling,
+        seed: int | Sequence[int],
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[Reply]: ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A model that yields a reply's text piece by piece as it comes, and returns the reply"""
+
+    def stream(self, prompt: Prompt, settings: Sampling, seed: int) -> Generator[str, None, Reply]: ...
+
+
+@runtime_checkable
+class TellsPrompts(Protocol):
+    """A model that tells a prompt's token ids; LimaError for a prompt that it cannot take"""
+
+    def prompt_ids(self, prompt: Prompt) -> list[int]: ...
+
+
+@runtime_checkable
+class GradesTurns(Protocol):
+    """A grader of replies that a plugin collected; the plugin says what a turn is"""
+
+    def grade(self, turn: Any) -> Verdict: ...
+
+
+@runtime_checkable
+class GradesReplies(Protocol):
+    """A grader of replies to dev prompts, by which an epoch can be chosen"""
+
+    def grade_reply(self, example: Any, reply: str, stop: str) -> Verdict: ...
+
+
+class Evaluation(Described, Protocol):
+    """What a model is examined with; the plugin that runs it declares what else it needs"""
+
+    licence: str
+    grader: Filled
+    "The name of the grader that is used by default"
+
+
+class MigrationSet(Protocol):
+    """A `sqlite_utils.Migrations`"""
+
+    name: Filled
+
+    def apply(self, db: Any) -> Any: ...
+    def pending(self, db: Any) -> Any: ...
+    def applied(self, db: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a registry asks of its objects"""
+
+    needed: type | None
+    optional: tuple[type, ...] = ()
+    "An object with a method of one of these must have all of it"
+    some: bool = False
+    "At least one of `optional` is needed"
+    opened: "Kind | None" = None
+    "What `open` must return"
+
+
+_GRADES = (GradesTurns, GradesReplies)
+
+KINDS = {
+    "sources": Kind(ExampleSource, (Recognises,)),
+    "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate)),
+    "base_models": Kind(BaseModel),
+    "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),
+    "graders": Kind(Described, (*_GRADES, Opens), some=True, opened=Kind(None, _GRADES, some=True)),
+    "evaluations": Kind(Evaluation),
+    "migrations": Kind(MigrationSet),
+}

@@ -1,0 +1,52 @@
+"""The model that an evaluation is run with, opened by its name, and the name that opens it again.
+
+Knows nothing of conversations.
+"""
+
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from lima import CheckpointModel, LimaError, Store, did_you_mean
+
+
+def is_registered(name: str) -> bool:
+    """Whether NAME or NAME:ARGUMENT is a model that a plugin registered, not a folder or a run"""
+    from lima import load_plugins
+
+    models = load_plugins().registry("models")
+    kind = name.partition(":")[0]
+    return kind in models or kind in models.contested
+
+
+def open_model(name: str, store: Store, trust_remote_code: bool = False) -> Any:
+    """The model that NAME or NAME:ARGUMENT names; a folder or a run of the store is a checkpoint
+
+    Code that comes with a folder runs only with `trust_remote_code`; LimaError for a model that does not take it."""
+    from lima import load_plugins
+
+    models = load_plugins().registry("models")
+
+    def opened(spec: str) -> Any:
+        kind = models.split(spec)[0]
+        if trust_remote_code and "trust_remote_code" not in signature(models.find(kind).open).parameters:
+            raise LimaError(f"The model {kind!r} runs no code of a folder. Leave out --trust-remote-code.")
+        return models.open(spec, store, **({"trust_remote_code": True} if trust_remote_code else {}))
+
+    if is_registered(name):
+        return opened(name)
+    if Path(name).is_dir():
+        return opened(f"checkpoint:{name}")
+    runs = [r["id"] for r in store.rows("select id from runs order by created desc limit 20")]
+    if not any(run.startswith(name) for run in runs) and not store.rows("select 1 from runs where id = ?", [name]):
+        raise LimaError(
+            f"{name!r} is not a model, a folder or a run in {store.path}.{did_you_mean(name, [*models, *runs])}"
+        )
+    return opened(f"checkpoint:{name}")
+
+
+def reopenable(given: Any, model: Any) -> str:
+    """The name by which the model can be opened again, from any directory: its folder, else the given name"""
+    if isinstance(model, CheckpointModel):
+        return str(Path(model.name).resolve())
+    return given if isinstance(given, str) else str(model.name)
