@@ -159,7 +159,7 @@ def _resume(
 
 
 def _again(id: str, model: str, grader: str) -> str:
-    """The command that goes on with a dialogue run"""
+    """The command that resumes a dialogue run"""
     from lima import load_plugins
 
     named = {"--model": model} if is_registered(model) else {}
