@@ -168,6 +168,7 @@ def ended(run):
     return {case[:2]: result for case, result in zip(CASES, found, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "code", "arguments", "sentence"), CASES, ids=lambda c: c if isinstance(c, str) else ""
 )

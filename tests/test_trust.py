@@ -213,7 +213,7 @@ def test_links_lead_no_run_anywhere(torn, tmp_path, store):
         shutil.move(file, mine / file.name)
     states.rmdir()
     states.symlink_to(mine)
-    with pytest.raises(LimaError, match="does not say that run"):
+    with pytest.raises(LimaError, match="does not record that run"):
         resume(torn, store)
     with pytest.raises(LimaError, match="is a link"):
         resume(torn, store, changes={"out": str(tmp_path / "out")})
@@ -221,7 +221,7 @@ def test_links_lead_no_run_anywhere(torn, tmp_path, store):
     states.mkdir()
     shutil.move(mine / "run.json", states / "run.json")
     (tmp_path / "out").symlink_to(mine)
-    with pytest.raises(LimaError, match="does not say that run"):
+    with pytest.raises(LimaError, match="does not record that run"):
         resume(torn, store)
     with pytest.raises(LimaError, match="holds 'thesis', which run .* did not put there"):
         resume(torn, store, changes={"out": str(mine)})

@@ -189,7 +189,7 @@ class Store:
         found = [i for i in ids if i == name] or [i for i in ids if name and i.startswith(name)]
         if not found:
             hints = f"{did_you_mean(name, ids[-20:])}{advice and f' {advice}'}"
-            raise LimaError(f"There is no {what} {name!r} in {self.path}.{hints}")
+            raise LimaError(f"No {what} {name!r} in {self.path}.{hints}")
         if len(found) > 1:
             kinds = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
             raise LimaError(f"{name!r} is the start of {len(found)} {kinds}: {', '.join(found[:5])}. Give more of it.")

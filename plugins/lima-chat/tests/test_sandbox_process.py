@@ -248,7 +248,7 @@ import threading
 sandbox.SECONDS = 2; sandbox.WORKER.stop()
 template = sandbox.Template("'slow'", {SLOW + "{{ t }}"!r})
 threading.Timer(0.1, print, ["renders"], {{"flush": True}}).start()
-print(len(template.render({{"n": 100}})))
+print(len(template.render({{"n": 100, "given": "x" * 150_000}})))
 """)
     assert running.stdout.readline() == "renders\n"
     running.send_signal(signal.SIGSTOP)

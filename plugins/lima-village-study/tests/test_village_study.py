@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(begun):
 
 
 def test_unknown_studies_are_sentences(begun, tmp_path):
-    with pytest.raises(LimaError, match="There is no study 'other' in .*Known: study-"):
+    with pytest.raises(LimaError, match="No study 'other' in .*Known: study-"):
         Study.resumed(begun.database, "other")
     result = CliRunner().invoke(study, ["--resume", "-d", str(tmp_path / "none.db")])
     assert "does not exist, so it has no study" in str(result.exception)
