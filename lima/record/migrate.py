@@ -120,7 +120,8 @@ def _apply(path: Path, registry: Registry, name: str) -> None:
             connection.executemany(f"delete from {OWNERS} where name = ?", [(t,) for t in before - after])
             _record(connection, dict.fromkeys(after - before, name))
         except Exception as e:
-            cause = guard.refused or (str(e) if isinstance(e, RefusedError) else f"{type(e).__name__}: {e}")
+            said = e.__cause__ if isinstance(e, PluginStopped) and e.__cause__ else e  # what was contained
+            cause = guard.refused or (str(e) if isinstance(e, RefusedError) else f"{type(said).__name__}: {said}")
             raise SetError(f"its migrations of {path} failed, and were undone: {cause}") from e
         try:
             connection.execute("commit")
