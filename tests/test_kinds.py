@@ -1,12 +1,17 @@
 """What is registered is what its kind asks for: plugins that get it wrong, one way each, and everything that is installed."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Protocol, runtime_checkable
 
 import pytest
 
 import lima
+from lima.builtin import Pairs
 from lima.contract.answers import Reply
 from lima.contract.conformance import check, signatures
 from lima.contract.examples import Example
@@ -395,3 +400,31 @@ def test_a_protocol_reads_as_it_is_written():
         "description, name, renders, end_of_turn(tokenizer), special_tokens(tokenizer), render(record, tokenizer, eot), "
         "prompts(record, tokenizer, eot)"
     )
+
+
+@pytest.mark.parametrize("name", ["", " ", None, 3])
+def test_a_name_that_is_no_text_sets_its_plugin_aside(name):
+    class Odd:
+        @lima.hookimpl
+        def register_sources(self, register):
+            register(name, Pairs())
+
+    with only_plugins(lima_odd=Odd()) as plugins:
+        assert list(plugins.registry("sources")) == ["pairs"]
+        (broken,) = plugins.broken
+        assert f"a source is registered under {name!r}; expected a name that is not empty" in broken.error
+
+
+def test_a_module_that_ends_lima_while_its_hooks_are_read_is_set_aside(tmp_path):
+    (tmp_path / "lima_leaving.py").write_text("def __dir__():\n    raise SystemExit(0)\n")
+    info = tmp_path / "lima_leaving-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lima-leaving\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[lima]\nleaving = lima_leaving\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": path, "LIMA_LOAD_PLUGINS": "lima-leaving"}
+    command = [sys.executable, "-m", "lima", "sources", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert [row["name"] for row in json.loads(done.stdout)] == ["pairs"]
+    assert "plugin 'lima-leaving' is not loaded: its hooks cannot be read: SystemExit: 0" in done.stderr
