@@ -227,7 +227,7 @@ def _declarations(caller: Callable[..., Any]) -> list[tuple[str, type]]:
 
     def declare(kind: str, protocol: type) -> None:
         if kind not in KINDS:
-            raise LimaError(f"there is no kind {kind!r}.{did_you_mean(kind, KINDS)}")
+            raise LimaError(f"{kind!r} is not a registered kind.{did_you_mean(kind, KINDS)}")
         check_protocol(protocol)
         entries.append((kind, protocol))
 

@@ -185,7 +185,7 @@ def test_another_programs_database_is_said_in_a_sentence(tmp_path, capfd):
 def test_looking_into_a_database_that_is_not_there_makes_none(tmp_path, capfd):
     done = Done(capfd, "runs", "-d", tmp_path / "typo.db")
     assert done.returncode == 1
-    assert f"There is no database {tmp_path / 'typo.db'}." in done.stderr
+    assert f"The database {tmp_path / 'typo.db'} does not exist." in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -267,7 +267,7 @@ def test_a_plugin_declares_what_it_consumes_and_only_what_has_a_part_of_it_is_he
 @pytest.mark.parametrize(
     ("kind", "protocol", "why"),
     [
-        ("evaluation", Asks, "there is no kind 'evaluation'. Did you mean 'evaluations'?"),
+        ("evaluation", Asks, "'evaluation' is not a registered kind. Did you mean 'evaluations'?"),
         ("evaluations", Source, "is not a Protocol marked @runtime_checkable"),
         ("models", Model, "is not a Protocol marked @runtime_checkable"),
         (

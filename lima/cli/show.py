@@ -68,7 +68,7 @@ def store_to_read(database: str | None) -> Any:
     from lima.record.store import Store
 
     if database and not Path(database).is_file():
-        raise LimaError(f"There is no database {database}. A run creates one: `lima train … -d {database}`.")
+        raise LimaError(f"The database {database} does not exist. A run creates one: `lima train … -d {database}`.")
     return Store(database)
 
 

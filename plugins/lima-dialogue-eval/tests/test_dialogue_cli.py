@@ -127,7 +127,7 @@ def test_wrong_usage(lima, arguments, sentence):
 )
 def test_only_a_new_run_makes_a_database(plugins, tmp_path, arguments):
     result = CliRunner().invoke(dialogues, [*arguments, "-d", str(tmp_path / "typo.db")])
-    assert str(result.exception).startswith(f"There is no database {tmp_path / 'typo.db'}. ")
+    assert str(result.exception).startswith(f"The database {tmp_path / 'typo.db'} does not exist. ")
     assert list(tmp_path.iterdir()) == []
 
 
