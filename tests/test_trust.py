@@ -226,3 +226,12 @@ def test_links_lead_no_run_anywhere(torn, tmp_path, store):
     with pytest.raises(LimaError, match="holds 'thesis', which run .* did not put there"):
         resume(torn, store, changes={"out": str(mine)})
     assert sorted(p.name for p in mine.iterdir()) == ["thesis"]
+
+
+def test_what_a_kill_left_of_an_epoch_that_was_being_saved_stops_no_resume(torn, tmp_path, store):
+    left = tmp_path / "out" / ".epoch-02-saving-m0e8fqe_"
+    left.mkdir(parents=True)
+    (left / "model.safetensors").write_bytes(b"half")
+    resume(torn, store)
+    assert (tmp_path / "out" / "config.json").exists()
+    assert not left.exists(), "saving the epoch again removes it"

@@ -61,8 +61,8 @@ def environment(processes: int) -> dict[str, str]:
 def check_own(folder: Path, run: str) -> None:
     """Raise LimaError where a folder holds anything that this run did not put there: its card says whose a model is
 
-    A folder may also hold models of this run's epochs, and the adapter of one that was not saved. It may not be a link, which
-    could lead anywhere."""
+    A folder may also hold models of this run's epochs, what a killed process left of one that it was saving, and the adapter of
+    one that was not saved. It may not be a link, which could lead anywhere."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise LimaError(f"{folder} is not a folder but a link or a file. Choose another place with --out.")
     if not folder.exists() or _is_made_by(folder, run):
@@ -72,6 +72,7 @@ def check_own(folder: Path, run: str) -> None:
         for entry in sorted(folder.iterdir())
         if entry.is_symlink()
         or not (re.fullmatch(r"epoch-\d+", entry.name) and _is_made_by(entry, run))
+        and not (re.fullmatch(r"\.epoch-\d+-saving-\w+", entry.name) and entry.is_dir())  # removed by `saving.beside`
         and not (entry.name == "adapter" and (entry / "adapter_config.json").is_file())
     ]
     if "config.json" in strange:
