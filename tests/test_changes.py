@@ -1,8 +1,6 @@
-"""The ten everyday changes of docs/changes.md: each diff still applies, and touches the few files that the page names."""
+"""The ten everyday changes of docs/changes.md: each diff touches the few files that the page names."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -33,11 +31,3 @@ def test_a_change_touches_at_most_three_files_which_the_page_names(diff):
     files = touched(diff)
     assert 1 <= len(files) <= 3
     assert files == sorted(re.findall(r"`([^`]+)`", ROWS[diff.name]))
-
-
-@pytest.mark.parametrize("diff", DIFFS, ids=lambda d: d.stem)
-def test_a_change_applies(diff):
-    if not shutil.which("git") or not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
-    done = subprocess.run(["git", "apply", "--check", str(diff)], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, f"{done.stderr}Make the change again and save its `git diff -U1` as {diff.name}."
