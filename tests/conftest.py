@@ -1,4 +1,4 @@
-"""Fixtures of the core's tests: one thread, no network, a user folder of the test's own, a tiny base model, a store."""
+"""Fixtures of the core's tests: one thread, no network, a user folder of the test's own, bases, a store, a run that is done."""
 
 import json
 import os
@@ -55,3 +55,49 @@ def store(tmp_path):
 
     with Store(tmp_path / "lima.db") as opened:
         yield opened
+
+
+@pytest.fixture
+def dev(tmp_path):
+    from dev_runs import ASKED, file_of
+
+    return file_of(tmp_path / "dev.jsonl", ASKED)
+
+
+@pytest.fixture
+def few(tmp_path):
+    from dev_runs import file_of
+
+    return file_of(tmp_path / "few.jsonl", [(f"{i}", f"What is {i}?", f"It is {i}.") for i in range(16)])
+
+
+@pytest.fixture
+def judges():
+    from dev_runs import Judges
+    from lima.testing import only_plugins
+
+    mine = Judges()
+    with only_plugins(lima_judges=mine):
+        yield mine.judge
+
+
+@pytest.fixture
+def done(base, few, dev, tmp_path, judges):
+    """A run of three epochs, whose replies are then put in its mouth: (store, run, say)"""
+    from dev_runs import recipe
+    from lima.record.store import Store
+    from lima.train.start import fine_tune
+
+    with Store(tmp_path / "l.db") as store:
+        run = fine_tune(recipe(base, few, dev, tmp_path / "out"), store)
+
+        def say(*epochs):
+            with store.write() as db:
+                for epoch, replies in enumerate(epochs, 1):
+                    for position, reply in enumerate(replies):
+                        db.execute(
+                            "update generations set reply = ? where epoch = ? and position = ?",
+                            [reply, epoch, position],
+                        )
+
+        yield store, run, say
