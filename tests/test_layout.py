@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "lima").rglob("*.py"))
 PLUGINS = sorted(p for p in (ROOT / "plugins").iterdir() if (p / "pyproject.toml").is_file())
 HOUSE = CORE + [f for p in PLUGINS for f in sorted((p / p.name.replace("-", "_")).rglob("*.py"))]
+EXEMPT = {ROOT / "plugins/lima-chat/tests/test_readers.py"}
+TESTS = sorted({f for folder in ("tests", "plugins/*/tests") for f in ROOT.glob(f"{folder}/*.py")} - EXEMPT)
 FLOORS = (
     {"errors", "text", "recipe"},
     {"contract"},
@@ -126,15 +128,78 @@ def test_plugins_import_public_names_and_only_plugins_they_declare(plugin):
                 assert top.replace("_", "-") in declared, f"{where} imports {top}, which {plugin.name} does not declare"
 
 
-@pytest.mark.parametrize("path", HOUSE, ids=name)
+@pytest.mark.parametrize("path", [*HOUSE, *TESTS], ids=name)
 def test_modules_are_short_and_say_what_they_are(path):
     text = path.read_text()
     tree = ast.parse(text)
-    assert text.count("\n") <= 350, f"{name(path)} is too long: two rooms would be clearer"
+    assert text.count("\n") <= 350, f"{name(path)} is too long: two modules would be clearer"
     assert ast.get_docstring(tree) or not text.strip(), f"{name(path)} does not say what it is"
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno - node.lineno <= 60, f"{name(path)}:{node.lineno} {node.name} is too long"
+
+
+@pytest.fixture(scope="module")
+def core_tables(tmp_path_factory):
+    """The names of the core's tables and views, as a store has them"""
+    from lima.record.store import Store
+    from lima.testing import only_plugins
+
+    with only_plugins() as plugins, Store(tmp_path_factory.mktemp("core") / "l.db", plugins) as opened:
+        return [r["name"] for r in opened.rows("select name from sqlite_master where type in ('table', 'view')")]
+
+
+def uses_of(tables, source):
+    """(line, code) of each statement in a module that reads or writes one of these tables, in SQL or with sqlite-utils"""
+    name = rf"\s+[\"'\[`]?(main\.)?({'|'.join(map(re.escape, tables))})\b(?!\.)"
+    sql = re.compile(
+        rf"\bselect\b.*?\b(from|join)\b([^()=]*,)?{name}|\b(delete\s+from|into|update|(drop|alter)\s+table){name}",
+        re.I | re.S,
+    )
+    tree = ast.parse(source)
+    prose = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    for node in ast.walk(tree):
+        text, asked = "", None
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            text = node.value
+        elif isinstance(node, ast.JoinedStr):
+            text = "".join(v.value if isinstance(v, ast.Constant) else "?" for v in node.values)
+        elif isinstance(node, ast.Subscript) and re.search(r"\bdb$", ast.unparse(node.value)):
+            asked = node.slice
+        elif isinstance(node, ast.Call) and re.search(r"\.(table|find)$", ast.unparse(node.func)) and node.args:
+            asked = node.args[0]
+        if sql.search(text) or (isinstance(asked, ast.Constant) and asked.value in tables):
+            yield node.lineno, ast.unparse(node)
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("store.rows('select id from runs order by created')", True),
+        ("store.rows('select a.x from mine a join runs on runs.id = a.run')", True),
+        ("store.rows('select x from mine, steps')", True),
+        ("store.rows(f'select {x} '\n f'from runs where id = ?')", True),
+        ("db.execute('DELETE FROM \"runs\"')", True),
+        ("db.execute('insert or replace into steps values (1)')", True),
+        ("store.db['choices'].drop()", True),
+        ("db.table('runs').insert({})", True),
+        ("store.find('runs', name, 'run')", True),
+        ("store.rows('select runs.id, runs.steps from my_runs runs')", False),
+        ("store.rows('select run, steps from mine')", False),
+        ("row['steps']", False),
+        ("def f():\n    'Select from runs'", False),
+        ("say('Choose from runs that are done')", False),
+    ],
+)
+def test_sql_on_a_table_is_seen(code, found):
+    assert bool(list(uses_of(["runs", "steps", "choices"], code))) is found
+
+
+@pytest.mark.parametrize("path", HOUSE, ids=name)
+def test_sql_on_the_cores_tables_is_only_in_record(path, core_tables):
+    if path.parent != ROOT / "lima" / "record":
+        found = list(uses_of(core_tables, path.read_text()))
+        assert found == [], f"{name(path)}: ask the Store, or a function of lima/record"
 
 
 def test_entry_modules_of_plugins_import_nothing_heavy():

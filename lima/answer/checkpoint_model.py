@@ -158,15 +158,11 @@ def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> C
 
     Code that comes with the folder runs only if the caller trusts it, whatever the recipe in the store says."""
     from lima.plugins import load_plugins
+    from lima.record.runs import renderer_of
 
     renderers = load_plugins().registry("renderers")
     if Path(name).is_dir():
-        known = store.rows(
-            "select renderer from checkpoints join runs on runs.id = run where checkpoints.folder = ? "
-            "order by runs.created desc limit 1",
-            [str(Path(name).resolve())],
-        )
-        renderer = known[0]["renderer"] if known else "template" if "template" in renderers else "plain"
+        renderer = renderer_of(store, Path(name)) or ("template" if "template" in renderers else "plain")
         return CheckpointModel(name, renderers.find(renderer), trust_remote_code=trust_remote_code)
     row = store.run(name)
     if not Path(row["folder"]).is_dir():
