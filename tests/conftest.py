@@ -1,13 +1,25 @@
 """Fixtures of the core's tests: one thread, no network, a user folder of the test's own, bases, a store, a run that is done."""
 
+import gc
 import json
 import os
+import sys
 
 # Before torch is imported anywhere: two cores run the suite in parallel, and nothing may reach a hub.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+
+
+def pytest_collection_finish(session):
+    """Let collections of garbage pass over the half million objects of the libraries, which cost each half a second"""
+    if "torch" in sys.modules:
+        import lima.answer.checkpoint_model
+        import lima.train.start  # noqa: F401 - what these import no test needs to import again
+
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from sqlite_utils import Migrations
@@ -57,7 +57,7 @@ def with_rows(path):
     return path
 
 
-@lru_cache
+@cache
 def _with_rows():
     path = Path(tempfile.mkdtemp()) / "l.db"
     atexit.register(shutil.rmtree, path.parent)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ HEAVY = {
 PACKAGES = {"lima", *(f"lima.{p.name}" for p in (ROOT / "lima").iterdir() if (p / "__init__.py").is_file())}
 
 
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text())
+
+
 def name(path):
     return path.relative_to(ROOT).as_posix()
 
@@ -76,7 +82,7 @@ def test_core_modules_look_down_only(path):
     if module in ("lima", "lima.testing"):
         return
     assert own is not None, f"{name(path)} has no floor: add it to FLOORS"
-    for other, line in imports(ast.parse(path.read_text())):
+    for other, line in imports(tree_of(path)):
         if other.split(".")[0] == "lima" and other.split(".")[-1] not in ("hookimpl", "__version__"):
             floor = floor_of(other)
             assert floor is not None, f"{name(path)}:{line} imports {other}: name the module that has it"
@@ -88,7 +94,7 @@ def test_core_modules_have_no_circle():
     arrows = {}
     for path in CORE:
         if (module := module_of(path)) not in ("lima", "lima.testing"):
-            arrows[module] = {other for other, _ in imports(ast.parse(path.read_text())) if other.startswith("lima.")}
+            arrows[module] = {other for other, _ in imports(tree_of(path)) if other.startswith("lima.")}
     known = set(arrows)
     below = {m: {o if o in known else o.rpartition(".")[0] for o in others} & known for m, others in arrows.items()}
     left = dict(below)
@@ -117,7 +123,7 @@ def test_plugins_import_public_names_and_only_plugins_they_declare(plugin):
     }
     own = plugin.name.replace("-", "_")
     for path in sorted((plugin / own).rglob("*.py")):
-        for module, line in imports(ast.parse(path.read_text())):
+        for module, line in imports(tree_of(path)):
             where, top = f"{name(path)}:{line}", module.split(".")[0]
             if top == "lima":
                 parts = module.split(".")
@@ -130,8 +136,7 @@ def test_plugins_import_public_names_and_only_plugins_they_declare(plugin):
 
 @pytest.mark.parametrize("path", [*HOUSE, *TESTS], ids=name)
 def test_modules_are_short_and_say_what_they_are(path):
-    text = path.read_text()
-    tree = ast.parse(text)
+    text, tree = path.read_text(), tree_of(path)
     assert text.count("\n") <= 350, f"{name(path)} is too long: two modules would be clearer"
     assert ast.get_docstring(tree) or not text.strip(), f"{name(path)} does not say what it is"
     for node in ast.walk(tree):
@@ -149,14 +154,13 @@ def core_tables(tmp_path_factory):
         return [r["name"] for r in opened.rows("select name from sqlite_master where type in ('table', 'view')")]
 
 
-def uses_of(tables, source):
+def uses_of(tables, tree):
     """(line, code) of each statement in a module that reads or writes one of these tables, in SQL or with sqlite-utils"""
     name = rf"\s+[\"'\[`]?(main\.)?({'|'.join(map(re.escape, tables))})\b(?!\.)"
     sql = re.compile(
         rf"\bselect\b.*?\b(from|join)\b([^()=]*,)?{name}|\b(delete\s+from|into|update|(drop|alter)\s+table){name}",
         re.I | re.S,
     )
-    tree = ast.parse(source)
     prose = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
     for node in ast.walk(tree):
         text, asked = "", None
@@ -192,13 +196,13 @@ def uses_of(tables, source):
     ],
 )
 def test_sql_on_a_table_is_seen(code, found):
-    assert bool(list(uses_of(["runs", "steps", "choices"], code))) is found
+    assert bool(list(uses_of(["runs", "steps", "choices"], ast.parse(code)))) is found
 
 
 @pytest.mark.parametrize("path", HOUSE, ids=name)
 def test_sql_on_the_cores_tables_is_only_in_record(path, core_tables):
     if path.parent != ROOT / "lima" / "record":
-        found = list(uses_of(core_tables, path.read_text()))
+        found = list(uses_of(core_tables, tree_of(path)))
         assert found == [], f"{name(path)}: ask the Store, or a function of lima/record"
 
 
@@ -212,7 +216,7 @@ def test_entry_modules_of_plugins_import_nothing_heavy():
             if path in seen or not path.is_file():
                 continue
             seen.add(path)
-            for module, line in imports(ast.parse(path.read_text()), top_only=True):
+            for module, line in imports(tree_of(path), top_only=True):
                 assert module.split(".")[0] not in HEAVY, f"{name(path)}:{line} imports {module} at the top"
                 parts = module.split(".")
                 if parts[0] == package and len(parts) > 1:
