@@ -3,7 +3,11 @@
 import gc
 import json
 import os
+import shutil
+import sqlite3
 import sys
+from contextlib import closing
+from dataclasses import replace
 
 # Before torch is imported anywhere: two cores run the suite in parallel, and nothing may reach a hub.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -78,9 +82,9 @@ def dev(tmp_path):
 
 @pytest.fixture
 def few(tmp_path):
-    from dev_runs import file_of
+    from dev_runs import FEW, file_of
 
-    return file_of(tmp_path / "few.jsonl", [(f"{i}", f"What is {i}?", f"It is {i}.") for i in range(16)])
+    return file_of(tmp_path / "few.jsonl", FEW)
 
 
 @pytest.fixture
@@ -93,15 +97,30 @@ def judges():
         yield mine.judge
 
 
-@pytest.fixture
-def done(base, few, dev, tmp_path, judges):
-    """A run of three epochs, whose replies are then put in its mouth: (store, run, say)"""
-    from dev_runs import recipe
+@pytest.fixture(scope="session")
+def trained(base, tmp_path_factory):
+    """A folder with a run of three epochs, trained once for all tests, and the run"""
+    from dev_runs import ASKED, FEW, Judges, file_of, recipe
     from lima.record.store import Store
+    from lima.testing import only_plugins
     from lima.train.start import fine_tune
 
+    folder = tmp_path_factory.mktemp("trained")
+    few, dev = file_of(folder / "few.jsonl", FEW), file_of(folder / "dev.jsonl", ASKED)
+    with only_plugins(lima_judges=Judges()), Store(folder / "l.db") as store:
+        return folder, fine_tune(recipe(base, few, dev, folder / "out"), store)
+
+
+@pytest.fixture
+def done(trained, few, dev, tmp_path, judges):
+    """A run of three epochs as if trained here, whose replies are then put in its mouth: (store, run, say)"""
+    from lima.record.store import Store
+
+    there, run = trained
+    shutil.copytree(there / "out", tmp_path / "out")
+    with closing(sqlite3.connect(there / "l.db")) as old, closing(sqlite3.connect(tmp_path / "l.db")) as new:
+        new.executescript("\n".join(old.iterdump()).replace(str(there), str(tmp_path)))
     with Store(tmp_path / "l.db") as store:
-        run = fine_tune(recipe(base, few, dev, tmp_path / "out"), store)
 
         def say(*epochs):
             with store.write() as db:
@@ -112,4 +131,4 @@ def done(base, few, dev, tmp_path, judges):
                             [reply, epoch, position],
                         )
 
-        yield store, run, say
+        yield store, replace(run, folder=tmp_path / "out", database=tmp_path / "l.db"), say

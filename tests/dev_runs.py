@@ -18,6 +18,7 @@ KEYS = {
 }
 
 
+FEW = [(f"{i}", f"What is {i}?", f"It is {i}.") for i in range(16)]
 ASKED = [("d1", "What is 91?", "It is 91."), ("d2", "What is 92?", "It is 92, a number."), ("d3", "Why?", "So.")]
 
 
