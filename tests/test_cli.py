@@ -233,18 +233,8 @@ def bad(tmp_path, text):
     ],
 )
 def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, capfd, text, message):
-    done = Done(
-        capfd,
-        "train",
-        "--base",
-        base,
-        "--source",
-        bad(tmp_path, text),
-        "--out",
-        tmp_path / "out",
-        "-d",
-        tmp_path / "l.db",
-    )
+    place = ["--out", tmp_path / "out", "-d", tmp_path / "l.db"]
+    done = Done(capfd, "train", "--base", base, "--source", bad(tmp_path, text), *place)
     assert done.returncode == 1
     assert message in done.stderr
     assert done.stderr.startswith("Error: ")
