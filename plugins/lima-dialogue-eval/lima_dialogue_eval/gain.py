@@ -1,9 +1,10 @@
 """History gain: how much likelier a model holds an answer after its own conversation than without it, or after another one.
 
-For an answer a with history h before the user's turn u: the mean over a's tokens of log p(a | h, u) − log p(a | u), in nats,
-and the same against the history of another conversation. That is the pointwise conditional mutual information of answer and
-history given the turn, per token (C-PMI, arXiv 2306.15245, there for replies that a model generated). No reply is generated and no
-grader is asked; it says whether a model uses what was said, not whether its own replies are good. Knows nothing of databases.
+For an answer a with history h before the user's turn u it is the mean over a's tokens of log p(a | h, u) − log p(a | u), in
+nats, and the same against the history of another conversation. That is the pointwise conditional mutual information of answer
+and history given the turn, per token (C-PMI, arXiv 2306.15245, there for replies that a model generated). No reply is generated
+and no grader is asked; it says whether a model uses what was said, not whether its own replies are good. Knows nothing of
+databases.
 """
 
 import random

@@ -1,6 +1,7 @@
 """`lima dialogues gain`: how much each model uses what was said before. Everything heavy loads inside the command."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,10 +77,10 @@ def _measure(store: Any, name: str, source: str, others: int, seed: int, trust: 
     started = time.monotonic()
     with Bar(f"{visible(name)}: answers read") as bar:
         answers = gains(model, conversations, others, seed, bar.move)
-    runs = store.rows("select id from runs where id = ?", [name])
+    runs = store.runs(folder=str(Path(model.name).resolve()))
     about = {
         "model": str(model.name),
-        "run": runs[0]["id"] if runs else None,
+        "run": runs[-1]["id"] if runs else None,
         "renderer": model.renderer.name,
         "source": source,
         "source_hash": opened.hash,
