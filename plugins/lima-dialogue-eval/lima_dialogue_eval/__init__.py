@@ -42,9 +42,7 @@ def __getattr__(name: str) -> Any:
 @hookimpl
 def register_commands(cli: "click.Group") -> None:
     from lima_dialogue_eval.cli import dialogues
-    from lima_dialogue_eval.gain_command import gain
 
-    dialogues.add_command(gain)
     cli.add_command(dialogues)
 
 
