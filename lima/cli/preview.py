@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from lima.cli.show import json_option, print_json
-from lima.cli.train import read_recipe, recipe_options
+from lima.cli.train import print_prepared, read_recipe, recipe_options
 from lima.text import visible
 
 
@@ -26,7 +26,8 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
     from lima.errors import LimaError
     from lima.plugins import load_plugins
 
-    ready = prepare(read_recipe(**options), load_plugins())
+    recipe = read_recipe(**options)
+    ready = prepare(recipe, load_plugins())
     end = ready.tokenizer.convert_tokens_to_ids(ready.eot)
     # Both in the order of the sources, without the dropped ones.
     kept = [e for e in ready.examples if e["status"] != "dropped"]
@@ -36,7 +37,7 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
         seen[row["source"]] = seen.get(row["source"], 0) + 1
         if (only is None and seen[row["source"]] <= number) or record.id == only:
             tokens = [ready.tokenizer.decode([i]) for i in rendered.ids]
-            shown.append((record, rendered, tokens, row["status"]))
+            shown.append((record, rendered, tokens, row))
     if not shown:
         raise LimaError(f"No example with the id {only!r}. The first is {ready.records[0].id!r}.")
     if as_json:
@@ -45,17 +46,19 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
                 {
                     "example": record.id,
                     "source": record.source,
-                    "status": status,
+                    "status": row["status"],
+                    "reason": row["reason"],
                     "tokens": [
                         {"id": i, "text": t, "weight": w}
                         for i, t, w in zip(rendered.ids, tokens, rendered.weights, strict=True)
                     ],
                 }
-                for record, rendered, tokens, status in shown
+                for record, rendered, tokens, row in shown
             ]
         )
         return
     _print(shown, end, ready.eot)
+    print_prepared(recipe, ready)
 
 
 def _print(shown: list[Any], end: int, eot: str) -> None:
@@ -63,8 +66,8 @@ def _print(shown: list[Any], end: int, eot: str) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    for record, rendered, tokens, status in shown:
-        remark = "" if status == "kept" else f", {status}"
+    for record, rendered, tokens, row in shown:
+        remark = "" if row["status"] == "kept" else f", {row['status']}: {row['reason']}"
         head = f"{record.source} · {record.id} · {len(rendered.ids)} tokens, {rendered.trained} trained{remark}"
         console.print(Text(visible(head), style="bold"))
         line = Text()

@@ -81,6 +81,13 @@ class HasChatTemplate(Protocol):
     def chat_template(self, tokenizer: Any, eot: str) -> str: ...
 
 
+@runtime_checkable
+class SuitsBase(Protocol):
+    """A renderer made of what the base brings: whether it is the one for this tokenizer, so that renderer = "auto" takes it"""
+
+    def suits(self, tokenizer: Any) -> bool: ...
+
+
 class BaseModel(Described, Protocol):
     """A Hugging Face folder to fine-tune from"""
 
@@ -175,7 +182,7 @@ _GRADES = (GradesTurns, GradesReplies)
 
 KINDS = {
     "sources": Kind(ExampleSource, (Recognises,)),
-    "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate)),
+    "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate, SuitsBase)),
     "base_models": Kind(BaseModel),
     "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),
     "graders": Kind(Described, (*_GRADES, Opens), some=True, opened=Kind(None, _GRADES, some=True)),

@@ -12,6 +12,8 @@ from typing import Any
 from lima.contract.examples import Record
 from lima.contract.rendered import Rendered
 from lima.contract.runs import SourceRow
+from lima.data.automatic import settle
+from lima.data.cuts import check_length
 from lima.data.dev import DevPrompt, dev_prompts
 from lima.data.rendering import fit, render, with_prompt_weight
 from lima.data.sources import Source, open_dev, open_sources
@@ -19,7 +21,7 @@ from lima.errors import LimaError, did_you_mean
 from lima.isolation import plugin_code
 from lima.model.build import Additions, Longest
 from lima.plugins import Plugins
-from lima.recipe import Recipe
+from lima.recipe import AUTO, Recipe
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Prepared:
     sources: list[SourceRow]
     examples: list[dict[str, Any]]
     "Rows of run_examples: every example, the dropped ones too"
+    recipe: Recipe
+    "With what was chosen in place of 'auto'"
     dev: list[DevPrompt] = field(default_factory=list)
     "Held out, to choose a checkpoint by"
 
@@ -88,17 +92,21 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     check_trainable(config)
     place_in(config.model_type, recipe.residual_dropout)  # before anything is read or planned
     renderers = plugins.registry("renderers")
-    renderer = renderers.find(recipe.renderer)
+    if recipe.renderer != AUTO:
+        renderers.find(recipe.renderer)
     check_tables(recipe, plugins)
     opened = open_sources(recipe.sources, plugins)
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     check_vocabulary(tokenizer, config)
+    recipe = settle(recipe, tokenizer, config, renderers)
+    renderer = renderers.find(recipe.renderer)
     place, owner = f"the renderer {recipe.renderer!r}", renderers.owners[recipe.renderer]
     with plugin_code(place, owner):
         used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
         new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
 
     def rendered_whole(record: Record) -> Rendered:
+        check_length(record, recipe.max_tokens)
         with plugin_code(place, owner):
             return render(record, renderer, tokenizer, eot, list(renderers.values()))
 
@@ -107,7 +115,7 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     held_out = [(s.name, r, rendered_whole(r)) for s in open_dev(recipe, plugins) for r in s.records]
     dev = dev_prompts(held_out, trained, tokenizer, recipe.max_tokens)
     records, rendered = map(list, zip(*trained, strict=True))
-    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, dev)
+    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, recipe, dev)
 
 
 def check_tables(recipe: Recipe, plugins: Plugins) -> None:
@@ -132,7 +140,8 @@ def _cut(
     for source in opened:
         first = len(rows)
         for record in source.records:
-            kept, status, reason = fit(rendered_whole(record), recipe.max_tokens, eot_id)
+            whole = rendered_whole(record)
+            kept, status, reason = fit(whole, recipe.max_tokens, eot_id, recipe.trim)
             if kept is not None:
                 kept = with_prompt_weight(kept, recipe.prompt_weight)
                 trained.append((record, kept))
@@ -145,12 +154,14 @@ def _cut(
                     "reason": reason,
                     "tokens": len(kept.ids) if kept else 0,
                     "trained_tokens": kept.trained if kept else 0,
+                    "answers": len(whole.spans),
+                    "answers_kept": len(kept.spans) if kept else 0,
                 }
             )
         sources.append(_source_row(source, rows[first:]))
     if not trained:
         raise LimaError(
-            f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}."
+            f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}. Raise max_tokens, or set trim=true."
         )
     return trained, sources, rows
 
@@ -172,6 +183,10 @@ def _source_row(source: Source, rows: list[dict[str, Any]]) -> SourceRow:
         "licence": source.licence,
         "hash": source.hash,
         "examples": sum(r["status"] != "dropped" for r in rows),
+        "cut": sum(r["status"] == "cut" for r in rows),
+        "dropped": sum(r["status"] == "dropped" for r in rows),
+        "answers": sum(r["answers"] for r in rows),
+        "answers_kept": sum(r["answers_kept"] for r in rows),
         "tokens": sum(r["tokens"] for r in rows),
         "trained_tokens": sum(r["trained_tokens"] for r in rows),
     }

@@ -120,6 +120,14 @@ def m002_replies(db: Database) -> None:
     )
 
 
+@migrations()
+def m003_cuts(db: Database) -> None:
+    for column in ("answers", "answers_kept"):
+        db.table("run_examples").add_column(column, int)
+    for column in ("cut", "dropped", "answers", "answers_kept"):
+        db.table("run_sources").add_column(column, int)
+
+
 class Store:
     """One open database file, migrated to this version of lima and its plugins
 

@@ -18,13 +18,15 @@ from accelerate import Accelerator, PartialState
 from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 
 from lima.contract.runs import Run
+from lima.data.automatic import chosen
+from lima.data.cuts import losses
 from lima.data.dataset import Prepared, prepare
 from lima.errors import Interrupted, LimaError
 from lima.model.folder import folder_hash, pick_device
 from lima.model.onednn import use_onednn
 from lima.model.shard import raise_together
 from lima.plugins import Plugins, load_plugins
-from lima.recipe import Recipe
+from lima.recipe import AUTO, LEFT_TO_LIMA, Recipe
 from lima.record.runs import RunLog, check_own, environment, new_run_id
 from lima.record.store import Store
 from lima.train.budget import Budget
@@ -63,7 +65,8 @@ def fine_tune(
     check_place(folder)
     with only_here(folder, accelerator, lambda: check_place(folder)):
         ready = prepare(recipe, plugins)
-        run = _record(run_id, recipe, folder, ready, store, plugins)
+        run = _record(run_id, ready.recipe, folder, ready, store, plugins)
+        _say(recipe, ready, accelerator)
         reporter = _reporter(run, store, plugins, on_step, accelerator)
         with _true_to_the_end(reporter):
             if reporter.main:
@@ -118,7 +121,7 @@ def _resume(
         if directory == str(Path.cwd()):
             raise
         raise LimaError(f"{e} The run was started in {directory}: its relative paths begin there.") from e
-    run = _record(row["id"], recipe, folder, ready, store, plugins)
+    run = _record(row["id"], ready.recipe, folder, ready, store, plugins)
     if run.base_hash != row["base_hash"]:
         raise LimaError(
             f"The base model {run.base} is not what run {run.id} was started from. Restore it, or start a new run."
@@ -156,7 +159,7 @@ def _check_resumable(store: Store, run: str, folder: Path, named: bool) -> None:
     if row["status"] == "done":
         raise LimaError(f"Run {run} is done: its model is in {row['folder']}. There is nothing to resume.")
     states = states_folder(folder, run)
-    if not named and owner_of(states) != _owner(run, Recipe().with_values(row["recipe"])):
+    if not named and _known_owner(states) != _owner(run, Recipe.recorded(row["recipe"])):
         raise LimaError(
             f"{states} does not record that run {run} was started here with this recipe, so it is not resumed into "
             f"{folder}, which only the database names. Name a folder, with its states if you have them: --out FOLDER."
@@ -176,10 +179,19 @@ def _owner(run: str, recipe: Recipe) -> dict[str, Any]:
     return owner
 
 
+def _known_owner(states: Path) -> dict[str, Any]:
+    """`_owner` as a folder of states records it, perhaps by an older lima; empty where it records nothing that can be read"""
+    found = owner_of(states)
+    try:
+        return _owner(found["run"], Recipe.recorded(found["recipe"]))
+    except (KeyError, TypeError, ValueError, LimaError):
+        return {}
+
+
 def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
     """The recipe of a run with the changes of a resumption; LimaError for a key that must not change"""
-    recipe = Recipe().with_values(row["recipe"] | {"trust_remote_code": False})  # a database must not ask for it
-    asked = recipe.with_values(changes)
+    recipe = Recipe.recorded(row["recipe"] | {"trust_remote_code": False})  # a database must not ask for it
+    asked = recipe.with_values({k: v for k, v in changes.items() if k not in LEFT_TO_LIMA or v != AUTO})
     before, after = recipe.as_dict(), asked.as_dict()
     different = [k for k in after if after[k] != before[k]]
     fixed = [k for k in different if k not in CHANGEABLE and not (k == "dev" and not asked.dev)]
@@ -231,6 +243,14 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
         plugins=plugins.rows(),
         environment=environment(PartialState().num_processes),
     )
+
+
+def _say(recipe: Recipe, ready: Prepared, accelerator: Accelerator) -> None:
+    """Tell the user, before the first step, what was chosen and what was cut"""
+    if accelerator.is_main_process:
+        for sentence in (chosen(recipe, ready.recipe), losses(ready.sources, recipe.max_tokens)):
+            if sentence:
+                logging.getLogger("lima").info("%s", sentence)
 
 
 def _reporter(run: Run, store: Store, plugins: Plugins, on_step: OnStep | None, accelerator: Accelerator) -> Reporter:

@@ -48,7 +48,7 @@ class Trainee:
         # Before the optimizer, whose state is read to where the parameters are.
         proved = model if recipe.shard else plain.to(device)
         groups = parameter_groups(model, recipe.weight_decay, frozen)
-        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+        optimizer = torch.optim.AdamW(groups, lr=recipe.rates()[0], betas=recipe.betas, fused=True)
         if state:
             with raise_together():
                 load_state(state, model, optimizer)
