@@ -14,6 +14,7 @@ import torch
 from lima.answer.sampling import _Draw, _same_everywhere
 from lima.contract.answers import Prompt, Reply, Sampling
 from lima.contract.kinds import ChatPrompts, TextPrompts
+from lima.data.automatic import suiting
 from lima.errors import LimaError
 from lima.isolation import plugin_code
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 KEPT_BYTES = 2 << 30
+
+FROM_A_RUN = "or name the database of the run that made it: -d FILE"
 
 
 class CheckpointModel:
@@ -166,8 +169,12 @@ def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> C
             "order by runs.created desc limit 1",
             [str(Path(name).resolve())],
         )
-        renderer = known[0]["renderer"] if known else "template" if "template" in renderers else "plain"
-        return CheckpointModel(name, renderers.find(renderer), trust_remote_code=trust_remote_code)
+        model = CheckpointModel(name, trust_remote_code=trust_remote_code)
+        renderer = (
+            known[0]["renderer"] if known else suiting(model.tokenizer, renderers, f"The model {name}", FROM_A_RUN)
+        )
+        model.renderer = renderers.find(renderer)
+        return model
     row = store.run(name)
     if not Path(row["folder"]).is_dir():
         raise LimaError(f"The checkpoint of run {row['id']} is gone: no such folder, {row['folder']}.")

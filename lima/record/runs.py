@@ -122,9 +122,18 @@ def adapter_card(run: Run, use: str) -> str:
     )
 
 
+def _placeless(source: str) -> str:
+    """NAME:FOLDER/FILE without the folder, which is this machine's"""
+    name, colon, argument = source.partition(":")
+    return f"{name}{colon}{Path(argument).name}"
+
+
 def _sources(run: Run) -> str:
     """What a run was trained on, a line a source, and what of it was cut"""
-    lines = [f"- {s['source']}: {s['examples']} examples, {s['licence']}, sha256 {s['hash'][:16]}" for s in run.sources]
+    lines = [
+        f"- {_placeless(s['source'])}: {s['examples']} examples, {s['licence']}, sha256 {s['hash'][:16]}"
+        for s in run.sources
+    ]
     lost = losses(run.sources, run.recipe.max_tokens)
     return "\n".join([*lines, *(["", f"{lost}."] if lost else [])])
 

@@ -15,7 +15,6 @@ from lima.model.folder import load_model
 from lima.model.saving import save
 from lima.model.shard import full_state, full_tensors, raise_together
 from lima.record.runs import adapter_card, base_name, card, check_own
-from lima.train.saved_tokenizer import to_save
 from lima.train.trainee import Trainee
 
 
@@ -49,7 +48,7 @@ def _write(trainee: Trainee, run: Run, folder: Path, step: int, model: Any, stat
     ready, lora = trainee.ready, run.recipe.lora_rank > 0
     plain = model.get_base_model() if lora else model
     plain.set_attn_implementation(trainee.built.own_attention)
-    tokenizer, notes = to_save(ready)
+    tokenizer, notes = trainee.tokenizer
 
     def finish(built: Path) -> str:
         return _adapter_beside(trainee, run, folder, model, built)

@@ -3,6 +3,7 @@
 Knows nothing of steps or of the store.
 """
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from lima.recipe import Recipe
 from lima.train.head import can_chunk
 from lima.train.loss import prove_isolation, score_chunk
 from lima.train.resume_state import load_state
+from lima.train.saved_tokenizer import to_save
 
 
 class Trainee:
@@ -62,6 +64,11 @@ class Trainee:
         self.model = model if recipe.shard else accelerator.prepare(model)
         self.optimizer = accelerator.prepare(optimizer)
         self.model.train()
+
+    @cached_property
+    def tokenizer(self) -> tuple[Any, str]:
+        """The tokenizer that is saved with the model, and what the card says of it"""
+        return to_save(self.ready)
 
     @property
     def bare(self) -> Any:
