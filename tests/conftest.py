@@ -55,3 +55,18 @@ def store(tmp_path):
 
     with Store(tmp_path / "lima.db") as opened:
         yield opened
+
+
+@pytest.fixture
+def lima(capsys):
+    """lima(*arguments): what the command line printed, as .out and .err; it must succeed"""
+    from lima.cli import main
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        printed = capsys.readouterr()
+        assert ended.value.code == 0, printed.err
+        return printed
+
+    return run

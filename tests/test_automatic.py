@@ -6,7 +6,6 @@ import pytest
 
 from lima import hookimpl
 from lima.answer.checkpoint_model import open_checkpoint
-from lima.cli import main
 from lima.data.automatic import chosen, settle
 from lima.data.rendering import PlainRenderer
 from lima.errors import LimaError
@@ -98,9 +97,11 @@ def test_a_renderer_that_fails_to_say_whether_it_suits_is_named_with_its_plugin(
         def register_renderers(self, register):
             register("broken", Broken())
 
+    asked = recipe(a_base(tmp_path / "base"), pairs, tmp_path / "out")
     with only_plugins(ours=Ours()) as plugins, Store(tmp_path / "l.db", plugins) as store:
-        with pytest.raises(LimaError, match="broken.*ZeroDivisionError"):
-            fine_tune(recipe(a_base(tmp_path / "base"), pairs, tmp_path / "out"), store, plugins)
+        with pytest.raises(LimaError, match="Plugin 'ours' failed in the renderer 'broken': ZeroDivisionError"):
+            fine_tune(asked, store, plugins)
+        assert store.rows("select * from runs") == []
 
 
 @pytest.mark.parametrize(("template", "names"), [(None, ()), (TEMPLATE, ("own",))])
@@ -133,7 +134,7 @@ def rates(config=None, **values):
         ({"lora_rank": 32}, 8192, (1e-4, 1e-5)),
         ({"lora_rank": 1}, 4096, (1.7e-4, 1.7e-5)),
         ({"lora_rank": 256}, 2048, (3e-4, 3e-5)),
-        ({"lora_rank": 32}, 576, (7.9e-4, 7.9e-5)),
+        ({"lora_rank": 32}, 576, (8e-4, 8e-5)),
         ({"learning_rate": 3e-4}, 64, (3e-4, 3e-5)),
         ({"learning_rate": 3e-4, "lora_rank": 4}, 64, (3e-4, 3e-5)),
         ({"final_learning_rate": 0.0}, 64, (1e-5, 0.0)),
@@ -178,7 +179,7 @@ def test_lora_alone_learns(pairs, tmp_path, base):
             run = fine_tune(recipe(base, pairs, tmp_path / name, lora_rank=32, epochs=6, **changes), store)
             losses = [r["loss"] for r in store.rows("select loss from steps where run = ? order by step", [run.id])]
             fell.append(losses[0] - losses[-1])
-    assert fell[0] > 0.5 > 0.02 > fell[1]
+    assert fell[0] > 0.3 > 0.03 > fell[1]
 
 
 def test_what_was_chosen_is_a_sentence_and_nothing_where_all_was_named():
@@ -189,33 +190,26 @@ def test_what_was_chosen_is_a_sentence_and_nothing_where_all_was_named():
     assert chosen(settled, settled) == ""
 
 
-def lima(capsys, *arguments):
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    out = capsys.readouterr()
-    assert ended.value.code == 0, out.err
-    return out
-
-
-def test_every_command_says_what_was_chosen(pairs, tmp_path, capsys):
+def test_every_command_says_what_was_chosen(pairs, tmp_path, lima):
     base = a_base(tmp_path / "base", None, hidden_size=64)
     about = ["--base", str(base), "--source", str(pairs), "--set", "lora_rank=2", "--set", "epochs=1"]
     first, last = Recipe(lora_rank=2).rates(64)
     said = f"Chosen: renderer plain, learning rate {first:g} to {last:g}."
     settled = {"renderer": "plain", "learning_rate": first, "final_learning_rate": last}
-    for command in (["plan"], ["preview", "-n", "1"], ["train", "--dry-run"]):
-        assert said in lima(capsys, *command, *about).out
-    planned = json.loads(lima(capsys, "plan", *about, "--json").out)
+    for command in (["plan"], ["train", "--dry-run"]):
+        assert said in lima(*command, *about).out
+    assert lima("preview", "-n", "1", *about).out.endswith("\nChosen: renderer plain.\n")
+    planned = json.loads(lima("plan", *about, "--json").out)
     assert {key: planned[key] for key in settled} == settled
     database = ["-d", str(tmp_path / "l.db")]
-    trained = lima(capsys, "train", *about, "--out", str(tmp_path / "out"), *database, "--json")
+    trained = lima("train", *about, "--out", str(tmp_path / "out"), *database, "--json")
     assert said in trained.err
     found = json.loads(trained.out)
     assert {key: found[key] for key in settled} == settled
-    shown = json.loads(lima(capsys, "runs", "show", found["run"], *database, "--json").out)
+    shown = json.loads(lima("runs", "show", found["run"], *database, "--json").out)
     assert {key: shown["recipe"][key] for key in settled} == settled
     named = [*about, "--renderer", "plain", "--set", "learning_rate=1e-3", "--set", "final_learning_rate=1e-4"]
-    assert "Chosen" not in lima(capsys, "train", *named, "--out", str(tmp_path / "two"), *database).err
+    assert "Chosen" not in lima("train", *named, "--out", str(tmp_path / "two"), *database).err
 
 
 class Stop(Exception):

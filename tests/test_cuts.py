@@ -16,7 +16,6 @@ from lima.recipe import Recipe
 from lima.record.store import Store
 from lima.testing import only_plugins
 from lima.train.start import fine_tune
-from tests.test_automatic import lima
 
 
 class Talk(Record):
@@ -75,8 +74,8 @@ class Plugin:
         register("talks", Source())
 
 
-SAID = "1 of 4 examples cut, 2 dropped: 24 answers → 8 (max_tokens = 40)"
-COUNTS = {"cut": 1, "dropped": 2, "answers": 24, "answers_kept": 8}
+SAID = "1 of 4 examples cut, 2 dropped: 24 answers → 6 (max_tokens = 40)"
+COUNTS = {"cut": 1, "dropped": 2, "answers": 24, "answers_kept": 6}
 
 
 @pytest.fixture
@@ -94,7 +93,7 @@ def test_a_run_records_and_its_card_and_log_say_what_was_cut(asked, tmp_path, ca
     assert {key: source[key] for key in COUNTS} == COUNTS
     assert [tuple(r.values()) for r in rows] == [
         ("short", "kept", 1, 1),
-        ("long", "cut", 20, 7),
+        ("long", "cut", 20, 5),
         ("huge", "dropped", 2, 0),
         ("wordy", "dropped", 1, 0),
     ]
@@ -106,10 +105,10 @@ def test_a_run_records_and_its_card_and_log_say_what_was_cut(asked, tmp_path, ca
 def test_a_trimmed_answer_counts_as_kept(asked):
     with only_plugins(ours=Plugin()) as plugins:
         (source,) = prepare(asked.with_values({"trim": True}), plugins).sources
-    assert {key: source[key] for key in COUNTS} == {"cut": 2, "dropped": 1, "answers": 24, "answers_kept": 9}
+    assert {key: source[key] for key in COUNTS} == {"cut": 2, "dropped": 1, "answers": 24, "answers_kept": 7}
 
 
-def test_every_command_says_it_in_words_and_in_json(asked, tmp_path, capsys):
+def test_every_command_says_it_in_words_and_in_json(asked, tmp_path, lima):
     about = [
         "--base",
         asked.base,
@@ -126,17 +125,20 @@ def test_every_command_says_it_in_words_and_in_json(asked, tmp_path, capsys):
     end = ["--out", str(tmp_path / "out"), "-d", str(tmp_path / "l.db")]
     with only_plugins(ours=Plugin()):
         for command in (["plan"], ["preview"], ["train", "--dry-run"]):
-            assert SAID in lima(capsys, *command, *about).out
-        assert "talks · long · " in lima(capsys, "preview", *about, "--example", "long").out
-        counted = json.loads(lima(capsys, "train", "--dry-run", *about, "--json").out)
-        planned = json.loads(lima(capsys, "plan", *about, "--json").out)
-        trained = lima(capsys, "train", *about, *end, "--json")
+            assert SAID in lima(*command, *about).out
+        assert (
+            "long · 40 tokens, 20 trained, cut: 160 tokens; kept 5 of 20 answers in 40"
+            in lima("preview", *about, "--example", "long").out
+        )
+        counted = json.loads(lima("train", "--dry-run", *about, "--json").out)
+        planned = json.loads(lima("plan", *about, "--json").out)
+        trained = lima("train", *about, *end, "--json")
     for source in (*counted, *planned["sources"], json.loads(trained.out)):
         assert {key: source[key] for key in COUNTS} == COUNTS
     assert SAID in trained.err
 
 
-def test_nothing_is_said_where_nothing_was_cut(asked, tmp_path, capsys):
+def test_nothing_is_said_where_nothing_was_cut(asked):
     with only_plugins(ours=Plugin()) as plugins:
         ready = prepare(asked.with_values({"max_tokens": 2048}), plugins)
     assert losses(ready.sources, 2048) == ""

@@ -36,7 +36,7 @@ def tokenizers(kind):
 
 
 def metaspace():
-    """A tokenizer that marks where a word begins and where a text does, but not a text after a control token; bytes for the rest"""
+    """A tokenizer that marks where a word begins and where a text does, not one after a control token; bytes for the rest"""
     words = ["</s>", "<s>", *(f"<0x{i:02X}>" for i in range(256)), "▁", *map(chr, range(33, 127)), "▁W", "It"]
     made = Tokenizer(models.BPE({w: i for i, w in enumerate(words)}, [("▁", "W"), ("I", "t")], byte_fallback=True))
     made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)

@@ -58,7 +58,8 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
         )
         return
     _print(shown, end, ready.eot)
-    print_prepared(recipe, ready)
+    rates = {key: getattr(ready.recipe, key) for key in ("learning_rate", "final_learning_rate")}
+    print_prepared(recipe.with_values(rates), ready)  # rates do not matter here
 
 
 def _print(shown: list[Any], end: int, eot: str) -> None:

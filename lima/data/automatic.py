@@ -31,7 +31,7 @@ def suiting(tokenizer: Any, renderers: Registry, subject: str, otherwise: str) -
     able = [
         name
         for name, one in renderers.items()
-        if isinstance(one, SuitsBase) and _suits(one, tokenizer, renderers.owners[name])
+        if isinstance(one, SuitsBase) and _suits(name, one, tokenizer, renderers.owners[name])
     ]
     if len(able) > 1:
         raise LimaError(f"{subject} suits several renderers, {', '.join(able)}: name one with --renderer {able[0]}.")
@@ -48,8 +48,8 @@ def suiting(tokenizer: Any, renderers: Registry, subject: str, otherwise: str) -
     )
 
 
-def _suits(renderer: SuitsBase, tokenizer: Any, owner: str) -> bool:
-    with plugin_code(f"the renderer {renderer!r}", owner):
+def _suits(name: str, renderer: SuitsBase, tokenizer: Any, owner: str) -> bool:
+    with plugin_code(f"the renderer {name!r}", owner):
         return renderer.suits(tokenizer)
 
 
