@@ -51,7 +51,7 @@ def a_base(folder, kind="bos", template=STALE, **config):
 
 
 def tuned(base, pairs, tmp_path, plugins=None, name="out", **changes):
-    recipe = Recipe(base=str(base), sources=(f"pairs:{pairs}",), out=str(tmp_path / name)).with_values(FAST | changes)
+    recipe = Recipe(base=str(base), sources=(str(pairs),), out=str(tmp_path / name)).with_values(FAST | changes)
     with Store(tmp_path / f"{name}.db", plugins) as store:
         return fine_tune(recipe, store, plugins)
 
@@ -253,17 +253,22 @@ def test_tied_embeddings_are_written_once_and_read_tied(lora, tied, half, pairs,
 )
 def test_the_adapter_says_what_it_is_and_names_no_place_of_this_machine(place, name, pairs, tmp_path):
     base = a_base(tmp_path / place)
-    run = tuned(base, pairs, tmp_path, lora_rank=4, keep_epochs=True, epochs=2)
+    more = tmp_path / "more.jsonl"
+    more.write_text(json.dumps({"prompt": "Why?", "response": "So."}) + "\n")
+    run = tuned(base, pairs, tmp_path, lora_rank=4, keep_epochs=True, epochs=2, sources=[str(pairs), f"pairs:{more}"])
     for folder in (run.folder / "adapter", run.folder / "epoch-01" / "adapter"):
         config, card = json.loads((folder / "adapter_config.json").read_text()), (folder / "README.md").read_text()
         assert config["base_model_name_or_path"] == name
         assert f"LoRA of rank 4 on {name}, sha256" in card
         assert run.id in card
         assert "resize_token_embeddings(" in card
-        assert "pairs" in card
+        assert "\n- pairs.jsonl: 40 examples" in card
+        assert "\n- pairs:more.jsonl: 1 examples" in card
         assert "More Information Needed" not in card
         assert not [f for f in folder.iterdir() if f.suffix != ".safetensors" and str(tmp_path) in f.read_text()]
-    assert f"from {name}, sha256" in (run.folder / "README.md").read_text()
+    card = (run.folder / "README.md").read_text()
+    assert f"from {name}, sha256" in card
+    assert str(tmp_path) not in card
 
 
 @pytest.mark.parametrize("lora", [0, 4])

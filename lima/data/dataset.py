@@ -161,8 +161,7 @@ def _cut(
         sources.append(_source_row(source, rows[first:]))
     if not trained:
         raise LimaError(
-            f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}. Raise max_tokens, "
-            "or set trim=true."
+            f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}. Raise max_tokens."
         )
     return trained, sources, rows
 

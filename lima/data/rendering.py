@@ -139,13 +139,14 @@ class PlainRenderer:
     def chat_template(self, tokenizer: Any, eot: str) -> str:
         """The format in Jinja, by which plain transformers prompts with the same ids"""
         bos = tokenizer.bos_token if bos_ids(tokenizer) else ""
+        start = f"{{{{ {json.dumps(bos, ensure_ascii=False)} }}}}" if bos else ""
         refuse = "The format of this model has user and assistant turns only, and no system prompt."
         # A tokenizer that marks where a text begins (Metaspace, "first") does not where one follows a token of the format.
         follows = "true" if bos else "not loop.first"
         marked = _encode_piece(tokenizer, f"{eot}a", False)[0][1:] != _encode_piece(tokenizer, "a", True)[0]
         mark = f"{{% if {follows} and not m['content'].startswith(' ') %}}{{{{ ' ' }}}}{{% endif %}}" if marked else ""
         return (
-            f"{{{{ {json.dumps(bos, ensure_ascii=False)} }}}}{{% for m in messages %}}"
+            f"{start}{{% for m in messages %}}"
             f"{{% if m['role'] not in ['user', 'assistant'] %}}{{{{ raise_exception({json.dumps(refuse)}) }}}}{{% endif %}}"
             f"{mark}{{{{ m['content'] + {json.dumps(eot, ensure_ascii=False)} }}}}{{% endfor %}}"
         )

@@ -192,12 +192,12 @@ def save_adapter(adapted: Any, folder: Path, base: str, card: str) -> int:
     return adapter_bytes(folder.parent)
 
 
-def use_of(adapted: Any) -> str:
-    """How to put the saved adapter on its base, which has no rows yet for tokens that were added"""
+def use_of(adapted: Any, tokenizer: str = "the tokenizer that is here") -> str:
+    """How to put the saved adapter on its base, which has no rows yet for tokens that were added; `tokenizer` says with which"""
     rows = adapted.get_input_embeddings().weight.shape[0]
     return (
         f"To use it on its base: `base.resize_token_embeddings({rows})`, then `peft.PeftModel.from_pretrained(base, 'adapter')`, "
-        "with the tokenizer that is here."
+        f"with {tokenizer}."
     )
 
 

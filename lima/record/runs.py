@@ -116,16 +116,16 @@ def adapter_card(run: Run, use: str) -> str:
     recipe = run.recipe
     return (
         f"# {run.folder.name}, the adapter\n\nLoRA of rank {recipe.lora_rank} on {base_name(run)}, sha256 {run.base_hash[:16]}, "
-        f"trained with lima {run.environment['lima-tune']} {_made_by(run.id)}. The folder above this one had the same adapter "
-        f"merged, with the tokenizer that it needs.\n\n{use}\n\nFormat: {run.renderer}; turns end with `{run.eot}`.\n\n"
+        f"trained with lima {run.environment['lima-tune']} {_made_by(run.id)}. It was saved in the folder of the model that "
+        f"it is merged into.\n\n{use}\n\nFormat: {run.renderer}; turns end with `{run.eot}`.\n\n"
         f"Trained on\n{_sources(run)}\n"
     )
 
 
 def _placeless(source: str) -> str:
-    """NAME:FOLDER/FILE without the folder, which is this machine's"""
-    name, colon, argument = source.partition(":")
-    return f"{name}{colon}{Path(argument).name}"
+    """A file, or NAME:FILE, without the folder, which is this machine's"""
+    name, _, argument = source.partition(":")
+    return f"{name}:{Path(argument).name}" if argument else Path(name).name
 
 
 def _sources(run: Run) -> str:

@@ -62,7 +62,9 @@ def _write(trainee: Trainee, run: Run, folder: Path, step: int, model: Any, stat
 
 def _adapter_beside(trainee: Trainee, run: Run, folder: Path, model: Any, built: Path) -> str:
     """Save the adapter in a built folder and prove that the merge there answers alike; a text for the card"""
-    size = save_adapter(model, built / "adapter", base_name(run), adapter_card(run, use_of(model)))
+    size = save_adapter(
+        model, built / "adapter", base_name(run), adapter_card(run, use_of(model, "the merged model's tokenizer"))
+    )
     # bfloat16 keeps eight bits: a merge into it cannot be closer than that.
     tolerance = 1e-4 if trainee.saved_dtype == torch.float32 else 3e-2
     merged = load_model(built, trust_remote_code=run.recipe.trust_remote_code)
