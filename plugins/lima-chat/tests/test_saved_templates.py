@@ -75,3 +75,33 @@ def test_a_base_without_a_template_is_trained_plain(tmp_path):
     assert model.tokenizer.apply_chat_template(
         turns, add_generation_prompt=True, return_dict=False
     ) == model.prompt_ids("Why?")
+
+
+@pytest.mark.parametrize("starts", [False, True], ids=["bare", "bos"])
+def test_every_template_that_ships_is_saved_and_prompts_alike(starts, tmp_path, renderers, caplog):
+    """Beside a base's own template of another format, of which nothing is left"""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer
+
+    from lima import load_plugins, prepare
+    from lima.train.saved_tokenizer import to_save
+
+    tokenizer = tiny_tokenizer(["</s>", "<s>"])
+    tokenizer.bos_token = "<s>"
+    tokenizer.chat_template = "{{ 'stale' }}{% for m in messages %}{{ m['content'] }}</s>{% endfor %}"
+    if starts:
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing("<s> $A", special_tokens=[("<s>", 1)])
+    base = tiny_base(tmp_path / "base", tokenizer=tokenizer)
+    file = tmp_path / "pairs.jsonl"
+    file.write_text(json.dumps({"prompt": "Hi", "response": "Yo"}) + "\n")
+    question = [{"role": "user", "content": "Why?\n\tTell me."}]
+    for name in [*sorted(renderers.keys() - {"template"}), "plain"]:
+        ready = prepare(Recipe(base=str(base), sources=(f"pairs:{file}",), renderer=name), load_plugins())
+        saved, notes = to_save(ready)
+        saved.save_pretrained(tmp_path / name)
+        read = AutoTokenizer.from_pretrained(tmp_path / name)
+        assert (read.eos_token, notes) == (ready.eot, ""), name
+        wanted = ready.renderer.prompt("Why?\n\tTell me.", ready.tokenizer, ready.eot)
+        assert read.apply_chat_template(question, add_generation_prompt=True, return_dict=False) == wanted, name
+        assert ready.renderer.prompt("Why?\n\tTell me.", read, ready.eot) == wanted, name
+    assert caplog.messages == []
