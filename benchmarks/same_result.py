@@ -43,8 +43,8 @@ class Stop(Exception):
 def recipe(name, **changes):
     return Recipe().with_values({
         "base": str(work / "base"), "sources": [str(work / "pairs.jsonl")], "out": str(work / name), "renderer": "plain",
-        "epochs": 3, "batch_size": 8, "learning_rate": 1e-3, "residual_dropout": 0.3, "micro_batch_tokens": 200,
-        "device": "cpu", "save_every": 2, "max_tokens": 64, **changes})
+        "epochs": 3, "batch_size": 8, "learning_rate": 1e-3, "final_learning_rate": 1e-6, "residual_dropout": 0.3,
+        "micro_batch_tokens": 200, "device": "cpu", "save_every": 2, "max_tokens": 64, **changes})
 
 def stop_at(last):
     def on_step(step, steps, metrics):

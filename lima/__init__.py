@@ -25,7 +25,7 @@ _PUBLIC = {
     "contract.grades": "GRADES SCORES GRADED NEEDS_PERSON GRADER_FAILED Verdict",
     "contract.runs": "Run SourceRow PluginRow",
     "contract.kinds": "ExampleSource Recognises Renderer TextPrompts ChatPrompts HasChatTemplate TakesVariables SplitsThoughts "
-    "BaseModel Opens ModelOpener Model Streams TellsPrompts GradesTurns GradesReplies Evaluation",
+    "SuitsBase BaseModel Opens ModelOpener Model Streams TellsPrompts GradesTurns GradesReplies Evaluation",
     "plugins": "Plugins load_plugins",
     "isolation": "contained plugin_code",
     "data.files": "json_lines",

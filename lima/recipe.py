@@ -10,6 +10,17 @@ from typing import Any
 
 from lima.errors import LimaError, did_you_mean
 
+AUTO = "auto"
+
+LEFT_TO_LIMA = ("renderer", "learning_rate", "final_learning_rate")
+"Keys that may be 'auto' until a base is known; what was chosen is recorded in their place (`lima.data.automatic`)"
+
+RATE, WIDTH = 1e-5, 8192
+"LIMA's learning rate at the first step (§3), and the width of the 65B model that it was chosen for"
+
+LORA_TIMES, LORA_POWER = 10, 0.781
+"LoRA's best rate is ten times that of a full fine-tune, and falls with this power of a Llama model's width: see `Recipe.rates`"
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -19,8 +30,8 @@ class Recipe:
     "Folder or registered name of the base model"
     sources: tuple[str, ...] = ()
     "Sources of examples: a file, NAME or NAME:ARGUMENT"
-    renderer: str = "plain"
-    "How an example becomes tokens"
+    renderer: str = AUTO
+    "How an example becomes tokens; 'auto' is the base's own template where it has one, else plain"
     template: dict[str, Any] = field(default_factory=dict)
     "Variables for the renderer's template: [template] in TOML, template.NAME=value in --set"
     out: str = ""
@@ -29,10 +40,10 @@ class Recipe:
     "Passes over the examples (LIMA §3)"
     batch_size: int = 32
     "Examples in an optimiser step (LIMA §3: 32; 64 for smaller models)"
-    learning_rate: float = 1e-5
-    "At the first step, without warm-up"
-    final_learning_rate: float = 1e-6
-    "At the last step, reached in a straight line"
+    learning_rate: float | str = AUTO
+    "At the first step, without warm-up; 'auto' is 1e-5 (LIMA §3), with LoRA ten times that, and more for small models"
+    final_learning_rate: float | str = AUTO
+    "At the last step, reached in a straight line; 'auto' is a tenth of the first (LIMA §3: 1e-6)"
     betas: tuple[float, float] = (0.9, 0.95)
     "AdamW's β₁ and β₂"
     weight_decay: float = 0.1
@@ -42,7 +53,9 @@ class Recipe:
     residual_dropout: float = 0.3
     "At the last layer, rising linearly from 0 at the first (LIMA §3: 0.3; 0.2 for smaller models)"
     max_tokens: int = 2048
-    "Longer examples are cut at the end of a turn"
+    "Longer examples are cut at the end of a turn; one whose first answer does not fit is dropped"
+    trim: bool = False
+    "Instead of dropping it, trim a first answer that does not fit to max_tokens (LIMA §3)"
     prompt_weight: float = 0.0
     "Loss weight of tokens outside the answers (2405.14394)"
     lora_rank: int = 0
@@ -85,7 +98,7 @@ class Recipe:
             object.__setattr__(self, f.name, _checked(f.name, f.type, getattr(self, f.name)))
         for name, (low, high) in _BOUNDS.items():
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value != AUTO and not low <= value <= high:
                 raise LimaError(f"Recipe: {name} is {value!r}; expected {low:g} to {high:g}.")
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
@@ -104,10 +117,22 @@ class Recipe:
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """The rate of a step (0-based) of `steps`: first → final in a straight line, both reached exactly (LIMA §3)"""
+        first, last = self.rates()
         if steps < 2:
-            return self.learning_rate
+            return first
         share = step / (steps - 1)
-        return self.learning_rate * (1 - share) + self.final_learning_rate * share
+        return first * (1 - share) + last * share
+
+    def rates(self, width: int = WIDTH) -> tuple[float, float]:
+        """The learning rates of the first and the last step, for a model of this width (hidden size); numbers stay as they are
+
+        'auto' is the paper's rate. With LoRA it is ten times that at the width of the paper's model, and at another width changes
+        as the best rates of Llama models were found to: "LoRA Without Regret" (Schulman et al., 2025,
+        https://thinkingmachines.ai/blog/lora) has the factor 10 and the power 0.781 of the width. Two digits are kept."""
+        first, last = self.learning_rate, self.final_learning_rate
+        if isinstance(first, str):
+            first = float(f"{RATE * LORA_TIMES * (WIDTH / width) ** LORA_POWER:.1e}") if self.lora_rank else RATE
+        return first, float(f"{first / 10:.12g}") if isinstance(last, str) else last
 
     def with_values(self, settings: dict[str, Any]) -> "Recipe":
         """A copy with some keys changed; 'NAME.key' goes to the table of plugin NAME"""
@@ -131,6 +156,11 @@ class Recipe:
             if key not in known:
                 raise LimaError(f"{key!r} is not a recipe key.{did_you_mean(key, known)}")
         return replace(self, **changed, plugins=tables)
+
+    @classmethod
+    def recorded(cls, values: dict[str, Any]) -> "Recipe":
+        """A recipe as a run recorded it; keys that its lima did not have yet are given what that lima did"""
+        return cls().with_values({"trim": True} | values)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "Recipe":
@@ -200,6 +230,10 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
     wrong = LimaError(f"Recipe: {name} is {value!r}; expected {_KIND_NAMES.get(kind, kind)}.")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kind == float | str:
+        if value != AUTO and type(value) not in (int, float):
+            raise wrong
+        return value if value == AUTO else float(value)
     if kind == bool | str:
         if value != "auto" and not isinstance(value, bool):
             raise wrong
@@ -232,6 +266,7 @@ _KIND_NAMES: dict[Any, str] = {
     str: "text",
     bool: "true or false",
     bool | str: "true, false or 'auto'",
+    float | str: "a number or 'auto'",
     tuple[str, ...]: "a list of texts",
     tuple[float, float]: "two numbers",
     dict[str, Any]: "a table of names and values",

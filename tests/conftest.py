@@ -132,3 +132,18 @@ def done(trained, few, dev, tmp_path, judges):
                         )
 
         yield store, replace(run, folder=tmp_path / "out", database=tmp_path / "l.db"), say
+
+
+@pytest.fixture
+def lima(capsys):
+    """lima(*arguments): what the command line printed, as .out and .err; it must succeed"""
+    from lima.cli import main
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        printed = capsys.readouterr()
+        assert ended.value.code == 0, printed.err
+        return printed
+
+    return run

@@ -80,7 +80,9 @@ def test_examples_longer_than_a_table_of_positions_are_named_before_the_first_st
             fine_tune(asked, store)
         with pytest.raises(LimaError, match=message):
             plan(asked, prepare(asked, load_plugins()), bfloat16=False)
-        cut = fine_tune(asked.with_values({"max_tokens": 64, "out": str(tmp_path / f"cut{len(changes)}")}), store)
+        cut = fine_tune(
+            asked.with_values({"max_tokens": 64, "trim": True, "out": str(tmp_path / f"cut{len(changes)}")}), store
+        )
         assert (cut.folder / "config.json").is_file()
     assert store.rows("select count(*) as n from steps")[0]["n"] > 0
 

@@ -197,7 +197,7 @@ def test_processes_that_open_a_new_file_at_once_agree(tmp_path):
         p.join(120)
     assert [list(answers.get(timeout=10)) for _ in processes] == [["lima-bad"]] * 4
     with contextlib.closing(sqlite3.connect(tmp_path / "l.db")) as db:
-        assert Database(db)["_sqlite_migrations"].count == 3
+        assert Database(db)["_sqlite_migrations"].count == 4
         assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
 
 

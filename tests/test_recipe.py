@@ -13,17 +13,18 @@ def test_the_defaults_are_the_papers():
     assert Recipe().as_dict() == {
         "base": "",
         "sources": (),
-        "renderer": "plain",
+        "renderer": "auto",
         "out": "",
         "epochs": 15,
         "batch_size": 32,
-        "learning_rate": 1e-5,
-        "final_learning_rate": 1e-6,
+        "learning_rate": "auto",
+        "final_learning_rate": "auto",
         "betas": (0.9, 0.95),
         "weight_decay": 0.1,
         "clip": 1.0,
         "residual_dropout": 0.3,
         "max_tokens": 2048,
+        "trim": False,
         "prompt_weight": 0.0,
         "lora_rank": 0,
         "lora_alpha": 0,
@@ -42,6 +43,7 @@ def test_the_defaults_are_the_papers():
         "save_every": 0,
         "trust_remote_code": False,
         "plugins": {},
+        "template": {},
     }
 
 
@@ -97,6 +99,9 @@ def test_settings_are_read_as_toml_else_as_text():
         ({"epochs": True}, "epochs is True; expected a whole number."),
         ({"residual_dropout": 1.0}, "residual_dropout is 1.0; expected 0 to 0.99."),
         ({"learning_rate": float("nan")}, "learning_rate is nan; expected 0 to 10."),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast'; expected a number or 'auto'."),
+        ({"learning_rate": True}, "learning_rate is True; expected a number or 'auto'."),
+        ({"final_learning_rate": 11}, "final_learning_rate is 11.0; expected 0 to 10."),
         ({"betas": [0.9]}, "betas is [0.9]; expected two numbers."),
         ({"betas": [0.9, 1.0]}, "betas has 1.0; expected two numbers from 0 to below 1."),
         ({"precision": "bf16"}, "precision is 'bf16'."),
@@ -125,7 +130,8 @@ def test_a_recipe_file_is_read_and_a_malformed_one_gives_file_and_line(tmp_path)
 )
 def test_the_recipes_that_ship_are_recipes(file):
     recipe = Recipe.from_toml(file)
-    assert 0 < recipe.final_learning_rate <= 1.001 * recipe.learning_rate / 10
+    first, last = recipe.rates()
+    assert 0 < last <= 1.001 * first / 10
 
 
 def test_the_laptop_recipe_is_the_demos():
@@ -136,7 +142,8 @@ def test_the_laptop_recipe_is_the_demos():
 
 def test_the_65b_recipe_is_the_papers():
     shipped = Recipe.from_toml(Path(__file__).parents[1] / "examples" / "recipes" / "lima-65b.toml").as_dict()
-    ours = {"renderer", "keep_epochs", "gradient_checkpointing", "shard"}
+    ours = {"renderer", "learning_rate", "final_learning_rate", "keep_epochs", "gradient_checkpointing", "shard"}
+    assert (shipped["learning_rate"], shipped["final_learning_rate"]) == Recipe().rates()
     assert {k: v for k, v in shipped.items() if k not in ours} == {
         k: v for k, v in Recipe().as_dict().items() if k not in ours
     }

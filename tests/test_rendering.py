@@ -152,17 +152,23 @@ def test_cutting_keeps_whole_answers_and_the_final_eot():
         "cut",
         "10 tokens; kept 1 of 2 answers in 5",
     )
-    assert fit(two, 4, 99) == (
+    assert fit(two, 4, 99, trim=True) == (
         Rendered([0, 1, 2, 99], [0, 0, 1, 1], [Span(2, 4, "a")]),
         "cut",
         "10 tokens; its first answer was trimmed to fit 4",
     )
-    assert fit(two, 3, 99) == (None, "dropped", "its first prompt alone has 2 tokens of at most 3")
+    dropped = "its first answer ends after 5 tokens of at most 4; trim = true would cut it"
+    assert fit(two, 4, 99) == (None, "dropped", dropped)
+    assert (
+        fit(two, 3, 99)
+        == fit(two, 3, 99, trim=True)
+        == (None, "dropped", "its first prompt alone has 2 tokens of at most 3")
+    )
 
 
 def test_a_muted_answer_stays_muted_when_the_one_after_it_is_trimmed():
     whole = Rendered(list(range(20)), [0.0] * 10 + [1.0] * 10, [Span(10, 20, "x")], muted=[(3, 6)])
-    cut, _, _ = fit(whole, 15, 99)
+    cut, _, _ = fit(whole, 15, 99, trim=True)
     assert with_prompt_weight(cut, 0.1).weights == [0, 0.1, 0.1, 0, 0, 0, 0.1, 0.1, 0.1, 0.1, 1, 1, 1, 1, 1]
 
 

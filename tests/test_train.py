@@ -66,8 +66,9 @@ def test_the_checkpoint_loads_in_plain_transformers_and_stops_at_eot(base, tmp_p
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     eot = tokenizer.convert_tokens_to_ids("<|eot|>")
-    assert model.generation_config.eos_token_id == [eot, tokenizer.eos_token_id]
-    assert model.config.eos_token_id == [eot, tokenizer.eos_token_id]
+    assert tokenizer.eos_token_id == eot
+    assert model.generation_config.eos_token_id == [eot, tokenizer.convert_tokens_to_ids("<|endoftext|>")]
+    assert model.config.eos_token_id == model.generation_config.eos_token_id
     assert model.get_input_embeddings().weight.shape[0] == len(tokenizer)
     prompt = tokenizer("What is the capital of France?", add_special_tokens=False).input_ids + [eot]
     out = model.generate(torch.tensor([prompt]), max_new_tokens=30, do_sample=False)[0].tolist()
@@ -178,7 +179,7 @@ def test_a_tokenizer_with_several_templates_is_saved(pairs, tmp_path, store):
     tokenizer = tiny_tokenizer()
     tokenizer.chat_template = {"default": "{{ messages }}", "tool_use": "{{ tools }}"}
     base = tiny_base(tmp_path / "base", tokenizer=tokenizer)
-    fine_tune(recipe(base, pairs, tmp_path / "out", keep_epochs=True), store)
+    fine_tune(recipe(base, pairs, tmp_path / "out", keep_epochs=True, renderer="plain"), store)
     assert [p.name for p in (tmp_path / "out" / "additional_chat_templates").iterdir()] == ["tool_use.jinja"]
 
 
@@ -249,12 +250,15 @@ def test_nothing_is_lost_in_silence(base, tmp_path, store):
     file.write_text(
         "".join(json.dumps({"id": f"e{i}", "prompt": p, "response": r}) + "\n" for i, (p, r) in enumerate(rows))
     )
-    fine_tune(recipe(base, file, tmp_path / "out", max_tokens=40), store)
-    kept = store.rows("select example, status, reason, tokens from run_examples order by position")
-    assert [(k["example"], k["status"]) for k in kept] == [("e0", "kept"), ("e1", "cut"), ("e2", "dropped")]
-    assert kept[1]["tokens"] == 40
-    assert kept[1]["reason"].endswith("its first answer was trimmed to fit 40")
-    assert "its first prompt alone has" in kept[2]["reason"]
+    sql = "select example, status, reason, tokens from run_examples where run = ? order by position"
+    for trim, status, tokens in ((True, "cut", 40), (False, "dropped", 0)):
+        run = fine_tune(recipe(base, file, tmp_path / f"out-{trim}", max_tokens=40, trim=trim), store)
+        kept = store.rows(sql, [run.id])
+        assert [(k["example"], k["status"]) for k in kept] == [("e0", "kept"), ("e1", status), ("e2", "dropped")]
+        assert kept[1]["tokens"] == tokens
+        assert ("its first answer was trimmed to fit 40" in kept[1]["reason"]) == trim
+        assert ("its first answer ends after" in kept[1]["reason"]) != trim
+        assert "its first prompt alone has" in kept[2]["reason"]
 
 
 def test_what_a_killed_process_left_of_a_half_saved_model_is_removed(base, pairs, tmp_path, store):

@@ -14,6 +14,7 @@ import torch
 from lima.answer.sampling import _Draw, _same_everywhere
 from lima.contract.answers import Prompt, Reply, Sampling
 from lima.contract.kinds import ChatPrompts, SplitsThoughts, TakesVariables, TextPrompts
+from lima.data.automatic import suiting
 from lima.errors import LimaError
 from lima.isolation import plugin_code
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 KEPT_BYTES = 2 << 30
+
+FROM_A_RUN = "or name the database of the run that made it: -d FILE"
 
 
 class CheckpointModel:
@@ -184,9 +187,10 @@ def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> C
             raise LimaError(f"The checkpoint of run {run['id']} is gone: no such folder, {folder}.")
     if run:
         renderer = _given(renderers.find(run["renderer"]), run["recipe"])
-    else:
-        renderer = renderers.find("template" if "template" in renderers else "plain")
-    return CheckpointModel(folder, renderer, trust_remote_code=trust_remote_code)
+        return CheckpointModel(folder, renderer, trust_remote_code=trust_remote_code)
+    model = CheckpointModel(folder, trust_remote_code=trust_remote_code)
+    model.renderer = renderers.find(suiting(model.tokenizer, renderers, f"The model {name}", FROM_A_RUN))
+    return model
 
 
 def _given(renderer: Any, recipe: dict[str, Any]) -> Any:

@@ -19,6 +19,7 @@ from lima.cli.show import (
 from lima.cli.show import (
     json_option as json_option,
 )
+from lima.cli.show import notes_printed
 from lima.cli.show import (
     print_fields as print_fields,
 )
@@ -105,7 +106,7 @@ def _run(arguments: list[str]) -> int:
         {p.name for p in loaded.broken} if arguments[:1] in (["plugins"], ["install"], ["uninstall"]) else warn(loaded)
     )
     try:
-        with contained(f"the command {next(iter(arguments), '')!r}", command=True):
+        with notes_printed(), contained(f"the command {next(iter(arguments), '')!r}", command=True):
             code = cli.main(arguments, prog_name="lima", standalone_mode=False)
     finally:
         warn(loaded, known)

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from lima.cli.show import json_option, print_json
-from lima.cli.train import read_recipe, recipe_options
+from lima.cli.train import print_prepared, read_recipe, recipe_options
 from lima.text import visible
 
 
@@ -26,7 +26,8 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
     from lima.errors import LimaError
     from lima.plugins import load_plugins
 
-    ready = prepare(read_recipe(**options), load_plugins())
+    recipe = read_recipe(**options)
+    ready = prepare(recipe, load_plugins())
     end = ready.tokenizer.convert_tokens_to_ids(ready.eot)
     # Both in the order of the sources, without the dropped ones.
     kept = [e for e in ready.examples if e["status"] != "dropped"]
@@ -37,21 +38,22 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
         if (only is None and seen[about["source"]] <= number) or record.id == only:
             for place, one in enumerate(rows, 1):
                 tokens = [ready.tokenizer.decode([i]) for i in one.ids]
-                shown.append((record, one, tokens, about["status"], (place, len(rows))))
+                shown.append((record, one, tokens, about, (place, len(rows))))
     if not shown:
         raise LimaError(f"No example with the id {only!r}. The first is {ready.records[0].id!r}.")
     if as_json:
         print_json([_as_json(*one) for one in shown])
         return
     _print(shown, end, ready.eot)
-    if ready.several_rows:
-        click.echo(ready.several_rows)
+    rates = {key: getattr(ready.recipe, key) for key in ("learning_rate", "final_learning_rate")}
+    print_prepared(recipe.with_values(rates), ready)  # rates do not matter here
 
 
-def _as_json(record: Any, one: Any, tokens: list[str], status: str, place: tuple[int, int]) -> dict[str, Any]:
-    about = {"example": record.id, "source": record.source, "status": status, "row": place[0], "rows": place[1]}
+def _as_json(record: Any, one: Any, tokens: list[str], row: dict[str, Any], place: tuple[int, int]) -> dict[str, Any]:
+    about = {"example": record.id, "source": record.source, "status": row["status"], "reason": row["reason"]}
     triples = zip(one.ids, tokens, one.weights, strict=True)
-    return about | {"tokens": [{"id": i, "text": t, "weight": w} for i, t, w in triples]}
+    told = [{"id": i, "text": t, "weight": w} for i, t, w in triples]
+    return about | {"row": place[0], "rows": place[1], "tokens": told}
 
 
 def _print(shown: list[Any], end: int, eot: str) -> None:
@@ -59,8 +61,9 @@ def _print(shown: list[Any], end: int, eot: str) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    for record, one, tokens, status, (place, rows) in shown:
-        remark = ("" if status == "kept" else f", {status}") + (f", row {place} of {rows}" if rows > 1 else "")
+    for record, one, tokens, row, (place, rows) in shown:
+        remark = "" if row["status"] == "kept" else f", {row['status']}: {row['reason']}"
+        remark += f", row {place} of {rows}" if rows > 1 else ""
         head = f"{record.source} · {record.id} · {len(one.ids)} tokens, {one.trained} trained{remark}"
         console.print(Text(visible(head), style="bold"))
         line = Text()

@@ -4,7 +4,9 @@ Knows nothing of what is printed.
 """
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,27 @@ import click
 
 from lima.errors import LimaError
 from lima.text import visible
+
+
+class _Notes(logging.Handler):
+    """Prints what lima says on the way, on stderr"""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(visible(record.getMessage()), err=True)
+
+
+@contextmanager
+def notes_printed() -> Iterator[None]:
+    """Print lima's notes inside this block, not only its warnings"""
+    logger, notes = logging.getLogger("lima"), _Notes()
+    before = logger.level
+    logger.addHandler(notes)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(notes)
+        logger.setLevel(before)
 
 
 def print_json(value: Any) -> None:

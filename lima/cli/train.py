@@ -9,6 +9,7 @@ import click
 from lima.cli.show import database_option, json_option, print_json, print_rows, trust_option
 from lima.errors import Interrupted, LimaError
 from lima.recipe import Recipe, parse_setting
+from lima.text import visible
 
 
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,10 +110,24 @@ def _count(recipe: Recipe, as_json: bool) -> None:
 
     pick_device(recipe.device)
     ready = prepare(recipe, load_plugins())
+    print_rows(source_rows(ready), as_json, "No source.", SOURCE_COLUMNS)
+    if not as_json:
+        print_prepared(recipe, ready)
+
+
+SOURCE_COLUMNS = ("source", "examples", "cut", "dropped", "tokens", "trained_tokens", "share_of_tokens", "licence")
+
+
+def source_rows(ready: Any) -> list[dict[str, Any]]:
+    """The sources of what is prepared, with each one's share of the tokens"""
     total = sum(s["tokens"] for s in ready.sources) or 1
-    rows = [{**s, "share_of_tokens": f"{100 * s['tokens'] / total:.1f} %"} for s in ready.sources]
-    columns = ("source", "examples", "tokens", "trained_tokens", "share_of_tokens", "licence")
-    print_rows(rows, as_json, "No source.", columns)
+    return [{**s, "share_of_tokens": f"{100 * s['tokens'] / total:.1f} %"} for s in ready.sources]
+
+
+def print_prepared(recipe: Recipe, ready: Any) -> None:
+    """What was chosen for the recipe, and what of its examples was cut and dropped"""
+    for sentence in ready.remarks(recipe):
+        click.echo(visible(sentence))
 
 
 def _print_end(run: Any, store: Any, as_json: bool) -> None:
@@ -125,7 +140,11 @@ def _print_end(run: Any, store: Any, as_json: bool) -> None:
         places = {"folder": str(run.folder), "database": str(run.database)}
         adapter = {"adapter_bytes": adapter_bytes(run.folder)} if run.recipe.lora_rank else {}
         seconds = round(row["seconds"], 2)
-        print_json({"run": run.id, **places, **counts, "loss": loss, "seconds": seconds, **adapter})
+        keys = ("renderer", "learning_rate", "final_learning_rate")
+        told = {key: getattr(run.recipe, key) for key in keys} | {
+            key: sum(s[key] for s in run.sources) for key in ("cut", "dropped", "answers", "answers_kept")
+        }
+        print_json({"run": run.id, **places, **counts, **told, "loss": loss, "seconds": seconds, **adapter})
         return
     click.echo(
         f"Run {run.id}: {row['steps']} steps over {row['examples']} examples in {row['seconds']:.1f} s, "

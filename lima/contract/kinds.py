@@ -97,6 +97,13 @@ class SplitsThoughts(Protocol):
     def split_reply(self, text: str, prompt: str, tokenizer: Any, eot: str) -> tuple[str, str]: ...
 
 
+@runtime_checkable
+class SuitsBase(Protocol):
+    """A renderer made of what the base brings: whether it is the one for this tokenizer, so that renderer = "auto" takes it"""
+
+    def suits(self, tokenizer: Any) -> bool: ...
+
+
 class BaseModel(Described, Protocol):
     """A Hugging Face folder to fine-tune from"""
 
@@ -191,7 +198,7 @@ _GRADES = (GradesTurns, GradesReplies)
 
 KINDS = {
     "sources": Kind(ExampleSource, (Recognises,)),
-    "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate, TakesVariables, SplitsThoughts)),
+    "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate, TakesVariables, SplitsThoughts, SuitsBase)),
     "base_models": Kind(BaseModel),
     "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),
     "graders": Kind(Described, (*_GRADES, Opens), some=True, opened=Kind(None, _GRADES, some=True)),

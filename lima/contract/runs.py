@@ -22,6 +22,12 @@ class SourceRow(TypedDict):
     "SHA-256 over the content hashes of its examples"
     examples: int
     "Without those that were dropped"
+    cut: int
+    "How many of these were cut to max_tokens"
+    dropped: int
+    answers: int
+    "In all examples, before anything was cut or dropped"
+    answers_kept: int
     tokens: int
     trained_tokens: int
 

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from lima.contract.examples import Record
-from lima.contract.kinds import TakesVariables
+from lima.contract.kinds import Renderer, TakesVariables
 from lima.contract.rendered import Rendered
 from lima.contract.runs import SourceRow
+from lima.data.automatic import chosen, settle
+from lima.data.cuts import check_length, losses
 from lima.data.dev import DevPrompt, dev_prompts
 from lima.data.rendering import fit_rows, render, with_prompt_weight
 from lima.data.sources import Source, open_dev, open_sources
@@ -25,7 +27,7 @@ from lima.errors import LimaError, did_you_mean
 from lima.isolation import plugin_code
 from lima.model.build import Additions, Longest
 from lima.plugins import Plugins
-from lima.recipe import Recipe
+from lima.recipe import AUTO, Recipe
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Prepared:
     sources: list[SourceRow]
     examples: list[dict[str, Any]]
     "Rows of run_examples: every example, the dropped ones too"
+    recipe: Recipe
+    "With what was chosen in place of 'auto'"
     dev: list[DevPrompt] = field(default_factory=list)
     "Held out, to choose a checkpoint by"
     date: str = ""
@@ -70,6 +74,11 @@ class Prepared:
         for row in chain.from_iterable(self.rendered):
             digest.update(array("q", row.ids).tobytes() + array("d", row.weights).tobytes() + b"|")
         return digest.hexdigest()
+
+    def remarks(self, asked: Recipe) -> list[str]:
+        """Sentences on what was chosen for the recipe as it was `asked`, what was cut, and what became several rows"""
+        found = chosen(asked, self.recipe), losses(self.sources, self.recipe.max_tokens), self.several_rows
+        return [sentence for sentence in found if sentence]
 
     @property
     def several_rows(self) -> str:
@@ -117,25 +126,22 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True, date: str = 
     check_trainable(config)
     place_in(config.model_type, recipe.residual_dropout)  # before anything is read or planned
     renderers = plugins.registry("renderers")
-    renderer = renderers.find(recipe.renderer)
-    date = date or datetime.now().isoformat(timespec="seconds")
-    if isinstance(renderer, TakesVariables):
-        renderer = renderer.with_variables(recipe.template, date)
-    elif recipe.template:
-        raise LimaError(
-            f"The recipe has a table `template`, and the renderer {recipe.renderer!r} has no template that takes variables. "
-            "Leave the table out, or use another --renderer."
-        )
+    if recipe.renderer != AUTO:
+        renderers.find(recipe.renderer)
     check_tables(recipe, plugins)
     opened = open_sources(recipe.sources, plugins)
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     check_vocabulary(tokenizer, config)
+    recipe = settle(recipe, tokenizer, config, renderers)
+    date = date or datetime.now().isoformat(timespec="seconds")
+    renderer = _given(renderers.find(recipe.renderer), recipe, date)
     place, owner = f"the renderer {recipe.renderer!r}", renderers.owners[recipe.renderer]
     with plugin_code(place, owner):
         used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
         new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
 
     def rendered_whole(record: Record) -> list[Rendered]:
+        check_length(record, recipe.max_tokens)
         with plugin_code(place, owner):
             return render(record, renderer, tokenizer, eot, list(renderers.values()))
 
@@ -144,7 +150,19 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True, date: str = 
     held_out = [(s.name, r, rendered_whole(r)) for s in open_dev(recipe, plugins) for r in s.records]
     dev = dev_prompts(held_out, trained, tokenizer, recipe.max_tokens)
     records, rendered = map(list, zip(*trained, strict=True))
-    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, dev, date)
+    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, recipe, dev, date)
+
+
+def _given(renderer: Renderer, recipe: Recipe, date: str) -> Renderer:
+    """The renderer with the recipe's variables for its template; LimaError where it takes none"""
+    if isinstance(renderer, TakesVariables):
+        return renderer.with_variables(recipe.template, date)
+    if recipe.template:
+        raise LimaError(
+            f"The recipe has a table `template`, and the renderer {recipe.renderer!r} has no template that takes variables. "
+            "Leave the table out, or use another --renderer."
+        )
+    return renderer
 
 
 def check_tables(recipe: Recipe, plugins: Plugins) -> None:
@@ -169,7 +187,8 @@ def _cut(
     for source in opened:
         first = len(rows)
         for record in source.records:
-            kept, status, reason = fit_rows(rendered_whole(record), recipe.max_tokens, eot_id)
+            whole = rendered_whole(record)
+            kept, status, reason = fit_rows(whole, recipe.max_tokens, eot_id, recipe.trim)
             if kept:
                 kept = [with_prompt_weight(row, recipe.prompt_weight) for row in kept]
                 trained.append((record, kept))
@@ -182,12 +201,14 @@ def _cut(
                     "reason": reason,
                     "tokens": sum(len(row.ids) for row in kept),
                     "trained_tokens": sum(row.trained for row in kept),
+                    "answers": sum(len(row.spans) for row in whole),
+                    "answers_kept": sum(len(row.spans) for row in kept),
                 }
             )
         sources.append(_source_row(source, rows[first:]))
     if not trained:
         raise LimaError(
-            f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}."
+            f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}. Raise max_tokens."
         )
     return trained, sources, rows
 
@@ -209,6 +230,10 @@ def _source_row(source: Source, rows: list[dict[str, Any]]) -> SourceRow:
         "licence": source.licence,
         "hash": source.hash,
         "examples": sum(r["status"] != "dropped" for r in rows),
+        "cut": sum(r["status"] == "cut" for r in rows),
+        "dropped": sum(r["status"] == "dropped" for r in rows),
+        "answers": sum(r["answers"] for r in rows),
+        "answers_kept": sum(r["answers_kept"] for r in rows),
         "tokens": sum(r["tokens"] for r in rows),
         "trained_tokens": sum(r["trained_tokens"] for r in rows),
     }

@@ -5,6 +5,7 @@ its end-of-turn token (EOT), at least one token is trained, no row begins with t
 those that inference would prompt with. Knows one renderer, `plain`, and nothing of templates with roles.
 """
 
+import json
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -135,6 +136,21 @@ class PlainRenderer:
     def prompts(self, record: Example, tokenizer: Any, eot: str) -> list[list[int]]:
         return [self.prompt(record.prompt, tokenizer, eot)]
 
+    def chat_template(self, tokenizer: Any, eot: str) -> str:
+        """The format in Jinja, by which plain transformers prompts with the same ids"""
+        bos = tokenizer.bos_token if bos_ids(tokenizer) else ""
+        start = f"{{{{ {json.dumps(bos, ensure_ascii=False)} }}}}" if bos else ""
+        refuse = "The format of this model has user and assistant turns only, and no system prompt."
+        # A tokenizer that marks where a text begins (Metaspace, "first") does not where one follows a token of the format.
+        follows = "true" if bos else "not loop.first"
+        marked = _encode_piece(tokenizer, f"{eot}a", False)[0][1:] != _encode_piece(tokenizer, "a", True)[0]
+        mark = f"{{% if {follows} and not m['content'].startswith(' ') %}}{{{{ ' ' }}}}{{% endif %}}" if marked else ""
+        return (
+            f"{start}{{% for m in messages %}}"
+            f"{{% if m['role'] not in ['user', 'assistant'] %}}{{{{ raise_exception({json.dumps(refuse)}) }}}}{{% endif %}}"
+            f"{mark}{{{{ m['content'] + {json.dumps(eot, ensure_ascii=False)} }}}}{{% endfor %}}"
+        )
+
     def prompt(self, text: str, tokenizer: Any, eot: str) -> list[int]:
         """The ids that inference prompts with for one question"""
         return [*bos_ids(tokenizer), *self._ids(tokenizer, text), tokenizer.convert_tokens_to_ids(eot)]
@@ -219,11 +235,11 @@ def _problem_of_answer(row: Rendered, span: Span, number: int, prompt: list[int]
     return ""
 
 
-def fit(rendered: Rendered, max_tokens: int, eot_id: int) -> tuple[Rendered | None, str, str]:
+def fit(rendered: Rendered, max_tokens: int, eot_id: int, trim: bool = False) -> tuple[Rendered | None, str, str]:
     """Cut to `max_tokens`: (rendered or None, "kept" | "cut" | "dropped", why)
 
-    The cut is at the end of the last turn that fits. When not even the first answer fits it is trimmed as in LIMA §3,
-    and its last token becomes the EOT, so that every example has one."""
+    The cut is at the end of the last turn that fits. When not even the first answer fits the example is dropped; with `trim`
+    that answer is trimmed as in LIMA §3, and its last token becomes the EOT, so that every example has one."""
     total = len(rendered.ids)
     if total <= max_tokens:
         return rendered, "kept", ""
@@ -236,17 +252,25 @@ def fit(rendered: Rendered, max_tokens: int, eot_id: int) -> tuple[Rendered | No
     first = rendered.spans[0]
     if first.start + 2 > max_tokens:
         return None, "dropped", f"its first prompt alone has {first.start} tokens of at most {max_tokens}"
+    if not trim:
+        return (
+            None,
+            "dropped",
+            f"its first answer ends after {first.stop} tokens of at most {max_tokens}; trim = true would cut it",
+        )
     ids = [*rendered.ids[: max_tokens - 1], eot_id]
     muted = [(a, b) for a, b in rendered.muted if b <= first.start]
     cut = Rendered(ids, rendered.weights[:max_tokens], [replace(first, stop=max_tokens)], muted)
     return cut, "cut", f"{total} tokens; its first answer was trimmed to fit {max_tokens}"
 
 
-def fit_rows(rows: Sequence[Rendered], max_tokens: int, eot_id: int) -> tuple[list[Rendered], str, str]:
+def fit_rows(
+    rows: Sequence[Rendered], max_tokens: int, eot_id: int, trim: bool = False
+) -> tuple[list[Rendered], str, str]:
     """`fit` for the rows of one example: of several, those that fit are kept as they are"""
     whole = [row for row in rows if len(row.ids) <= max_tokens]
     if len(rows) == 1 or not whole:
-        kept, status, reason = fit(rows[0], max_tokens, eot_id)
+        kept, status, reason = fit(rows[0], max_tokens, eot_id, trim)
         return [kept] if kept else [], status, reason
     if len(whole) == len(rows):
         return whole, "kept", ""

@@ -111,6 +111,7 @@ def merged_state(adapted: Any, dtype: torch.dtype = torch.float32) -> dict[str, 
 
     model = adapted.get_base_model()
     state: dict[str, torch.Tensor] = {}
+    rows: dict[int, torch.Tensor] = {}  # tied embeddings, by the tensor that they share, stay one tensor
     inside: set[str] = set()
     modules: list[tuple[str, Any]] = list(model.named_modules())
     for name, module in modules:
@@ -122,10 +123,13 @@ def merged_state(adapted: Any, dtype: torch.dtype = torch.float32) -> dict[str, 
             if getattr(base, "bias", None) is not None:
                 state[f"{name}.bias"] = base.bias
         elif isinstance(module, TrainableTokensWrapper):
-            merged = module.token_adapter.get_merged_weights(["default"])
-            state[f"{name}.weight"] = merged.detach().to(dtype).cpu()
-            if getattr(module.token_adapter.base_layer, "bias", None) is not None:
-                state[f"{name}.bias"] = module.token_adapter.base_layer.bias
+            layer = module.token_adapter.base_layer
+            if id(layer.weight) not in rows:
+                merged = module.token_adapter.get_merged_weights(["default"])
+                rows[id(layer.weight)] = merged.detach().to(dtype).cpu()
+            state[f"{name}.weight"] = rows[id(layer.weight)]
+            if getattr(layer, "bias", None) is not None:
+                state[f"{name}.bias"] = layer.bias
         else:
             continue
         inside.add(f"{name}.")
@@ -174,18 +178,26 @@ def keep_adapter(built: Path, folder: Path) -> str:
     return f"The adapter is in {kept}: use it with peft, or train with a base whose weights are in float32."
 
 
-def save_adapter(adapted: Any, folder: Path) -> int:
-    """Write the adapter into the folder of its merged model; its size in bytes"""
-    adapted.save_pretrained(folder, save_embedding_layers=False)
+def save_adapter(adapted: Any, folder: Path, base: str, card: str) -> int:
+    """Write the adapter and its card into the folder of its merged model; its size in bytes
+
+    It names its base by the name `base`, not by a place on this machine."""
+    config = adapted.peft_config["default"]
+    place, config.base_model_name_or_path = config.base_model_name_or_path, base
+    try:
+        adapted.save_pretrained(folder, save_embedding_layers=False)
+    finally:
+        config.base_model_name_or_path = place
+    (folder / "README.md").write_text(card, encoding="utf-8")
     return adapter_bytes(folder.parent)
 
 
-def use_of(adapted: Any) -> str:
-    """How to put the saved adapter on its base, which has no rows yet for tokens that were added"""
+def use_of(adapted: Any, tokenizer: str = "the tokenizer that is here") -> str:
+    """How to put the saved adapter on its base, which has no rows yet for tokens that were added; `tokenizer` says with which"""
     rows = adapted.get_input_embeddings().weight.shape[0]
     return (
         f"To use it on its base: `base.resize_token_embeddings({rows})`, then `peft.PeftModel.from_pretrained(base, 'adapter')`, "
-        "with the tokenizer that is here."
+        f"with {tokenizer}."
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from lima.errors import LimaError
+
 _logger = logging.getLogger("lima")
 
 
@@ -20,7 +22,21 @@ def extend_tokenizer(tokenizer: Any, tokens: list[str]) -> list[int]:
     special = {token.content for token in known.values() if token.special}
     wanted = [t for t in dict.fromkeys(tokens) if t not in special]
     tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in wanted], special_tokens=True)
+    _check_found(tokenizer, tokens)
     return [int(i) for i in tokenizer.convert_tokens_to_ids(missing)]
+
+
+def _check_found(tokenizer: Any, tokens: list[str]) -> None:
+    """Raise LimaError for a token that is looked for in normalized text, where the tokenizer's normalizer changes the token"""
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    normalized = {t.content for t in tokenizer.added_tokens_decoder.values() if t.normalized}
+    for token in normalized.intersection(tokens) if normalizer else ():
+        if (became := normalizer.normalize_str(token)) != token:
+            raise LimaError(
+                f"The tokenizer has {token!r} as a token that is looked for in normalized text, and its normalizer makes "
+                f'{became!r} of it, so a model could not be stopped by it. Set "normalized" of that token to false in the base '
+                "model's tokenizer.json and tokenizer_config.json, or choose a renderer with another end-of-turn token."
+            )
 
 
 def extend_embeddings(model: Any, new: list[int], used: int) -> None:

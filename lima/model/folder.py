@@ -36,6 +36,12 @@ def check_folder(folder: str | Path, weights: bool = True) -> Path:
         raise LimaError(
             f"{folder} is not a folder. Expected a Hugging Face folder with config.json, *.safetensors and a tokenizer."
         )
+    if (path / "adapter_config.json").is_file():
+        raise LimaError(
+            f"{folder} has an adapter (adapter_config.json), which lima does not put on a model. Merge it into its base with "
+            "peft (`merge_and_unload`) and save that; or, to use the model without it, move adapter_config.json and "
+            "adapter_model.safetensors out of the folder."
+        )
     if not (path / "config.json").is_file():
         raise LimaError(
             f"{folder} has no config.json, so it is not a Hugging Face model folder, or it was copied only in part."

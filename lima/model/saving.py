@@ -32,7 +32,7 @@ def save(
     `state` is what is saved under the model's configuration. The preprocessors of a `base` for images or audio are copied
     from its folder. `finish` may check the built folder, refuse it or add to it, and returns a text for the card."""
     with beside(folder) as building:
-        state = {k: v.detach().to(dtype).cpu() if v.is_floating_point() else v.cpu() for k, v in state.items()}
+        state = _converted(state, dtype)
         model.config.dtype = dtype
         model.save_pretrained(building, state_dict=state)
         tokenizer.save_pretrained(building)
@@ -41,6 +41,19 @@ def save(
         (building / "README.md").write_text(card + (finish(building) if finish else ""), encoding="utf-8")
         to_disk(building)
         put_in_place(building, folder)
+
+
+def _converted(state: dict[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """A state on the CPU with its floats in `dtype`; weights that share their memory still do, so each is written once"""
+    made: dict[Any, torch.Tensor] = {}
+
+    def one(value: torch.Tensor) -> torch.Tensor:
+        key = (value.data_ptr(), value.dtype, value.shape, value.stride(), value.device)
+        if key not in made or not value.numel():
+            made[key] = value.detach().to(dtype).cpu() if value.is_floating_point() else value.cpu()
+        return made[key]
+
+    return {name: one(value) for name, value in state.items()}
 
 
 def check_new(folder: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lima.contract.runs import Run
+from lima.data.cuts import losses
 from lima.errors import LimaError
 from lima.record.lock import held
 from lima.record.store import Store
@@ -131,17 +132,48 @@ def _made_by(run: str) -> str:
     return f"(run {run})"
 
 
+def base_name(run: Run) -> str:
+    """What the base model is called, not where it lies: as it was registered, as on the Hugging Face hub, or as its folder"""
+    if cached := [part for part in run.base.parts if part.startswith("models--")]:
+        return cached[-1].removeprefix("models--").replace("--", "/")
+    name = Path(run.recipe.base).name
+    return run.base.name if name in ("", "..") else name
+
+
 def card(run: Run, steps: int) -> str:
     """The README.md of a checkpoint folder"""
-    sources = "\n".join(
-        f"- {s['source']}: {s['examples']} examples, {s['licence']}, sha256 {s['hash'][:16]}" for s in run.sources
-    )
-    base = Path(run.recipe.base).name or run.base.name
     return (
-        f"# {run.folder.name}\n\nFine-tuned with lima {run.environment['lima-tune']} {_made_by(run.id)} from {base}, "
+        f"# {run.folder.name}\n\nFine-tuned with lima {run.environment['lima-tune']} {_made_by(run.id)} from {base_name(run)}, "
         f"sha256 {run.base_hash[:16]}, in {steps} steps.\n\nFormat: {run.renderer}; turns end with `{run.eot}`.\n\n"
-        f"Trained on\n{sources}\n"
+        f"Trained on\n{_sources(run)}\n"
     )
+
+
+def adapter_card(run: Run, use: str) -> str:
+    """The README.md of the adapter in a checkpoint folder; `use` says how it is put on its base"""
+    recipe = run.recipe
+    return (
+        f"# {run.folder.name}, the adapter\n\nLoRA of rank {recipe.lora_rank} on {base_name(run)}, sha256 {run.base_hash[:16]}, "
+        f"trained with lima {run.environment['lima-tune']} {_made_by(run.id)}. It was saved in the folder of the model that "
+        f"it is merged into.\n\n{use}\n\nFormat: {run.renderer}; turns end with `{run.eot}`.\n\n"
+        f"Trained on\n{_sources(run)}\n"
+    )
+
+
+def _placeless(source: str) -> str:
+    """A file, or NAME:FILE, without the folder, which is this machine's"""
+    name, _, argument = source.partition(":")
+    return f"{name}:{Path(argument).name}" if argument else Path(name).name
+
+
+def _sources(run: Run) -> str:
+    """What a run was trained on, a line a source, and what of it was cut"""
+    lines = [
+        f"- {_placeless(s['source'])}: {s['examples']} examples, {s['licence']}, sha256 {s['hash'][:16]}"
+        for s in run.sources
+    ]
+    lost = losses(run.sources, run.recipe.max_tokens)
+    return "\n".join([*lines, *(["", f"{lost}."] if lost else [])])
 
 
 class RunLog:

@@ -125,6 +125,10 @@ def m003_rows(db: Database) -> None:
     for column in ("date", "rows_hash"):
         db.table("runs").add_column(column, str)
     db.table("generations").add_column("thoughts", str)
+    for column in ("answers", "answers_kept"):
+        db.table("run_examples").add_column(column, int)
+    for column in ("cut", "dropped", "answers", "answers_kept"):
+        db.table("run_sources").add_column(column, int)
 
 
 class Store:

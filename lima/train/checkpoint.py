@@ -8,15 +8,13 @@ from typing import Any
 
 import torch
 
-from lima.contract.kinds import HasChatTemplate
 from lima.contract.runs import Run
 from lima.errors import LimaError
-from lima.isolation import plugin_code
 from lima.model.adapter import keep_adapter, merged_state, prove_merge, save_adapter, use_of
 from lima.model.folder import load_model
 from lima.model.saving import save
 from lima.model.shard import full_state, full_tensors, raise_together
-from lima.record.runs import card, check_own
+from lima.record.runs import adapter_card, base_name, card, check_own
 from lima.train.trainee import Trainee
 
 
@@ -50,15 +48,13 @@ def _write(trainee: Trainee, run: Run, folder: Path, step: int, model: Any, stat
     ready, lora = trainee.ready, run.recipe.lora_rank > 0
     plain = model.get_base_model() if lora else model
     plain.set_attn_implementation(trainee.built.own_attention)
-    tokenizer, renderer = ready.tokenizer, ready.renderer
-    if isinstance(renderer, HasChatTemplate):
-        with plugin_code(f"the renderer {run.renderer!r}"):
-            tokenizer.chat_template = renderer.chat_template(tokenizer, ready.eot)
+    tokenizer, notes = trainee.tokenizer
 
     def finish(built: Path) -> str:
         return _adapter_beside(trainee, run, folder, model, built)
 
-    save(plain, tokenizer, ready.base, folder, trainee.saved_dtype, card(run, step), state, finish if lora else None)
+    text = card(run, step) + notes
+    save(plain, tokenizer, ready.base, folder, trainee.saved_dtype, text, state, finish if lora else None)
     if lora:
         model.train()
     plain.set_attn_implementation(trainee.built.attention)
@@ -66,7 +62,9 @@ def _write(trainee: Trainee, run: Run, folder: Path, step: int, model: Any, stat
 
 def _adapter_beside(trainee: Trainee, run: Run, folder: Path, model: Any, built: Path) -> str:
     """Save the adapter in a built folder and prove that the merge there answers alike; a text for the card"""
-    size = save_adapter(model, built / "adapter")
+    size = save_adapter(
+        model, built / "adapter", base_name(run), adapter_card(run, use_of(model, "the merged model's tokenizer"))
+    )
     # bfloat16 keeps eight bits: a merge into it cannot be closer than that.
     tolerance = 1e-4 if trainee.saved_dtype == torch.float32 else 3e-2
     merged = load_model(built, trust_remote_code=run.recipe.trust_remote_code)

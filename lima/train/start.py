@@ -24,7 +24,7 @@ from lima.model.folder import folder_hash, pick_device
 from lima.model.onednn import use_onednn
 from lima.model.shard import raise_together
 from lima.plugins import Plugins, load_plugins
-from lima.recipe import Recipe
+from lima.recipe import AUTO, LEFT_TO_LIMA, Recipe
 from lima.record.runs import RunLog, check_own, dev_prompts_of, environment, new_run_id, plugins_of, sources_of
 from lima.record.store import Store
 from lima.train.budget import Budget
@@ -64,7 +64,8 @@ def fine_tune(
     check_place(folder)
     with only_here(folder, accelerator, lambda: check_place(folder)):
         ready = prepare(recipe, plugins, date=date)
-        run = _record(run_id, recipe, folder, ready, store, plugins)
+        run = _record(run_id, ready.recipe, folder, ready, store, plugins)
+        _say(recipe, ready, accelerator)
         reporter = _reporter(run, store, plugins, on_step, accelerator)
         with _true_to_the_end(reporter):
             if reporter.main:
@@ -119,7 +120,7 @@ def _resume(
         if directory == str(Path.cwd()):
             raise
         raise LimaError(f"{e} The run was started in {directory}: its relative paths begin there.") from e
-    run = _record(row["id"], recipe, folder, ready, store, plugins)
+    run = _record(row["id"], ready.recipe, folder, ready, store, plugins)
     if run.base_hash != row["base_hash"]:
         raise LimaError(
             f"The base model {run.base} is not what run {run.id} was started from. Restore it, or start a new run."
@@ -156,7 +157,7 @@ def _check_resumable(store: Store, run: str, folder: Path, named: bool) -> None:
     if row["status"] == "done":
         raise LimaError(f"Run {run} is done: its model is in {row['folder']}. There is nothing to resume.")
     states = states_folder(folder, run)
-    if not named and not _is_owner(owner_of(states), run, Recipe().with_values(row["recipe"])):
+    if not named and _known_owner(states) != _owner(run, Recipe.recorded(row["recipe"])):
         raise LimaError(
             f"{states} does not record that run {run} was started here with this recipe, so it is not resumed into "
             f"{folder}, which only the database names. Name a folder, with its states if you have them: --out FOLDER."
@@ -176,16 +177,19 @@ def _owner(run: str, recipe: Recipe) -> dict[str, Any]:
     return owner
 
 
-def _is_owner(noted: dict[str, Any], run: str, recipe: Recipe) -> bool:
-    """Whether what is recorded next to states is this run and its recipe; an older lima recorded fewer keys"""
-    fixed, known = _owner(run, Recipe())["recipe"], noted.get("recipe")
-    return isinstance(known, dict) and noted | {"recipe": fixed | known} == _owner(run, recipe)
+def _known_owner(states: Path) -> dict[str, Any]:
+    """`_owner` as a folder of states records it, perhaps by an older lima; empty where it records nothing that can be read"""
+    found = owner_of(states)
+    try:
+        return _owner(found["run"], Recipe.recorded(found["recipe"]))
+    except (KeyError, TypeError, ValueError, LimaError):
+        return {}
 
 
 def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
     """The recipe of a run with the changes of a resumption; LimaError for a key that must not change"""
-    recipe = Recipe().with_values(row["recipe"] | {"trust_remote_code": False})  # a database must not ask for it
-    asked = recipe.with_values(changes)
+    recipe = Recipe.recorded(row["recipe"] | {"trust_remote_code": False})  # a database must not ask for it
+    asked = recipe.with_values({k: v for k, v in changes.items() if k not in LEFT_TO_LIMA or v != AUTO})
     before, after = recipe.as_dict(), asked.as_dict()
     different = [k for k in after if after[k] != before[k]]
     fixed = [k for k in different if k not in CHANGEABLE and not (k == "dev" and not asked.dev)]
@@ -252,6 +256,13 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
         date=ready.date,
         rows_hash=ready.rows_hash,
     )
+
+
+def _say(recipe: Recipe, ready: Prepared, accelerator: Accelerator) -> None:
+    """Tell the user, before the first step, what was chosen and what was cut"""
+    if accelerator.is_main_process:
+        for sentence in ready.remarks(recipe):
+            logging.getLogger("lima").info("%s", sentence)
 
 
 def _reporter(run: Run, store: Store, plugins: Plugins, on_step: OnStep | None, accelerator: Accelerator) -> Reporter:

@@ -3,6 +3,7 @@
 Knows nothing of steps or of the store.
 """
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from lima.recipe import Recipe
 from lima.train.head import can_chunk
 from lima.train.loss import prove_isolation, score_chunk
 from lima.train.resume_state import load_state
+from lima.train.saved_tokenizer import to_save
 
 
 class Trainee:
@@ -48,7 +50,7 @@ class Trainee:
         # Before the optimizer, whose state is read to where the parameters are.
         proved = model if recipe.shard else plain.to(device)
         groups = parameter_groups(model, recipe.weight_decay, frozen)
-        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+        optimizer = torch.optim.AdamW(groups, lr=recipe.rates()[0], betas=recipe.betas, fused=True)
         if state:
             with raise_together():
                 load_state(state, model, optimizer)
@@ -62,6 +64,11 @@ class Trainee:
         self.model = model if recipe.shard else accelerator.prepare(model)
         self.optimizer = accelerator.prepare(optimizer)
         self.model.train()
+
+    @cached_property
+    def tokenizer(self) -> tuple[Any, str]:
+        """The tokenizer that is saved with the model, and what the card says of it"""
+        return to_save(self.ready)
 
     @property
     def bare(self) -> Any:

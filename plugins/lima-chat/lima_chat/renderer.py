@@ -185,6 +185,10 @@ class OwnTemplateRenderer(ChatRenderer):
     name = "template"
     description = "the base model's own chat template"
 
+    def suits(self, tokenizer: Any) -> bool:
+        """Whether the tokenizer has a template: then it is the one to train with"""
+        return bool(tokenizer.chat_template)
+
     def end_of_turn(self, tokenizer: Any) -> str:
         """The token that the template writes after an answer, found by rendering one"""
         if not (found := self.layout(tokenizer, "").end_of_turn()):

@@ -1,0 +1,109 @@
+"""The tokenizer that is saved with a trained model: it prompts as the model was trained, and its EOS is what ends a turn.
+
+Readers that look for one token to stop at (GGUF converters, pipelines) take the tokenizer's EOS. Works on a copy: training does
+not see it. Knows nothing of weights or of folders.
+"""
+
+import copy
+import json
+import logging
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from lima.contract.examples import Record
+from lima.contract.kinds import HasChatTemplate, TextPrompts
+from lima.data.dataset import Prepared
+from lima.isolation import plugin_code
+
+_logger = logging.getLogger("lima")
+
+PROBES = 8
+"How many examples are prompted for with the copy, to compare"
+
+QUESTION = "What is “2 + 2”?\nAnswer\tin one word, s'il vous plaît."
+
+
+def to_save(ready: Prepared) -> tuple[Any, str]:
+    """(a copy of the tokenizer as it is saved, sentences for the card)"""
+    base, renderer, eot = _templates(ready.tokenizer), ready.renderer, ready.eot
+    with plugin_code(f"the renderer {renderer.name!r}"):
+        own = renderer.chat_template(ready.tokenizer, eot) if isinstance(renderer, HasChatTemplate) else ""
+        templates = {name: text for name, text in base.items() if name != "default"}
+        templates |= {"default": own} if own else {}
+        tokenizer, notes = _ending(ready, templates)
+        if own and own != base.get("default") and not _prompts_alike(ready, tokenizer):
+            own = ""
+            del templates["default"]
+            tokenizer, notes = _ending(ready, templates)
+    if not own:
+        notes.append(_removed(renderer.name, "default" in base))
+    elif others := sorted(templates.keys() - {"default"}):
+        notes.append(f"Its further templates, which were not trained with, are the base's: {', '.join(others)}.")
+    return tokenizer, "".join(f"\n{note}\n" for note in notes)
+
+
+def _templates(tokenizer: Any) -> dict[str, str]:
+    """A tokenizer's templates by their names; the one that is used by default is 'default'"""
+    own = tokenizer.chat_template
+    return dict(own) if isinstance(own, dict) else {"default": own} if own else {}
+
+
+def _ending(ready: Prepared, templates: dict[str, str]) -> tuple[Any, list[str]]:
+    """A copy of the tokenizer with these templates, with the EOT for its EOS if that changes no prompt; sentences for the card"""
+    before, eot = ready.tokenizer.eos_token, ready.eot
+    kept = _with(ready.tokenizer, templates)
+    if before == eot:
+        return kept, []
+    # What a template writes as its eos_token was trained with: it stays that text.
+    fixed = {name: _fixed(text, before) for name, text in templates.items()}
+    ended = _with(ready.tokenizer, fixed)
+    ended.eos_token = eot
+    if _prompts(ready, ended) == _prompts(ready, ready.tokenizer):
+        return ended, []
+    why = f"The format {ready.renderer.name!r} writes the tokenizer's EOS, {before!r}, so {eot!r} is not made its EOS."
+    _logger.warning("%s Programs that stop at the EOS alone will not stop at the end of an answer.", why)
+    return kept, [why]
+
+
+def _with(tokenizer: Any, templates: dict[str, str]) -> Any:
+    made = copy.deepcopy(tokenizer)
+    made.chat_template = (templates["default"] if templates.keys() == {"default"} else templates) if templates else None
+    return made
+
+
+def _fixed(template: str, eos: str | None) -> str:
+    """A template whose eos_token is this text, whatever the tokenizer's is"""
+    if not re.search(r"\beos_token\b", template):
+        return template
+    return f"{{% set eos_token = {json.dumps(eos or '', ensure_ascii=False)} %}}\n{template}"
+
+
+def _prompts(ready: Prepared, tokenizer: Any) -> list[Any]:
+    """What the renderer prompts with for some examples"""
+    records: Sequence[Record] = ready.records[:PROBES]
+    asked = [ready.renderer.prompts(record, tokenizer, ready.eot) for record in records]
+    if isinstance(ready.renderer, TextPrompts):
+        asked.append(ready.renderer.prompt(QUESTION, tokenizer, ready.eot))
+    return asked
+
+
+def _prompts_alike(ready: Prepared, tokenizer: Any) -> bool:
+    """Whether transformers prompts with the saved template as the renderer does"""
+    if not isinstance(ready.renderer, TextPrompts):
+        return True
+    wanted = ready.renderer.prompt(QUESTION, ready.tokenizer, ready.eot)
+    asked = [{"role": "user", "content": QUESTION}]
+    try:
+        found = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=False)
+    except Exception as e:  # whatever the template raises
+        _logger.info("transformers cannot prompt with the template that would be saved: %s", e)
+        return False
+    return bool(list(found) == wanted)
+
+
+def _removed(renderer: str, had: bool) -> str:
+    why = f"The renderer {renderer!r} gives no template for transformers that prompts with the same ids with this tokenizer"
+    after = ", and the base's would prompt differently, so it was removed" if had else ""
+    _logger.warning("%s%s. Ask the model with `lima ask`.", why, after)
+    return f"{why}{after}. Ask it with `lima ask`."

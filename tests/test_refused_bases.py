@@ -1,0 +1,84 @@
+"""Bases that would train, or seem to, and then not do what they should: refused before the first step, with advice that works."""
+
+import json
+
+import pytest
+from tokenizers import AddedToken, normalizers
+
+from lima import hookimpl
+from lima.answer.checkpoint_model import CheckpointModel
+from lima.data.dataset import prepare
+from lima.data.rendering import PlainRenderer
+from lima.errors import LimaError
+from lima.plugins import load_plugins
+from lima.recipe import Recipe
+from lima.record.store import Store
+from lima.testing import only_plugins, tiny_base, tiny_tokenizer
+from lima.train.start import fine_tune
+
+
+def tuned(base, pairs, tmp_path, plugins=None, name="out", **changes):
+    values = {"epochs": 1, "batch_size": 20, "residual_dropout": 0.0, "renderer": "plain"} | changes
+    recipe = Recipe(base=str(base), sources=(str(pairs),), out=str(tmp_path / name)).with_values(values)
+    with Store(tmp_path / f"{name}.db", plugins) as store:
+        return fine_tune(recipe, store, plugins)
+
+
+def test_an_added_eot_that_the_normalizer_changes_is_refused_and_the_advice_works(pairs, tmp_path):
+    tokenizer = tiny_tokenizer()
+    tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.add_tokens([AddedToken("<|EOT|>", special=True, normalized=True)], special_tokens=True)
+    tokenizer.add_tokens([AddedToken("<|im_end|>", special=True, normalized=True)], special_tokens=True)
+    base = tiny_base(tmp_path / "base", tokenizer=tokenizer)
+
+    class Shouts(PlainRenderer):
+        name = "shouts"
+
+        def end_of_turn(self, tokenizer):
+            return "<|EOT|>"
+
+    class Shouting:
+        @hookimpl
+        def register_renderers(self, register):
+            register("shouts", Shouts())
+
+    lower = tmp_path / "lower.jsonl"
+    lower.write_text(json.dumps({"prompt": "why?", "response": "so it is."}) + "\n")
+    with only_plugins(ours=Shouting()) as plugins:
+        with pytest.raises(LimaError, match=r"'<\|EOT\|>' as a token .* makes '<\|eot\|>' of it.*tokenizer\.json"):
+            tuned(base, lower, tmp_path, plugins, renderer="shouts")
+        assert (
+            tuned(base, lower, tmp_path, plugins, name="other").eot == "<|im_end|>"
+        )  # which its normalizer leaves alone
+        config = json.loads((base / "tokenizer.json").read_text())
+        for token in config["added_tokens"]:
+            token["normalized"] = False
+        (base / "tokenizer.json").write_text(json.dumps(config))
+        config = json.loads((base / "tokenizer_config.json").read_text())
+        for token in config.get("added_tokens_decoder", {}).values():
+            token["normalized"] = False
+        (base / "tokenizer_config.json").write_text(json.dumps(config))
+        assert tuned(base, lower, tmp_path, plugins, renderer="shouts").eot == "<|EOT|>"
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_base_with_an_adapter_is_refused_before_it_is_planned_and_the_advice_works(beside, pairs, tmp_path):
+    base = tiny_base(tmp_path / "base")
+    run = tuned(base, pairs, tmp_path, name="lora", lora_rank=4)
+    place = tmp_path / "with"
+    (run.folder / "adapter").rename(place)
+    if beside:
+        for file in base.iterdir():
+            file.rename(place / file.name)
+    recipe = Recipe(base=str(place), sources=(f"pairs:{pairs}",), renderer="plain")
+    for weights in (True, False):
+        with pytest.raises(
+            LimaError, match=r"with has an adapter \(adapter_config.json\).*merge_and_unload.*move adapter_config"
+        ):
+            prepare(recipe, load_plugins(), weights)
+    if beside:
+        with pytest.raises(LimaError, match="has an adapter"):
+            CheckpointModel(place, PlainRenderer(), device="cpu")
+        for file in ("adapter_config.json", "adapter_model.safetensors"):
+            (place / file).rename(tmp_path / file)
+        assert tuned(place, pairs, tmp_path).folder.is_dir()
