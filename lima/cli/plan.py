@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lima.cli.reading import SOURCE_COLUMNS, source_rows
 from lima.cli.show import json_option, print_json, print_rows
 from lima.cli.train import read_recipe, recipe_options
 from lima.recipe import Recipe
@@ -39,7 +40,7 @@ def plan(measured: bool, as_json: bool, **options: Any) -> None:
     device = "cuda" if on_gpu else "cpu"
     bfloat16 = recipe.in_bfloat16(device)
     found = make_plan(recipe, ready, bfloat16, device)
-    shares = [{**s, "share_of_tokens": f"{100 * s['tokens'] / (found.tokens or 1):.1f} %"} for s in ready.sources]
+    shares = source_rows(ready)
     taken = measure(recipe, ready) if measured else None
     if as_json:
         seconds = {"seconds_per_step": taken.seconds_per_step, "seconds": taken.seconds} if taken else {}
@@ -52,7 +53,7 @@ def plan(measured: bool, as_json: bool, **options: Any) -> None:
             f"{each} a step and {whole} for all of them on this {taken.device.upper()}: two steps were run, and nothing was saved"
         )
     print_rows([{"what": what, "how many": text} for what, text in lines.items()], False, "")
-    print_rows(shares, False, "", ("source", "examples", "tokens", "trained_tokens", "share_of_tokens", "licence"))
+    print_rows(shares, False, "", SOURCE_COLUMNS)
 
 
 def _lines(found: "Plan", recipe: Recipe, bfloat16: bool) -> dict[str, str]:

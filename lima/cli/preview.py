@@ -28,8 +28,8 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
 
     ready = prepare(read_recipe(**options), load_plugins())
     end = ready.tokenizer.convert_tokens_to_ids(ready.eot)
-    # Both in the order of the sources, without the dropped ones.
-    kept = [e for e in ready.examples if e["status"] != "dropped"]
+    # Both in the order of the sources, without those that are not trained on.
+    kept = [e for e in ready.examples if e["status"] not in ("dropped", "refused")]
     seen: dict[str, int] = {}
     shown = []
     for record, rendered, row in zip(ready.records, ready.rendered, kept, strict=True):

@@ -40,7 +40,7 @@ class Prepared:
     "One a record"
     sources: list[SourceRow]
     examples: list[dict[str, Any]]
-    "Rows of run_examples: every example, the dropped ones too"
+    "Rows of run_examples: every example, the dropped and the refused ones too"
     dev: list[DevPrompt] = field(default_factory=list)
     "Held out, to choose a checkpoint by"
 
@@ -90,7 +90,7 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     renderers = plugins.registry("renderers")
     renderer = renderers.find(recipe.renderer)
     check_tables(recipe, plugins)
-    opened = open_sources(recipe.sources, plugins)
+    opened = open_sources(recipe.sources, plugins, recipe.plugins)
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     check_vocabulary(tokenizer, config)
     place, owner = f"the renderer {recipe.renderer!r}", renderers.owners[recipe.renderer]
@@ -148,9 +148,11 @@ def _cut(
                 }
             )
         sources.append(_source_row(source, rows[first:]))
+        rows += source.refused_rows()
     if not trained:
+        dropped = [r for r in rows if r["status"] == "dropped"]
         raise LimaError(
-            f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}."
+            f"All {len(dropped)} examples were dropped; the first: {dropped[0]['example']!r}, {dropped[0]['reason']}."
         )
     return trained, sources, rows
 

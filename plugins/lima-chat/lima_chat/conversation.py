@@ -11,7 +11,7 @@ from typing import Any
 
 from lima import Example, LimaError, Record, did_you_mean
 
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
 SURROGATE = re.compile("[\ud800-\udfff]")
 "Lone surrogates, which JSON can write and UTF-8 cannot"
 
@@ -21,12 +21,23 @@ class Turn:
     """One utterance"""
 
     role: str
-    "system, user or assistant"
+    "system, user, assistant or tool, whose content is a tool's answer to the calls of the assistant's turn before it"
     content: str
     train: bool = True
     "Whether an assistant's turn is learnt from; other turns never are"
     weight: float = 1.0
     "Loss weight of an assistant's tokens; 0 is not trained"
+    thoughts: str = ""
+    "What an assistant thinks before it answers"
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    'Each {"type": "function", "id": …, "function": {"name": …, "arguments": {…}}}'
+    name: str = ""
+    "Who speaks, or the tool that answers"
+
+    def said(self) -> dict[str, Any]:
+        """Role and text as `content()` has them, and what only some turns have"""
+        more = {"thoughts": self.thoughts, "tool_calls": list(self.tool_calls), "name": self.name}
+        return {"role": self.role, "content": self.content} | {key: value for key, value in more.items() if value}
 
     @property
     def trained(self) -> bool:
@@ -39,9 +50,12 @@ class Conversation(Record):
     """Turns of user and assistant in alternation, with a system turn first if there is one, ending with an answer"""
 
     turns: tuple[Turn, ...]
+    tools: tuple[dict[str, Any], ...] = ()
+    "Descriptions of the functions that the assistant may call, as the file has them"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turns", tuple(self.turns))
+        object.__setattr__(self, "tools", tuple(self.tools))
         if problem := problem_of(self.turns):
             raise LimaError(
                 f"Conversation {self.id!r}{f' of source {self.source!r}' if self.source else ''}: {problem}"
@@ -51,11 +65,10 @@ class Conversation(Record):
         """Role and text of each turn; a turn of the assistant also says what weight it is learnt with"""
         return {
             "turns": [
-                {"role": t.role, "content": t.content}
-                | ({"weight": t.weight if t.train else 0.0} if t.role == "assistant" else {})
+                t.said() | ({"weight": t.weight if t.train else 0.0} if t.role == "assistant" else {})
                 for t in self.turns
             ]
-        }
+        } | ({"tools": list(self.tools)} if self.tools else {})
 
     @property
     def trained_turns(self) -> tuple[int, ...]:
@@ -104,12 +117,21 @@ def problem_of(turns: tuple[Turn, ...]) -> str:
                 "a system turn comes first or not at all" if turn.role == "system" else "user and assistant alternate"
             )
             return f"turn {number} is the {turn.role}'s where the {wanted}'s was expected; {advice}."
-        if turn.role == "assistant" and not turn.content.strip():
+        if turn.role == "assistant" and not turn.content.strip() and not turn.tool_calls:
             return f"turn {number} is an empty answer. Write it, or leave the conversation out."
-        expected = ("assistant",) if turn.role == "user" else ("user",)
+        expected = _after(turn)
     if turns[-1].role != "assistant":
         return f"it ends with turn {len(turns)}, the {turns[-1].role}'s; expected an answer. Add it, or drop that turn."
     return ""
+
+
+def _after(turn: Turn) -> tuple[str, ...]:
+    """The roles that may speak after a turn"""
+    if turn.role == "tool":
+        return ("assistant", "tool")
+    if turn.role == "assistant":
+        return ("tool",) if turn.tool_calls else ("user",)
+    return ("assistant",) if turn.role == "user" else ("user",)
 
 
 @dataclass(frozen=True)
