@@ -5,7 +5,7 @@ from typing import Any
 
 from lima import hookimpl
 from lima.contract.examples import Example, Record, Refused
-from lima.data.files import Row, kind_of, number_of, records_of
+from lima.data.files import Row, kind_of, number_of, records_of, shown
 from lima.data.keys import Ignored
 from lima.errors import LimaError
 from lima.plugins import CORE
@@ -38,7 +38,11 @@ class Pairs:
             raise LimaError(f"expected an object with 'prompt' and 'response', found {kind_of(value)}.")
         for key in ("prompt", "response"):
             if not isinstance(value.get(key), str):
-                found = f"{key!r} is {kind_of(value[key])}" if key in value else f"keys {', '.join(map(repr, value))}"
+                found = (
+                    f"{key!r} is {kind_of(value[key])}"
+                    if key in value
+                    else f"keys {', '.join(map(shown, value)) or 'none'}"
+                )
                 raise LimaError(f"expected text in {key!r}, found {found}.")
             if not value[key].strip():
                 raise LimaError(f"{key!r} is empty. Write it, or leave the example out.")
@@ -47,7 +51,7 @@ class Pairs:
         if weight is None or weight == "":
             weight = 1.0
         if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight <= 1e6:
-            raise LimaError(f"'weight' is {weight!r}; expected a number from 0 to 1,000,000.")
+            raise LimaError(f"'weight' is {shown(weight)}; expected a number from 0 to 1,000,000.")
         return Example(
             id=str(value.get("id") or f"{row.label}:{row.number}"),
             source=row.label,

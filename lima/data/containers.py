@@ -67,7 +67,9 @@ def plain_name(path: str) -> str:
 
 def too_large(path: str, size: str = "more than") -> LimaError:
     """The error for what expands beyond the limit"""
-    return LimaError(f"{path} expands to {size} {LIMIT // 1024**3} GiB, which is the limit. Divide it into several files.")
+    return LimaError(
+        f"{path} expands to {size} {LIMIT // 1024**3} GiB, which is the limit. Divide it into several files."
+    )
 
 
 def _expanded(path: str, stream: Any, broken: tuple[type[Exception], ...]) -> bytes:

@@ -94,6 +94,17 @@ def number_of(row: Row, value: Any) -> Any:
     return value
 
 
+def shown(value: Any) -> str:
+    """A value as an error quotes it: what is short as it is written, else what kind of value it is"""
+    if not isinstance(value, str | bool | int | float):
+        return kind_of(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 40 else f"{text[:36]}…"
+
+
 def shape_of(value: Any) -> str:
     """What a row looks like, in short: its keys with the kinds of their values"""
     if isinstance(value, Mapping):

@@ -47,7 +47,12 @@ def _lines(data: bytes) -> Iterator[Found]:
             yield number, number, value, ""
         except NotJson as e:
             if e.what:
-                yield number, number, None, f"not JSON ({e.what} at column {(e.at or 0) + 1}). One object a line is expected."
+                yield (
+                    number,
+                    number,
+                    None,
+                    f"not JSON ({e.what} at column {(e.at or 0) + 1}). One object a line is expected.",
+                )
             else:
                 yield number, number, None, f"the line {e}."
 
@@ -125,7 +130,9 @@ def _wrapped(path: str, text: str, at: int) -> Iterator[Found]:
             raise NotJson("", behind)
     except NotJson as e:
         line = line_of(text, behind if e.at is None else e.at)
-        raise LimaError(f"{path}, line {line}: the object around the rows does not end as JSON does. Correct it.") from None
+        raise LimaError(
+            f"{path}, line {line}: the object around the rows does not end as JSON does. Correct it."
+        ) from None
     _check_end(path, text, behind + 1)
 
 
@@ -159,7 +166,9 @@ def _array(path: str, text: str, start: int) -> Generator[Found, None, int]:
             raise LimaError(f"{path}, line {place}: {wrong} The file is cut off: copy or download it again.")
         following = next_row.search(text, at + 1) if next_row else None
         if following is None and text.count("{", where) > 0 and not next_row:
-            raise LimaError(f"{path}, line {place}: {wrong} Where the next row begins cannot be told: correct this one first.")
+            raise LimaError(
+                f"{path}, line {place}: {wrong} Where the next row begins cannot be told: correct this one first."
+            )
         yield number, place, None, wrong
         if following is None:
             return text.rindex("]", start) + 1
@@ -167,14 +176,14 @@ def _array(path: str, text: str, start: int) -> Generator[Found, None, int]:
 
 
 def _row_starts(text: str, first: int) -> re.Pattern[str] | None:
-    """What a row begins with: a line with the indentation of the first one; None if rows do not begin lines"""
+    """What a row begins with: a line with the indentation of the first one, and a value; None if rows do not begin lines"""
     line = text.rfind("\n", 0, first) + 1
     margin = text[line:first]
     if margin.strip():  # the first row is on the bracket's line
         margin = ""
         if "\n{" not in text:
             return None
-    return re.compile(rf"(?<=\n){re.escape(margin)}([{re.escape(text[first])}])")
+    return re.compile(rf"(?<=\n){re.escape(margin)}([{{\[\"\-0-9tfnNI])")
 
 
 def _text(path: str, data: bytes) -> str:

@@ -13,20 +13,19 @@ from typing import Any
 
 from lima.errors import LimaError
 
-METADATA = frozenset(
-    """
+_NAMES = """
     id idx index uid uuid guid hash name title dataset dataset_name source src origin data_source provenance split subset
     part version revision task tasks task_name task_type type kind category categories subcategory topic topics subject domain
-    field genre tag tags keywords lang language languages locale country state city licence license author authors annotator
-    contributor username user_name created created_at created_on create_time updated updated_at update_time date time datetime
-    timestamp year model models model_name model_version engine generator generated_by url urls link links website file files
-    filename file_name path comment comments note notes description meta metadata score scores rating ratings rank reward
-    rewards quality difficulty complexity confidence upvotes downvotes votes views likes length lengths tokens n_tokens
-    num_tokens token_count word_count num_words num_turns turn_count turn redacted toxic toxicity moderation
-    openai_moderation detoxify_moderation header hashed_ip embedding embeddings cluster finish_reason stop_reason usage
-    __index_level_0__ language_code turn_identifier
-    """.split()
-) | {"", "Unnamed: 0"}
+    field genre tag tags keywords lang language languages language_code locale country city licence license author authors
+    annotator contributor username user_name created created_at created_on create_time updated updated_at update_time date
+    time datetime timestamp year model models model_name model_version engine generator generated_by url urls link links
+    website file files filename file_name path comment comments note notes description meta metadata score scores rating
+    ratings rank reward rewards quality difficulty complexity confidence upvotes downvotes votes views likes length lengths
+    tokens n_tokens num_tokens token_count word_count num_words num_turns turn_count turn turn_identifier redacted toxic
+    toxicity moderation openai_moderation detoxify_moderation hashed_ip embedding embeddings cluster finish_reason
+    stop_reason usage __index_level_0__
+"""
+METADATA = frozenset(_NAMES.split()) | {"", "Unnamed: 0"}
 "Keys that say where a row comes from and how it was judged, not what is learnt; and the index that pandas writes"
 _METADATA_ENDS = ("_id", "_ids", "_url", "_urls", "_hash", "_sha256", "_score", "_rating", "_timestamp", "_at")
 _WORD = re.compile(r"(?!(?:true|false|inf|nan)$)[A-Za-z_][\w-]*")

@@ -76,7 +76,7 @@ def open_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> So
     refused = tuple(r for r in found if isinstance(r, Refused))
     _check_refused(spec, refused, len(found), skip_bad)
     if not records:
-        why = f"All {len(refused):,} rows were refused; the first, {refused[0].where}: {refused[0].reason}" if refused else ""
+        why = f"Refused: all {len(refused):,}. The first, {refused[0].where}: {refused[0].reason}" if refused else ""
         raise LimaError(f"The source {spec!r} has no examples. {why}".strip())
     licences = sorted({r.licence for r in records if r.licence}) or [source.licence]
     return Source(spec, owner, ", ".join(licences), records, refused)
@@ -113,7 +113,11 @@ def _recognised(spec: str, plugins: Plugins) -> str:
             return able[0]
         undecided = undecided or able
     formats = "\n".join(f"  {n}: {registry[n].description}" for n in registry.able(Recognises))
-    what = f"more than one source recognises its rows ({', '.join(undecided)})" if undecided else "no source recognises its rows"
+    what = (
+        f"more than one source recognises its rows ({', '.join(undecided)})"
+        if undecided
+        else "no source recognises its rows"
+    )
     raise LimaError(
         f"{spec}: {what}. That of line {rows[0].line} is {shape_of(rows[0].value)}.\nRename its keys, or name the format as "
         f"NAME:{spec}. The formats and their keys:\n{formats}"
@@ -135,7 +139,7 @@ def _recognises(name: str, plugins: Plugins, row: Any, broken: set[str]) -> bool
 
 
 def _check_refused(spec: str, refused: Sequence[Refused], read: int, skip_bad: bool) -> None:
-    """LimaError for bad rows that may not be skipped: a count by reason and where the first ones are; else a warning with counts"""
+    """LimaError for bad rows that may not be skipped, counted by reason, the first with their places; else a warning"""
     bad = [one for one in refused if one.fault]
     if bad and not skip_bad:
         if len(bad) == 1:
@@ -148,8 +152,8 @@ def _check_refused(spec: str, refused: Sequence[Refused], read: int, skip_bad: b
     if refused:
         reasons = "; ".join(f"{len(ones):,} × {ones[0].reason.rstrip('.')}" for ones in _by_reason(refused))
         logging.getLogger("lima").warning(
-            "%s: read %s rows = %s kept + %s refused (%s).",
-            spec, f"{read:,}", f"{read - len(refused):,}", f"{len(refused):,}", reasons,
+            "%s: %s read = %s kept + %s refused (%s).",
+            spec, f"{read:,} row{'s' * (read != 1)}", f"{read - len(refused):,}", f"{len(refused):,}", reasons,
         )  # fmt: skip
 
 
@@ -158,7 +162,9 @@ SKIPPING = " To leave {} out: --skip-bad"
 
 def _listed(ones: Sequence[Refused], shown: Sequence[Refused]) -> str:
     """Rows with the same reason: how many, why, and where those are that are to be shown"""
-    places = [one.where if one.reason == ones[0].reason else f"{one.where}: {one.reason}" for one in ones if one in shown]
+    places = [
+        one.where if one.reason == ones[0].reason else f"{one.where}: {one.reason}" for one in ones if one in shown
+    ]
     return "\n      ".join([f"{len(ones):>5,} × {ones[0].reason}", *places])
 
 

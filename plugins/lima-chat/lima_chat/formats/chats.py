@@ -54,7 +54,7 @@ class ShareGPT(Messages):
     """`{"conversations": [{"from": "human", "value"}, {"from": "gpt", "value"}, …]}`"""
 
     name = "sharegpt"
-    description = "conversations (or messages, conversation, data), each with from (human, gpt) and value; optional: system, tools"
+    description = "conversations (or messages, conversation, data), each with from and value; optional: system, tools"
     shape = '{"conversations": [{"from": "human", "value": "…"}, {"from": "gpt", "value": "…"}]}'
     names = SHAREGPT
 
@@ -63,7 +63,9 @@ class LimaStrings(FileSource):
     """`{"conversations": [str, str, …], "source": str}`: LIMA's release, user and assistant in turn without role names"""
 
     name = "lima"
-    description = "conversations (or conversation, data, messages) of plain strings, user and assistant in turn: LIMA's release"
+    description = (
+        "conversations (or conversation, data, messages) of plain strings, user and assistant in turn: LIMA's release"
+    )
     licence = "the file's own (GAIR/lima: CC BY-NC-SA, or that of the row's source where it is stricter)"
     shape = '{"conversations": ["question", "answer"], "source": "stackexchange"}'
 
@@ -112,7 +114,9 @@ class Exchanges(FileSource):
     def _exchange(self, one: Any, what: str) -> list[Turn]:
         keys = pair_in(one, EXCHANGES)
         if keys is None:
-            found = f"an object with {', '.join(map(repr, one)) or 'no keys'}" if isinstance(one, dict) else kind_of(one)
+            found = (
+                f"an object with {', '.join(map(repr, one)) or 'no keys'}" if isinstance(one, dict) else kind_of(one)
+            )
             raise LimaError(f"{what} is {found}; expected question and answer, as in {self.shape}.")
         self.reading.ignored.check(one, frozenset((*keys, *learning.KEYS)), what)
         train, weight = learning.learning(one, what)

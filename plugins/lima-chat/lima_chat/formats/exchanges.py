@@ -6,7 +6,7 @@ Knows nothing of files, nor of how turns are rendered.
 from collections.abc import Mapping
 from typing import Any
 
-from lima import LimaError, Row, number_of
+from lima import Ignored, LimaError, Row, number_of, shown
 from lima_chat.conversation import Turn
 from lima_chat.formats import tools
 from lima_chat.formats.messages import spoken
@@ -62,7 +62,7 @@ class Questions(FileSource):
             raise LimaError(f"expected a question and an answer, as in {self.shape}; its keys are {names}.")
         asked, answer = (text_of(value, key, "the row") for key in keys)
         self.check(row, frozenset((*keys, "context", "history", "tools", "functions", "label")))
-        refuse_rejected(row)
+        refuse_rejected(row, self.reading.ignored)
         question = joined(asked, optional_text(value, ("context",), "the row"))
         return [*_history(value), Turn("user", question), Turn("assistant", answer)]
 
@@ -80,7 +80,7 @@ class Completion(FileSource):
     def turns(self, row: Row, note: Noting) -> list[Turn]:
         value = object_of(row.value, self.shape)
         self.check(row, frozenset(("prompt", "completion", "label", "tools", "functions")))
-        refuse_rejected(row)
+        refuse_rejected(row, self.reading.ignored)
         asked = spoken(value, "prompt", "user", self.reading.ignored, 1)
         return asked + spoken(value, "completion", "assistant", self.reading.ignored, len(asked) + 1)
 
@@ -93,7 +93,7 @@ def joined(question: str, more: str) -> str:
     return "\n\n".join(text for text in (question, more) if text)
 
 
-def refuse_rejected(row: Row) -> None:
+def refuse_rejected(row: Row, ignored: Ignored) -> None:
     """Left for a row of preference data whose answer was rejected"""
     label = number_of(row, row.value.get("label"))
     if isinstance(label, str) and label.lower() in ("true", "false", ""):
@@ -103,9 +103,8 @@ def refuse_rejected(row: Row) -> None:
     if isinstance(label, bool | int | float) and label == 0:
         raise Left("its label says that the answer was rejected.")
     raise LimaError(
-        f"the row has label {label!r}; expected true (a good answer) or false. If it says something else, leave it unread."
-        if isinstance(label, str | int | float)
-        else "the row has a label that is not true or false."
+        f"the row has label {shown(label)}; expected true (a good answer) or false. If it means something else: "
+        f"{ignored.also(['label'])}"
     )
 
 

@@ -5,9 +5,10 @@ Different files say the same in different words; where two of them disagree it i
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from lima import LimaError, kind_of
+from lima import LimaError, shown
 
 FLAGS = ("train", "training", "trainable", "loss")
 "True: learn it"
@@ -39,12 +40,8 @@ def _said(holder: Mapping[str, Any], key: str) -> bool:
 
 
 def _conflict(holder: Mapping[str, Any], what: str, keys: list[str]) -> LimaError:
-    said = " beside ".join(f"{key} {_shown(holder[key])}" for key in keys)
+    said = " beside ".join(f"{key} {shown(holder[key]).lower()}" for key in keys)
     return LimaError(f"{what} has {said}, which contradict each other. Leave one of them.")
-
-
-def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _flag(value: Any, key: str, what: str) -> bool:
@@ -53,7 +50,7 @@ def _flag(value: Any, key: str, what: str) -> bool:
         return value.lower() in ("true", "1")
     if isinstance(value, bool | int | float) and value in (0, 1):
         return bool(value)
-    raise LimaError(f"{what} has {key} {_short(value)}; expected true or false.")
+    raise LimaError(f"{what} has {key} {shown(value)}; expected true or false.")
 
 
 def _mask(value: Any, what: str) -> bool:
@@ -61,7 +58,7 @@ def _mask(value: Any, what: str) -> bool:
     if isinstance(value, bool):
         return value
     raise LimaError(
-        f"{what} has mask {_short(value)}; expected true (not learnt) or false. Some files mean the opposite by numbers: write "
+        f"{what} has mask {shown(value)}; expected true (not learnt) or false. Some files mean the opposite by numbers: write "
         "train instead, true or false."
     )
 
@@ -80,16 +77,10 @@ def _detail(value: Any, what: str) -> bool:
 
 def _weight(value: Any, key: str, what: str) -> float:
     if isinstance(value, str):
-        try:
+        with suppress(ValueError):
             value = float(value)
-        except ValueError:
-            pass
     if isinstance(value, int) and abs(value) > sys.float_info.max:
         raise LimaError(f"{what} has a {key} of {len(str(abs(value)))} digits; expected a number such as 1 or 0.5.")
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= sys.float_info.max:
-        raise LimaError(f"{what} has {key} {_short(value)}; expected a number of 0 or more.")
+        raise LimaError(f"{what} has {key} {shown(value)}; expected a number of 0 or more.")
     return float(value)
-
-
-def _short(value: Any) -> str:
-    return repr(value) if isinstance(value, str | bool | int | float) else kind_of(value)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lima import Ignored, LimaError, did_you_mean, kind_of
+from lima import Ignored, LimaError, did_you_mean, kind_of, shown
 from lima_chat.conversation import Turn
 from lima_chat.formats import learning, tools
 from lima_chat.formats.values import MEDIA, optional_text, refuse_media, text_of
@@ -69,7 +69,7 @@ def _turn(message: dict[str, Any], names: Names, what: str) -> Turn:
     word = text_of(message, names.role, what)
     role = ROLES.get(word.lower())
     if role is None:
-        raise LimaError(f"{what} has {names.role} {word!r}.{did_you_mean(word, ROLES)}")
+        raise LimaError(f"{what} has {names.role} {shown(word)}.{did_you_mean(word, ROLES)}")
     calls = tools.calls(message, what)
     content, thoughts = _content(message, names.text, what, empty=bool(calls))
     if role == "call":
@@ -79,9 +79,13 @@ def _turn(message: dict[str, Any], names: Names, what: str) -> Turn:
             raise LimaError(f"{what} has thoughts among its parts and beside them. Leave one of them.")
         thoughts = more
     if message.get("prefix"):
-        raise LimaError(f"{what} is a prefix that is to be continued, not an answer. Write the whole answer, or leave it out.")
+        raise LimaError(
+            f"{what} is a prefix that is to be continued, not an answer. Write the whole answer, or leave it out."
+        )
     if role != "assistant" and (thoughts or calls):
-        raise LimaError(f"{what} is the {role}'s, and has {'thoughts' if thoughts else 'calls'}, which only an answer may have.")
+        raise LimaError(
+            f"{what} is the {role}'s, and has {'thoughts' if thoughts else 'calls'}, which only an answer may have."
+        )
     train, weight = learning.learning(message, what)
     if role != "assistant" and (train or weight):
         raise LimaError(
@@ -93,7 +97,9 @@ def _turn(message: dict[str, Any], names: Names, what: str) -> Turn:
 
 
 def _learning_key(message: dict[str, Any]) -> str:
-    return next(key for key in (*learning.FLAGS, *learning.WEIGHTS, "mask", "train_detail") if message.get(key) is not None)
+    return next(
+        key for key in (*learning.FLAGS, *learning.WEIGHTS, "mask", "train_detail") if message.get(key) is not None
+    )
 
 
 def _content(message: dict[str, Any], key: str, what: str, empty: bool) -> tuple[str, str]:
@@ -106,11 +112,16 @@ def _content(message: dict[str, Any], key: str, what: str, empty: bool) -> tuple
     texts, thoughts = list[str](), list[str]()
     for part in parts:
         kind = part.get("type") if isinstance(part, dict) else kind_of(part)
-        place = next((k for k in ("text", "thinking", "reasoning") if isinstance(part, dict) and isinstance(part.get(k), str)), "")
+        place = next(
+            (k for k in ("text", "thinking", "reasoning") if isinstance(part, dict) and isinstance(part.get(k), str)),
+            "",
+        )
         if kind in PARTS and place == "text":
             texts.append(part["text"])
         elif kind in ("thinking", "reasoning") and place:
             thoughts.append(part[place])
         else:
-            raise LimaError(f"{what} has a part {kind!r}; only text can be trained on. Leave the row out, or the part.")
+            raise LimaError(
+                f"{what} has a part {shown(kind)}; only text can be trained on. Leave the row out, or the part."
+            )
     return "".join(texts), "".join(thoughts)

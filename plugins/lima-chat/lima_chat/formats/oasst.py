@@ -16,11 +16,8 @@ from lima_chat.formats.values import text_of, whole_text
 
 IDS = ("message_id", "user_message_id")
 _STATES = ("tree_state", "tree_id", "message_tree_id")
-_KEYS = frozenset(
-    """
-    role text replies rank deleted review_result review_count emojis labels synthetic created_date tree_state detoxify
-    """.split()
-) | {*IDS, *PARENTS, *_STATES}
+_NAMES = "role text replies rank deleted review_result review_count emojis labels synthetic created_date detoxify"
+_KEYS = frozenset((*_NAMES.split(), *IDS, *PARENTS, *_STATES))
 "What a message has; of these only role, text, rank, deleted, review_result and the ids decide anything"
 ROLES = {"prompter": "user", "user": "user", "assistant": "assistant"}
 
@@ -46,7 +43,9 @@ class Oasst:
     """Open Assistant's trees"""
 
     name = "oasst"
-    description = "Open Assistant's messages: role, text and parent_id (or prompt with replies); the best-ranked path of each tree"
+    description = (
+        "role, text and parent_id (or prompt with replies), Open Assistant's: the best-ranked path of each tree"
+    )
     licence = "the file's own (Open Assistant: Apache-2.0)"
     options = Options.NAMES
 
@@ -73,7 +72,7 @@ class Oasst:
             except LimaError as e:
                 yield Refused(row.where, str(e))
         trees = Trees(messages, reading)
-        yield from trees.refused
+        yield from trees.refused.values()
         for root in trees.roots:
             try:
                 yield self._best(root, reading)
@@ -94,7 +93,9 @@ def _messages(row: Row, ignored: Ignored) -> Iterator[Message]:
     if not isinstance(row.value, dict):
         raise LimaError(f"expected a message of Open Assistant, found {kind_of(row.value)}.")
     if not isinstance(row.value.get("prompt"), dict):
-        yield _message(row, row.value, next((row.value[p] for p in PARENTS if row.value.get(p) is not None), None), ignored)
+        yield _message(
+            row, row.value, next((row.value[p] for p in PARENTS if row.value.get(p) is not None), None), ignored
+        )
         return
     ignored.check(row.value, frozenset(("prompt", *_STATES)), "the tree")
     waiting: list[tuple[dict[str, Any], str | None]] = [(row.value["prompt"], None)]
@@ -134,8 +135,8 @@ class Trees:
     """Messages with their replies below them"""
 
     def __init__(self, messages: list[Message], reading: Reading) -> None:
-        self.refused = list[Refused]()
-        "Messages with an earlier one's id, with a missing parent, and those below them or in a circle"
+        self.refused = dict[str, Refused]()
+        "By their place: rows with an earlier message's id, a missing parent, and messages below such or in a circle"
         self._by_id: dict[str, Message] = {}
         for message in messages:
             if message.id in self._by_id:
@@ -150,16 +151,17 @@ class Trees:
         for message in order:  # grows while it is walked: parents before children
             order += message.replies
         reached = {m.id for m in order}
-        refused = {one.where for one in self.refused}
         for message in self._by_id.values():
-            if message.id not in reached and message.row.where not in refused:
-                self._refuse(message, f"message {message.id!r} leads to no first message by its parents. Correct their ids.")
+            if message.id not in reached:
+                self._refuse(
+                    message, f"message {message.id!r} leads to no first message by its parents. Correct their ids."
+                )
         for message in reversed(order):
             message.depth = 1 + max((r.depth for r in message.replies if r.usable), default=0)
-        self.roots = [r for r in roots if r.usable]
         for root in roots:
             if not root.usable:
-                self.refused.append(Refused(root.row.where, "a first message that was deleted or rejected.", fault=False))
+                self._refuse(root, "a first message that was deleted or rejected.", fault=False)
+        self.roots = [r for r in roots if r.row.where not in self.refused]
 
     def _attach(self, message: Message, reading: Reading) -> None:
         """Put a message below its parent"""
@@ -175,8 +177,9 @@ class Trees:
             message.usable = False
             reading.note(message.row, f"a reply of the {message.turn.role} to the {parent.turn.role} was left out")
 
-    def _refuse(self, message: Message, reason: str) -> None:
-        self.refused.append(Refused(message.row.where, reason))
+    def _refuse(self, message: Message, reason: str, fault: bool = True) -> None:
+        """Once for a row, which may be a whole tree"""
+        self.refused.setdefault(message.row.where, Refused(message.row.where, reason, fault))
 
 
 def _best_path(root: Message) -> list[Message]:

@@ -16,19 +16,21 @@ from lima_chat.formats.values import object_of
 
 _SPEAKER = re.compile(r"(?:\A|\n\n)(Human|Assistant):[ \t]?")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
+_ENDS = ("score", "rating", "model", "avg_rating")
 _JUDGEMENTS = frozenset(
-    """
-    rejected chosen_score rejected_score score_chosen score_rejected chosen-rating rejected-rating chosen_rating rejected_rating
-    chosen-model rejected-model chosen_model rejected_model chosen_avg_rating rejected_avg_rating margin preference
-    """.split()
+    ("rejected", "margin", "preference", "score_chosen", "score_rejected")
+    + tuple(f"{which}{mark}{end}" for which in ("chosen", "rejected") for mark in "_-" for end in _ENDS)
 )
+"The rejected answer, and how both were judged: not learnt"
 
 
 class Preference(FileSource):
     """`{"prompt", "chosen", "rejected"}`"""
 
     name = "preference"
-    description = "chosen (text, messages or a Human/Assistant transcript) and rejected, which is not read; optional: prompt"
+    description = (
+        "chosen (text, messages or a Human/Assistant transcript) and rejected, which is not read; optional: prompt"
+    )
     shape = '{"prompt": "…", "chosen": "…", "rejected": "…"}'
 
     def turns(self, row: Row, note: Noting) -> list[Turn]:
@@ -53,7 +55,11 @@ class Preference(FileSource):
                     raise LimaError("the transcript in 'chosen' does not have the 'prompt'. Leave one of them.")
                 return transcript(chosen)
             if prompt.lstrip("\n").startswith("Human:"):
-                return transcript(f"{prompt.rstrip()} {chosen.lstrip()}" if prompt.rstrip().endswith("Assistant:") else prompt + chosen)
+                return transcript(
+                    f"{prompt.rstrip()} {chosen.lstrip()}"
+                    if prompt.rstrip().endswith("Assistant:")
+                    else prompt + chosen
+                )
         answer = spoken(value, "chosen", "assistant", self.reading.ignored, 1)
         first = next((turn for turn in answer if turn.role == "user"), None)
         if not prompt or (first and isinstance(prompt, str) and first.content.strip() == prompt.strip()):

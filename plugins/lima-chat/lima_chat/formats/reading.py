@@ -1,6 +1,7 @@
 """From a row's turns to a record, for every format; and the base of sources that read a file row by row.
 
-A single exchange becomes a core Example, which every renderer takes, anything more a Conversation. Knows nothing of any one format.
+A single exchange becomes a core Example, which every renderer takes, anything more a Conversation. Knows nothing of any one
+format.
 """
 
 from abc import ABC, abstractmethod

@@ -1,7 +1,7 @@
 """Tools: functions that a row describes, calls that an assistant makes, and the answers to them.
 
-OpenAI's shape, whatever the file's: a call is {"type", "id", "function": {"name", "arguments"}}, arguments an object. Knows nothing
-of how a template writes them.
+OpenAI's shape, whatever the file's: a call is {"type", "id", "function": {"name", "arguments"}}, arguments an object. Knows
+nothing of how a template writes them.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,9 @@ def _call(given: Any, what: str) -> dict[str, Any]:
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
-        raise LimaError(f"{what} calls {function['name']!r} with arguments that are {kind_of(arguments)}; expected an object.")
+        raise LimaError(
+            f"{what} calls {function['name']!r} with arguments that are {kind_of(arguments)}; expected an object."
+        )
     name = given.get("id")
     return {
         "type": "function",
@@ -66,7 +68,7 @@ def spelt_calls(text: str, what: str) -> tuple[dict[str, Any], ...]:
     """The calls that a text spells as JSON, as ShareGPT's turns from function_call do"""
     found = from_text(text, what)
     if not isinstance(found, dict | list):
-        raise LimaError(f"{what} calls a tool, but its text is not JSON such as {{\"name\": …, \"arguments\": {{…}}}}.")
+        raise LimaError(f'{what} calls a tool, but its text is not JSON such as {{"name": …, "arguments": {{…}}}}.')
     return called(found, what)
 
 
@@ -85,7 +87,9 @@ def in_order(turns: list[tuple[Turn, str]]) -> list[Turn]:
             at += 1
         for place, (_, call) in enumerate(answers, at - len(answers) + 1):
             if call and any(wanted) and call not in wanted:
-                raise LimaError(f"turn {place} answers the call {call!r}, which the turn before does not make. Correct its id.")
+                raise LimaError(
+                    f"turn {place} answers the call {call!r}, which the turn before does not make. Correct its id."
+                )
         if all(call for _, call in answers) and all(wanted):
             answers.sort(key=lambda answer: wanted.index(answer[1]))
         ordered += [turn for turn, _ in answers]
