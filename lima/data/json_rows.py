@@ -22,8 +22,8 @@ def json_rows(path: str, data: bytes) -> Iterator[Found]:
     start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if not start:
         return
-    if start not in (b"[", b"{"):
-        _text(path, data[:4])  # says what else it may be
+    if b"\0" in data[:4] or data[:1] >= b"\xfe":
+        _text(path, data)  # says which encoding it is
     if start == b"[":
         text = _text(path, data)
         behind = yield from _array(path, text, skip(text, 0))
@@ -145,34 +145,41 @@ def _array(path: str, text: str, start: int) -> Generator[Found, None, int]:
     while True:
         line, counted = line + text.count("\n", counted, at), at
         number += 1
-        try:
-            value, end = value_at(text, at)
-            behind = skip(text, end)
-            mark, wrong, where = text[behind : behind + 1], "", end
-            if mark not in (",", "]"):
-                wrong = f"expected ',' or ']' after row {number}, found {mark or 'the end'!r}."
-        except NotJson as e:
-            where = at if e.at is None else e.at
-            column = where - text.rfind("\n", 0, where)
-            wrong = f"not JSON ({e.what} at column {column})." if e.what else f"row {number} {e}."
+        value, behind, wrong, where = _row(text, at, number)
         if not wrong:
             yield number, line, value, ""
-            at = skip(text, behind + 1)
-            if mark == "]":
+            if text[behind] == "]":
                 return behind + 1
+            at = skip(text, behind + 1)
             continue
         place = line + text.count("\n", counted, where)
-        if not text.rstrip().endswith(("]", "}")):
+        end = text.rfind("]", at)
+        if end < 0 or not text.rstrip().endswith("]" if start == skip(text, 0) else "}"):
             raise LimaError(f"{path}, line {place}: {wrong} The file is cut off: copy or download it again.")
-        following = next_row.search(text, at + 1) if next_row else None
-        if following is None and text.count("{", where) > 0 and not next_row:
+        if next_row is None and "{" in text[where:]:
             raise LimaError(
                 f"{path}, line {place}: {wrong} Where the next row begins cannot be told: correct this one first."
             )
         yield number, place, None, wrong
+        following = next_row.search(text, at + 1) if next_row else None
         if following is None:
-            return text.rindex("]", start) + 1
+            return end + 1
         at = following.start(1)
+
+
+def _row(text: str, at: int, number: int) -> tuple[Any, int, str, int]:
+    """(value, place of the ',' or ']' behind it, what is wrong or '', where) of the row of an array that begins at a place"""
+    try:
+        value, end = value_at(text, at)
+    except NotJson as e:
+        where = at if e.at is None else e.at
+        column = where - text.rfind("\n", 0, where)
+        return None, at, f"not JSON ({e.what} at column {column})." if e.what else f"row {number} {e}.", where
+    behind = skip(text, end)
+    mark = text[behind : behind + 1]
+    if mark not in (",", "]") or not mark:
+        return None, behind, f"expected ',' or ']' after row {number}, found {mark or 'the end'!r}.", end
+    return value, behind, "", at
 
 
 def _row_starts(text: str, first: int) -> re.Pattern[str] | None:

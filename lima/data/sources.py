@@ -143,11 +143,11 @@ def _check_refused(spec: str, refused: Sequence[Refused], read: int, skip_bad: b
     bad = [one for one in refused if one.fault]
     if bad and not skip_bad:
         if len(bad) == 1:
-            raise LimaError(f"{bad[0].where}: {bad[0].reason}" + ("" if read == 1 else SKIPPING.format("it")))
+            raise LimaError(f"{bad[0].where}: {bad[0].reason}" + ("" if read == 1 else SKIPPING))
         listing = "\n".join(_listed(ones, bad[:_SHOWN]) for ones in _by_reason(bad))
         shown = f" (places: the first {_SHOWN})" if len(bad) > _SHOWN else ""
         raise LimaError(
-            f"{spec}: {len(bad):,} of {read:,} rows cannot be used{shown}.\n{listing}\nCorrect them.{SKIPPING.format('them')}"
+            f"{spec}: {len(bad):,} of {read:,} rows cannot be used{shown}.\n{listing}\nCorrect them, or leave them out: --skip-bad"
         )
     if refused:
         reasons = "; ".join(f"{len(ones):,} × {ones[0].reason.rstrip('.')}" for ones in _by_reason(refused))
@@ -157,7 +157,7 @@ def _check_refused(spec: str, refused: Sequence[Refused], read: int, skip_bad: b
         )  # fmt: skip
 
 
-SKIPPING = " To leave {} out: --skip-bad"
+SKIPPING = "\nTo leave it out: --skip-bad"
 
 
 def _listed(ones: Sequence[Refused], shown: Sequence[Refused]) -> str:
