@@ -145,7 +145,7 @@ def test_pairs_of_surrogates_and_a_byte_order_mark_are_fine(tmp_path):
         (b"[]\n\n [{}]\n", ", line 3: expected the end of the file after its array, found '[{}]'."),
         (b"[\n{},\n{", ", line 3: not JSON (Expecting property name enclosed in double quotes at column 2). The file is cut off"),
         (b"[\n{},\n{}", ", line 3: expected ',' or ']' after row 2, found 'the end'. The file is cut off: copy or download"),
-        (b'[{"a": 1}, {"a" 2}, {"a": 3}]', ", line 1: not JSON (Expecting ':' delimiter at column 17). Where the next row begins"),
+        (b'[{"a": 1}, {"a" 2}, {"a": 3}]', ", line 1: not JSON (Expecting ':' delimiter at column 17). Where the next row"),
         (b'["\xe9"]', ", line 1 is not UTF-8 text (invalid continuation byte at byte 2). Convert it, then try again."),
         ('[{"a": 1}]'.encode("utf-16"), " is UTF-16 or UTF-32 text, expected UTF-8: `iconv -f UTF-16 -t UTF-8 OLD > NEW`"),
         ('{"a": 1}'.encode("utf-16-le"), " is UTF-16 or UTF-32 text, expected UTF-8"),

@@ -147,7 +147,8 @@ def _check_refused(spec: str, refused: Sequence[Refused], read: int, skip_bad: b
         listing = "\n".join(_listed(ones, bad[:_SHOWN]) for ones in _by_reason(bad))
         shown = f" (places: the first {_SHOWN})" if len(bad) > _SHOWN else ""
         raise LimaError(
-            f"{spec}: {len(bad):,} of {read:,} rows cannot be used{shown}.\n{listing}\nCorrect them, or leave them out: --skip-bad"
+            f"{spec}: {len(bad):,} of {read:,} rows cannot be used{shown}.\n{listing}\n"
+            "Correct them, or leave them out: --skip-bad"
         )
     if refused:
         reasons = "; ".join(f"{len(ones):,} × {ones[0].reason.rstrip('.')}" for ones in _by_reason(refused))
