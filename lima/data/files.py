@@ -71,7 +71,7 @@ def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Record | Refus
             yield Refused(row.where, row.problem)
             continue
         try:
-            record = make(replace(row, value=ignored.taken_from(row.value)))
+            record = make(replace(row, value=ignored.taken_from(row.value)) if ignored.keys else row)
         except LimaError as e:
             yield Refused(row.where, str(e))
             continue

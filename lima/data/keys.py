@@ -27,7 +27,7 @@ _NAMES = """
 """
 METADATA = frozenset(_NAMES.split()) | {"", "Unnamed: 0"}
 "Keys that say where a row comes from and how it was judged, not what is learnt; and the index that pandas writes"
-_METADATA_ENDS = ("_id", "_ids", "_url", "_urls", "_hash", "_sha256", "_score", "_rating", "_timestamp", "_at")
+ENDS = ("_id", "_ids", "_url", "_urls", "_hash", "_sha256", "_score", "_rating", "_timestamp", "_at")
 _WORD = re.compile(r"(?!(?:true|false|inf|nan)$)[A-Za-z_][\w-]*")
 
 
@@ -86,7 +86,7 @@ def _says_nothing(value: Any) -> bool:
 
 
 def _is_metadata(key: str) -> bool:
-    return key in METADATA or key.endswith(_METADATA_ENDS)
+    return key in METADATA or key.endswith(ENDS)
 
 
 @cache

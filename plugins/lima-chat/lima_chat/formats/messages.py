@@ -49,8 +49,9 @@ def turns_of(messages: Sequence[Any], names: Names, ignored: Ignored, first: int
         what = f"turn {number}"
         if not isinstance(message, dict):
             raise LimaError(f"{what} is {kind_of(message)}; expected an object{f', as in {shape}' if shape else ''}.")
-        refuse_media(message, what)
-        ignored.check(message, keys, what)
+        if len(message) > 2:  # more than a role and a text
+            refuse_media(message, what)
+            ignored.check(message, keys, what)
         found.append((_turn(message, names, what), tools.check_answer(message, what)))
     return tools.in_order(found)
 
@@ -70,6 +71,8 @@ def _turn(message: dict[str, Any], names: Names, what: str) -> Turn:
     role = ROLES.get(word.lower())
     if role is None:
         raise LimaError(f"{what} has {names.role} {shown(word)}.{did_you_mean(word, ROLES)}")
+    if len(message) == 2 and role != "call" and isinstance(message.get(names.text), str):
+        return Turn(role, message[names.text])
     calls = tools.calls(message, what)
     content, thoughts = _content(message, names.text, what, empty=bool(calls))
     if role == "call":

@@ -47,6 +47,7 @@ class Oasst:
         "role, text and parent_id (or prompt with replies), Open Assistant's: the best-ranked path of each tree"
     )
     licence = "the file's own (Open Assistant: Apache-2.0)"
+    shape = '{"message_id": "…", "parent_id": null, "role": "prompter", "text": "…"}'
     options = Options.NAMES
 
     def __init__(self, options: Options | None = None) -> None:

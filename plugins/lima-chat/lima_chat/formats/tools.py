@@ -74,6 +74,8 @@ def spelt_calls(text: str, what: str) -> tuple[dict[str, Any], ...]:
 
 def in_order(turns: list[tuple[Turn, str]]) -> list[Turn]:
     """The turns, with the tools' answers in the order of the calls that they name; each comes with the id of its call, or ''"""
+    if not any(turn.tool_calls for turn, _ in turns):
+        return [turn for turn, _ in turns]
     ordered, at = list[Turn](), 0
     while at < len(turns):
         ordered.append(turns[at][0])

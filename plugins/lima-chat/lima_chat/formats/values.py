@@ -12,7 +12,7 @@ from lima_chat.conversation import SURROGATE
 
 DEEPEST = 64
 "Levels of a value that travels with a conversation, such as the arguments of a call"
-MEDIA = ("images", "image", "audio", "audios", "video", "videos", "image_url", "input_audio")
+MEDIA = frozenset(("images", "image", "audio", "audios", "video", "videos", "image_url", "input_audio"))
 
 
 def object_of(value: Any, shape: str) -> dict[str, Any]:
@@ -33,10 +33,12 @@ def text_of(holder: Mapping[str, Any], key: str, what: str) -> str:
 
 def optional_text(holder: Mapping[str, Any], keys: tuple[str, ...], what: str) -> str:
     """The text under whichever of some keys has one, or ''; keys with different texts are an error"""
-    found = {key: text_of(holder, key, what) for key in keys if holder.get(key)}
+    found = {key: text_of(holder, key, what) for key in keys if key in holder and holder[key]}
+    if not found:
+        return ""
     if len(set(found.values())) > 1:
         raise LimaError(f"{what} has {' and '.join(map(repr, found))} with different texts. Leave one.")
-    return next(iter(found.values()), "")
+    return next(iter(found.values()))
 
 
 def list_of(holder: Mapping[str, Any], key: str, shape: str) -> list[Any]:
@@ -99,7 +101,7 @@ def whole_text(text: str, what: str) -> str:
 
 def refuse_media(holder: Mapping[str, Any], what: str) -> None:
     """LimaError for pictures and sounds"""
-    if found := next((key for key in MEDIA if holder.get(key)), None):
+    if MEDIA & holder.keys() and (found := next((key for key in holder if key in MEDIA and holder[key]), None)):
         raise LimaError(f"{what} has {found!r}; only text can be trained on. Leave the row out.")
 
 
