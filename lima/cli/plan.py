@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lima.cli.reading import SOURCE_COLUMNS, source_rows
+from lima.cli.reading import print_sources, source_rows
 from lima.cli.show import json_option, print_json, print_rows
 from lima.cli.train import read_recipe, recipe_options
 from lima.recipe import Recipe
@@ -53,7 +53,7 @@ def plan(measured: bool, as_json: bool, **options: Any) -> None:
             f"{each} a step and {whole} for all of them on this {taken.device.upper()}: two steps were run, and nothing was saved"
         )
     print_rows([{"what": what, "how many": text} for what, text in lines.items()], False, "")
-    print_rows(shares, False, "", SOURCE_COLUMNS)
+    print_sources(shares, as_json=False)
 
 
 def _lines(found: "Plan", recipe: Recipe, bfloat16: bool) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lima.cli.show import print_rows
 from lima.errors import LimaError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ reading_options = (
 settings_option = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any key of the recipe; may be repeated"
 )
-SOURCE_COLUMNS = ("source", "examples", "dropped", "refused", "tokens", "trained_tokens", "share_of_tokens", "licence")
-"What `source_rows` has, in the order in which it is shown"
 
 
 def reading_flags(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,3 +63,10 @@ def source_rows(ready: "Prepared") -> list[dict[str, Any]]:
         }
         for s in ready.sources
     ]
+
+
+def print_sources(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """The rows of `source_rows` as a table, in which what is nowhere dropped or refused has no column"""
+    lost = [status for status in ("dropped", "refused") if any(row[status] for row in rows)]
+    columns = ("source", "examples", *lost, "tokens", "trained_tokens", "share_of_tokens", "licence")
+    print_rows(rows, as_json, "No source.", columns)

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from lima.cli.reading import SOURCE_COLUMNS, reading_options, reading_settings, settings_option, source_rows
-from lima.cli.show import database_option, json_option, print_json, print_rows, trust_option
+from lima.cli.reading import print_sources, reading_options, reading_settings, settings_option, source_rows
+from lima.cli.show import database_option, json_option, print_json, trust_option
 from lima.errors import Interrupted, LimaError
 from lima.recipe import Recipe, parse_setting
 
@@ -112,7 +112,7 @@ def _count(recipe: Recipe, as_json: bool) -> None:
 
     pick_device(recipe.device)
     ready = prepare(recipe, load_plugins())
-    print_rows(source_rows(ready), as_json, "No source.", SOURCE_COLUMNS)
+    print_sources(source_rows(ready), as_json)
 
 
 def _print_end(run: Any, store: Any, as_json: bool) -> None:

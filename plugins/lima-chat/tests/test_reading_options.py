@@ -69,10 +69,15 @@ def test_a_row_may_say_it_all_at_once(read, tmp_path):
         {"messages": [U, {**A, "weight": 0.5}, U, A], "weight": 0.5},
         {"messages": [U, A], "train": False},
         {"messages": [U, A], "train": True},
+        {"messages": [U, {**A, "loss": False}]},
+        {"messages": [U, A], "weight": 0},
     ]
     source = read(rows)
     assert [t.weight for t in source.records[0].turns[1::2]] == [0.25, 0.5]
-    assert source.refused == (Refused(f"{file}, line 2", "the row says train false.", fault=False),)
+    assert source.refused == (
+        Refused(f"{file}, line 2", "the row says train false.", fault=False),
+        *(Refused(f"{file}, line {n}", "no answer of the row is to be learnt.", fault=False) for n in (4, 5)),
+    )
     assert [r.provenance for r in source.records] == [f"{file}, line 1", f"{file}, line 3"]
 
 
@@ -91,8 +96,8 @@ def test_ignored_keys_are_read_as_if_they_were_not_there(read):
     rows = [{"messages": [{**U, "odd": 1}, {**A, "loss": False, "weight": 1}], "tools": [{}], "strange": {"x": 1}}]
     (record,) = read(rows, ignore="strange, odd,loss,tools").records
     assert record.weight == 1.0
-    (record,) = read(rows, ignore=["strange", "odd", "weight", "tools"]).records
-    assert record.weight == 0.0
+    with pytest.raises(LimaError, match="no answer of the row is to be learnt"):
+        read(rows, ignore=["strange", "odd", "weight", "tools"])
     with pytest.raises(LimaError, match=r"--set lima-chat.ignore=tools,odd$"):
         read([{**rows[0], "strange": None}, rows[0]][:1], ignore="tools")
     with pytest.raises(

@@ -69,8 +69,8 @@ def _detail(value: Any, what: str) -> bool:
     found = {part.get("train") for part in parts if isinstance(part, dict) and isinstance(part.get("train"), bool)}
     if not parts or len(found) != 1 or not all(isinstance(part, dict) and "train" in part for part in parts):
         raise LimaError(
-            f"{what} has a train_detail that learns only parts of the text; a turn is learnt whole or not at all. Write train, "
-            "true or false, instead."
+            f"{what} has a train_detail that learns only parts of the text; a turn is learnt completely or not at all. "
+            "Write train, true or false, instead."
         )
     return bool(found.pop())
 

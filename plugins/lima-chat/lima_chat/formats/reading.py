@@ -164,9 +164,12 @@ def learnt(row: Row, turns: list[Turn]) -> list[Turn]:
     train, weight = learning.learning({k: row.value[k] for k in ("train", "weight") if k in row.value}, "the row")
     if train is False:
         raise Left("the row says train false.")
-    if weight is None:
-        return turns
-    return [replace(t, weight=t.weight * weight) if t.role == "assistant" else t for t in turns]
+    if weight is not None:
+        turns = [replace(t, weight=t.weight * weight) if t.role == "assistant" else t for t in turns]
+    answers = [t for t in turns if t.role == "assistant"]
+    if answers and not any(t.trained for t in answers):
+        raise Left("no answer of the row is to be learnt.")
+    return turns
 
 
 def with_system(row: Row, turns: list[Turn]) -> list[Turn]:
