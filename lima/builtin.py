@@ -53,9 +53,9 @@ class Pairs:
         if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight <= 1e6:
             raise LimaError(f"'weight' is {shown(weight)}; expected a number from 0 to 1,000,000.")
         return Example(
-            id=str(value.get("id") or f"{row.label}:{row.number}"),
+            id=f"{row.label}:{row.number}" if value.get("id") in (None, "") else str(value["id"]),
             source=row.label,
-            licence=str(value.get("licence") or ""),
+            licence=str(value.get("licence") or value.get("license") or ""),
             provenance=str(value.get("provenance") or row.where),
             prompt=value["prompt"],
             response=value["response"],

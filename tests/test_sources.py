@@ -126,6 +126,15 @@ def test_keys_that_are_not_understood_and_how_to_leave_them_unread(plugins, tmp_
     assert open_source(str(file), plugins, {"lima-tune": {"ignore": "sistem"}}).records[0].prompt == "Why?"
 
 
+def test_a_pair_keeps_its_id_and_licence(plugins, tmp_path):
+    file = lines(
+        tmp_path / "x.jsonl", {**PAIR, "id": 0, "license": "MIT"}, {**PAIR, "id": "", "licence": "CC0-1.0"}, PAIR
+    )
+    source = open_source(str(file), plugins)
+    assert [(r.id, r.licence) for r in source.records] == [("0", "MIT"), ("x.jsonl:2", "CC0-1.0"), ("x.jsonl:3", "")]
+    assert source.licence == "CC0-1.0, MIT"
+
+
 BAD = ["{", {"prompt": "a"}, PAIR | {"id": "x"}, {"prompt": "b"}, PAIR | {"id": "x"}, {"prompt": " ", "response": "a"}]
 
 

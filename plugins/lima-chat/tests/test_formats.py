@@ -209,3 +209,20 @@ def test_the_plugin_that_is_installed_registers_all_of_it():
     }
     for kind, names in mine.items():
         assert all(loaded.registry(kind)[n].description for n in names)
+
+
+def test_parquet_gives_every_message_every_key_and_null_says_nothing(tmp_path, plugins, said):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    from lima.data.sources import open_source
+
+    rows = [
+        {"messages": [U, {**A, "weight": 0.5}], "strange": None},
+        {"messages": [{**U, "name": "Ann"}, A, U, A], "strange": None},
+    ]
+    for number in range(2):
+        parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / f"part-{number}.parquet")
+    source = open_source(f"{tmp_path}/part-*.parquet", plugins)
+    assert [said(r) for r in source.records] == [QA, QA * 2] * 2
+    assert [r.id for r in source.records] == [f"part-{n}.parquet:{row}" for n in range(2) for row in (1, 2)]
+    assert source.records[0].weight == 0.5
+    assert source.records[3].provenance == f"{tmp_path}/part-1.parquet, row 2"
