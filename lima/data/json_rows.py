@@ -142,6 +142,7 @@ def _array(path: str, text: str, start: int) -> Generator[Found, None, int]:
     if text[at : at + 1] == "]":
         return at + 1
     next_row = _row_starts(text, at)
+    complete = text.rstrip().endswith("]" if start == skip(text, 0) else "}")
     while True:
         line, counted = line + text.count("\n", counted, at), at
         number += 1
@@ -154,7 +155,7 @@ def _array(path: str, text: str, start: int) -> Generator[Found, None, int]:
             continue
         place = line + text.count("\n", counted, where)
         end = text.rfind("]", at)
-        if end < 0 or not text.rstrip().endswith("]" if start == skip(text, 0) else "}"):
+        if end < 0 or not complete:
             raise LimaError(f"{path}, line {place}: {wrong} The file is cut off: copy or download it again.")
         if next_row is None and "{" in text[where:]:
             raise LimaError(

@@ -27,9 +27,15 @@ class NotJson(LimaError):
 def parse_json(data: bytes | str) -> Any:
     """The value that a whole text spells; NotJson where it is not one value of JSON"""
     text = data if isinstance(data, str) else decoded(data)
-    value, end = value_at(text, skip(text, 0))
-    if (more := skip(text, end)) < len(text):
-        raise _error("Extra data", text, more)
+    try:
+        value, end = value_at(text, skip(text, 0))
+        if (more := skip(text, end)) < len(text):
+            raise NotJson("", more, "Extra data")
+    except NotJson as e:
+        if not e.what or e.at is None:
+            raise
+        column = e.at - text.rfind("\n", 0, e.at)
+        raise NotJson(f"is not JSON ({e.what}, line {line_of(text, e.at)}, column {column})", e.at, e.what) from None
     return value
 
 
@@ -38,9 +44,11 @@ def value_at(text: str, at: int) -> tuple[Any, int]:
     try:
         value, end = _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as e:
-        # A comma is missing behind what was read, not before what comes next, which may be lines below.
-        place = len(text[: e.pos].rstrip()) if e.msg == COMMA else e.pos
-        raise _error(e.msg, text, place) from None
+        place = e.pos
+        if e.msg == COMMA:  # it is missing behind what was read, not before what comes next, which may be lines below
+            while text[place - 1].isspace():
+                place -= 1
+        raise NotJson(f"is not JSON ({e.msg})", place, e.msg) from None
     except RecursionError:
         raise NotJson("is nested too deeply to be read", at) from None
     except ValueError as e:
@@ -72,11 +80,6 @@ def line_of(text: str, at: int) -> int:
 
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-
-
-def _error(what: str, text: str, at: int) -> NotJson:
-    column = at - text.rfind("\n", 0, at)
-    return NotJson(f"is not JSON ({what}, line {line_of(text, at)}, column {column})", at, what)
 
 
 def _encodes(value: Any) -> bool:
