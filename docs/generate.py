@@ -92,6 +92,24 @@ def registered(kind: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+def metadata() -> str:
+    """The keys of a row that say nothing about what is learnt"""
+    from lima.data.keys import ENDS, METADATA
+
+    named = ", ".join(f"`{key}`" for key in sorted(filter(None, METADATA)))
+    return f"{named}; and what ends with {', '.join(f'`{end}`' for end in ENDS)}.\n"
+
+
+def formats() -> str:
+    """A row of each of lima-chat's formats, as its source has it"""
+    from lima.plugins import load_plugins
+
+    registry = load_plugins().registry("sources")
+    mine = [name for name, owner in registry.owners.items() if owner == "lima-chat"]
+    lines = [f"| `{name}` | `{registry[name].shape}` | {registry[name].description} |" for name in mine]
+    return "\n".join(["| source | a row | its keys |", "|---|---|---|", *lines]) + "\n"
+
+
 def floors() -> str:
     """The floors of the core, from the test that holds them"""
     sys.path.insert(0, str(ROOT / "tests"))

@@ -1,53 +1,71 @@
 """What the core itself registers, as a plugin does: the plain renderer, prompt / response files, and checkpoints that answer."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from lima import hookimpl
-from lima.contract.examples import Example
-from lima.data.files import _rows
+from lima.contract.examples import Example, Record, Refused
+from lima.data.files import Row, kind_of, number_of, records_of, shown
+from lima.data.keys import Ignored
 from lima.errors import LimaError
+from lima.plugins import CORE
 
 
 class Pairs:
-    """A JSONL file of prompt and response"""
+    """A file of prompt and response"""
 
-    description = "JSONL or JSON, objects with prompt and response; optional: id, licence, provenance, weight"
+    description = "prompt and response; optional: weight"
     licence = "the file's own"
+    options = ("ignore",)
+
+    def __init__(self, ignored: Ignored = Ignored(CORE)) -> None:  # noqa: B008 (frozen)
+        self.ignored = ignored
+
+    def with_options(self, values: dict[str, Any]) -> "Pairs":
+        return Pairs(Ignored.of(CORE, values))
 
     def recognises(self, row: Any) -> bool:
-        return isinstance(row, dict) and "prompt" in row and "response" in row
+        return isinstance(row, dict) and "prompt" in row and "response" in row and not _BEYOND & row.keys()
 
-    def examples(self, argument: str | None) -> Iterator[Example]:
+    def examples(self, argument: str | None) -> Iterator[Record | Refused]:
         if not argument:
             raise LimaError("The source 'pairs' reads a file: write it as pairs:FILE.jsonl.")
-        name = Path(argument).name
-        for number, (where, row) in enumerate(_rows(argument), 1):
-            if not isinstance(row, dict):
-                raise LimaError(
-                    f"{where}: expected an object with 'prompt' and 'response', found {type(row).__name__}."
+        yield from records_of(argument, self.ignored, self._example)
+
+    def _example(self, row: Row) -> Example:
+        value = row.value
+        if not isinstance(value, dict):
+            raise LimaError(f"expected an object with 'prompt' and 'response', found {kind_of(value)}.")
+        for key in ("prompt", "response"):
+            if not isinstance(value.get(key), str):
+                found = (
+                    f"{key!r} is {kind_of(value[key])}"
+                    if key in value
+                    else f"keys {', '.join(map(shown, value)) or 'none'}"
                 )
-            for key in ("prompt", "response"):
-                if not isinstance(row.get(key), str):
-                    found = (
-                        f"{key!r} is {type(row[key]).__name__}" if key in row else f"keys {', '.join(map(repr, row))}"
-                    )
-                    raise LimaError(f"{where}: expected text in {key!r}, found {found}.")
-            if not row["response"].strip():
-                raise LimaError(f"{where}: 'response' is empty, which teaches to say nothing. Leave the example out.")
-            weight = row.get("weight", 1.0)
-            if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight <= 1e6:
-                raise LimaError(f"{where}: 'weight' is {weight!r}; expected a number from 0 to 1,000,000.")
-            yield Example(
-                id=str(row.get("id", f"{name}:{number}")),
-                source=name,
-                licence=str(row.get("licence", "")),
-                provenance=str(row.get("provenance", where)),
-                prompt=row["prompt"],
-                response=row["response"],
-                weight=float(weight),
-            )
+                raise LimaError(f"expected text in {key!r}, found {found}.")
+            if not value[key].strip():
+                raise LimaError(f"{key!r} is empty. Write it, or leave the example out.")
+        self.ignored.check(value, _PAIR_KEYS, "the row")
+        weight = number_of(row, value.get("weight"))
+        if weight is None or weight == "":
+            weight = 1.0
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight <= 1e6:
+            raise LimaError(f"'weight' is {shown(weight)}; expected a number from 0 to 1,000,000.")
+        return Example(
+            id=f"{row.label}:{row.number}" if value.get("id") in (None, "") else str(value["id"]),
+            source=row.label,
+            licence=str(value.get("licence") or value.get("license") or ""),
+            provenance=str(value.get("provenance") or row.where),
+            prompt=value["prompt"],
+            response=value["response"],
+            weight=float(weight),
+        )
+
+
+_PAIR_KEYS = frozenset(("prompt", "response", "weight"))
+_BEYOND = frozenset(("system", "system_prompt", "history", "tools", "functions", "label", "train"))
+"What a pair may have beside it that the core does not read; a plugin may"
 
 
 class Checkpoints:

@@ -141,6 +141,8 @@ class Recipe:
         given = changed.pop("plugins", {})
         if not isinstance(given, dict) or not all(isinstance(table, dict) for table in given.values()):
             raise LimaError(f"Recipe: plugins is {given!r}; expected tables, one a plugin.")
+        for name, table in given.items():
+            tables.setdefault(name, {}).update(table)
         for key in [k for k in changed if "." in k]:
             name, _, inner = key.partition(".")
             if not name or not inner:
@@ -149,8 +151,6 @@ class Recipe:
                 changed["template"] = {**changed.get("template", self.template), inner: changed.pop(key)}
                 continue
             tables.setdefault(name, {})[inner] = changed.pop(key)
-        for name, table in given.items():
-            tables.setdefault(name, {}).update(table)
         known = {f.name for f in fields(self)}
         for key in changed:
             if key not in known:

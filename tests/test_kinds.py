@@ -93,6 +93,17 @@ LIES = {
         SimpleNamespace(description="a", licence="", examples=lambda argument: [], recognises=True),
         "has recognises = True; expected a method, recognises(row)",
     ),
+    "options": (
+        "sources",
+        SimpleNamespace(
+            description="a",
+            licence="",
+            examples=lambda argument: [],
+            with_options=lambda values: None,
+            options=["times"],
+        ),
+        "has options = ['times']; expected a tuple of texts",
+    ),
     "renders": (
         "renderers",
         type("Mine", (PlainRenderer,), {"renders": [Example]})(),

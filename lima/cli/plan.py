@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lima.cli.reading import print_prepared, print_sources, source_rows
 from lima.cli.show import json_option, print_json, print_rows
-from lima.cli.train import SOURCE_COLUMNS, print_prepared, read_recipe, recipe_options, source_rows
+from lima.cli.train import read_recipe, recipe_options
 from lima.recipe import LEFT_TO_LIMA, Recipe
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def plan(measured: bool, as_json: bool, **options: Any) -> None:
             f"{each} a step and {whole} for all of them on this {taken.device.upper()}: two steps were run, and nothing was saved"
         )
     print_rows([{"what": what, "how many": text} for what, text in lines.items()], False, "")
-    print_rows(source_rows(ready), False, "", SOURCE_COLUMNS)
+    print_sources(source_rows(ready), as_json=False)
     print_prepared(recipe, ready)
 
 

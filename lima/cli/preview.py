@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
+from lima.cli.reading import print_prepared
 from lima.cli.show import json_option, print_json
-from lima.cli.train import print_prepared, read_recipe, recipe_options
+from lima.cli.train import read_recipe, recipe_options
 from lima.text import visible
 
 
@@ -29,8 +30,8 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
     recipe = read_recipe(**options)
     ready = prepare(recipe, load_plugins())
     end = ready.tokenizer.convert_tokens_to_ids(ready.eot)
-    # Both in the order of the sources, without the dropped ones.
-    kept = [e for e in ready.examples if e["status"] != "dropped"]
+    # Both in the order of the sources, without those that are not trained on.
+    kept = [e for e in ready.examples if e["status"] not in ("dropped", "refused")]
     seen: dict[str, int] = {}
     shown = []
     for record, rows, about in zip(ready.records, ready.rendered, kept, strict=True):

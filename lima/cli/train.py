@@ -6,10 +6,17 @@ from typing import Any
 
 import click
 
-from lima.cli.show import database_option, json_option, print_json, print_rows, trust_option
+from lima.cli.reading import (
+    print_prepared,
+    print_sources,
+    reading_options,
+    reading_settings,
+    settings_option,
+    source_rows,
+)
+from lima.cli.show import database_option, json_option, print_json, trust_option
 from lima.errors import Interrupted, LimaError
 from lima.recipe import Recipe, parse_setting
-from lima.text import visible
 
 
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,9 +33,8 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--renderer", help="How examples become tokens: a name from `lima renderers`"),
             click.option("--out", help="Folder of the checkpoint"),
-            click.option(
-                "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any key of the recipe; may be repeated"
-            ),
+            settings_option,
+            *reading_options,
             trust_option,
         )
     ):
@@ -49,11 +55,14 @@ def given(
     out: str | None,
     settings: tuple[str, ...],
     trust_remote_code: bool,
+    skip_bad: bool,
+    merge_turns: bool,
 ) -> dict[str, Any]:
     """The keys that file, flags and --set name, with their values"""
     flags = {"base": base, "sources": sources, "renderer": renderer, "out": out, "trust_remote_code": trust_remote_code}
     read = Recipe.read(recipe) if recipe else {}
-    return read | {k: v for k, v in flags.items() if v} | dict(map(parse_setting, settings))
+    reading = reading_settings(skip_bad, merge_turns)
+    return read | {k: v for k, v in flags.items() if v} | reading | dict(map(parse_setting, settings))
 
 
 @click.command()
@@ -110,24 +119,9 @@ def _count(recipe: Recipe, as_json: bool) -> None:
 
     pick_device(recipe.device)
     ready = prepare(recipe, load_plugins())
-    print_rows(source_rows(ready), as_json, "No source.", SOURCE_COLUMNS)
+    print_sources(source_rows(ready), as_json)
     if not as_json:
         print_prepared(recipe, ready)
-
-
-SOURCE_COLUMNS = ("source", "examples", "cut", "dropped", "tokens", "trained_tokens", "share_of_tokens", "licence")
-
-
-def source_rows(ready: Any) -> list[dict[str, Any]]:
-    """The sources of what is prepared, with each one's share of the tokens"""
-    total = sum(s["tokens"] for s in ready.sources) or 1
-    return [{**s, "share_of_tokens": f"{100 * s['tokens'] / total:.1f} %"} for s in ready.sources]
-
-
-def print_prepared(recipe: Recipe, ready: Any) -> None:
-    """What was chosen for the recipe, and what of its examples was cut and dropped"""
-    for sentence in ready.remarks(recipe):
-        click.echo(visible(sentence))
 
 
 def _print_end(run: Any, store: Any, as_json: bool) -> None:

@@ -135,4 +135,4 @@ def _fits(value: Any, hint: Any) -> bool:
 def _words(hint: Any) -> str:
     if hint == Filled:
         return "text that is not empty"
-    return {str: "text", tuple[type, ...]: "a tuple of types"}.get(hint, str(hint))
+    return {str: "text", tuple[type, ...]: "a tuple of types", tuple[str, ...]: "a tuple of texts"}.get(hint, str(hint))

@@ -47,6 +47,18 @@ class Example(Record):
         return {"prompt": self.prompt, "response": self.response, "weight": self.weight}
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A row of a file from which nothing is learnt; a source yields it where a `Record` would be"""
+
+    where: str
+    "File and line"
+    reason: str
+    "A sentence; what to do about it if the row is wrong"
+    fault: bool = True
+    "Whether the row is wrong, which ends everything unless it may be skipped; else it says itself that it is not to be learnt"
+
+
 def hash_all(records: "list[Record] | tuple[Record, ...]") -> str:
     """One SHA-256 over the content hashes of many records, in their order"""
     return hashlib.sha256("\n".join(r.content_hash for r in records).encode()).hexdigest()

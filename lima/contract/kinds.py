@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from lima.contract.answers import Message, Prompt, Reply, Sampling
-from lima.contract.examples import Record
+from lima.contract.examples import Record, Refused
 from lima.contract.grades import Verdict
 from lima.contract.rendered import Rendered
 
@@ -37,14 +37,24 @@ class ExampleSource(Described, Protocol):
     licence: str
     "Of the examples that name none themselves"
 
-    def examples(self, argument: str | None) -> Iterable[Record]: ...
+    def examples(self, argument: str | None) -> Iterable[Record | Refused]: ...
 
 
 @runtime_checkable
 class Recognises(Protocol):
-    """A source that reads files: whether a file's first row is of its format"""
+    """A source that reads files: whether a row is of its format; its description says which keys that has"""
 
     def recognises(self, row: Any) -> bool: ...
+
+
+@runtime_checkable
+class TakesOptions(Protocol):
+    """A source with options, which come from its plugin's table in the recipe: itself with some of them set"""
+
+    options: tuple[str, ...]
+    "The keys of the table that it understands; `skip_bad` is the core's"
+
+    def with_options(self, values: dict[str, Any]) -> ExampleSource: ...
 
 
 class Renderer(Described, Protocol):
@@ -197,7 +207,7 @@ class Kind:
 _GRADES = (GradesTurns, GradesReplies)
 
 KINDS = {
-    "sources": Kind(ExampleSource, (Recognises,)),
+    "sources": Kind(ExampleSource, (Recognises, TakesOptions)),
     "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate, TakesVariables, SplitsThoughts, SuitsBase)),
     "base_models": Kind(BaseModel),
     "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),

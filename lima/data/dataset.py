@@ -48,7 +48,7 @@ class Prepared:
     "The rows of each record"
     sources: list[SourceRow]
     examples: list[dict[str, Any]]
-    "Rows of run_examples: every example, the dropped ones too"
+    "Rows of run_examples: every example, the dropped and the refused ones too"
     recipe: Recipe
     "With what was chosen in place of 'auto'"
     dev: list[DevPrompt] = field(default_factory=list)
@@ -129,7 +129,7 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True, date: str = 
     if recipe.renderer != AUTO:
         renderers.find(recipe.renderer)
     check_tables(recipe, plugins)
-    opened = open_sources(recipe.sources, plugins)
+    opened = open_sources(recipe.sources, plugins, recipe.plugins)
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     check_vocabulary(tokenizer, config)
     recipe = settle(recipe, tokenizer, config, renderers)
@@ -206,9 +206,12 @@ def _cut(
                 }
             )
         sources.append(_source_row(source, rows[first:]))
+        rows += source.refused_rows()
     if not trained:
+        dropped = [r for r in rows if r["status"] == "dropped"]
         raise LimaError(
-            f"All {len(rows)} examples were dropped; the first: {rows[0]['example']!r}, {rows[0]['reason']}. Raise max_tokens."
+            f"All {len(dropped)} examples were dropped; the first: {dropped[0]['example']!r}, {dropped[0]['reason']}. "
+            "Raise max_tokens."
         )
     return trained, sources, rows
 

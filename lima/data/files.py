@@ -1,73 +1,140 @@
-"""JSON and JSONL files, read with errors that name file and line.
+"""Rows from files, the one way in: JSONL, JSON, CSV, TSV and Parquet, compressed or not, one file or many by a pattern.
 
-Knows nothing of what the rows mean.
+Every row has its file and line, a broken one too. Knows nothing of what the rows mean.
 """
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lima.contract.examples import Record, Refused
+from lima.data.containers import files_of, plain_name, unpacked
+from lima.data.json_rows import json_rows
+from lima.data.keys import Ignored
+from lima.data.tables import csv_rows, parquet_rows
 from lima.errors import LimaError
-from lima.text import storable
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
-def json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
-    """(line number, value) for each line of a JSONL file; LimaError with file and line where one is not JSON"""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, _parsed(line.rstrip(), f"{path}, line {number}")
-    except UnicodeDecodeError as e:
-        raise LimaError(
-            f"{path} is not UTF-8 text ({e.reason} at byte {e.start}). Convert it, then try again."
-        ) from None
-    except OSError as e:
-        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file"""
+
+    file: str
+    number: int
+    "Its line in JSONL, else its place in the file, from 1"
+    line: int
+    "Where it begins or, if it is broken, where it breaks; in Parquet its number"
+    value: Any
+    problem: str = ""
+    "Why it could not be read, as a sentence; then `value` is None"
+    unit: str = "line"
+    texts: bool = False
+    "Whether all values are texts, as in CSV"
+    label: str = ""
+    "The name of its file, with the folder where several files of a pattern have that name"
+
+    @property
+    def where(self) -> str:
+        """File and line, for messages and provenance"""
+        return f"{self.file}, {self.unit} {self.line}"
 
 
-def _parsed(text: str, where: str) -> Any:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as e:
-        why = f"{e.msg} at column {e.colno}" if isinstance(e, json.JSONDecodeError) else str(e)
-        raise LimaError(f"{where}: not JSON ({why}). One object a line is expected.") from None
-    # JSON can spell half of a character, which no database or UTF-8 file can hold.
-    if "\\ud" in text.lower() and storable(text_of := json.dumps(value, ensure_ascii=False)) != text_of:
-        raise LimaError(f"{where}: a text holds half of a character (a lone surrogate). Repair the text.")
+def read_rows(spec: str | Path) -> Iterator[Row]:
+    """The rows of a file, or of all files that match a pattern; LimaError with the file where one cannot be read at all"""
+    files = files_of(str(spec))
+    names = [Path(file).name for file in files]
+    for file, name in zip(files, names, strict=True):
+        yield from _rows(file, name if names.count(name) == 1 else file)
+
+
+def first_rows(spec: str, count: int = 20) -> list[Row]:
+    """The first rows that could be read; LimaError if there are none"""
+    found = list(islice(read_rows(spec), count))
+    if not found:
+        raise LimaError(f"{spec} is empty. Expected rows: JSONL, JSON, CSV, TSV or Parquet.")
+    if good := [row for row in found if not row.problem]:
+        return good
+    raise LimaError(f"{found[0].where}: {found[0].problem} Files of rows are JSONL, JSON, CSV, TSV or Parquet.")
+
+
+def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Record | Refused]) -> Iterator[Record | Refused]:
+    """What `make` makes of each row of a file; a row that is broken, that it refuses, or with an earlier row's id is `Refused`
+
+    Rows and the objects in their lists come without the ignored keys."""
+    seen: dict[str, str] = {}
+    for row in read_rows(spec):
+        if row.problem:
+            yield Refused(row.where, row.problem)
+            continue
+        try:
+            record = make(replace(row, value=ignored.taken_from(row.value)) if ignored.keys else row)
+        except LimaError as e:
+            yield Refused(row.where, str(e))
+            continue
+        if isinstance(record, Record):
+            if record.id in seen:
+                advice = f"Correct it, or number the rows: {ignored.also(['id'])}"
+                yield Refused(row.where, f"its id {record.id!r} is that of {seen[record.id]} already. {advice}")
+                continue
+            seen[record.id] = row.where
+        yield record
+
+
+def number_of(row: Row, value: Any) -> Any:
+    """The number that a cell of CSV spells; any other value as it is"""
+    if row.texts and isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
     return value
 
 
-def _rows(path: str) -> Iterator[tuple[str, Any]]:
-    """(where, value) for each line of a JSONL file or item of a JSON array"""
+def shown(value: Any) -> str:
+    """A value as an error quotes it: what is short as it is written, else what kind of value it is"""
+    if not isinstance(value, str | bool | int | float):
+        return kind_of(value)
     try:
-        text = Path(path).read_text(encoding="utf-8-sig") if Path(path).is_file() else ""
-    except (UnicodeDecodeError, OSError):
-        text = ""  # json_lines says what is wrong
-    if text.lstrip().startswith("["):
-        yield from ((f"{path}, item {i}", item) for i, item in enumerate(_parsed(text, path), 1))
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 40 else f"{text[:36]}…"
+
+
+def shape_of(value: Any) -> str:
+    """What a row looks like, in short: its keys with the kinds of their values"""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{str(k)!r}: {_inside(v)}" for k, v in islice(value.items(), 12)) + "}"
+    return kind_of(value)
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in words"""
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _inside(value: Any) -> str:
+    if isinstance(value, list) and value:
+        first = value[0]
+        keys = ", ".join(map(repr, islice(first, 6))) if isinstance(first, dict) else ""
+        return f"a list of objects with {keys}" if keys else f"a list, of which the first is {kind_of(first)}"
+    return kind_of(value)
+
+
+def _rows(file: str, label: str) -> Iterator[Row]:
+    data = unpacked(file)
+    suffix = Path(plain_name(file)).suffix
+    if data.startswith(b"PAR1"):
+        for number, line, value, problem in parquet_rows(file, data):
+            yield Row(file, number, line, value, problem, "row", label=label)
+    elif suffix in _DELIMITERS:
+        for number, line, value, problem in csv_rows(file, data, _DELIMITERS[suffix]):
+            yield Row(file, number, line, value, problem, texts=True, label=label)
     else:
-        yield from ((f"{path}, line {number}", value) for number, value in json_lines(path))
-
-
-def first_row(path: Path) -> Any:
-    """The first JSON value of a JSONL file, or the first element of a JSON array; LimaError when it is neither"""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            line = next((text for text in file if text.strip()), "")
-            if not line:
-                raise LimaError(f"{path} is empty. Expected one JSON object a line.")
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as broken:
-                file.seek(0)
-                try:
-                    value = json.load(file)
-                except (ValueError, RecursionError):
-                    raise LimaError(f"{path}, line 1: not JSON ({broken}). Expected JSONL or a JSON array.") from None
-    except UnicodeDecodeError as e:
-        raise LimaError(f"{path} is not UTF-8 text (byte {e.start}). Convert it, then try again.") from None
-    except OSError as e:
-        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
-    return value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
+        for number, line, value, problem in json_rows(file, data):
+            yield Row(file, number, line, value, problem, label=label)

@@ -1,20 +1,31 @@
-"""Sources of examples, opened by name, NAME:ARGUMENT or file.
+"""Sources of examples, opened by name, NAME:ARGUMENT, file or pattern of files; with the rows that they refuse.
 
 Knows nothing of tokens.
 """
 
-from collections.abc import Sequence
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lima.contract.examples import Record, hash_all
-from lima.contract.kinds import Recognises
-from lima.data.files import first_row
-from lima.errors import LimaError, did_you_mean
+from lima.contract.examples import Record, Refused, hash_all
+from lima.contract.kinds import Recognises, TakesOptions
+from lima.data.containers import is_pattern
+from lima.data.files import first_rows, shape_of
+from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.isolation import plugin_code
 from lima.plugins import Plugins
 from lima.recipe import Recipe
+
+Tables = Mapping[str, Mapping[str, Any]]
+"A recipe's tables, one a plugin"
+SKIP = "skip_bad"
+"The key of a plugin's table that leaves out the bad rows of its sources"
+_SHOWN = 20
+"Bad rows that an error names"
 
 
 @dataclass(frozen=True)
@@ -26,50 +37,147 @@ class Source:
     "The plugin that registered it"
     licence: str
     records: tuple[Record, ...]
+    refused: tuple[Refused, ...] = ()
+    "Rows from which nothing is learnt: what was read is these and the records"
 
     @property
     def hash(self) -> str:
         return hash_all(self.records)
 
+    def refused_rows(self) -> list[dict[str, Any]]:
+        """A row of run_examples for each refused row"""
+        same = {"source": self.name, "hash": "", "status": "refused", "tokens": 0, "trained_tokens": 0}
+        return [{**same, "example": one.where, "reason": one.reason} for one in self.refused]
 
-def open_source(spec: str, plugins: Plugins) -> Source:
-    """A source by NAME, NAME:ARGUMENT or file; a bare file goes to the source that recognises its first row"""
+
+def open_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> Source:
+    """A source by NAME, NAME:ARGUMENT, file or pattern; a bare file goes to the source that recognises its rows
+
+    `tables` are the recipe's: the source takes its options from that of its plugin. LimaError for bad rows, unless they are
+    to be skipped."""
     registry = plugins.registry("sources")
-    name, colon, argument = spec.partition(":")
+    name, _, argument = spec.partition(":")
     if not (name in registry or name in registry.contested):
-        if not Path(spec).is_file():
-            raise LimaError(f"{spec!r} is neither a registered source nor a file.{did_you_mean(name, registry)}")
-        row = first_row(Path(spec))
-        able = [n for n, s in sorted(registry.items()) if _recognises(n, registry.owners[n], s, row)]
-        if len(able) != 1:
-            keys = ", ".join(map(repr, row)) if isinstance(row, dict) else type(row).__name__
-            formats = registry.able(Recognises)
-            what = f"more than one source reads it ({', '.join(able)})" if able else f"no source reads rows with {keys}"
-            raise LimaError(
-                f"{spec}: {what}. Name the format, for example {formats[0]}:{spec}. Known: {', '.join(formats)}."
-            )
-        name, argument = able[0], spec
-    source = registry.find(name)
-    owner = registry.owners[name]
+        name, argument = _recognised(spec, plugins), spec
+    owner = registry.owners.get(name, "")
+    table = dict((tables or {}).get(owner, {}))
+    skip_bad = table.pop(SKIP, False)
+    if not isinstance(skip_bad, bool):
+        raise LimaError(f"{owner}.{SKIP} is {skip_bad!r}; expected true or false.")
+    source = _with_options(registry.find(name), name, plugins, table)
     with plugin_code(f"the source {name!r}", owner):
-        records = tuple(source.examples(argument or None))
-    strange = next((r for r in records if not isinstance(r, Record)), None)
+        found = tuple(source.examples(argument or None))
+    strange = next((r for r in found if not isinstance(r, Record | Refused)), None)
     if strange is not None:
         raise LimaError(
-            f"Source {name!r} of plugin {owner!r} yielded {type(strange).__name__}; expected lima.Example or Record."
+            f"Source {name!r} of plugin {owner!r} yielded {type(strange).__name__}; expected lima.Example, Record or Refused."
         )
+    records = tuple(r for r in found if isinstance(r, Record))
+    refused = tuple(r for r in found if isinstance(r, Refused))
+    _check_refused(spec, refused, len(found), skip_bad)
     if not records:
-        raise LimaError(f"The source {spec!r} has no examples.")
+        why = f"Refused: all {len(refused):,}. The first, {refused[0].where}: {refused[0].reason}" if refused else ""
+        raise LimaError(f"The source {spec!r} has no examples. {why}".strip())
     licences = sorted({r.licence for r in records if r.licence}) or [source.licence]
-    return Source(spec, owner, ", ".join(licences), records)
+    return Source(spec, owner, ", ".join(licences), records, refused)
 
 
-def _recognises(name: str, owner: str, source: Any, row: Any) -> bool:
-    with plugin_code(f"the source {name!r}", owner):
-        return isinstance(source, Recognises) and bool(source.recognises(row))
+def _with_options(source: Any, name: str, plugins: Plugins, table: dict[str, Any]) -> Any:
+    """The source with what its plugin's table says; LimaError for a key that none of the plugin's sources understands"""
+    registry = plugins.registry("sources")
+    owner = registry.owners[name]
+    if not isinstance(source, TakesOptions):
+        return source
+    others = (s for n, s in registry.items() if registry.owners[n] == owner and isinstance(s, TakesOptions))
+    known = {SKIP, *(option for other in others for option in other.options)}
+    if unknown := next((key for key in table if key not in known), None):
+        raise LimaError(f"{unknown!r} is not an option of {owner!r}.{did_you_mean(unknown, known)}")
+    mine = {key: value for key, value in table.items() if key in source.options}
+    if not mine:
+        return source
+    with plugin_code(f"the options of the source {name!r}", owner):
+        return source.with_options(mine)
 
 
-def open_sources(specs: Sequence[str], plugins: Plugins) -> list[Source]:
+def _recognised(spec: str, plugins: Plugins) -> str:
+    """The name of the one source that recognises the rows of a file: the first row that any single source does"""
+    registry = plugins.registry("sources")
+    if not (Path(spec).is_file() or Path(spec).is_dir() or is_pattern(spec)):
+        name = spec.partition(":")[0]
+        raise LimaError(f"{spec!r} is neither a registered source nor a file.{did_you_mean(name, registry)}")
+    rows = first_rows(spec)
+    broken, undecided = set[str](), list[str]()
+    for row in rows:
+        able = [n for n in registry.able(Recognises) if n not in broken and _recognises(n, plugins, row.value, broken)]
+        if len(able) == 1:
+            return able[0]
+        undecided = undecided or able
+    formats = "\n".join(f"  {n}: {registry[n].description}" for n in registry.able(Recognises))
+    what = (
+        f"more than one source recognises its rows ({', '.join(undecided)})"
+        if undecided
+        else "no source recognises its rows"
+    )
+    raise LimaError(
+        f"{spec}: {what}. That of line {rows[0].line} is {shape_of(rows[0].value)}.\nRename its keys, or name the format as "
+        f"NAME:{spec}. The formats and their keys:\n{formats}"
+    )
+
+
+def _recognises(name: str, plugins: Plugins, row: Any, broken: set[str]) -> bool:
+    """Whether a source recognises a row; one that fails is named in a warning and not asked again"""
+    registry = plugins.registry("sources")
+    try:
+        with plugin_code(f"the source {name!r}", registry.owners[name]):
+            return bool(registry[name].recognises(row))
+    except PluginStopped:
+        raise
+    except LimaError as e:
+        broken.add(name)
+        logging.getLogger("lima").warning("%s The other sources were asked.", e)
+        return False
+
+
+def _check_refused(spec: str, refused: Sequence[Refused], read: int, skip_bad: bool) -> None:
+    """LimaError for bad rows that may not be skipped, counted by reason, the first with their places; else a warning"""
+    bad = [one for one in refused if one.fault]
+    if bad and not skip_bad:
+        if len(bad) == 1:
+            raise LimaError(f"{bad[0].where}: {bad[0].reason}" + ("" if read == 1 else SKIPPING))
+        listing = "\n".join(_listed(ones, bad[:_SHOWN]) for ones in _by_reason(bad))
+        shown = f" (places: the first {_SHOWN})" if len(bad) > _SHOWN else ""
+        raise LimaError(
+            f"{spec}: {len(bad):,} of {read:,} rows cannot be used{shown}.\n{listing}\n"
+            "Correct them, or leave them out: --skip-bad"
+        )
+    if refused:
+        reasons = "; ".join(f"{len(ones):,} × {ones[0].reason.rstrip('.')}" for ones in _by_reason(refused))
+        logging.getLogger("lima").warning(
+            "%s: %s read = %s kept + %s refused (%s).",
+            spec, f"{read:,} row{'s' * (read != 1)}", f"{read - len(refused):,}", f"{len(refused):,}", reasons,
+        )  # fmt: skip
+
+
+SKIPPING = "\nTo leave it out: --skip-bad"
+
+
+def _listed(ones: Sequence[Refused], shown: Sequence[Refused]) -> str:
+    """Rows with the same reason: how many, why, and where those are that are to be shown"""
+    places = [
+        one.where if one.reason == ones[0].reason else f"{one.where}: {one.reason}" for one in ones if one in shown
+    ]
+    return "\n      ".join([f"{len(ones):>5,} × {ones[0].reason}", *places])
+
+
+def _by_reason(refused: Sequence[Refused]) -> list[list[Refused]]:
+    """Refused rows with the same reason but for names and numbers, the most frequent first"""
+    groups = defaultdict[str, list[Refused]](list)
+    for one in refused:
+        groups[re.sub(r"'[^']*'|\"[^\"]*\"|\d+", "…", one.reason)].append(one)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def open_sources(specs: Sequence[str], plugins: Plugins, tables: Tables | None = None) -> list[Source]:
     """The training sources; LimaError if none is named, one is named twice, or two have the same examples"""
     if not specs:
         raise LimaError(
@@ -78,7 +186,7 @@ def open_sources(specs: Sequence[str], plugins: Plugins) -> list[Source]:
     twice = sorted({s for s in specs if specs.count(s) > 1})
     if twice:
         raise LimaError(f"The source {twice[0]!r} is named twice. To weigh it more, give its examples a weight.")
-    opened = [open_source(spec, plugins) for spec in specs]
+    opened = [open_source(spec, plugins, tables) for spec in specs]
     for at, source in enumerate(opened):
         if same := [other.name for other in opened[:at] if other.hash == source.hash]:
             raise LimaError(
@@ -99,4 +207,4 @@ def open_dev(recipe: Recipe, plugins: Plugins) -> list[Source]:
             )
         if recipe.dev.count(spec) > 1:
             raise LimaError(f"The dev source {spec!r} is named twice.")
-    return [open_source(spec, plugins) for spec in recipe.dev]
+    return [open_source(spec, plugins, recipe.plugins) for spec in recipe.dev]

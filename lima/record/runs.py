@@ -199,7 +199,7 @@ class RunLog:
                     "recipe": json.dumps(run.recipe.as_dict()),
                     "environment": json.dumps(run.environment),
                     "folder": str(run.folder),
-                    "examples": sum(e["status"] != "dropped" for e in examples),
+                    "examples": sum(e["status"] not in ("dropped", "refused") for e in examples),
                     "tokens": sum(e["tokens"] for e in examples),
                     "trained_tokens": sum(e["trained_tokens"] for e in examples),
                     "date": run.date,

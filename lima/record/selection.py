@@ -150,7 +150,8 @@ def _records(store: Store, run: str, plugins: Plugins) -> list[Any]:
     # The sources of the rows and not of the recipe, from which `dev` may have been left out when the run was resumed.
     prompts = dev_prompts_of(store, run)
     specs = {row["source"] for row in prompts}
-    opened = {spec: {r.content_hash: r for r in open_source(spec, plugins).records} for spec in specs}
+    tables = store.run(run)["recipe"].get("plugins", {})
+    opened = {spec: {r.content_hash: r for r in open_source(spec, plugins, tables).records} for spec in specs}
     records = []
     for row in prompts:
         if row["hash"] not in opened[row["source"]]:

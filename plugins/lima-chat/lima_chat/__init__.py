@@ -18,11 +18,14 @@ __all__ = ["Conversation", "EvalConversation", "EvalTurn", "Turn"]
 
 @hookimpl
 def register_sources(register: Callable[[str, Any], None]) -> None:
-    from lima_chat.oasst import Oasst
-    from lima_chat.readers import Alpaca, LimaStrings, OpenAI, ShareGPT
+    from lima_chat.formats.chats import Exchanges, LimaStrings, OpenAI, ShareGPT
+    from lima_chat.formats.exchanges import Alpaca, Completion, Dolly, Questions
+    from lima_chat.formats.oasst import Oasst
+    from lima_chat.formats.preference import Preference
 
-    for source in (OpenAI(), ShareGPT(), Alpaca(), LimaStrings(), Oasst()):
-        register(source.name, source)
+    kinds = (OpenAI, ShareGPT, LimaStrings, Exchanges, Alpaca, Dolly, Questions, Completion, Preference, Oasst)
+    for kind in kinds:
+        register(kind.name, kind())
 
 
 @hookimpl

@@ -42,3 +42,43 @@ def renderers():
 
     found = {file.name: TemplateRenderer(file) for file in template_files()}
     return {**found, "template": OwnTemplateRenderer()}
+
+
+@pytest.fixture
+def plugins():
+    """lima-chat alone, and the core"""
+    import lima_chat
+    from lima.testing import only_plugins
+
+    with only_plugins(lima_chat=lima_chat) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def read(tmp_path, plugins):
+    """read(text or rows, name, source, **options): the opened source of a file with that content"""
+    import json
+
+    from lima.data.sources import open_source
+
+    def reader(content, name="talks.jsonl", source=None, **options):
+        file = tmp_path / name
+        file.write_text(content if isinstance(content, str) else "".join(json.dumps(r) + "\n" for r in content))
+        skip = {key: options[key] for key in ("skip_bad",) if key in options}
+        tables = {"lima-chat": options, "lima-tune": skip} if options else {}
+        return open_source(f"{source}:{file}" if source else str(file), plugins, tables)
+
+    return reader
+
+
+@pytest.fixture
+def said():
+    """said(record): the (role, text) of each turn"""
+    from lima import Example
+
+    def turns(record):
+        if isinstance(record, Example):
+            return [("user", record.prompt), ("assistant", record.response)]
+        return [(t.role, t.content) for t in record.turns]
+
+    return turns

@@ -4,7 +4,6 @@ A file that cannot be read is kept with the reason, so that a linter can continu
 must look like.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -12,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from lima import LimaError
+from lima import LimaError, NotJson, parse_json
 
 TRAIN, EVAL = "train", "eval"
 "The two sets, and their folders"
@@ -94,24 +93,8 @@ def _walk(folder: Traversable, above: str) -> Iterator[tuple[str, Traversable]]:
 
 def _read(name: str, path: Traversable) -> File:
     try:
-        return File(name, json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once))
+        return File(name, parse_json(path.read_bytes()))
     except OSError as e:
         return File(name, None, f"cannot be read ({e.strerror})")
-    except UnicodeDecodeError as e:
-        return File(name, None, f"is not UTF-8 text ({e.reason} at byte {e.start})")
-    except json.JSONDecodeError as e:
-        return File(name, None, f"is not JSON ({e.msg}, line {e.lineno}, column {e.colno})")
-    except RecursionError:
-        return File(name, None, "is nested too deeply to be read")
-    except ValueError as e:
-        return File(name, None, f"is not JSON as expected ({e})")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, in which no key may occur twice: the later one would win silently"""
-    row: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in row:
-            raise ValueError(f"the key {key!r} is there twice in one object")
-        row[key] = value
-    return row
+    except NotJson as e:
+        return File(name, None, str(e))

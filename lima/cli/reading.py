@@ -1,0 +1,75 @@
+"""Options on how files are read, short for keys of the plugins' tables; and how much of each source was read.
+
+Knows nothing of formats.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lima.cli.show import print_rows
+from lima.errors import LimaError
+from lima.text import visible
+
+if TYPE_CHECKING:
+    from lima.data.dataset import Prepared
+    from lima.recipe import Recipe
+
+reading_options = (
+    click.option("--skip-bad", is_flag=True, help="Leave out rows that cannot be used, and record each"),
+    click.option("--merge-turns", is_flag=True, help="Join turns of the same role in a row, with a blank line"),
+)
+settings_option = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any key of the recipe; may be repeated"
+)
+
+
+def reading_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with these options"""
+    for option in reversed(reading_options):
+        command = option(command)
+    return command
+
+
+def reading_settings(skip_bad: bool, merge_turns: bool) -> dict[str, bool]:
+    """The recipe's keys that the flags stand for: of every plugin that has sources with such an option"""
+    if not skip_bad and not merge_turns:
+        return {}
+    from lima.contract.kinds import Recognises, TakesOptions
+    from lima.plugins import load_plugins
+
+    sources = load_plugins().registry("sources")
+    found = dict[str, bool]()
+    if skip_bad:
+        found |= {f"{sources.owners[name]}.skip_bad": True for name in sources.able(Recognises)}
+    if merge_turns:
+        able = [name for name in sources.able(TakesOptions) if "merge_turns" in sources[name].options]
+        if not able:
+            raise LimaError("--merge-turns: no installed plugin has a source that can join turns.")
+        found |= {f"{sources.owners[name]}.merge_turns": True for name in able}
+    return found
+
+
+def source_rows(ready: "Prepared") -> list[dict[str, Any]]:
+    """For each source what was read of it: examples, how many were cut and dropped, refused rows; its share of the tokens"""
+    total = sum(s["tokens"] for s in ready.sources) or 1
+    refused = Counter(e["source"] for e in ready.examples if e["status"] == "refused")
+    return [
+        {**s, "refused": refused[s["source"]], "share_of_tokens": f"{100 * s['tokens'] / total:.1f} %"}
+        for s in ready.sources
+    ]
+
+
+def print_sources(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """The rows of `source_rows` as a table, in which what is nowhere cut, dropped or refused has no column"""
+    lost = [status for status in ("cut", "dropped", "refused") if any(row[status] for row in rows)]
+    columns = ("source", "examples", *lost, "tokens", "trained_tokens", "share_of_tokens", "licence")
+    print_rows(rows, as_json, "No source.", columns)
+
+
+def print_prepared(recipe: "Recipe", ready: "Prepared") -> None:
+    """What was chosen for the recipe, what of its examples was cut and dropped, and which became several rows"""
+    for sentence in ready.remarks(recipe):
+        click.echo(visible(sentence))

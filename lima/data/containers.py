@@ -1,0 +1,111 @@
+"""The bytes of a file, unpacked if it is compressed, and which files a pattern names.
+
+Gzip and Zstandard are recognised by their first bytes, whatever the file is called. Knows nothing of what the bytes mean.
+"""
+
+import glob
+import gzip
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lima.errors import LimaError
+
+LIMIT = 2 * 1024**3
+"Bytes that a compressed file may expand to"
+_CHUNK = 1024 * 1024
+_STRANGE = {
+    b"PK\x03\x04": "a ZIP archive",
+    b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ": "compressed with xz",
+    b"ARROW1": "an Arrow file",
+    b"SQLite format 3": "a SQLite database",
+    b"%PDF": "a PDF",
+}
+"First bytes of what is often taken for a file of rows"
+_PATTERN = frozenset("*?[")
+
+
+def is_pattern(spec: str) -> bool:
+    """Whether it names files by a pattern such as data/*.jsonl; a file of exactly that name comes first"""
+    return bool(_PATTERN & set(spec)) and not Path(spec).exists()
+
+
+def files_of(spec: str) -> list[str]:
+    """The files that a path or a pattern names, sorted; LimaError where there are none"""
+    if is_pattern(spec):
+        found = sorted(f for f in glob.glob(spec, recursive=True) if not Path(f).is_dir())
+        if not found:
+            raise LimaError(f"No file matches {spec}. `*` stands for any name in one folder, `**` for any folders.")
+        return found
+    if Path(spec).is_dir():
+        raise LimaError(f"{spec} is a folder. Name its files by a pattern, for example {Path(spec) / '*.jsonl'}.")
+    return [spec]
+
+
+def unpacked(path: str) -> bytes:
+    """What is in a file, without its compression; LimaError where it cannot be read or expands beyond the limit"""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as e:
+        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
+    if data.startswith(b"\x1f\x8b"):
+        return _expanded(path, _gzip(data), (OSError, EOFError, zlib.error))
+    if data.startswith(b"\x28\xb5\x2f\xfd"):
+        return _expanded(path, *_zstd(path, data))
+    for start, what in _STRANGE.items():
+        if data.startswith(start):
+            raise LimaError(f"{path} is {what}. Unpack or convert it to JSONL, CSV or Parquet; .gz and .zst are read.")
+    return data
+
+
+def plain_name(path: str) -> str:
+    """The file's name without the ending of its compression, in lower case"""
+    return Path(path).name.lower().removesuffix(".gz").removesuffix(".zst")
+
+
+def too_large(path: str, size: str = "more than") -> LimaError:
+    """The error for what expands beyond the limit"""
+    return LimaError(
+        f"{path} expands to {size} {LIMIT // 1024**3} GiB, which is the limit. Divide it into several files."
+    )
+
+
+def _expanded(path: str, stream: Any, broken: tuple[type[Exception], ...]) -> bytes:
+    parts, size = list[bytes](), 0
+    try:
+        while part := stream.read(_CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > LIMIT:
+                raise too_large(path)
+    except broken as e:
+        raise LimaError(f"{path} is damaged or cut off ({e}). Copy or download it again.") from None
+    return b"".join(parts)
+
+
+def _gzip(data: bytes) -> BinaryIO:
+    import io
+
+    return gzip.GzipFile(fileobj=io.BytesIO(data))  # type: ignore[return-value]
+
+
+def _zstd(path: str, data: bytes) -> tuple[Any, tuple[type[Exception], ...]]:
+    """A stream of what is compressed, and the errors that reading it raises"""
+    import io
+
+    try:
+        from compression import zstd  # Python 3.14
+
+        return zstd.ZstdFile(io.BytesIO(data)), (zstd.ZstdError, EOFError)
+    except ImportError:
+        pass
+    try:
+        import zstandard
+    except ImportError:
+        raise LimaError(
+            f"{path} is compressed with Zstandard, which needs a library: `pip install 'lima-tune[zstd]'`."
+        ) from None
+    expander = zstandard.ZstdDecompressor(max_window_size=2**31)
+    return expander.stream_reader(io.BytesIO(data), read_across_frames=True), (zstandard.ZstdError,)

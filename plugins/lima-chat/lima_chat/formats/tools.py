@@ -1,0 +1,103 @@
+"""Tools: functions that a row describes, calls that an assistant makes, and the answers to them.
+
+OpenAI's shape, whatever the file's: a call is {"type", "id", "function": {"name", "arguments"}}, arguments an object. Knows
+nothing of how a template writes them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lima import LimaError, kind_of
+from lima_chat.conversation import Turn
+from lima_chat.formats.values import from_text, plain_json, text_of, whole_text
+
+CALL = '{"type": "function", "function": {"name": "…", "arguments": {…}}}'
+
+
+def described(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The functions that a row offers, under `tools` or OpenAI's older `functions`, as the file has them"""
+    given = [key for key in ("tools", "functions") if row.get(key)]
+    if len(given) > 1:
+        raise LimaError("the row has both 'tools' and 'functions'. Leave one of them.")
+    if not given:
+        return ()
+    key = given[0]
+    found = from_text(row[key], key)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise LimaError(f"{key!r} is {kind_of(found)}; expected a list of objects that describe functions.")
+    return tuple(plain_json(found, f"{key!r}"))
+
+
+def calls(message: Mapping[str, Any], what: str) -> tuple[dict[str, Any], ...]:
+    """The calls of a message, under `tool_calls` or OpenAI's older `function_call`"""
+    if message.get("tool_calls") and message.get("function_call"):
+        raise LimaError(f"{what} has both 'tool_calls' and 'function_call'. Leave one of them.")
+    given = from_text(message.get("tool_calls"), "tool_calls") or message.get("function_call")
+    if not given:
+        return ()
+    return called(given, what)
+
+
+def called(given: Any, what: str) -> tuple[dict[str, Any], ...]:
+    """Calls in OpenAI's shape, from that or from {"name", "arguments"} alone, one or a list"""
+    return tuple(_call(one, what) for one in (given if isinstance(given, list) else [given]))
+
+
+def _call(given: Any, what: str) -> dict[str, Any]:
+    function = given.get("function", given) if isinstance(given, dict) else given
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
+        raise LimaError(f"{what} has a call that is not in the shape {CALL}.")
+    arguments = function.get("arguments", function.get("parameters", {}))
+    if isinstance(arguments, str):
+        arguments = from_text(arguments, "arguments") if arguments.strip() else {}
+    if arguments is None:
+        arguments = {}
+    if not isinstance(arguments, dict):
+        raise LimaError(
+            f"{what} calls {function['name']!r} with arguments that are {kind_of(arguments)}; expected an object."
+        )
+    name = given.get("id")
+    return {
+        "type": "function",
+        "id": whole_text(name, f"the id of a call of {what}") if isinstance(name, str) else "",
+        "function": plain_json({"name": function["name"], "arguments": arguments}, f"a call of {what}"),
+    }
+
+
+def spelt_calls(text: str, what: str) -> tuple[dict[str, Any], ...]:
+    """The calls that a text spells as JSON, as ShareGPT's turns from function_call do"""
+    found = from_text(text, what)
+    if not isinstance(found, dict | list):
+        raise LimaError(f'{what} calls a tool, but its text is not JSON such as {{"name": …, "arguments": {{…}}}}.')
+    return called(found, what)
+
+
+def in_order(turns: list[tuple[Turn, str]]) -> list[Turn]:
+    """The turns, with the tools' answers in the order of the calls that they name; each comes with the id of its call, or ''"""
+    if not any(turn.tool_calls for turn, _ in turns):
+        return [turn for turn, _ in turns]
+    ordered, at = list[Turn](), 0
+    while at < len(turns):
+        ordered.append(turns[at][0])
+        at += 1
+        wanted = [call["id"] for call in ordered[-1].tool_calls]
+        if not wanted:
+            continue
+        answers = list[tuple[Turn, str]]()
+        while at < len(turns) and turns[at][0].role == "tool":
+            answers.append(turns[at])
+            at += 1
+        for place, (_, call) in enumerate(answers, at - len(answers) + 1):
+            if call and any(wanted) and call not in wanted:
+                raise LimaError(
+                    f"turn {place} answers the call {call!r}, which the turn before does not make. Correct its id."
+                )
+        if all(call for _, call in answers) and all(wanted):
+            answers.sort(key=lambda answer: wanted.index(answer[1]))
+        ordered += [turn for turn, _ in answers]
+    return ordered
+
+
+def check_answer(message: Mapping[str, Any], what: str) -> str:
+    """The id of the call that a tool's message answers, or ''"""
+    return text_of(message, "tool_call_id", what) if message.get("tool_call_id") else ""
