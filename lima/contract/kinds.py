@@ -88,6 +88,14 @@ class BaseModel(Described, Protocol):
 
 
 @runtime_checkable
+class Fetches(Protocol):
+    """A base model that must be brought first: `fetch` returns its folder, from a file where one is given, `folder` says if it
+    is missing"""
+
+    def fetch(self, say: Callable[[str], None], file: Path | None = None) -> str | Path: ...
+
+
+@runtime_checkable
 class Opens(Protocol):
     """Makes what answers or grades from NAME:ARGUMENT; `trust_remote_code` is passed where it is a parameter"""
 
@@ -176,7 +184,7 @@ _GRADES = (GradesTurns, GradesReplies)
 KINDS = {
     "sources": Kind(ExampleSource, (Recognises,)),
     "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate)),
-    "base_models": Kind(BaseModel),
+    "base_models": Kind(BaseModel, (Fetches,)),
     "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),
     "graders": Kind(Described, (*_GRADES, Opens), some=True, opened=Kind(None, _GRADES, some=True)),
     "evaluations": Kind(Evaluation),
