@@ -11,7 +11,15 @@ from typing import Any
 
 from lima import Example, LimaError, Record, did_you_mean
 
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
+FOLLOWED_BY = {
+    "": ("system", "user"),
+    "system": ("user",),
+    "user": ("assistant",),
+    "assistant": ("user",),
+    "tool": ("tool", "assistant"),
+}
+"Who may speak after whom; after an assistant's calls only the tools"
 SURROGATE = re.compile("[\ud800-\udfff]")
 "Lone surrogates, which JSON can write and UTF-8 cannot"
 
@@ -21,12 +29,19 @@ class Turn:
     """One utterance"""
 
     role: str
-    "system, user or assistant"
+    "system, user, assistant or tool"
     content: str
+    "What is said; what a tool answers"
     train: bool = True
     "Whether an assistant's turn is learnt from; other turns never are"
     weight: float = 1.0
     "Loss weight of an assistant's tokens; 0 is not trained"
+    thoughts: str = ""
+    "What the assistant thought before it answered (reasoning_content, thinking)"
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    'An assistant\'s calls: {"type": "function", "function": {"name": …, "arguments": {…}}}'
+    name: str = ""
+    "Which tool answers"
 
     @property
     def trained(self) -> bool:
@@ -36,26 +51,32 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation(Record):
-    """Turns of user and assistant in alternation, with a system turn first if there is one, ending with an answer"""
+    """Turns of user and assistant in alternation, with a system turn first if there is one, ending with an answer
+
+    After an answer that calls tools come what they answer, and then the assistant again."""
 
     turns: tuple[Turn, ...]
+    tools: tuple[dict[str, Any], ...] = ()
+    "The functions that the assistant may call, as JSON describes them"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turns", tuple(self.turns))
+        object.__setattr__(self, "tools", tuple(self.tools))
         if problem := problem_of(self.turns):
             raise LimaError(
                 f"Conversation {self.id!r}{f' of source {self.source!r}' if self.source else ''}: {problem}"
             )
 
     def content(self) -> dict[str, Any]:
-        """Role and text of each turn; a turn of the assistant also says what weight it is learnt with"""
-        return {
-            "turns": [
-                {"role": t.role, "content": t.content}
-                | ({"weight": t.weight if t.train else 0.0} if t.role == "assistant" else {})
-                for t in self.turns
-            ]
-        }
+        """Role and text of each turn, and what else it has; an assistant's turn also says what weight it is learnt with"""
+        turns = []
+        for turn in self.turns:
+            said: dict[str, Any] = {"role": turn.role, "content": turn.content}
+            if turn.role == "assistant":
+                said["weight"] = turn.weight if turn.train else 0.0
+            more = {"thoughts": turn.thoughts, "tool_calls": list(turn.tool_calls), "name": turn.name}
+            turns.append(said | {key: value for key, value in more.items() if value})
+        return {"turns": turns} | ({"tools": list(self.tools)} if self.tools else {})
 
     @property
     def trained_turns(self) -> tuple[int, ...]:
@@ -80,35 +101,50 @@ def problem_of(turns: tuple[Turn, ...]) -> str:
     """What is wrong with these turns, as a sentence naming the turn (counted from 1); empty if nothing is wrong"""
     if not turns:
         return "it has no turns; expected a user's and an assistant's."
-    expected: tuple[str, ...] = ("system", "user")
+    before = Turn("", "")
     for number, turn in enumerate(turns, 1):
-        if turn.role not in ROLES:
-            return f"turn {number} has role {turn.role!r}.{did_you_mean(str(turn.role), ROLES)}"
-        if not isinstance(turn.content, str):
-            return f"turn {number} ({turn.role}) is {type(turn.content).__name__}; expected text."
-        if not turn.content.isascii() and (at := SURROGATE.search(turn.content)):
-            return (
-                f"turn {number} ({turn.role}) has half a character, {at[0]!r}, which is not text. Correct its encoding."
-            )
-        if not isinstance(turn.train, bool):
-            return f"turn {number} ({turn.role}) has train {turn.train!r}; expected true or false."
-        if (
-            isinstance(turn.weight, bool)
-            or not isinstance(turn.weight, int | float)
-            or not 0 <= turn.weight <= sys.float_info.max
-        ):
-            return f"turn {number} ({turn.role}) has weight {turn.weight!r}; expected a number of 0 or more."
-        if turn.role not in expected:
-            wanted = " or ".join(expected)
-            advice = (
-                "a system turn comes first or not at all" if turn.role == "system" else "user and assistant alternate"
-            )
-            return f"turn {number} is the {turn.role}'s where the {wanted}'s was expected; {advice}."
-        if turn.role == "assistant" and not turn.content.strip():
-            return f"turn {number} is an empty answer. Write it, or leave the conversation out."
-        expected = ("assistant",) if turn.role == "user" else ("user",)
-    if turns[-1].role != "assistant":
-        return f"it ends with turn {len(turns)}, the {turns[-1].role}'s; expected an answer. Add it, or drop that turn."
+        if problem := _problem_of_turn(turn, f"turn {number}") or _out_of_order(turn, before, f"turn {number}"):
+            return problem
+        before = turn
+    if before.role != "assistant":
+        return f"it ends with turn {len(turns)}, the {before.role}'s; expected an answer. Add it, or drop that turn."
+    return ""
+
+
+def _problem_of_turn(turn: Turn, which: str) -> str:
+    """What is wrong with a turn, wherever it stands"""
+    if turn.role not in ROLES:
+        return f"{which} has role {turn.role!r}.{did_you_mean(str(turn.role), ROLES)}"
+    which = f"{which} ({turn.role})"
+    for text, what in ((turn.content, ""), (turn.thoughts, "thoughts: "), (turn.name, "name: ")):
+        if not isinstance(text, str):
+            return f"{which} is {what}{type(text).__name__}; expected text."
+        if not text.isascii() and (at := SURROGATE.search(text)):
+            return f"{which} has half a character, {at[0]!r}, which is not text. Correct its encoding."
+    if not isinstance(turn.train, bool):
+        return f"{which} has train {turn.train!r}; expected true or false."
+    weight = turn.weight
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= sys.float_info.max:
+        return f"{which} has weight {weight!r}; expected a number of 0 or more."
+    if turn.role != "assistant" and (turn.thoughts or turn.tool_calls):
+        return f"{which} has thoughts or tool calls, which only the assistant has."
+    if any(not isinstance(c, dict) or not isinstance(c.get("function"), dict) for c in turn.tool_calls):
+        return f'{which} has a tool call of another shape; expected {{"function": {{"name": …, "arguments": …}}}}.'
+    return ""
+
+
+def _out_of_order(turn: Turn, before: Turn, which: str) -> str:
+    """What is wrong with a turn after the one before it"""
+    expected = ("tool",) if before.tool_calls else FOLLOWED_BY[before.role]
+    if turn.role not in expected:
+        wanted = " or ".join(expected)
+        advice = {
+            "system": "a system turn comes first or not at all",
+            "tool": "a tool answers an assistant's calls",
+        }.get(turn.role, "the calls have no answer" if before.tool_calls else "user and assistant alternate")
+        return f"{which} is the {turn.role}'s where the {wanted}'s was expected; {advice}."
+    if turn.role == "assistant" and not turn.content.strip() and not turn.tool_calls:
+        return f"{which} is an empty answer. Write it, or leave the conversation out."
     return ""
 
 

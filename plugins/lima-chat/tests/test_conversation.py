@@ -36,10 +36,10 @@ def test_importing_the_plugin_is_cheap():
         ((U, A, U), "it ends with turn 3, the user's; expected an answer. Add it, or drop that turn."),
         ((S,), "it ends with turn 1, the system's; expected an answer. Add it, or drop that turn."),
         ((U, Turn("assistant", " \n")), "turn 2 is an empty answer. Write it, or leave the conversation out."),
-        ((Turn("human", "Why?"), A), "turn 1 has role 'human'. Known: assistant, system, user."),
+        ((Turn("human", "Why?"), A), "turn 1 has role 'human'. Known: assistant, system, tool, user."),
         (
             (U, Turn("assitant", "So.")),
-            "turn 2 has role 'assitant'. Did you mean 'assistant'? Known: assistant, system, user.",
+            "turn 2 has role 'assitant'. Did you mean 'assistant'? Known: assistant, system, tool, user.",
         ),
         ((Turn("user", None), A), "turn 1 (user) is NoneType; expected text."),
         ((U, Turn("assistant", "a", "yes")), "turn 2 (assistant) has train 'yes'; expected true or false."),
