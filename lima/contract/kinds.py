@@ -89,8 +89,7 @@ class BaseModel(Described, Protocol):
 
 @runtime_checkable
 class Fetches(Protocol):
-    """A base model that must be brought first: `fetch` returns its folder, from a file where one is given, `folder` says if it
-    is missing"""
+    """A base model that must be brought first, by a download or from a file; until then its `folder` raises LimaError"""
 
     def fetch(self, say: Callable[[str], None], file: Path | None = None) -> str | Path: ...
 

