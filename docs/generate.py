@@ -189,3 +189,28 @@ def demo_table() -> str:
         "",
     ]
     return "\n".join(rows)
+
+
+def english() -> str:
+    """The recorded commands and replies of `benchmarks/english.py`: before and after the thirty dialogues"""
+    result = json.loads((ROOT / "docs" / "english.json").read_text(encoding="utf-8"))
+
+    def asked(model: str, rows: list[dict[str, str]]) -> list[str]:
+        lines = []
+        for row in rows:
+            cut = " …" if row["stop"] == "length" else ""
+            lines += ["", f'$ lima ask {model} "{row["prompt"]}" {result["ask"]}', f"{row['reply']}{cut}"]
+        return lines
+
+    def minutes(step: dict[str, Any]) -> str:
+        seconds = step["processor"]
+        return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+
+    block = [f"$ {result['fetch']['command']}", *asked("smollm2", result["before"])]
+    block += ["", f"$ {result['train']['command']}", *asked("english", result["after"])]
+    return (
+        "```console\n" + "\n".join(block) + "\n```\n\n"
+        f"Recorded on {result['date']} with `benchmarks/english.py`, on {result['cores']} cores that had other work, too. "
+        f"Processor time: {minutes(result['fetch'])} for the fetch, beside the download, and {minutes(result['train'])} for "
+        "the training, which free cores share.\n"
+    )

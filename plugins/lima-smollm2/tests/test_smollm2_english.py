@@ -1,7 +1,6 @@
 """A real English model: that it was converted right, and the way from preview to ten conversations with it."""
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from click.testing import CliRunner
 
 from lima.cli import cli
 from lima.model.folder import load_model, load_tokenizer
+from lima.plugins import load_plugins
 from lima_smollm2.convert import facts
 from lima_smollm2.origin import SMOLLM2
 
@@ -82,28 +82,26 @@ def test_it_expects_english(model, tokenizer):
 
 
 def test_from_preview_to_ten_conversations(by_name, tmp_path, monkeypatch):
-    """Under a minute and a half on two free cores; the replies are short, and the model learns four short answers"""
-    began = time.monotonic()
+    """A few steps on three short answers are enough for a short one to a fourth question"""
     monkeypatch.chdir(tmp_path)
-    pairs = [
-        ("Name a fruit.", "A pear, please."),
-        ("Name a colour.", "A grey, please."),
-        ("Name a tree.", "An elm, please."),
-    ]
+    pairs = [("Name a fruit.", "A pear."), ("Name a colour.", "A grey."), ("Name a tree.", "An elm.")]
     rows = [{"messages": [{"role": "user", "content": p}, {"role": "assistant", "content": r}]} for p, r in pairs]
     Path("few.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    used = ["--base", "smollm2", "--renderer", "template"]
-    shown = json.loads(lima("preview", *used, "--source", "dialogues", "-n", 1, "--json"))
-    assert "<|im_start|>system" in json.dumps(shown)
-    settings = {"lora_rank": 8, "learning_rate": 2e-3, "final_learning_rate": 2e-3, "epochs": 6, "batch_size": 3}
+    used = ["--base", "smollm2", "--renderer", "template", "--source"]
+    shown = json.loads(lima("preview", *used, "dialogues", "-n", 1, "--json"))
+    assert "".join(token["text"] for token in shown[0]["tokens"]).startswith(TEMPLATE_SYSTEM)
+
+    settings = {"lora_rank": 8, "learning_rate": 2e-3, "final_learning_rate": 2e-3, "epochs": 4, "batch_size": 3}
     changes = [x for key, value in {**settings, "max_tokens": 64}.items() for x in ("--set", f"{key}={value}")]
-    lima("train", *used, "--source", "few.jsonl", "--out", "tuned", *changes)
+    lima("train", *used, "few.jsonl", "--out", "tuned", *changes)
     ask = ["Name a flower.", "--temperature", 0, "--max-new-tokens", 16, "--json"]
     (before,), (after,) = (json.loads(lima("ask", name, *ask)) for name in ("smollm2", "tuned"))
-    assert "please" not in before["reply"]
-    assert after["reply"].endswith(", please.")
     assert after["stop"] == "eot"
-    for name in ("smollm2", "tuned"):
-        lima("dialogues", "run", "dialogues", "--model", name, "--arm", name, "--seeds", 1, "--max-new-tokens", 16)
-    compared = json.loads(lima("dialogues", "compare", "smollm2", "tuned", "--json"))
-    print(json.dumps(compared)[:600], f"{time.monotonic() - began:.0f} s")
+    assert after["tokens"] < min(8, before["tokens"])
+
+    run = ["dialogues", "run", "dialogues", "--model", "tuned", "--seeds", 1, "--max-new-tokens", 16, "--json"]
+    row = json.loads(lima(*run))
+    print(before, after, row)
+    conversations = load_plugins().registry("evaluations").find("dialogues").conversations()
+    assert len(conversations) == 10
+    assert (row["status"], row["turns"]) == ("done", sum(len(c.turns) for c in conversations))

