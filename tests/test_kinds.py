@@ -44,6 +44,10 @@ class Registers:
         self._register("renderers", register)
 
     @lima.hookimpl
+    def register_base_models(self, register):
+        self._register("base_models", register)
+
+    @lima.hookimpl
     def register_models(self, register):
         self._register("models", register)
 
@@ -128,6 +132,11 @@ LIES = {
         "sources",
         SimpleNamespace(description="a", licence="", examples="many"),
         "has examples = 'many'; expected a method, examples(argument)",
+    ),
+    "fetch that takes no file": (
+        "base_models",
+        SimpleNamespace(description="a", folder=lambda: "", fetch=lambda say: ""),
+        "has a method fetch() that cannot be called as fetch(say, file): too many positional arguments",
     ),
     "too many arguments": (
         "sources",
