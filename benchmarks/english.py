@@ -22,11 +22,10 @@ QUESTIONS = (
 )
 SETTINGS = {
     "epochs": 1,
-    "batch_size": 5,
+    "batch_size": 3,
     "max_tokens": 512,
-    "lora_rank": 32,
-    "learning_rate": 1e-3,
-    "final_learning_rate": 1e-4,
+    "learning_rate": 5e-5,
+    "final_learning_rate": 5e-6,
     "residual_dropout": 0,
     "micro_batch_tokens": 1024,
 }
@@ -34,7 +33,7 @@ FETCH = "lima base-models fetch smollm2"
 TRAIN = "lima train --base smollm2 --source dialogues --renderer template --out english " + " ".join(
     f"--set {key}={value}" for key, value in SETTINGS.items()
 )
-ASK = "--temperature 0 --max-new-tokens 80"
+ASK = "--temperature 0 --max-new-tokens 60"
 
 
 def timed(command: str, folder: Path) -> tuple[str, dict[str, float]]:

