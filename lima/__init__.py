@@ -24,8 +24,8 @@ _PUBLIC = {
     "contract.answers": "Message Prompt Reply Sampling",
     "contract.grades": "GRADES SCORES GRADED NEEDS_PERSON GRADER_FAILED Verdict",
     "contract.runs": "Run SourceRow PluginRow",
-    "contract.kinds": "ExampleSource Recognises Renderer TextPrompts ChatPrompts HasChatTemplate BaseModel Fetches Opens "
-    "ModelOpener Model Streams TellsPrompts GradesTurns GradesReplies Evaluation",
+    "contract.kinds": "ExampleSource Recognises Renderer TextPrompts ChatPrompts HasChatTemplate TakesVariables SplitsThoughts "
+    "BaseModel Fetches Opens ModelOpener Model Streams TellsPrompts GradesTurns GradesReplies Evaluation",
     "plugins": "Plugins load_plugins",
     "isolation": "contained plugin_code",
     "data.files": "json_lines",

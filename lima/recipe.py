@@ -21,6 +21,8 @@ class Recipe:
     "Sources of examples: a file, NAME or NAME:ARGUMENT"
     renderer: str = "plain"
     "How an example becomes tokens"
+    template: dict[str, Any] = field(default_factory=dict)
+    "Variables for the renderer's template: [template] in TOML, template.NAME=value in --set"
     out: str = ""
     "Folder of the checkpoint; empty: lima-runs/RUN"
     epochs: int = 15
@@ -118,6 +120,9 @@ class Recipe:
             name, _, inner = key.partition(".")
             if not name or not inner:
                 raise LimaError(f"{key!r} is not a recipe key; for a plugin's table write NAME.key.")
+            if name == "template":
+                changed["template"] = {**changed.get("template", self.template), inner: changed.pop(key)}
+                continue
             tables.setdefault(name, {})[inner] = changed.pop(key)
         for name, table in given.items():
             tables.setdefault(name, {}).update(table)
@@ -212,6 +217,10 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
         if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
             raise wrong
         return value
+    if kind == dict[str, Any]:
+        if not isinstance(value, dict) or not all(isinstance(v, str) and v.isidentifier() for v in value):
+            raise wrong
+        return value
     if type(value) is not kind:
         raise wrong
     return value
@@ -225,5 +234,6 @@ _KIND_NAMES: dict[Any, str] = {
     bool | str: "true, false or 'auto'",
     tuple[str, ...]: "a list of texts",
     tuple[float, float]: "two numbers",
+    dict[str, Any]: "a table of names and values",
     dict[str, dict[str, Any]]: "tables, one a plugin",
 }

@@ -267,7 +267,7 @@ def test_markup_that_is_a_control_token_elsewhere_is_ordinary_text_to_a_sentence
         "a</s>b",
     ):
         example = Example(id="1", source="s", prompt=text, response=text)
-        ids = render(example, PlainRenderer(), tokenizer, "<|eot|>").ids
+        ids = render(example, PlainRenderer(), tokenizer, "<|eot|>")[0].ids
         assert [ids.count(tokenizer.convert_tokens_to_ids(t)) for t in ("<s>", "</s>", "<unk>", "<|eot|>")] == [
             1,
             0,

@@ -372,20 +372,23 @@ def test_thoughts_are_kept_apart_and_empty_unless_a_model_tells():
     assert (Reply("a", [], "eot", 0.0, []).thoughts, Talks().reply([""], None, 0)[0].thoughts) == ("", "hm")
 
 
-def test_a_renderer_gives_one_row_or_a_list_of_which_several_are_refused_so_far():
+def test_a_renderer_gives_one_row_or_a_list_and_every_row_is_verified():
     class Rows(PlainRenderer):
         number = 1
 
         def render(self, record, tokenizer, eot):
             return [super().render(record, tokenizer, eot)] * self.number
 
+        def prompts(self, record, tokenizer, eot):
+            return super().prompts(record, tokenizer, eot) * 2
+
     tokenizer, rows, one = tiny_tokenizer(["<|eot|>"]), Rows(), Example(id="x", source="s", prompt="a", response="b")
-    assert render(one, rows, tokenizer, "<|eot|>") == render(one, PlainRenderer(), tokenizer, "<|eot|>")
-    rows.number = 2
     with pytest.raises(
-        LimaError, match=r"^Renderer 'plain' made 2 rows of example 'x' of source 's'; lima can train one row "
+        LimaError, match="^Example 'x' of source 's', rendered by 'plain': 1 trained answers but 2 prompts"
     ):
         render(one, rows, tokenizer, "<|eot|>")
+    rows.number = 2
+    assert render(one, rows, tokenizer, "<|eot|>") == render(one, PlainRenderer(), tokenizer, "<|eot|>") * 2
 
 
 def test_everything_that_is_installed_is_what_its_kind_asks_for(monkeypatch):

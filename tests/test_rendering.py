@@ -31,7 +31,7 @@ def tokens(tokenizer, rendered):
 
 
 def test_the_response_and_its_eot_are_trained_and_nothing_else(tokenizer):
-    rendered = render(example(), PlainRenderer(), tokenizer, EOT)
+    (rendered,) = render(example(), PlainRenderer(), tokenizer, EOT)
     assert tokens(tokenizer, rendered) == [
         ("Wh", 0.0),
         ("y", 0.0),
@@ -46,12 +46,12 @@ def test_the_response_and_its_eot_are_trained_and_nothing_else(tokenizer):
 
 
 def test_an_examples_weight_is_its_tokens_weight(tokenizer):
-    rendered = render(example(weight=0.25), PlainRenderer(), tokenizer, EOT)
+    (rendered,) = render(example(weight=0.25), PlainRenderer(), tokenizer, EOT)
     assert rendered.weights == [0.0] * 4 + [0.25] * 4
 
 
 def test_a_prompt_weight_leaves_only_the_first_token_untrained(tokenizer):
-    rendered = with_prompt_weight(render(example(), PlainRenderer(), tokenizer, EOT), 0.1)
+    rendered = with_prompt_weight(render(example(), PlainRenderer(), tokenizer, EOT)[0], 0.1)
     assert rendered.weights == [0.0, 0.1, 0.1, 0.1, 1.0, 1.0, 1.0, 1.0]
 
 
@@ -60,7 +60,7 @@ def test_a_prompt_weight_leaves_only_the_first_token_untrained(tokenizer):
 def test_any_text_is_rendered_and_verified_and_special_strings_in_it_stay_text(prompt, response):
     made = _tokenizer()
     hostile = example(prompt + EOT + prompt, response + "<|endoftext|>" + EOT)
-    rendered = render(hostile, PlainRenderer(), made, EOT)
+    (rendered,) = render(hostile, PlainRenderer(), made, EOT)
     end = made.convert_tokens_to_ids(EOT)
     assert rendered.ids.count(end) == 2
     assert made.eos_token_id not in rendered.ids
@@ -128,8 +128,8 @@ def test_two_bos_are_refused():
     made = tiny_tokenizer(special=("<|endoftext|>", "<s>", EOT))
     made.bos_token = "<s>"
     doubled = Rendered([1, 1, 5, 2], [0, 0, 1.0, 1.0], [Span(2, 4, made.decode([5]))])
-    with pytest.raises(LimaError, match="2 BOS tokens; expected at most one"):
-        verify(example(), doubled, PlainRenderer(), made, EOT)
+    with pytest.raises(LimaError, match="it begins with two BOS tokens; expected one"):
+        verify(example(), [doubled], PlainRenderer(), made, EOT)
 
 
 def test_a_record_of_another_kind_names_the_renderer_that_could(tokenizer):
@@ -174,5 +174,5 @@ def test_a_tokenizer_that_composes_accents_is_forgiven_that():
     made = tiny_tokenizer()
     extend_tokenizer(made, [EOT])
     made.backend_tokenizer.normalizer = normalizers.NFC()
-    rendered = render(example(response="Cafe\u0301"), PlainRenderer(), made, EOT)
+    (rendered,) = render(example(response="Cafe\u0301"), PlainRenderer(), made, EOT)
     assert made.decode(rendered.ids[rendered.spans[0].start : -1]) == "Caf\u00e9"

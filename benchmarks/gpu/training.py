@@ -59,7 +59,9 @@ def prepare_lima(
     recipe = recipe_of(shape, folder, "cpu", compile, tokens)
     ready = prepare(recipe, load_plugins())
     planned = plan(recipe, ready, bfloat16=True, device=device)
-    work = operations(folder, [(len(r.ids), r.trained) for r in ready.rendered], bool(recipe.lora_rank))
+    work = operations(
+        folder, [(len(r.ids), r.trained) for rows in ready.rendered for r in rows], bool(recipe.lora_rank)
+    )
     return lambda: run_lima(replace(recipe, device=device), planned, work, profile)
 
 

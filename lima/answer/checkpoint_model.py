@@ -4,6 +4,7 @@ Knows nothing of what the prompts are about.
 """
 
 import inspect
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 
 from lima.answer.sampling import _Draw, _same_everywhere
 from lima.contract.answers import Prompt, Reply, Sampling
-from lima.contract.kinds import ChatPrompts, TextPrompts
+from lima.contract.kinds import ChatPrompts, SplitsThoughts, TakesVariables, TextPrompts
 from lima.errors import LimaError
 from lima.isolation import plugin_code
 
@@ -148,9 +149,23 @@ class CheckpointModel:
         return rows
 
     def _reply(self, row: "Row") -> Reply:
-        """A row as text; white space around an answer is not part of it"""
-        text = self.tokenizer.decode(row.out, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return Reply(text.strip(), row.out, row.stop, row.seconds, row.prompt)
+        """A row as text, without the white space around it, and its thoughts apart where the renderer knows how"""
+        text, thoughts = self._text(row.out, True), ""
+        if isinstance(self.renderer, SplitsThoughts):
+            written, prompt = self._text(row.out, False), self._text(row.prompt[-16:], False)
+            with plugin_code(f"the renderer {self.renderer.name!r}"):
+                thoughts, answer = self.renderer.split_reply(written, prompt, self.tokenizer, self.eot)
+            if answer != written.strip():
+                text, thoughts = self._without_special(answer), self._without_special(thoughts)
+        return Reply(text.strip(), row.out, row.stop, row.seconds, row.prompt, thoughts)
+
+    def _text(self, ids: list[int], skip: bool) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=skip, clean_up_tokenization_spaces=False))
+
+    def _without_special(self, text: str) -> str:
+        for token in self.tokenizer.added_tokens_decoder.values():
+            text = text.replace(token.content, "") if token.special else text
+        return text.strip()
 
 
 def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> CheckpointModel:
@@ -166,13 +181,21 @@ def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> C
         name = str(find_base(name, plugins))
     if Path(name).is_dir():
         known = store.rows(
-            "select renderer from checkpoints join runs on runs.id = run where checkpoints.folder = ? "
+            "select renderer, recipe from checkpoints join runs on runs.id = run where checkpoints.folder = ? "
             "order by runs.created desc limit 1",
             [str(Path(name).resolve())],
         )
         renderer = known[0]["renderer"] if known else "template" if "template" in renderers else "plain"
-        return CheckpointModel(name, renderers.find(renderer), trust_remote_code=trust_remote_code)
+        recipe = json.loads(known[0]["recipe"]) if known else {}
+        return CheckpointModel(name, _given(renderers.find(renderer), recipe), trust_remote_code=trust_remote_code)
     row = store.run(name)
     if not Path(row["folder"]).is_dir():
         raise LimaError(f"The checkpoint of run {row['id']} is gone: no such folder, {row['folder']}.")
-    return CheckpointModel(row["folder"], renderers.find(row["renderer"]), trust_remote_code=trust_remote_code)
+    renderer = _given(renderers.find(row["renderer"]), row["recipe"])
+    return CheckpointModel(row["folder"], renderer, trust_remote_code=trust_remote_code)
+
+
+def _given(renderer: Any, recipe: dict[str, Any]) -> Any:
+    """The renderer with the template's variables of a run's recipe, and today's date"""
+    takes = isinstance(renderer, TakesVariables)
+    return renderer.with_variables(recipe.get("template", {}), "") if takes else renderer

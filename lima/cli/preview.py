@@ -32,30 +32,26 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
     kept = [e for e in ready.examples if e["status"] != "dropped"]
     seen: dict[str, int] = {}
     shown = []
-    for record, rendered, row in zip(ready.records, ready.rendered, kept, strict=True):
-        seen[row["source"]] = seen.get(row["source"], 0) + 1
-        if (only is None and seen[row["source"]] <= number) or record.id == only:
-            tokens = [ready.tokenizer.decode([i]) for i in rendered.ids]
-            shown.append((record, rendered, tokens, row["status"]))
+    for record, rows, about in zip(ready.records, ready.rendered, kept, strict=True):
+        seen[about["source"]] = seen.get(about["source"], 0) + 1
+        if (only is None and seen[about["source"]] <= number) or record.id == only:
+            for place, one in enumerate(rows, 1):
+                tokens = [ready.tokenizer.decode([i]) for i in one.ids]
+                shown.append((record, one, tokens, about["status"], (place, len(rows))))
     if not shown:
         raise LimaError(f"No example with the id {only!r}. The first is {ready.records[0].id!r}.")
     if as_json:
-        print_json(
-            [
-                {
-                    "example": record.id,
-                    "source": record.source,
-                    "status": status,
-                    "tokens": [
-                        {"id": i, "text": t, "weight": w}
-                        for i, t, w in zip(rendered.ids, tokens, rendered.weights, strict=True)
-                    ],
-                }
-                for record, rendered, tokens, status in shown
-            ]
-        )
+        print_json([_as_json(*one) for one in shown])
         return
     _print(shown, end, ready.eot)
+    if ready.several_rows:
+        click.echo(ready.several_rows)
+
+
+def _as_json(record: Any, one: Any, tokens: list[str], status: str, place: tuple[int, int]) -> dict[str, Any]:
+    about = {"example": record.id, "source": record.source, "status": status, "row": place[0], "rows": place[1]}
+    triples = zip(one.ids, tokens, one.weights, strict=True)
+    return about | {"tokens": [{"id": i, "text": t, "weight": w} for i, t, w in triples]}
 
 
 def _print(shown: list[Any], end: int, eot: str) -> None:
@@ -63,12 +59,12 @@ def _print(shown: list[Any], end: int, eot: str) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    for record, rendered, tokens, status in shown:
-        remark = "" if status == "kept" else f", {status}"
-        head = f"{record.source} · {record.id} · {len(rendered.ids)} tokens, {rendered.trained} trained{remark}"
+    for record, one, tokens, status, (place, rows) in shown:
+        remark = ("" if status == "kept" else f", {status}") + (f", row {place} of {rows}" if rows > 1 else "")
+        head = f"{record.source} · {record.id} · {len(one.ids)} tokens, {one.trained} trained{remark}"
         console.print(Text(visible(head), style="bold"))
         line = Text()
-        for number, (i, token, weight) in enumerate(zip(rendered.ids, tokens, rendered.weights, strict=True)):
+        for number, (i, token, weight) in enumerate(zip(one.ids, tokens, one.weights, strict=True)):
             style = "bright_black" if not weight else "bold black on green" if i == end else "green"
             line.append(visible(token).replace("\n", "↵\n"), style=f"{style}{' underline' if number % 2 else ''}")
         console.print(line, soft_wrap=True)

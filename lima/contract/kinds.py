@@ -4,7 +4,7 @@ A registry checks every object against these when it is registered (`lima.contra
 ability with `isinstance`. Knows nothing of who registers or who calls.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol, runtime_checkable
@@ -79,6 +79,22 @@ class HasChatTemplate(Protocol):
     """A renderer with a Jinja template, which is saved with the checkpoint"""
 
     def chat_template(self, tokenizer: Any, eot: str) -> str: ...
+
+
+@runtime_checkable
+class TakesVariables(Protocol):
+    """A renderer whose template takes variables of the recipe's table `template`, and writes a date (ISO 8601; empty: now)"""
+
+    def with_variables(self, variables: Mapping[str, Any], date: str) -> Renderer: ...
+
+
+@runtime_checkable
+class SplitsThoughts(Protocol):
+    """A renderer that divides what a model wrote, special tokens included, into (thoughts, answer)"""
+
+    name: Filled
+
+    def split_reply(self, text: str, prompt: str, tokenizer: Any, eot: str) -> tuple[str, str]: ...
 
 
 class BaseModel(Described, Protocol):
@@ -182,7 +198,7 @@ _GRADES = (GradesTurns, GradesReplies)
 
 KINDS = {
     "sources": Kind(ExampleSource, (Recognises,)),
-    "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate)),
+    "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate, TakesVariables, SplitsThoughts)),
     "base_models": Kind(BaseModel, (Fetches,)),
     "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),
     "graders": Kind(Described, (*_GRADES, Opens), some=True, opened=Kind(None, _GRADES, some=True)),

@@ -16,6 +16,8 @@ class Span:
     "Index after its EOT"
     text: str
     "The answer it must decode to, without the EOT"
+    end: str = ""
+    "Its EOT where that is another than the format's, as after a call of a tool; empty: the format's"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Rendered:
     spans: list[Span]
     muted: list[tuple[int, int]] = field(default_factory=list)
     "Token ranges of answers that must carry no loss, whatever the prompt weight"
+    why: str = ""
+    "Of a row that is one of several of its example: why one row would not be exact"
 
     @property
     def trained(self) -> int:

@@ -52,3 +52,7 @@ class Run:
     sources: tuple[SourceRow, ...] = ()
     plugins: tuple[PluginRow, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    date: str = ""
+    "The date and time that templates write, ISO 8601; the same when the run is resumed"
+    rows_hash: str = ""
+    "SHA-256 over the ids and weights that are trained"

@@ -3,17 +3,23 @@
 No example is lost silently: each is kept, cut or dropped, with a reason. Loads the tokenizer, never the weights.
 """
 
+import hashlib
 import logging
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lima.contract.examples import Record
+from lima.contract.kinds import TakesVariables
 from lima.contract.rendered import Rendered
 from lima.contract.runs import SourceRow
 from lima.data.dev import DevPrompt, dev_prompts
-from lima.data.rendering import fit, render, with_prompt_weight
+from lima.data.rendering import fit_rows, render, with_prompt_weight
 from lima.data.sources import Source, open_dev, open_sources
 from lima.errors import LimaError, did_you_mean
 from lima.isolation import plugin_code
@@ -36,13 +42,15 @@ class Prepared:
     "How many tokens the base has"
     records: list[Record]
     "Those that are trained on"
-    rendered: list[Rendered]
-    "One a record"
+    rendered: list[list[Rendered]]
+    "The rows of each record"
     sources: list[SourceRow]
     examples: list[dict[str, Any]]
     "Rows of run_examples: every example, the dropped ones too"
     dev: list[DevPrompt] = field(default_factory=list)
     "Held out, to choose a checkpoint by"
+    date: str = ""
+    "The date and time that the template writes where it writes one, ISO 8601"
 
     @property
     def additions(self) -> Additions:
@@ -50,10 +58,30 @@ class Prepared:
 
         The EOT's row trains even if the base has one: with a turn token that was never trained it could not learn to stop."""
         rows = sorted({*self.new_ids, self.tokenizer.convert_tokens_to_ids(self.eot)})
-        named = [*zip(self.records, self.rendered, strict=True), *((d.record, d.rendered) for d in self.dev)]
-        record, one = max(named, key=lambda pair: len(pair[1].ids))
+        trained = [(record, row) for record, rows in zip(self.records, self.rendered, strict=True) for row in rows]
+        record, one = max([*trained, *((d.record, d.rendered) for d in self.dev)], key=lambda pair: len(pair[1].ids))
         longest = Longest(f"Example {record.id!r} of source {record.source!r}", len(one.ids))
         return Additions(self.tokenizer, self.eot, self.new_ids, self.used, rows, longest)
+
+    @cached_property
+    def rows_hash(self) -> str:
+        """SHA-256 over ids and weights of all rows that are trained: equal for what trains alike"""
+        digest = hashlib.sha256()
+        for row in chain.from_iterable(self.rendered):
+            digest.update(array("q", row.ids).tobytes() + array("d", row.weights).tobytes() + b"|")
+        return digest.hexdigest()
+
+    @property
+    def several_rows(self) -> str:
+        """A sentence about the examples that became several rows, and why; empty if there are none"""
+        several = [rows for rows in self.rendered if rows[0].why]
+        if not several:
+            return ""
+        why = "; ".join(sorted({rows[0].why for rows in several}))
+        return (
+            f"{len(several)} of {len(self.rendered)} examples became {sum(map(len, several))} rows, one for each answer, "
+            f"trained in the same step: {why}."
+        )
 
 
 def find_base(name: str, plugins: Plugins) -> Path:
@@ -75,10 +103,11 @@ def find_base(name: str, plugins: Plugins) -> Path:
     )
 
 
-def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
+def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True, date: str = "") -> Prepared:
     """Open, render, verify and cut everything a recipe names; the first wrong example is an error that names it
 
-    Without `weights` the base may be a folder of configuration and tokenizer alone."""
+    Without `weights` the base may be a folder of configuration and tokenizer alone. `date` (ISO 8601, empty: now) is for
+    templates that write one."""
     from lima.model.dropout import place_in
     from lima.model.eot import extend_tokenizer
     from lima.model.folder import check_folder, check_trainable, check_vocabulary, load_config, load_tokenizer
@@ -89,6 +118,14 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     place_in(config.model_type, recipe.residual_dropout)  # before anything is read or planned
     renderers = plugins.registry("renderers")
     renderer = renderers.find(recipe.renderer)
+    date = date or datetime.now().isoformat(timespec="seconds")
+    if isinstance(renderer, TakesVariables):
+        renderer = renderer.with_variables(recipe.template, date)
+    elif recipe.template:
+        raise LimaError(
+            f"The recipe has a table `template`, and the renderer {recipe.renderer!r} has no template that takes variables. "
+            "Leave the table out, or use another --renderer."
+        )
     check_tables(recipe, plugins)
     opened = open_sources(recipe.sources, plugins)
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
@@ -98,7 +135,7 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
         used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
         new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
 
-    def rendered_whole(record: Record) -> Rendered:
+    def rendered_whole(record: Record) -> list[Rendered]:
         with plugin_code(place, owner):
             return render(record, renderer, tokenizer, eot, list(renderers.values()))
 
@@ -107,7 +144,7 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True) -> Prepared:
     held_out = [(s.name, r, rendered_whole(r)) for s in open_dev(recipe, plugins) for r in s.records]
     dev = dev_prompts(held_out, trained, tokenizer, recipe.max_tokens)
     records, rendered = map(list, zip(*trained, strict=True))
-    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, dev)
+    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, dev, date)
 
 
 def check_tables(recipe: Recipe, plugins: Plugins) -> None:
@@ -125,16 +162,16 @@ def check_tables(recipe: Recipe, plugins: Plugins) -> None:
 
 
 def _cut(
-    opened: list[Source], rendered_whole: Callable[[Record], Rendered], recipe: Recipe, eot_id: int
-) -> tuple[list[tuple[Record, Rendered]], list[SourceRow], list[dict[str, Any]]]:
+    opened: list[Source], rendered_whole: Callable[[Record], list[Rendered]], recipe: Recipe, eot_id: int
+) -> tuple[list[tuple[Record, list[Rendered]]], list[SourceRow], list[dict[str, Any]]]:
     """What is trained on, cut to the recipe's max_tokens; rows of run_sources; rows of run_examples"""
-    trained, sources, rows = list[tuple[Record, Rendered]](), list[SourceRow](), list[dict[str, Any]]()
+    trained, sources, rows = list[tuple[Record, list[Rendered]]](), list[SourceRow](), list[dict[str, Any]]()
     for source in opened:
         first = len(rows)
         for record in source.records:
-            kept, status, reason = fit(rendered_whole(record), recipe.max_tokens, eot_id)
-            if kept is not None:
-                kept = with_prompt_weight(kept, recipe.prompt_weight)
+            kept, status, reason = fit_rows(rendered_whole(record), recipe.max_tokens, eot_id)
+            if kept:
+                kept = [with_prompt_weight(row, recipe.prompt_weight) for row in kept]
                 trained.append((record, kept))
             rows.append(
                 {
@@ -143,8 +180,8 @@ def _cut(
                     "hash": record.content_hash,
                     "status": status,
                     "reason": reason,
-                    "tokens": len(kept.ids) if kept else 0,
-                    "trained_tokens": kept.trained if kept else 0,
+                    "tokens": sum(len(row.ids) for row in kept),
+                    "trained_tokens": sum(row.trained for row in kept),
                 }
             )
         sources.append(_source_row(source, rows[first:]))
@@ -155,9 +192,9 @@ def _cut(
     return trained, sources, rows
 
 
-def check_rows(trained: list[tuple[Record, Rendered]], tokenizer: Any, new_ids: list[int], rows: int) -> None:
+def check_rows(trained: list[tuple[Record, list[Rendered]]], tokenizer: Any, new_ids: list[int], rows: int) -> None:
     """Raise LimaError for an example with a token that has no row in the base's embedding, which has `rows` rows"""
-    for record, one in trained:
+    for record, one in [(record, one) for record, several in trained for one in several]:
         if max(one.ids) >= rows and (rowless := sorted({i for i in one.ids if i >= rows} - set(new_ids))):
             raise LimaError(
                 f"Example {record.id!r} of source {record.source!r} has {tokenizer.convert_ids_to_tokens(rowless[0])!r}, and the "

@@ -37,16 +37,19 @@ class DevPrompt:
 
 
 def dev_prompts(
-    found: Iterable[tuple[str, Record, Rendered]],
-    trained: Sequence[tuple[Record, Rendered]],
+    found: Iterable[tuple[str, Record, list[Rendered]]],
+    trained: Sequence[tuple[Record, list[Rendered]]],
     tokenizer: Any,
     max_tokens: int,
 ) -> list[DevPrompt]:
-    """Rendered examples of (source, record, rendered) as dev prompts; LimaError for one that is trained on, or too long to ask"""
+    """Rendered examples of (source, record, rows) as dev prompts, each of its last row
+
+    LimaError for one that is trained on, or too long to ask"""
     hashes = {record.content_hash: record for record, _ in trained}
-    texts = {tuple(rendered.ids): record for record, rendered in trained}
+    texts = {tuple(rows[-1].ids): record for record, rows in trained}
     prompts = []
-    for source, record, rendered in found:
+    for source, record, rows in found:
+        rendered = rows[-1]
         twin = hashes.get(record.content_hash) or texts.get(tuple(rendered.ids))
         if twin is not None:
             raise LimaError(

@@ -1,16 +1,16 @@
 """From an example to token ids with a weight per token, and the proof that the weights are right.
 
 A renderer makes the ids, and `verify` checks them (design seam 2): trained tokens decode to the answer plus
-its end-of-turn token (EOT), at least one token is trained, there is at most one BOS, and the ids before each answer are those
-that inference would prompt with. Knows one renderer, `plain`, and nothing of templates with roles.
+its end-of-turn token (EOT), at least one token is trained, no row begins with two BOS, and the ids before each answer are
+those that inference would prompt with. Knows one renderer, `plain`, and nothing of templates with roles.
 """
 
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import compress, count
-from typing import Any
+from itertools import compress, count, islice
+from typing import Any, NoReturn
 
 from lima.contract.examples import Example, Record
 from lima.contract.kinds import Renderer
@@ -140,8 +140,12 @@ class PlainRenderer:
         return [*bos_ids(tokenizer), *self._ids(tokenizer, text), tokenizer.convert_tokens_to_ids(eot)]
 
 
-def render(record: Record, renderer: Renderer, tokenizer: Any, eot: str, others: Sequence[Renderer] = ()) -> Rendered:
-    """Render and verify one record; if this renderer cannot, the error names those of `others` that can"""
+def render(
+    record: Record, renderer: Renderer, tokenizer: Any, eot: str, others: Sequence[Renderer] = ()
+) -> list[Rendered]:
+    """Render and verify one record; if this renderer cannot, the error names those of `others` that can
+
+    One row, or one for each answer where no one row would be what inference sees and produces."""
     if not isinstance(record, renderer.renders):
         able = [r.name for r in others if isinstance(record, r.renders)]
         hint = f"Use --renderer {able[0]} (able: {', '.join(able)})." if able else "No loaded plugin has one that can."
@@ -150,61 +154,69 @@ def render(record: Record, renderer: Renderer, tokenizer: Any, eot: str, others:
             f"it is a {type(record).__name__}. {hint}"
         )
     rendered = renderer.render(record, tokenizer, eot)
-    if isinstance(rendered, list):
-        if len(rendered) != 1:
-            raise LimaError(
-                f"Renderer {renderer.name!r} made {len(rendered)} rows of example {record.id!r} of source {record.source!r}; "
-                "lima can train one row of an example so far."
-            )
-        (rendered,) = rendered
-    verify(record, rendered, renderer, tokenizer, eot)
-    return rendered
+    rows = rendered if isinstance(rendered, list) else [rendered]
+    verify(record, rows, renderer, tokenizer, eot)
+    return rows
 
 
-def verify(record: Record, rendered: Rendered, renderer: Renderer, tokenizer: Any, eot: str) -> None:
-    """Raise LimaError, naming the example, unless the rendering is exactly what inference will see and produce"""
+def verify(record: Record, rows: Sequence[Rendered], renderer: Renderer, tokenizer: Any, eot: str) -> None:
+    """Raise LimaError, naming the example, unless its rows are exactly what inference will see and produce"""
 
-    def refuse(what: str) -> None:
+    def refuse(what: str) -> NoReturn:
         raise LimaError(
             f"Example {record.id!r} of source {record.source!r}, rendered by {renderer.name!r}: {what} "
             "Look at it with `lima preview`."
         )
 
-    ids, weights, end = rendered.ids, rendered.weights, tokenizer.convert_tokens_to_ids(eot)
-    if len(ids) != len(weights):
-        refuse(f"{len(ids)} ids but {len(weights)} weights.")
-    if not any(weights):
+    if not any(any(row.weights) for row in rows):
         refuse("no token is trained. Give it an answer with a weight above 0, or leave the example out.")
-    bos = tokenizer.bos_token_id
-    # A tokenizer may use one token as both BOS and EOT or EOS; then its count says nothing.
-    if bos is not None and bos not in (end, tokenizer.eos_token_id) and ids.count(bos) > 1:
-        refuse(f"{ids.count(bos)} BOS tokens; expected at most one. Remove the one that the template writes.")
+    prompts, answers = renderer.prompts(record, tokenizer, eot), sum(len(row.spans) for row in rows)
+    if len(prompts) != answers:
+        refuse(f"{answers} trained answers but {len(prompts)} prompts to them.")
+    waiting = enumerate(prompts, 1)
+    for row in rows:
+        problem = _problem_of(row, list(islice(waiting, len(row.spans))), tokenizer, eot)
+        if problem:
+            refuse(problem)
+
+
+def _problem_of(row: Rendered, prompts: Sequence[tuple[int, list[int]]], tokenizer: Any, eot: str) -> str:
+    """What is wrong with a row, of whose answers these are the numbers and prompts; empty if nothing is"""
+    ids, weights = row.ids, row.weights
+    if len(ids) != len(weights):
+        return f"{len(ids)} ids but {len(weights)} weights."
+    # A template may write it before every turn; the one that is wrong is the second of two at the start.
+    if len(ids) > 1 and ids[0] == ids[1] == tokenizer.bos_token_id and ids[0] != tokenizer.convert_tokens_to_ids(eot):
+        return "it begins with two BOS tokens; expected one. Remove the one that the template writes."
     outside = list(weights)
-    prompts = renderer.prompts(record, tokenizer, eot)
-    if len(prompts) != len(rendered.spans):
-        refuse(f"{len(rendered.spans)} trained answers but {len(prompts)} prompts to them.")
-    for number, (span, prompt) in enumerate(zip(rendered.spans, prompts, strict=True), 1):
-        answer, last = ids[span.start : span.stop - 1], ids[span.stop - 1]
-        if end in answer:
-            refuse(f"answer {number} has its end-of-turn token {eot!r} {answer.count(end) + 1} times; expected once.")
-        if last != end:
-            refuse(
-                f"answer {number} ends with {tokenizer.decode([last])!r} and not with its end-of-turn token {eot!r}."
-            )
-        # The backend directly: its wrapper takes twice as long.
-        decoded = tokenizer.backend_tokenizer.decode(answer, skip_special_tokens=False)
-        if not _same_text(decoded, span.text):
-            refuse(f"the trained tokens of answer {number} decode to {_short(decoded)}, not to {_short(span.text)}.")
-        if ids[: span.start] != prompt:
-            refuse(
-                f"the {span.start} ids before answer {number} are not the {len(prompt)} that inference would prompt with: "
-                "the template rewrites what came before. Use a template that only appends."
-            )
+    for span, (number, prompt) in zip(row.spans, prompts, strict=True):
+        if problem := _problem_of_answer(row, span, number, prompt, tokenizer, span.end or eot):
+            return problem
         outside[span.start : span.stop] = [0.0] * (span.stop - span.start)
     # Weights outside the answers are allowed only as a prompt weight, which the engine adds after this check.
     if any(outside):
         stray = next(i for i, w in enumerate(outside) if w)
-        refuse(f"token {stray} ({tokenizer.decode([ids[stray]])!r}) is trained but is outside of every answer.")
+        return f"token {stray} ({tokenizer.decode([ids[stray]])!r}) is trained but is outside of every answer."
+    return ""
+
+
+def _problem_of_answer(row: Rendered, span: Span, number: int, prompt: list[int], tokenizer: Any, eot: str) -> str:
+    end = tokenizer.convert_tokens_to_ids(eot)
+    answer, last = row.ids[span.start : span.stop - 1], row.ids[span.stop - 1]
+    if end in answer:
+        return f"answer {number} has its end-of-turn token {eot!r} {answer.count(end) + 1} times; expected once."
+    if last != end:
+        return f"answer {number} ends with {tokenizer.decode([last])!r} and not with its end-of-turn token {eot!r}."
+    # The backend directly: its wrapper takes twice as long.
+    decoded = tokenizer.backend_tokenizer.decode(answer, skip_special_tokens=False)
+    if not _same_text(decoded, span.text):
+        return f"the trained tokens of answer {number} decode to {_short(decoded)}, not to {_short(span.text)}."
+    if row.ids[: span.start] != prompt:
+        return (
+            f"the {span.start} ids before answer {number} are not the {len(prompt)} that inference would prompt with. "
+            "A renderer returns a row for each answer where one row cannot be exact."
+        )
+    return ""
 
 
 def fit(rendered: Rendered, max_tokens: int, eot_id: int) -> tuple[Rendered | None, str, str]:
@@ -228,6 +240,18 @@ def fit(rendered: Rendered, max_tokens: int, eot_id: int) -> tuple[Rendered | No
     muted = [(a, b) for a, b in rendered.muted if b <= first.start]
     cut = Rendered(ids, rendered.weights[:max_tokens], [replace(first, stop=max_tokens)], muted)
     return cut, "cut", f"{total} tokens; its first answer was trimmed to fit {max_tokens}"
+
+
+def fit_rows(rows: Sequence[Rendered], max_tokens: int, eot_id: int) -> tuple[list[Rendered], str, str]:
+    """`fit` for the rows of one example: of several, those that fit are kept as they are"""
+    whole = [row for row in rows if len(row.ids) <= max_tokens]
+    if len(rows) == 1 or not whole:
+        kept, status, reason = fit(rows[0], max_tokens, eot_id)
+        return [kept] if kept else [], status, reason
+    if len(whole) == len(rows):
+        return whole, "kept", ""
+    longest = max(len(row.ids) for row in rows)
+    return whole, "cut", f"{longest} tokens; kept {len(whole)} of {len(rows)} answers"
 
 
 def with_prompt_weight(rendered: Rendered, weight: float) -> Rendered:

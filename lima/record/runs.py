@@ -132,6 +132,8 @@ class RunLog:
                     "examples": sum(e["status"] != "dropped" for e in examples),
                     "tokens": sum(e["tokens"] for e in examples),
                     "trained_tokens": sum(e["trained_tokens"] for e in examples),
+                    "date": run.date,
+                    "rows_hash": run.rows_hash,
                 }
             )
             db.table("run_plugins").insert_all({"run": run.id, **p} for p in run.plugins)

@@ -120,6 +120,13 @@ def m002_replies(db: Database) -> None:
     )
 
 
+@migrations()
+def m003_rows(db: Database) -> None:
+    for column in ("date", "rows_hash"):
+        db.table("runs").add_column(column, str)
+    db.table("generations").add_column("thoughts", str)
+
+
 class Store:
     """One open database file, migrated to this version of lima and its plugins
 

@@ -1,7 +1,8 @@
-"""Which examples make up a step, and how a step is split into micro-batches without padding.
+"""Which examples make up a step, and how its rows are split into micro-batches without padding.
 
-`batch_size` counts examples: removing padding never changes the number of steps (packing a thousand examples into fewer steps
-makes results worse). A micro-batch is one long row with segment boundaries. Knows nothing of models.
+`batch_size` counts examples, each of which is one row or several, all in one step: removing padding never changes the number of
+steps (packing a thousand examples into fewer steps makes results worse). A micro-batch is one long row with segment boundaries.
+Knows nothing of models.
 """
 
 from collections.abc import Sequence
@@ -14,10 +15,10 @@ from lima.contract.rendered import Rendered
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Some examples of a step as one row of tokens"""
+    """Some rows of a step as one row of tokens"""
 
     members: tuple[int, ...]
-    "Which of the step's examples"
+    "Which of the step's rows"
     segments: tuple[int, ...]
     "Their lengths, in row order"
     ids: torch.Tensor
@@ -43,10 +44,15 @@ def steps_of(order: Sequence[int], batch_size: int) -> list[list[int]]:
     return [list(order[i : i + batch_size]) for i in range(0, len(order), batch_size)]
 
 
-def all_steps(examples: Sequence[Rendered], epochs: int, batch_size: int, seed: int) -> list[list[Rendered]]:
-    """The examples of every step of a run"""
+def rows_of(examples: Sequence[Sequence[Rendered]], members: Sequence[int]) -> list[Rendered]:
+    """The rows of these examples: all of an example's are in one step"""
+    return [row for i in members for row in examples[i]]
+
+
+def all_steps(examples: Sequence[Sequence[Rendered]], epochs: int, batch_size: int, seed: int) -> list[list[Rendered]]:
+    """The rows of every step of a run"""
     orders = (epoch_order(len(examples), seed, epoch) for epoch in range(1, epochs + 1))
-    return [[examples[i] for i in members] for order in orders for members in steps_of(order, batch_size)]
+    return [rows_of(examples, members) for order in orders for members in steps_of(order, batch_size)]
 
 
 def split(lengths: Sequence[int], budget: int, parts: int = 1) -> list[list[int]]:

@@ -71,7 +71,7 @@ def _adapter_beside(trainee: Trainee, run: Run, folder: Path, model: Any, built:
     tolerance = 1e-4 if trainee.saved_dtype == torch.float32 else 3e-2
     merged = load_model(built, trust_remote_code=run.recipe.trust_remote_code)
     try:
-        off, effect = prove_merge(model, merged, trainee.ready.rendered[0].ids[:32], tolerance)
+        off, effect = prove_merge(model, merged, trainee.ready.rendered[0][0].ids[:32], tolerance)
     except LimaError as e:
         raise LimaError(f"{e} {keep_adapter(built, folder)}") from e
     return (

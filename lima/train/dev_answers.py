@@ -21,7 +21,7 @@ ROWS = 16
 
 
 def answers(
-    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, on_dev: OnDev | None = None
+    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, renderer: Any, on_dev: OnDev | None = None
 ) -> tuple[list[dict[str, Any]], float]:
     """(rows of generations in the order of the prompts, perplexity) of the model in a checkpoint folder
 
@@ -31,7 +31,7 @@ def answers(
 
     free_memory()  # between steps there are no gradients: a second copy of the weights fits into their memory
     try:
-        return _answers(folder, prompts, recipe, on_dev)
+        return _answers(folder, prompts, recipe, renderer, on_dev)
     except (RuntimeError, MemoryError) as e:
         if not is_out_of_memory(e):
             raise
@@ -44,7 +44,7 @@ def answers(
 
 
 def _answers(
-    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, on_dev: OnDev | None
+    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, renderer: Any, on_dev: OnDev | None
 ) -> tuple[list[dict[str, Any]], float]:
     from lima.answer.checkpoint_model import CheckpointModel
     from lima.contract.answers import Sampling
@@ -60,6 +60,7 @@ def _answers(
     heard(0)
     model = CheckpointModel(
         folder,
+        renderer,
         device=recipe.device,
         batch_size=ROWS,
         trust_remote_code=recipe.trust_remote_code,
@@ -69,7 +70,11 @@ def _answers(
     longest = min(Sampling.max_new_tokens, recipe.max_tokens)
     replies = model.reply([p.ids for p in prompts], Sampling(max_new_tokens=longest), recipe.seed, heard)
     found = perplexity(model.model, [p.rendered for p in prompts], model.device)
-    return [{"reply": r.text, "stop": r.stop, "tokens": len(r.ids), "seconds": r.seconds} for r in replies], found
+    rows = [
+        {"reply": r.text, "thoughts": r.thoughts, "stop": r.stop, "tokens": len(r.ids), "seconds": r.seconds}
+        for r in replies
+    ]
+    return rows, found
 
 
 def perplexity(model: Any, examples: Sequence[Rendered], device: str) -> float:

@@ -13,7 +13,7 @@ from accelerate.utils import broadcast_object_list
 from lima.contract.runs import Run
 from lima.data.dataset import Prepared
 from lima.model.shard import full_tensor, raise_together
-from lima.train.batching import all_steps, epoch_order, steps_of
+from lima.train.batching import all_steps, epoch_order, rows_of, steps_of
 from lima.train.checkpoint import write_checkpoint
 from lima.train.dev_answers import OnDev, answers
 from lima.train.gradients import Gradients
@@ -101,14 +101,14 @@ class Loop:
         rate = self.recipe.learning_rate_at(self.step, self.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        examples = [self.ready.rendered[i] for i in members]
-        loss, right = self.gradients.of(examples, self.step)
+        rows = rows_of(self.ready.rendered, members)
+        loss, right = self.gradients.of(rows, self.step)
         norm = full_tensor(self.accelerator.clip_grad_norm_(model.parameters(), self.recipe.clip or float("inf")))
         optimizer.step()
         optimizer.zero_grad()
-        trained = sum(sum(w != 0 for w in e.weights[1:]) for e in examples)
+        trained = sum(sum(w != 0 for w in row.weights[1:]) for row in rows)
         about = {"step": self.step + 1, "epoch": epoch, "learning_rate": rate, "trained_tokens": trained}
-        about["tokens"] = sum(len(e.ids) for e in examples)
+        about["tokens"] = sum(len(row.ids) for row in rows)
         names = [self.ready.records[i].id for i in members]
         self.reporter.add(StepMetrics(about, names, loss, right / trained, norm), self.steps)
 
@@ -147,7 +147,7 @@ class Loop:
         with nullcontext() if recipe.shard else raise_together():
             if checkpoint and left and (self.main or recipe.shard):
                 on_dev = self.on_dev if self.main else None
-                replies, perplexity = answers(checkpoint, self.ready.dev, recipe, on_dev)
+                replies, perplexity = answers(checkpoint, self.ready.dev, recipe, self.ready.renderer, on_dev)
                 if self.main:
                     self.log.replies(epoch, replies, perplexity)
         if self.main:

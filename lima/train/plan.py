@@ -228,7 +228,7 @@ def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared, b
         weighted_loss(model, batch, "meta")
     # The backward pass makes the gradient of inputs and of weights; with LoRA hardly any of weights.
     passes = 1 + (1 if recipe.lora_rank else 2) + recipe.gradient_checkpointing
-    tokens = sum(len(one.ids) for one in ready.rendered)
+    tokens = sum(len(row.ids) for rows in ready.rendered for row in rows)
     return int(counter.get_total_flops() * passes * tokens / batch.ids.shape[1])
 
 

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,12 @@ def fine_tune(
     plugins = plugins or load_plugins()
     accelerator = _accelerator(recipe)  # a missing GPU is reported before anything is read
     _advise(recipe, accelerator.device.type)
-    run_id = broadcast_object_list([new_run_id()])[0]  # of several processes, the main one's
+    # Of several processes, the main one's.
+    run_id, date = broadcast_object_list([new_run_id(), datetime.now().isoformat(timespec="seconds")])
     folder = Path(recipe.out or f"lima-runs/{run_id}").expanduser().resolve()
     check_place(folder)
     with only_here(folder, accelerator, lambda: check_place(folder)):
-        ready = prepare(recipe, plugins)
+        ready = prepare(recipe, plugins, date=date)
         run = _record(run_id, recipe, folder, ready, store, plugins)
         reporter = _reporter(run, store, plugins, on_step, accelerator)
         with _true_to_the_end(reporter):
@@ -112,7 +113,7 @@ def _resume(
 ) -> Run:
     """Resume a run while this process has the lock of its folder"""
     try:
-        ready = prepare(recipe, plugins)
+        ready = prepare(recipe, plugins, date=row["date"] or "")
     except LimaError as e:
         directory = row["environment"].get("directory", str(Path.cwd()))
         if directory == str(Path.cwd()):
@@ -137,6 +138,7 @@ def _resume(
             f"The dev examples of run {run.id} ({', '.join(recipe.dev)}) have changed since it was started, so its epochs "
             "could not be compared. Restore them, or start a new run."
         )
+    _check_rows(run, row["rows_hash"])
     _warn_of_other_code(run, row["environment"], store)
     reporter = _reporter(run, store, plugins, on_step, accelerator)
     # The main process decides, because all must resume from the same one.
@@ -156,7 +158,7 @@ def _check_resumable(store: Store, run: str, folder: Path, named: bool) -> None:
     if row["status"] == "done":
         raise LimaError(f"Run {run} is done: its model is in {row['folder']}. There is nothing to resume.")
     states = states_folder(folder, run)
-    if not named and owner_of(states) != _owner(run, Recipe().with_values(row["recipe"])):
+    if not named and not _is_owner(owner_of(states), run, Recipe().with_values(row["recipe"])):
         raise LimaError(
             f"{states} does not record that run {run} was started here with this recipe, so it is not resumed into "
             f"{folder}, which only the database names. Name a folder, with its states if you have them: --out FOLDER."
@@ -174,6 +176,12 @@ def _owner(run: str, recipe: Recipe) -> dict[str, Any]:
     fixed = {key: value for key, value in recipe.as_dict().items() if key not in CHANGEABLE}
     owner: dict[str, Any] = json.loads(json.dumps({"run": run, "recipe": fixed}))
     return owner
+
+
+def _is_owner(noted: dict[str, Any], run: str, recipe: Recipe) -> bool:
+    """Whether what is recorded next to states is this run and its recipe; an older lima recorded fewer keys"""
+    fixed, known = _owner(run, Recipe())["recipe"], noted.get("recipe")
+    return isinstance(known, dict) and noted | {"recipe": fixed | known} == _owner(run, recipe)
 
 
 def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
@@ -196,6 +204,21 @@ def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
             ", ".join(k for k in different if k in ROUNDING),
         )
     return asked
+
+
+def _check_rows(run: Run, rows_hash: str | None) -> None:
+    """Raise LimaError if other ids or weights would be trained than when the run was started; warn if that cannot be known"""
+    if not rows_hash:
+        logging.getLogger("lima").warning(
+            "Run %s was started by a lima that did not note which tokens it trains, nor the date that its template may write. It "
+            "is resumed, but whether with the same tokens is not known.",
+            run.id,
+        )
+    elif rows_hash != run.rows_hash:
+        raise LimaError(
+            f"The examples of run {run.id} are the same, but they give other tokens than when it was started: the template, the "
+            "tokenizer or a plugin has changed. Restore it, or start a new run."
+        )
 
 
 def _warn_of_other_code(run: Run, environment: dict[str, str], store: Store) -> None:
@@ -230,6 +253,8 @@ def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: S
         sources=tuple(ready.sources),
         plugins=plugins.rows(),
         environment=environment(PartialState().num_processes),
+        date=ready.date,
+        rows_hash=ready.rows_hash,
     )
 
 

@@ -1,155 +1,261 @@
-"""Where a template puts each message: the text of a conversation together with the exact characters of every content.
+"""What a template adds to the prompt of inference for each answer: that, up to its end-of-turn token (EOT), is what is trained.
 
-A template is rendered once per sequence of roles with marks for contents, which splits its text into the pieces between them; a
-conversation's text is these pieces with the real contents, and must equal what the template itself makes of them. So a template
-that rewrites, drops or repeats what somebody said is detected and refused. Knows nothing of tokens.
+For answer i the messages before it are rendered as inference renders them, and then once more with the answer. The second text
+must begin with the first; the difference is what the model has to write: the answer, and whatever the template puts around it.
+Whether the answers of a conversation can share one row is for the renderer to see. Knows nothing of tokens.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 from typing import Any
 
 from lima import LimaError
+from lima_chat.hidden import Hidden
 from lima_chat.sandbox import Template
 
-Message = dict[str, str]
-"role and content, as templates know them"
-Text = tuple[str, list[tuple[int, int]]]
-"A text and the (start, stop) characters of each content in it"
+Message = dict[str, Any]
+"role, content and whatever else a template may know"
 
-# Private-use characters mark a content; the em space around it shows which white space the template strips.
-MARK, PAD = re.compile("\ue000(\\d+)\ue001"), "\u2003"
-
-STRIPS: dict[tuple[bool, bool], Callable[[str], str]] = {
-    (False, False): str,
-    (True, False): str.lstrip,
-    (False, True): str.rstrip,
-    (True, True): str.strip,
-}
+OPENED = re.compile(r"<([\w:]+)>\s*$")
+"A tag at the end of a prompt, within which a model is to think"
+TAGS = re.compile(r"</?think(?:ing)?>")
+"What divides thoughts from the answer where a content has both"
 
 
 @dataclass(frozen=True)
-class Skeleton:
-    """What a template writes around the contents of messages with these roles"""
+class Answer:
+    """What the model writes at one place of a conversation, as text with marks for what is hidden"""
 
-    pieces: tuple[str, ...]
-    "Before the first content, between two, after the last"
-    strips: tuple[Callable[[str], str], ...]
-    "What the template does to the white space around each content"
-
-
-@dataclass(frozen=True)
-class Edges:
-    """White space that a template puts around an answer and that the model has to write: '[/INST] answer </s>' has both"""
-
-    lead: int
-    "Characters between what inference prompts with and the answer"
-    tail: int
-    "Characters between the answer and the end-of-turn token"
+    index: int
+    "Which message"
+    prompt: str
+    "What inference prompts with"
+    text: str
+    "What is to be written then, with its EOT at the end"
+    end: str
+    "That EOT; empty if the template writes none after an answer that is not trained"
+    whole: str
+    "The messages up to here as the template writes them"
 
 
 class Layout:
-    """A template with the variables it is given"""
+    """A template with the variables it is given, the EOT, and the control tokens that may be hidden"""
 
-    def __init__(self, template: Template, variables: dict[str, Any]) -> None:
-        self.template, self.variables = template, variables
-        self._skeletons: dict[tuple[tuple[str, ...], bool], Skeleton] = {}
-        self._edges: dict[tuple[tuple[str, ...], int, str], Edges] = {}
+    def __init__(self, template: Template, variables: dict[str, Any], eot: str, tokens: Sequence[str]) -> None:
+        self.template, self.variables, self.eot, self.tokens = template, variables, eot, tokens
+        self.hidden = Hidden(tokens)
+        self._parts: bool | None = None
+        self._sound: set[tuple[str, ...]] = set()
+        self._ends = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or "(?!)")
 
-    def _given(self, messages: Sequence[Message], prompting: bool) -> dict[str, Any]:
-        return {**self.variables, "messages": messages, "add_generation_prompt": prompting}
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> str:
+        """What inference prompts with after these messages"""
+        return self._render([(messages, True)], tools)[0]
 
-    def skeleton(self, roles: tuple[str, ...], prompting: bool) -> Skeleton:
-        """The pieces for these roles; LimaError when a message is left out, moved or repeated"""
-        key = (roles, prompting)
-        if key not in self._skeletons:
-            marked = [{"role": r, "content": f"{PAD}\ue000{i}\ue001{PAD}"} for i, r in enumerate(roles)]
-            # With one group in the pattern, every second part is the number of a message.
-            parts = MARK.split(self.template.render(self._given(marked, prompting)))
-            found = [int(n) for n in parts[1::2]]
-            if found != list(range(len(roles))):
-                raise LimaError(self._misplaced(roles, found))
-            pieces, strips = parts[0::2], []
-            for i in range(len(roles)):
-                left, right = pieces[i].endswith(PAD), pieces[i + 1].startswith(PAD)
-                pieces[i], pieces[i + 1] = pieces[i].removesuffix(PAD), pieces[i + 1].removeprefix(PAD)
-                strips.append(STRIPS[not left, not right])
-            self._skeletons[key] = Skeleton(tuple(pieces), tuple(strips))
-        return self._skeletons[key]
+    def answers(
+        self, messages: Sequence[Message], trained: Sequence[int], tools: Sequence[Message] = ()
+    ) -> list[Answer]:
+        """What the model is to write for each message of the assistant; LimaError unless all that are `trained` can be"""
+        roles = tuple(m["role"] for m in messages)
+        plain = not tools and not any(m.keys() - {"role", "content"} for m in messages)
+        if plain and roles in self._sound:
+            return self._answers(messages, trained, tools)
+        marked = _marked(messages)
+        self._check_complete(marked, tools)
+        found = self._answers(messages, trained, tools)
+        # A short answer may stand in what the template writes around it, too; a mark does not.
+        self._answers(marked, trained, tools)
+        self._sound |= {roles} if plain else set()
+        return found
 
-    def _misplaced(self, roles: tuple[str, ...], found: list[int]) -> str:
-        name = self.template.name
-        for i, role in enumerate(roles):
-            if (times := found.count(i)) != 1:
-                turn = f"turn {i + 1}, the {role}'s"
-                what = f"leaves out {turn}" if times == 0 else f"writes {turn}, {times} times"
-                hint = "Leave the system turn out, or use a template that has one." if role == "system" else ""
-                return f"The template {name} {what}. {hint or 'Use one that only appends.'}"
-        return f"The template {name} changes the order of the turns. Use one that only appends."
+    def _answers(self, messages: Sequence[Message], trained: Sequence[int], tools: Sequence[Message]) -> list[Answer]:
+        places = [i for i, m in enumerate(messages) if m["role"] == "assistant"]
+        texts = self._render([one for i in places for one in ((messages[:i], True), (messages[: i + 1], False))], tools)
+        found = []
+        for number, (i, prompt, whole) in enumerate(zip(places, texts[::2], texts[1::2], strict=True), 1):
+            try:
+                found.append(self._answer(messages, i, number, prompt, whole, tools))
+            except LimaError:
+                if i in trained:
+                    raise
+                said = whole.removeprefix(prompt) if whole.startswith(prompt) else ""
+                found.append(Answer(i, prompt, said.rstrip(), "", whole))
+        return found
 
-    def text(self, messages: Sequence[Message], prompting: bool) -> Text:
-        """The rendered messages and the characters of each content
+    def _answer(
+        self, messages: Sequence[Message], i: int, number: int, prompt: str, whole: str, tools: Sequence[Message]
+    ) -> Answer:
+        name, message = f"The template {self.template.name}", messages[i]
+        added = self._added(messages, i, prompt, whole, tools)
+        end, at = self._end_of(messages, i, added, whole, tools)
+        if not end:
+            raise LimaError(
+                f"{name} writes {_short(_after(added, message))} after answer {number}, and not the end-of-turn token "
+                f"{self.eot!r}, so the model would never learn to stop. Write {{{{ eot_token }}}} after the content, or use "
+                "another template."
+            )
+        text = added[:at]
+        if not all(part.strip() in text for part in TAGS.split(message["content"])):
+            raise LimaError(
+                f"{name} rewrites what turn {i + 1} says, or leaves some of it out: it writes {_short(text)} for "
+                f"{_short(message['content'])}. Change that turn, or use another template."
+            )
+        self._check_thoughts_and_calls(message, text, i)
+        return Answer(i, prompt, text + end, end, whole)
 
-        LimaError if the template changes a content in any way other than stripping white space around it."""
-        return self.texts([(messages, prompting)])[0]
+    def _added(self, messages: Sequence[Message], i: int, prompt: str, whole: str, tools: Sequence[Message]) -> str:
+        """What the template adds for an answer to the prompt of inference"""
+        if whole.startswith(prompt):
+            return whole[len(prompt) :]
+        # It writes something else before an answer than what it prompts with: find where the answer itself begins.
+        message = messages[i]
+        marked = self._render([([*messages[:i], message | {"content": _mark(i)}], False)], tools)[0]
+        begin = marked.find(_mark(i))
+        if begin < 0 or not message["content"]:
+            raise LimaError(
+                f"The template {self.template.name} leaves out turn {i + 1}, the assistant's. Use another template."
+            )
+        tag, before = OPENED.search(prompt), marked[:begin]
+        if tag and whole.startswith(prompt[: tag.start()]):
+            # Inference is prompted into a thought, which is left out of the conversation: the model has to end it first.
+            inside, _, answer = message["content"].rpartition(f"</{tag[1]}>")
+            thoughts = message.get("reasoning_content", "") or inside.removeprefix(f"<{tag[1]}>").strip("\n")
+            return f"{thoughts}\n</{tag[1]}>\n\n{whole[max(whole.rfind(answer.strip()), tag.start()) :]}"
+        asked = prompt[prompt.rfind(messages[i - 1]["content"].strip()) :]
+        at = before.rfind(asked)
+        return whole[at + len(asked) if at >= 0 else begin :]
 
-    def texts(self, wanted: Sequence[tuple[Sequence[Message], bool]]) -> list[Text]:
-        """What `text` makes of each of these"""
-        expected = [self._assembled(*one) for one in wanted]
-        real = self.template.render_all([self._given(*one) for one in wanted])
-        for text, (assembled, spans) in zip(real, expected, strict=True):
-            if text != assembled:
-                raise LimaError(self._rewritten(text, assembled, spans))
-        return expected
+    def _end_of(
+        self, messages: Sequence[Message], i: int, added: str, whole: str, tools: Sequence[Message]
+    ) -> tuple[str, int]:
+        """(the token that ends an answer, where it begins in what was added); ("", 0) without one"""
+        if self.eot and (at := added.find(self.eot)) >= 0:
+            return self.eot, at
+        if messages[i].get("tool_calls") and (found := list(self._ends.finditer(added))):
+            last = found[-1]
+            if not added[last.end() :].strip():
+                return last[0], last.start()
+        following = messages[i + 1] if i + 1 < len(messages) else {"role": "user", "content": "?"}
+        try:
+            longer = self._render([([*messages[: i + 1], following], False)], tools)[0]
+        except LimaError:
+            return "", 0
+        # Some write no token after an answer: what opens the next turn stops it.
+        opens = self._ends.match(longer, len(whole)) if longer.startswith(whole) else None
+        if opens and (opens[0] == self.eot or messages[i].get("tool_calls")):
+            return opens[0], len(added)
+        return "", 0
 
-    def _assembled(self, messages: Sequence[Message], prompting: bool) -> Text:
-        skeleton = self.skeleton(tuple(m["role"] for m in messages), prompting)
-        parts: list[str] = []
-        spans: list[tuple[int, int]] = []
-        at = 0
-        for piece, strip, message in zip(skeleton.pieces, skeleton.strips, messages, strict=False):
-            content = strip(message["content"])
-            start = at + len(piece)
-            at = start + len(content)
-            parts += (piece, content)
-            spans.append((start, at))
-        return "".join(parts) + skeleton.pieces[-1], spans
+    def _check_thoughts_and_calls(self, message: Message, text: str, i: int) -> None:
+        name, calls = f"The template {self.template.name}", message.get("tool_calls", [])
+        if message.get("reasoning_content", "").strip() not in text:
+            raise LimaError(
+                f"{name} does not write the thoughts of turn {i + 1}, so they cannot be learnt. Leave them out, or use a "
+                "template that writes reasoning_content."
+            )
+        if missing := [c["function"]["name"] for c in calls if str(c["function"].get("name")) not in text]:
+            raise LimaError(_no_tools(name, f"the call of {missing[0]!r} in turn {i + 1}"))
 
-    def _rewritten(self, real: str, text: str, spans: list[tuple[int, int]]) -> str:
-        agreed = len(commonprefix([real, text]))
-        at_turn = next((i for i, (_, stop) in enumerate(spans) if agreed <= stop), len(spans) - 1)
-        return (
-            f"The template {self.template.name} rewrites what turn {at_turn + 1} says, or writes something else around it "
-            f"because of what it says: {_around(real, agreed)} where {_around(text, agreed)} was expected. "
-            "Change that turn, or use a template that only appends."
-        )
+    def _check_complete(self, marked: Sequence[Message], tools: Sequence[Message]) -> None:
+        """LimaError where inference would prompt without one of the messages or tools"""
+        last = max(i for i, m in enumerate(marked) if m["role"] == "assistant")
+        prompt = self.prompt(marked[:last], tools)
+        for i, message in enumerate(marked[:last]):
+            if message["content"] not in prompt:
+                raise LimaError(self._left_out(i, message["role"]))
+        for tool in tools:
+            if str(called := tool.get("function", tool).get("name")) not in prompt:
+                raise LimaError(_no_tools(f"The template {self.template.name}", f"the tool {called!r}"))
 
-    def edges(self, roles: tuple[str, ...], index: int, eot: str) -> Edges:
-        """The white space around the answer at `index`; LimaError when there is more, or no end-of-turn token after it"""
-        key = (roles, index, eot)
-        if key not in self._edges:
-            pieces = self.skeleton(roles, False).pieces
-            prompt, before, after = self.skeleton(roles[:index], True).pieces[-1], pieces[index], pieces[index + 1]
-            answer = f"The template {self.template.name}: answer {sum(r == 'assistant' for r in roles[: index + 1])}"
-            if not before.startswith(prompt) or before[len(prompt) :].strip():
-                raise LimaError(
-                    f"{answer} comes after {_short(before)}, but inference would prompt with {_short(prompt)}. "
-                    "Correct what it writes for add_generation_prompt, or use another template."
-                )
-            found = after.find(eot)
-            if found < 0 or after[:found].strip():
-                raise LimaError(
-                    f"{answer} is followed by {_short(after)} and not by the end-of-turn token {eot!r}, so the model would "
-                    "never learn to stop. Write {{ eot_token }} directly after the content, or use another template."
-                )
-            self._edges[key] = Edges(len(before) - len(prompt), found)
-        return self._edges[key]
+    def _left_out(self, i: int, role: str) -> str:
+        name = f"The template {self.template.name}"
+        if role == "tool":
+            return _no_tools(name, f"turn {i + 1}, a tool's answer")
+        if role == "system":
+            return f"{name} leaves out turn 1, the system's. {_OTHERS}"
+        return f"{name} leaves out turn {i + 1}, the {role}'s. Use another template."
+
+    def end_of_turn(self) -> str:
+        """The token that ends an answer, found by rendering one; empty if there is none
+
+        It is the last control token that follows an answer at the end of a conversation and before the next question; else the
+        last that follows at the end; else the one that opens the next question."""
+        talk = _marked([{"role": role, "content": "x"} for role in ("user", "assistant", "user")])
+        final = self._render([(talk[:2], False)])[0].rpartition(_mark(1))[2]
+        try:
+            longer = self._render([(talk, False)])[0]
+        except LimaError:
+            longer = ""
+        history = longer.partition(_mark(1))[2].partition(_mark(2))[0]
+        for text in (commonprefix([final, history]) if history else "", final):
+            if found := self._ends.findall(text):
+                return str(found[-1])
+        opens = self._ends.match(history.lstrip())
+        return opens[0] if opens and not final.strip() else ""
+
+    def _render(self, wanted: Sequence[tuple[Sequence[Message], bool]], tools: Sequence[Message] = ()) -> list[str]:
+        if self._parts is None:
+            self._parts = self._wants_parts()
+        given = [self._given(messages, prompting, tools, self._parts) for messages, prompting in wanted]
+        try:
+            return self.template.render_all(given)
+        except LimaError as e:
+            messages = max((m for m, _ in wanted), key=len)
+            if messages and messages[0]["role"] == "system" and self._renders_without_system(messages, tools):
+                raise LimaError(f"{e} It takes no system turn. {_OTHERS}") from None
+            raise
+
+    def _renders_without_system(self, messages: Sequence[Message], tools: Sequence[Message]) -> bool:
+        try:
+            self.template.render(self._given(messages[1:], False, tools, bool(self._parts)))
+        except LimaError:
+            return False
+        return True
+
+    def _given(
+        self, messages: Sequence[Message], prompting: bool, tools: Sequence[Message], parts: bool
+    ) -> dict[str, Any]:
+        if parts:
+            messages = [m | {"content": [{"type": "text", "text": m["content"]}]} for m in messages]
+        given = {**self.variables, "messages": messages, "add_generation_prompt": prompting}
+        return given | ({"tools": tools} if tools else {})
+
+    def _wants_parts(self) -> bool:
+        """Whether the template takes a content only as a list of parts, as those of models that see do"""
+        mark = _mark(0)
+        for parts in (False, True):
+            try:
+                text = self.template.render(self._given([{"role": "user", "content": mark}], True, (), parts))
+            except LimaError:
+                continue
+            if mark in text:
+                return parts
+        return False
 
 
-def _around(text: str, at: int) -> str:
-    return repr(("…" if at > 20 else "") + text[max(0, at - 20) : at + 20] + ("…" if at + 20 < len(text) else ""))
+_OTHERS = "Leave the system turn out, or use a renderer that takes one: --renderer lima or chatml."
+
+
+def _marked(messages: Sequence[Message]) -> list[Message]:
+    """The same messages with a mark for each content"""
+    return [m | {"content": _mark(i)} if m["content"] else m for i, m in enumerate(messages)]
+
+
+def _mark(i: int) -> str:
+    return f"\ue002{i}\ue003"
+
+
+def _no_tools(name: str, what: str) -> str:
+    return (
+        f"{name} leaves out {what}: it knows no tools. Use --renderer template with a base model whose own template does, or "
+        "leave the conversation out."
+    )
+
+
+def _after(added: str, message: Message) -> str:
+    return added.rpartition(message["content"].strip())[2]
 
 
 def _short(text: str) -> str:

@@ -1,29 +1,25 @@
-"""Renderers made of chat templates: a conversation as text, its tokens, and which of them are trained.
+"""Renderers made of chat templates: what is trained is what the template adds to the prompt of inference.
 
-The text is rendered once and tokenized once with offsets; the trained tokens are those within an answer's characters and the
-end-of-turn token (EOT) after it. transformers' own mask leaks over later turns (transformers#47325) and is not used. The core
-verifies the result. Knows nothing of where conversations or templates come from.
+`layout` says which text that is, `tokens` which ids; the core verifies the result. Knows nothing of where conversations or
+templates come from.
 """
 
+import copy
 import json
 from abc import ABC, abstractmethod
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from lima import Example, LimaError, Record, Rendered, Span, bos_ids, encode, reused_or_new_eot
+from lima import Example, LimaError, Record, Rendered, bos_ids, reused_or_new_eot
 from lima_chat.conversation import Conversation, Turn
 
 if TYPE_CHECKING:
-    from lima_chat.layout import Layout, Message, Text
+    from lima_chat.layout import Layout, Message
     from lima_chat.templates import TemplateFile
-
-START, STOP = itemgetter(0), itemgetter(1)
-"The characters of a token"
+    from lima_chat.thoughts import Marks
+    from lima_chat.tokens import Tokens
 
 
 class ChatRenderer(ABC):
@@ -33,9 +29,22 @@ class ChatRenderer(ABC):
     description: str
     renders: tuple[type, ...] = (Conversation, Example)
 
+    variables: Mapping[str, Any] = {}
+    "What the template is given by the recipe's table [template]"
+    date: str = ""
+    "The date and time for templates that write it, ISO 8601; empty: now"
+
     def __init__(self) -> None:
         self._layouts: WeakKeyDictionary[Any, dict[Any, Layout]] = WeakKeyDictionary()
-        self._last: tuple[Any, Any, list[Text]] = (None, None, [])  # a record, and what `_texts` made of it
+        self._marks: dict[Layout, Marks] = {}
+        self._last: tuple[Any, Any, Tokens | None] = (None, None, None)  # a record, its layout, and what was made of it
+
+    def with_variables(self, variables: Mapping[str, Any], date: str = "") -> "ChatRenderer":
+        """The same renderer whose template is given these variables, and renders on this date"""
+        made = copy.copy(self)
+        ChatRenderer.__init__(made)
+        made.variables, made.date = dict(variables), date
+        return made
 
     @abstractmethod
     def end_of_turn(self, tokenizer: Any) -> str:
@@ -49,6 +58,12 @@ class ChatRenderer(ABC):
     def chat_template(self, tokenizer: Any, eot: str) -> str:
         """The Jinja source to save with the tokenizer, so that plain transformers prompts with the same ids"""
 
+    def _defaults(self) -> str:
+        """Jinja that gives the recipe's variables to whoever renders the saved template without any"""
+        return "".join(
+            f"{{% set {k} = {k} if {k} is defined else {_literal(v)} %}}\n" for k, v in self.variables.items()
+        )
+
     @abstractmethod
     def _source(self, tokenizer: Any) -> tuple[str, str, int]:
         """A name for error messages, the Jinja source, and how many lines of its file come before it"""
@@ -61,21 +76,41 @@ class ChatRenderer(ABC):
         """The template with this tokenizer's variables, made once"""
         name, source, head = self._source(tokenizer)
         known = self._layouts.setdefault(tokenizer, {})
-        key = (source, eot, repr(tokenizer.special_tokens_map))
+        key = (source, eot, repr(tokenizer.special_tokens_map), len(tokenizer))
         try:
             return known[key]
         except KeyError:
             from lima_chat.layout import Layout
             from lima_chat.sandbox import compiled
 
-            known[key] = Layout(compiled(name, source, head), self._variables(tokenizer, eot))
+            added = tokenizer.added_tokens_decoder.values()
+            tokens = [t.content for t in added if t.content and (t.special or not eot)]
+            variables = {**self._variables(tokenizer, eot), **self.variables}
+            known[key] = Layout(compiled(name, source, head, self.date), variables, eot, tokens)
             return known[key]
 
-    def render(self, record: Conversation | Example, tokenizer: Any, eot: str) -> Rendered:
+    def render(self, record: Conversation | Example, tokenizer: Any, eot: str) -> list[Rendered]:
         """Ids and weights: each answer that is trained, and its EOT, has the weight of its turn; the others are muted"""
+        return self._tokens(record, tokenizer, eot).rows
+
+    def prompts(self, record: Conversation | Example, tokenizer: Any, eot: str) -> list[list[int]]:
+        """For each trained answer the ids that inference would prompt with: what came before, rendered by itself"""
+        return self._tokens(record, tokenizer, eot).prompts
+
+    def _tokens(self, record: Conversation | Example, tokenizer: Any, eot: str) -> "Tokens":
+        """Both from one pass: who calls for the one needs the other next"""
         layout = self.layout(tokenizer, eot)
-        with self._naming(record):
-            return self._render(record, layout, tokenizer, eot)
+        last_record, last_layout, tokens = self._last
+        if tokens is None or last_record is not record or last_layout is not layout:
+            from lima_chat.tokens import Encoder
+
+            with self._naming(record):
+                talk = Conversation.of(record)
+                messages, tools = layout.hidden.hide(_messages(talk.turns)), layout.hidden.hide(talk.tools)
+                answers = layout.answers(messages, talk.trained_turns, tools)
+                tokens = Encoder(talk.turns, answers, layout, tokenizer).tokens()
+            self._last = record, layout, tokens
+        return tokens
 
     @contextmanager
     def _naming(self, record: Record) -> Iterator[None]:
@@ -86,67 +121,28 @@ class ChatRenderer(ABC):
             of = f" of source {record.source!r}" if record.source else ""
             raise LimaError(f"Example {record.id!r}{of}, rendered by {self.name!r}: {e}") from e.__cause__
 
-    def _texts(self, record: Conversation | Example, layout: "Layout") -> "list[Text]":
-        """A conversation's text, and then the prompts to its trained answers, all from one request: the caller of the first
-        needs the others next"""
-        last_record, last_layout, texts = self._last
-        if last_record is not record or last_layout is not layout:
-            conversation = Conversation.of(record)
-            messages = _messages(conversation.turns)
-            prompts = [(messages[:i], True) for i in conversation.trained_turns]
-            texts = layout.texts([(messages, False), *prompts])
-            self._last = record, layout, texts
-        return texts
-
-    def _render(self, record: Conversation | Example, layout: "Layout", tokenizer: Any, eot: str) -> Rendered:
-        conversation = Conversation.of(record)
-        text, contents = self._texts(record, layout)[0]
-        ids, offsets = encode(tokenizer, text, contents)
-        first_from, first_after = partial(bisect_left, offsets, key=START), partial(bisect_right, offsets, key=STOP)
-        weights, spans, muted = [0.0] * len(ids), [], []
-        roles = tuple(t.role for t in conversation.turns)
-        end = tokenizer.convert_tokens_to_ids(eot)
-        for i, turn in enumerate(conversation.turns):
-            if turn.role == "assistant" and not turn.trained:
-                a, b = _with_eot(text, contents, i, eot)
-                muted.append((first_after(a), first_from(b)))
-            if not turn.trained:
-                continue
-            edges = layout.edges(roles, i, eot)
-            a, b = contents[i][0] - edges.lead, contents[i][1] + edges.tail
-            first, last = first_after(a), first_after(b)
-            if last >= len(ids) or ids[last] != end:
-                raise LimaError(
-                    f"no token {eot!r} follows turn {i + 1}. The tokenizer must know it as one token; "
-                    "lima adds it before it renders (lima.model.eot.extend_tokenizer)."
-                )
-            if offsets[first][0] < a:
-                joined = text[slice(*offsets[first])]
-                raise LimaError(
-                    f"the tokenizer joins the beginning of turn {i + 1} to the template's text before it, in {joined!r}, which "
-                    "inference would not. Let the template's prompt end, or the answer begin, without white space."
-                )
-            weights[first : last + 1] = [float(turn.weight)] * (last + 1 - first)
-            spans.append(Span(first, last + 1, text[a:b]))
-        return Rendered(ids, weights, spans, muted)
-
-    def prompts(self, record: Conversation | Example, tokenizer: Any, eot: str) -> list[list[int]]:
-        """For each trained answer the ids that inference would prompt with: what came before, rendered by itself"""
-        layout = self.layout(tokenizer, eot)
-        with self._naming(record):
-            _, *texts = self._texts(record, layout)
-        return [encode(tokenizer, *text)[0] for text in texts]
-
     def prompt(self, text: str, tokenizer: Any, eot: str) -> list[int]:
         """The ids that ask for the answer to one user turn"""
         return self.chat_prompt([Turn("user", text)], tokenizer, eot)
 
     def chat_prompt(self, turns: Sequence[Turn], tokenizer: Any, eot: str) -> list[int]:
-        """The ids that prompt the assistant's next turn; the last turn must be the user's"""
-        if not turns or turns[-1].role != "user":
+        """The ids that prompt the assistant's next turn; the last turn must be the user's, or a tool's answer"""
+        from lima_chat.tokens import prompt_ids
+
+        if not turns or turns[-1].role not in ("user", "tool"):
             last = f"the last turn is the {turns[-1].role}'s" if turns else "the conversation is empty"
             raise LimaError(f"Cannot prompt for a reply: {last}; expected the user's turn at the end.")
-        return encode(tokenizer, *self.layout(tokenizer, eot).text(_messages(turns), prompting=True))[0]
+        layout = self.layout(tokenizer, eot)
+        return prompt_ids(tokenizer, layout.hidden.show(layout.prompt(layout.hidden.hide(_messages(turns)))))
+
+    def split_reply(self, text: str, prompt: str, tokenizer: Any, eot: str) -> tuple[str, str]:
+        """(thoughts, answer) of what a model wrote, special tokens included, after this prompt"""
+        from lima_chat.thoughts import marks_of, split
+
+        layout = self.layout(tokenizer, eot)
+        if layout not in self._marks:
+            self._marks[layout] = marks_of(layout)
+        return split(text, prompt, self._marks[layout])
 
 
 class TemplateRenderer(ChatRenderer):
@@ -171,10 +167,8 @@ class TemplateRenderer(ChatRenderer):
 
     def chat_template(self, tokenizer: Any, eot: str) -> str:
         own = {k: v for k, v in self._variables(tokenizer, eot).items() if k in ("bos_token", "eot_token")}
-        return (
-            "".join(f"{{% set {k} = {json.dumps(v, ensure_ascii=False)} %}}\n" for k, v in own.items())
-            + self.file.source
-        )
+        fixed = "".join(f"{{% set {k} = {json.dumps(v, ensure_ascii=False)} %}}\n" for k, v in own.items())
+        return fixed + self._defaults() + self.file.source
 
     def _source(self, tokenizer: Any) -> tuple[str, str, int]:
         return repr(self.name), self.file.source, self.file.head
@@ -193,19 +187,15 @@ class OwnTemplateRenderer(ChatRenderer):
 
     def end_of_turn(self, tokenizer: Any) -> str:
         """The token that the template writes after an answer, found by rendering one"""
-        after = self.layout(tokenizer, "").skeleton(("user", "assistant"), False).pieces[-1].lstrip()
-        known = [
-            t.content for t in tokenizer.added_tokens_decoder.values() if t.content and after.startswith(t.content)
-        ]
-        if not known:
+        if not (found := self.layout(tokenizer, "").end_of_turn()):
             raise LimaError(
-                f"The tokenizer's own chat template writes {repr(after[:40]) if after else 'nothing'} after an answer, and no "
-                "special token, so nothing would stop generation. Use --renderer chatml, or another."
+                "The tokenizer's own chat template writes no special token after an answer, so nothing would stop generation. "
+                "Use --renderer chatml, or another."
             )
-        return max(known, key=len)
+        return found
 
     def chat_template(self, tokenizer: Any, eot: str) -> str:
-        return self._source(tokenizer)[1]
+        return self._defaults() + self._source(tokenizer)[1]
 
     def _source(self, tokenizer: Any) -> tuple[str, str, int]:
         template = tokenizer.chat_template
@@ -222,18 +212,26 @@ class OwnTemplateRenderer(ChatRenderer):
         return _named(tokenizer)
 
 
+def _literal(value: Any) -> str:
+    """A value of TOML as Jinja writes it"""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _named(tokenizer: Any) -> dict[str, Any]:
     """What transformers gives to a template besides the messages"""
     return {**tokenizer.special_tokens_map, "tools": None, "documents": None}
 
 
-def _with_eot(text: str, contents: Sequence[tuple[int, int]], index: int, eot: str) -> tuple[int, int]:
-    """The characters of an answer that is not learnt from, and of its EOT if the template writes one"""
-    start, stop = contents[index]
-    after = text[stop : contents[index + 1][0] if index + 1 < len(contents) else len(text)]
-    found = after.find(eot)
-    return start, stop if found < 0 or after[:found].strip() else stop + found + len(eot)
-
-
 def _messages(turns: Sequence[Turn]) -> "list[Message]":
-    return [{"role": t.role, "content": t.content} for t in turns]
+    """Turns as templates know them; some call thoughts `reasoning_content`, some `thinking`"""
+    messages: list[Message] = []
+    for turn in turns:
+        message: Message = {"role": turn.role, "content": turn.content}
+        if thoughts := getattr(turn, "thoughts", ""):
+            message |= {"reasoning_content": thoughts, "thinking": thoughts}
+        if calls := getattr(turn, "tool_calls", ()):
+            message["tool_calls"] = list(calls)
+        if name := getattr(turn, "name", ""):
+            message["name"] = name
+        messages.append(message)
+    return messages

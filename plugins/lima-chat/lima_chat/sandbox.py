@@ -165,11 +165,11 @@ WORKER = Worker()
 class Template:
     """One template, compiled where it is rendered"""
 
-    def __init__(self, name: str, source: str, head: int = 0) -> None:
+    def __init__(self, name: str, source: str, head: int = 0, date: str = "") -> None:
         self.name = name
         self._head = head  # lines of the file before the source
-        # One date for all renders of a run: a template that writes today's must not change at midnight.
-        self._line = _json([source, datetime.now().isoformat()]) + b"\n"
+        # One date for all renders: a template that writes today's must not change at midnight.
+        self._line = _json([source, date or datetime.now().isoformat()]) + b"\n"
         self._ask([_json(None)])
 
     def render(self, variables: dict[str, Any]) -> str:
@@ -231,6 +231,6 @@ def _placeholder(value: Any) -> str:
 
 
 @lru_cache(maxsize=64)
-def compiled(name: str, source: str, head: int = 0) -> Template:
-    """The template of that source, compiled once"""
-    return Template(name, source, head)
+def compiled(name: str, source: str, head: int = 0, date: str = "") -> Template:
+    """The template of that source and date (ISO 8601; empty: now), compiled once"""
+    return Template(name, source, head, date)

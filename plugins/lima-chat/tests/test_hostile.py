@@ -61,13 +61,13 @@ def test_anything_renders_and_verifies(name, renderers, ready, system, talk):
     for user, answer in talk:
         turns += [Turn("user", user), Turn("assistant", answer)]
     conversation = Conversation(id="c", turns=tuple(turns))
-    rendered = render(conversation, renderers[name], tokenizer, eot)
+    (rendered,) = render(conversation, renderers[name], tokenizer, eot)
     same = str if name == "lima" else str.strip
     assert [s.text for s in rendered.spans] == [same(answer) for _, answer in talk]
     # As many real end-of-turn tokens as the format writes itself, whatever was said.
     calm = Conversation(id="d", turns=tuple(Turn(t.role, "x") for t in turns))
     end = tokenizer.convert_tokens_to_ids(eot)
-    assert rendered.ids.count(end) == render(calm, renderers[name], tokenizer, eot).ids.count(end)
+    assert rendered.ids.count(end) == render(calm, renderers[name], tokenizer, eot)[0].ids.count(end)
 
 
 _MADE = {}
@@ -113,7 +113,7 @@ def test_a_template_of_any_kind_is_used_rightly_or_refused_in_a_sentence(ready, 
     turns = (Turn("user", "a "), Turn("assistant", "b"), Turn("user", "c"), Turn("assistant", " d"))
     refusal = ""
     try:
-        rendered = render(Conversation(id="c", turns=turns), renderer, tokenizer, eot)
+        (rendered,) = render(Conversation(id="c", turns=turns), renderer, tokenizer, eot)
     except LimaError as e:
         refusal = str(e)
     else:

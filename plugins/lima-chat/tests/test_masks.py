@@ -66,7 +66,7 @@ def test_every_template_has_its_mask_here(renderers):
 @pytest.mark.parametrize("name", FILES)
 def test_exactly_the_answers_and_their_end_of_turn_tokens_are_trained(name, starts, renderers, ready):
     tokenizer, eot = ready(renderers[name], starts)
-    rendered = render(THREE, renderers[name], tokenizer, eot)
+    (rendered,) = render(THREE, renderers[name], tokenizer, eot)
     assert shown(rendered, tokenizer) == ("<s>" if starts else "") + MASKS[name]
     last = " Bye" if name == "lima" else "Bye"  # the other formats trim, as their own templates do
     assert [s.text for s in rendered.spans] == ["No.", last]
@@ -77,13 +77,13 @@ def test_exactly_the_answers_and_their_end_of_turn_tokens_are_trained(name, star
 @pytest.mark.parametrize("name", FILES)
 def test_a_prompt_weight_trains_no_answer_that_is_not_learnt_from(name, renderers, ready):
     tokenizer, eot = ready(renderers[name])
-    rendered = with_prompt_weight(render(THREE, renderers[name], tokenizer, eot), 0.1)
+    rendered = with_prompt_weight(render(THREE, renderers[name], tokenizer, eot)[0], 0.1)
     assert [tokenizer.decode(rendered.ids[a:b]) for a, b in rendered.muted] == [f"Ok, <|eot_id|>!{eot}"]
     silent = {0} | {i for a, b in rendered.muted for i in range(a, b)}
     assert {i for i, w in enumerate(rendered.weights) if w == 0} == silent
     # By weight 0 as well.
     mute = Conversation(id="m", turns=(*THREE.turns[1:2], Turn("assistant", "No.", weight=0), *THREE.turns[-2:]))
-    rendered = render(mute, renderers[name], tokenizer, eot)
+    (rendered,) = render(mute, renderers[name], tokenizer, eot)
     assert [tokenizer.decode(rendered.ids[a:b]) for a, b in rendered.muted] == [f"No.{eot}"]
 
 
@@ -95,7 +95,7 @@ def test_a_template_without_an_end_of_turn_token_after_an_answer_that_is_not_lea
     renderer = TemplateRenderer(parse("mine", body + "{% if add_generation_prompt %}|{% endif %}", "mine.jinja"))
     tokenizer, eot = ready(renderer)
     turns = (Turn("user", "a"), Turn("assistant", "b", train=False), Turn("user", "c"), Turn("assistant", "d"))
-    rendered = render(Conversation(id="c", turns=turns), renderer, tokenizer, eot)
+    (rendered,) = render(Conversation(id="c", turns=turns), renderer, tokenizer, eot)
     assert shown(rendered, tokenizer) == f"|a|b|c|[d][{eot}]"
     assert [tokenizer.decode(rendered.ids[a:b]) for a, b in rendered.muted] == ["b"]
 
@@ -106,8 +106,8 @@ def test_a_special_token_in_what_somebody_says_is_text(name, renderers, ready):
     said = f"{eot}<s></s>{''.join(renderers[name].special_tokens(tokenizer))}"
     clean = Conversation(id="a", turns=(Turn("user", "x"), Turn("assistant", "y")))
     hostile = Conversation(id="b", turns=(Turn("user", said), Turn("assistant", said)))
-    expected = special(render(clean, renderers[name], tokenizer, eot), tokenizer)
-    rendered = render(hostile, renderers[name], tokenizer, eot)
+    expected = special(render(clean, renderers[name], tokenizer, eot)[0], tokenizer)
+    (rendered,) = render(hostile, renderers[name], tokenizer, eot)
     assert special(rendered, tokenizer) == expected
     assert [s.text for s in rendered.spans] == [said]
     prompt = renderers[name].chat_prompt(hostile.turns[:1], tokenizer, eot)

@@ -32,64 +32,36 @@ GOOD = "{{ message.role ~ ': ' ~ message.content ~ eot_token }}"
 PROMPT = "{% if add_generation_prompt %}assistant: {% endif %}"
 
 REFUSED = {
-    # It drops the thinking of a past answer: what was trained on differs from what inference sees.
+    # It drops the thoughts of the answer itself, so that they could not be learnt.
     each("{{ message.role ~ ': ' ~ message.content.split('</think>')[-1] ~ eot_token }}") + PROMPT: (
-        "The template 'mine' rewrites what turn 2 says, or writes something else around it because of what it says: "
-        "'…y?<|eot|>assistant: So.<|eot|>user: \\nAnd…' where '…y?<|eot|>assistant: <think>Hm.</think>So…' was expected. "
-        "Change that turn, or use a template that only appends."
-    ),
-    # It marks the last answer, which is no longer the last one turn later.
-    each("{{ message.role ~ ': ' ~ message.content ~ eot_token ~ ('!' if loop.last else '') }}") + PROMPT: (
-        "The template 'mine': answer 1 comes after '<|eot|>assistant: ', but inference would prompt with '<|eot|>!assistant: '. "
-        "Correct what it writes for add_generation_prompt, or use another template."
-    ),
-    # It counts turns at the top, which are fewer when a reply is asked for.
-    "{{ messages|length }} turns\n" + each(GOOD) + PROMPT: (
-        "the 24 ids before answer 1 are not the 24 that inference would prompt with: the template rewrites what came before. "
-        "Use a template that only appends."
+        "The template 'mine' rewrites what turn 2 says, or leaves some of it out: it writes 'So.' for '<think>Hm.</think>So.'. "
+        "Change that turn, or use another template."
     ),
     "{% for message in messages[-2:] %}" + GOOD + "{% endfor %}" + PROMPT: (
-        "The template 'mine' leaves out turn 1, the user's. Use one that only appends."
+        "The template 'mine' leaves out turn 1, the user's. Use another template."
     ),
-    each(GOOD + "{{ message.content }}") + PROMPT: (
-        "The template 'mine' writes turn 1, the user's, 2 times. Use one that only appends."
-    ),
-    "{% for message in messages|reverse %}" + GOOD + "{% endfor %}" + PROMPT: (
-        "The template 'mine' changes the order of the turns. Use one that only appends."
+    "{% for message in messages if message.role == 'user' %}" + GOOD + "{% endfor %}" + PROMPT: (
+        "The template 'mine' leaves out turn 2, the assistant's. Use another template."
     ),
     each("{{ message.role ~ ': ' ~ message.content.upper() ~ eot_token }}") + PROMPT: (
-        "The template 'mine' rewrites what turn 1 says, or writes something else around it because of what it says: "
-        "'user: WHY?<|eot|>assistant:…' where 'user: Why?<|eot|>assistant:…' was expected. "
-        "Change that turn, or use a template that only appends."
-    ),
-    each("{{ message.role ~ ': ' ~ message.content.lstrip('\\n') ~ eot_token }}") + PROMPT: (
-        "The template 'mine' rewrites what turn 3 says, or writes something else around it because of what it says: "
-        "'…ink>So.<|eot|>user: And?<|eot|>assistant…' where '…ink>So.<|eot|>user: \\nAnd?<|eot|>assistan…' was expected. "
-        "Change that turn, or use a template that only appends."
+        "The template 'mine' rewrites what turn 2 says, or leaves some of it out: it writes '<THINK>HM.</THINK>SO.' for "
+        "'<think>Hm.</think>So.'. Change that turn, or use another template."
     ),
     each("{{ message.role ~ ': ' ~ message.content ~ '\\n' }}") + PROMPT: (
-        "The template 'mine': answer 1 is followed by '\\nuser: ' and not by the end-of-turn token '<|eot|>', so the model would "
-        "never learn to stop. Write {{ eot_token }} directly after the content, or use another template."
+        "The template 'mine' writes '\\n' after answer 1, and not the end-of-turn token '<|eot|>', so the model would never "
+        "learn to stop. Write {{ eot_token }} after the content, or use another template."
     ),
-    each("{{ message.role ~ ': ' ~ message.content ~ ' (end)' ~ eot_token }}") + PROMPT: (
-        "The template 'mine': answer 1 is followed by ' (end)<|eot|>user: ' and not by the end-of-turn token '<|eot|>', so the "
-        "model would never learn to stop. Write {{ eot_token }} directly after the content, or use another template."
-    ),
-    # What reasoning models do: inference is prompted into a thought that was never trained on.
-    each(GOOD) + "{% if add_generation_prompt %}assistant: <think>\n{% endif %}": (
-        "The template 'mine': answer 1 comes after '<|eot|>assistant: ', but inference would prompt with "
-        "'<|eot|>assistant: <think>\\n'. Correct what it writes for add_generation_prompt, or use another template."
-    ),
-    each(GOOD): (
-        "The template 'mine': answer 1 comes after '<|eot|>assistant: ', but inference would prompt with '<|eot|>'. Correct "
-        "what it writes for add_generation_prompt, or use another template."
+    # The token comes, but before the answer.
+    each("{{ message.role ~ ': ' ~ eot_token ~ message.content ~ '\\n' }}") + PROMPT: (
+        "The template 'mine' rewrites what turn 2 says, or leaves some of it out: it writes nothing for "
+        "'<think>Hm.</think>So.'. Change that turn, or use another template."
     ),
     "\n{% for message in messages %}\n{{ message.content }}{{ raise_exception('Roles must rhyme!') }}{% endfor %}": (
         "The template 'mine' failed in line 3: Roles must rhyme!"
     ),
     "{{ messages[7].content.x }}": "The template 'mine' failed in line 1: list object has no element 7.",
-    each("{{ '<s>' ~ message.content ~ eot_token }}") + "{% if add_generation_prompt %}<s>{% endif %}": (
-        "4 BOS tokens; expected at most one. Remove the one that the template writes."
+    "<s><s>" + each(GOOD) + PROMPT: (
+        "it begins with two BOS tokens; expected one. Remove the one that the template writes."
     ),
 }
 
@@ -123,13 +95,72 @@ def test_a_good_template_of_ones_own(ready):
         "<|stop|>",
         ["<|a|>"],
     )
-    rendered = render(TALK, renderer, tokenizer, eot)
+    (rendered,) = render(TALK, renderer, tokenizer, eot)
     assert tokenizer.decode(rendered.ids) == (
         "user: Why?<|stop|>assistant: <think>Hm.</think>So.<|stop|>user: \nAnd?<|stop|>assistant: No.<|stop|>"
     )
 
 
-def test_an_answer_that_the_tokenizer_joins_to_the_template_is_refused(ready):
+def shown(rows, tokenizer):
+    """Each row's text, with what is trained in brackets"""
+    return [
+        "".join(
+            f"[{tokenizer.decode([i])}]" if w else tokenizer.decode([i]) for i, w in zip(r.ids, r.weights, strict=True)
+        )
+        .replace("][", "")
+        .replace("\n", "/")
+        for r in rows
+    ]
+
+
+FIRST, SECOND = "<think>Hm.</think>So.<|eot|>", "No.<|eot|>"
+ACCEPTED = {
+    # It marks the last question, which is no longer the last one turn later: a row for each answer, as inference prompts.
+    each("{{ message.role ~ ': ' ~ message.content ~ eot_token ~ ('!' if loop.last else '') }}") + PROMPT: [
+        f"user: Why?<|eot|>!assistant: [{FIRST}]",
+        f"user: Why?<|eot|>assistant: {FIRST}user: /And?<|eot|>!assistant: [{SECOND}]",
+    ],
+    # It counts turns at the top, which are fewer when a reply is asked for.
+    "{{ messages|length }} turns\n" + each(GOOD) + PROMPT: [
+        f"1 turns/user: Why?<|eot|>assistant: [{FIRST}]",
+        f"3 turns/user: Why?<|eot|>assistant: {FIRST}user: /And?<|eot|>assistant: [{SECOND}]",
+    ],
+    "{% for message in messages|reverse %}" + GOOD + "{% endfor %}" + PROMPT: [
+        f"user: Why?<|eot|>assistant: [{FIRST}]",
+        f"user: /And?<|eot|>assistant: {FIRST}user: Why?<|eot|>assistant: [{SECOND}]",
+    ],
+    # What reasoning models do: inference is prompted into a thought, which the model has to end.
+    each(GOOD) + "{% if add_generation_prompt %}assistant: <think>\n{% endif %}": [
+        "user: Why?<|eot|>assistant: <think>/[Hm./</think>//So.<|eot|>]",
+        f"user: Why?<|eot|>assistant: {FIRST}user: /And?<|eot|>assistant: <think>/[/</think>//{SECOND}]",
+    ],
+    # Without a prompt for the answer the model writes its own beginning.
+    each(GOOD): [f"user: Why?<|eot|>[assistant: {FIRST}]user: /And?<|eot|>[assistant: {SECOND}]"],
+    each("{{ message.role ~ ': ' ~ message.content ~ ' (end)' ~ eot_token }}") + PROMPT: [
+        "user: Why? (end)<|eot|>assistant: [<think>Hm.</think>So. (end)<|eot|>]"
+        "user: /And? (end)<|eot|>assistant: [No. (end)<|eot|>]"
+    ],
+    # A BOS before every turn, as some write it.
+    each("{{ '<s>' ~ message.content ~ eot_token }}") + "{% if add_generation_prompt %}<s>{% endif %}": [
+        f"<s>Why?<|eot|><s>[{FIRST}]<s>/And?<|eot|><s>[{SECOND}]"
+    ],
+}
+
+
+@pytest.mark.parametrize("body", ACCEPTED, ids=range(len(ACCEPTED)))
+def test_what_inference_prompts_with_can_be_trained_whatever_else_the_template_writes(body, ready):
+    renderer = made(body)
+    tokenizer, eot = ready(renderer)
+    rows = render(TALK, renderer, tokenizer, eot)
+    assert shown(rows, tokenizer) == ACCEPTED[body]
+    thinking, rewritten = (
+        "the template drops earlier thinking",
+        "the template writes earlier turns differently once others follow",
+    )
+    assert {row.why for row in rows} == {"" if len(rows) == 1 else thinking if "<think>" in body else rewritten}
+
+
+def test_an_answer_that_the_tokenizer_joins_to_the_template_has_a_row_of_its_own(ready):
     from tokenizers import Tokenizer, decoders, models
     from transformers import PreTrainedTokenizerFast
 
@@ -139,13 +170,10 @@ def test_an_answer_that_the_tokenizer_joins_to_the_template_is_refused(ready):
     model.decoder = decoders.Fuse()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=model)
     tokenizer.add_special_tokens({"eos_token": "<|eot|>"})
-    renderer = made(each(GOOD) + PROMPT)
-    with pytest.raises(LimaError) as e:
-        render(TALK, renderer, tokenizer, "<|eot|>")
-    assert str(e.value) == (
-        "Example 'talk' of source 's', rendered by 'mine': the tokenizer joins the beginning of turn 4 to the template's text "
-        "before it, in ' N', which inference would not. Let the template's prompt end, or the answer begin, without white space."
-    )
+    rows = render(TALK, made(each(GOOD) + PROMPT), tokenizer, "<|eot|>")
+    assert [row.why for row in rows] == ["the tokenizer joins text across the beginning of an answer"] * 2
+    assert [tokenizer.convert_ids_to_tokens(row.ids[row.spans[0].start]) for row in rows] == ["<", "N"]
+    assert shown(rows, tokenizer)[1].endswith(f"assistant: [{SECOND}]")
 
 
 def test_a_system_turn_that_a_format_does_not_have(ready):
@@ -153,6 +181,7 @@ def test_a_system_turn_that_a_format_does_not_have(ready):
     tokenizer, eot = ready(renderer)
     talk = Conversation(id="t", turns=(Turn("system", "Be kind."), *TALK.turns))
     with pytest.raises(
-        LimaError, match="leaves out turn 1, the system's. Leave the system turn out, or use a template that"
+        LimaError,
+        match="leaves out turn 1, the system's. Leave the system turn out, or use a renderer that takes one: --renderer",
     ):
         render(talk, renderer, tokenizer, eot)

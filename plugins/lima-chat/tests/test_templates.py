@@ -96,10 +96,13 @@ def test_the_example_in_the_readme_does_what_it_says(ready):
     assert renderer.description == "names before colons"
     tokenizer, eot = ready(renderer)
     talk = Conversation(id="t", turns=(Turn("user", "Where? "), Turn("assistant", "Paris is the capital.")))
-    rendered = render(talk, renderer, tokenizer, eot)
+    (rendered,) = render(talk, renderer, tokenizer, eot)
     assert [tokenizer.decode([i]) for i, w in zip(rendered.ids, rendered.weights, strict=True) if w] == [
         " Paris", " is", " the", " capital", ".", "<|eot|>"
     ]  # fmt: skip
     spaced = TemplateRenderer(parse("names", source.replace('"Bob:"', '"Bob: "'), "names.jinja"))
-    with pytest.raises(LimaError, match="joins the beginning of turn 2 to the template's text before it, in ' Paris'"):
-        render(talk, spaced, tokenizer, eot)
+    (rendered,) = render(talk, spaced, tokenizer, eot)
+    trained = [tokenizer.decode([i]) for i, w in zip(rendered.ids, rendered.weights, strict=True) if w]
+    assert trained[0] != " Paris"
+    assert "".join(trained) == "Paris is the capital.<|eot|>"
+    assert rendered.why == "the tokenizer joins text across the beginning of an answer"

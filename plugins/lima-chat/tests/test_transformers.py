@@ -29,7 +29,7 @@ def theirs(tokenizer, turns, **more):
 @pytest.mark.parametrize("name", FILES)
 def test_apply_chat_template_gives_the_same_ids(name, starts, renderers, ready, tmp_path):
     tokenizer, eot = ready(renderers[name], starts)
-    ours = render(Conversation(id="c", turns=TURNS), renderers[name], tokenizer, eot)
+    (ours,) = render(Conversation(id="c", turns=TURNS), renderers[name], tokenizer, eot)
     tokenizer.chat_template = renderers[name].chat_template(tokenizer, eot)
     tokenizer.save_pretrained(tmp_path)
     saved = AutoTokenizer.from_pretrained(tmp_path)
@@ -40,7 +40,7 @@ def test_apply_chat_template_gives_the_same_ids(name, starts, renderers, ready, 
     # A saved checkpoint read with its own template is the same format again.
     own = renderers["template"]
     assert own.end_of_turn(saved) == eot
-    assert render(Conversation(id="c", turns=TURNS), own, saved, eot) == ours
+    assert render(Conversation(id="c", turns=TURNS), own, saved, eot) == [ours]
     assert own.chat_template(saved, eot) == tokenizer.chat_template
 
 
@@ -92,7 +92,7 @@ def test_the_tokenizers_own_template(template, renderers):
     extend_tokenizer(tokenizer, ["<|end|>"])
     own, turns = renderers["template"], TURNS[1:]
     assert own.end_of_turn(tokenizer) == end
-    rendered = render(Conversation(id="c", turns=turns), own, tokenizer, end)
+    (rendered,) = render(Conversation(id="c", turns=turns), own, tokenizer, end)
     assert [s.text for s in rendered.spans] == answers
     assert rendered.ids == theirs(tokenizer, turns)
     assert own.chat_prompt(turns[:3], tokenizer, end) == theirs(tokenizer, turns[:3], add_generation_prompt=True)
@@ -104,7 +104,7 @@ def test_a_tokenizer_without_a_usable_template_is_told_what_to_use(renderers, re
     with pytest.raises(LimaError, match=r"this tokenizer has none\. Train with --renderer lima, chatml, or another"):
         renderers["template"].end_of_turn(tokenizer)
     tokenizer.chat_template = each("{{ message.content ~ '\n--' }}")
-    with pytest.raises(LimaError, match=r"writes '--' after an answer, and no special token, so nothing would stop"):
+    with pytest.raises(LimaError, match=r"writes no special token after an answer, so nothing would stop"):
         renderers["template"].end_of_turn(tokenizer)
     tokenizer.chat_template = {"default": each("{{ message.content }}</s>"), "tool_use": "x"}
     assert renderers["template"].end_of_turn(tokenizer) == "</s>"

@@ -41,11 +41,11 @@ class Dialogue:
 
         return (*self.history, Turn("user", self.turn.user))
 
-    def take(self, reply: str) -> None:
-        """Add the model's reply to the current turn, and move to the next"""
+    def take(self, reply: str, thoughts: str = "") -> None:
+        """Add the model's reply to the current turn, and move to the next; whether a template shows thoughts is its own affair"""
         from lima_chat import Turn
 
-        self.history = [*self.prompt(), Turn("assistant", reply)]
+        self.history = [*self.prompt(), Turn("assistant", reply, thoughts=thoughts)]
         self.index += 1
         if self.index == len(self.conversation.turns):
             self.status = COMPLETE
@@ -76,7 +76,7 @@ def converse(
         outcomes = _ask(live, model, sampling, listener)
         for outcome in outcomes:
             if outcome.reply is not None:
-                outcome.dialogue.take(outcome.reply.text)
+                outcome.dialogue.take(outcome.reply.text, outcome.reply.thoughts)
             else:
                 outcome.dialogue.status = outcome.status
         yield outcomes
@@ -130,4 +130,5 @@ def _outcome(dialogue: Dialogue, reply: Reply, model: Any) -> Outcome:
         message = f"The history has {len(reply.prompt_ids)} tokens, which fill the context of {model.name}."
         return Outcome(dialogue, dialogue.index, dialogue.prompt(), FULL, message=message)
     # What is stored is what the next turn reads.
-    return Outcome(dialogue, dialogue.index, dialogue.prompt(), ANSWERED, replace(reply, text=storable(reply.text)))
+    said = replace(reply, text=storable(reply.text), thoughts=storable(reply.thoughts))
+    return Outcome(dialogue, dialogue.index, dialogue.prompt(), ANSWERED, said)

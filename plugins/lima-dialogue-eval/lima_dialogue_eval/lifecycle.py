@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima import ChatPrompts, LimaError, Sampling, did_you_mean
+from lima import ChatPrompts, LimaError, Sampling, TakesVariables, did_you_mean
 from lima_dialogue_eval.kinds import find_evaluation
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
         if begun and begun["status"] == "done":
             return str(begun["id"])
         renderer = plugins.registry("renderers").find(run.renderer)
+        if isinstance(renderer, TakesVariables):
+            renderer = renderer.with_variables(run.recipe.template, run.date)
         model = CheckpointModel(checkpoint, renderer, trust_remote_code=run.recipe.trust_remote_code)
         if begun:
             return resume_evaluation(store, begun["id"], model, grader=grader)

@@ -18,7 +18,7 @@ def recalled(conversation: "EvalConversation", row: dict[str, Any], done: list[d
     dialogue = Dialogue(conversation, row["seed"])
     for turn in sorted(done, key=lambda r: r["turn"]):
         if (turn["conversation"], turn["seed"], turn["status"]) == (conversation.id, row["seed"], ANSWERED):
-            dialogue.take(turn["reply"])
+            dialogue.take(turn["reply"], turn["thoughts"] or "")
     if dialogue.status == RUNNING and row["status"] not in (RUNNING, ERROR):
         dialogue.status = row["status"]
     return dialogue
@@ -49,6 +49,7 @@ def turn_row(outcome: Outcome) -> dict[str, Any]:
         "user": storable(turn.user),
         "requirements": json.dumps(turn.requirements, default=str),
         "reply": reply.text if reply else None,
+        "thoughts": reply.thoughts if reply else None,
         "prompt_ids": json.dumps(reply.prompt_ids) if reply else None,
         "prompt_tokens": len(reply.prompt_ids) if reply else None,
         "reply_tokens": len(reply.ids) if reply else None,

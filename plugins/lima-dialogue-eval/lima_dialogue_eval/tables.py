@@ -142,3 +142,8 @@ def m002_views(db: Database) -> None:
         from dialogue_runs runs left join dialogue_grades_by_run g on g.dialogue_run = runs.id
         """,
     )
+
+
+@migrations()
+def m003_thoughts(db: Database) -> None:
+    db.table("dialogue_turns").add_column("thoughts", str)

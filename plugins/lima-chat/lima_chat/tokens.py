@@ -1,0 +1,121 @@
+"""From the answers of a conversation to token ids with weights: one row where that is exact, else a row for each answer.
+
+A row is exact if each answer stands in it after the ids that inference prompts with. Where the template writes earlier turns
+differently once others follow, or the tokenizer joins text across the beginning of an answer, no one row is exact for all;
+then each trained answer has a row of its own, its prompt's ids followed by its own. transformers' own mask leaks over later turns
+(transformers#47325) and is not used. Knows nothing of templates.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+from lima import LimaError, Rendered, Span, encode
+from lima_chat.conversation import Turn
+from lima_chat.hidden import Text
+from lima_chat.layout import Answer, Layout
+
+START, STOP = itemgetter(0), itemgetter(1)
+"The characters of a token"
+THINKING = "the template drops earlier thinking"
+REWRITTEN = "the template writes earlier turns differently once others follow"
+JOINED = "the tokenizer joins text across the beginning of an answer"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A conversation's rows, and the prompts to its trained answers, encoded by themselves"""
+
+    rows: list[Rendered]
+    prompts: list[list[int]]
+
+
+class Encoder:
+    """Makes the rows of one conversation's answers"""
+
+    def __init__(self, turns: Sequence[Turn], answers: Sequence[Answer], layout: Layout, tokenizer: Any) -> None:
+        self.turns, self.answers, self.tokenizer = turns, answers, tokenizer
+        self.hidden, self.eot = layout.hidden, layout.eot
+        self.trained = [a for a in answers if turns[a.index].trained]
+        self.prompts = {a.index: encode(tokenizer, *self.hidden.show(a.prompt)) for a in self.trained}
+
+    def tokens(self) -> Tokens:
+        """The fewest rows that are exact"""
+        prompts = [ids for ids, _ in self.prompts.values()]
+        row, why = self._one_row()
+        return Tokens([row] if row else [self._own_row(a, why) for a in self.trained], prompts)
+
+    def _one_row(self) -> tuple[Rendered | None, str]:
+        """The whole conversation as one row, or why it cannot be"""
+        last = self.answers[-1]
+        whole = last.whole
+        if (said := last.prompt + last.text).startswith(whole):  # the template writes no token after the last answer
+            whole = said
+        if not all(whole.startswith(a.prompt + a.text) for a in self.answers):
+            return None, THINKING if self._drops_thinking(whole) else REWRITTEN
+        ids, offsets = encode(self.tokenizer, *self.hidden.show(whole))
+        first_from, first_after = partial(bisect_left, offsets, key=START), partial(bisect_right, offsets, key=STOP)
+        weights, spans, muted = [0.0] * len(ids), list[Span](), list[tuple[int, int]]()
+        for answer in self.answers:
+            turn, begin = self.turns[answer.index], len(self._real(answer.prompt))
+            stop = len(self._real(answer.prompt + answer.text))
+            first = first_after(begin)
+            if not turn.trained:
+                muted.append((first, first_from(stop)))
+                continue
+            last_token = first_after(stop - len(answer.end))
+            self._check_end(ids, last_token, answer)
+            if offsets[first][0] < begin or ids[:first] != self.prompts[answer.index][0]:
+                return None, JOINED
+            weights[first : last_token + 1] = [float(turn.weight)] * (last_token + 1 - first)
+            spans.append(self._span(first, last_token + 1, answer))
+        return Rendered(ids, weights, spans, muted), ""
+
+    def _drops_thinking(self, whole: str) -> bool:
+        thoughts = [self.hidden.hide(t.thoughts.strip()) for t in self.turns]
+        written = sum(a.text.count("</think") for a in self.answers)
+        return written > whole.count("</think") or not all(thought in whole for thought in thoughts)
+
+    def _own_row(self, answer: Answer, why: str) -> Rendered:
+        """One answer after the ids of its prompt; of the prompt only what is new since the answer before is not muted"""
+        prompt, offsets = self.prompts[answer.index]
+        joined, _ = encode(self.tokenizer, *self.hidden.show(answer.prompt + answer.text))
+        said = joined[len(prompt) :] if joined[: len(prompt)] == prompt else self._continued(answer)
+        self._check_end(said, len(said) - 1, answer)
+        earlier = any(a.index < answer.index for a in self.answers)
+        asked = self.hidden.hide(self.turns[answer.index - 1].content.strip())
+        at = answer.prompt.rfind(asked) if earlier else 0
+        new = bisect_left(offsets, len(self._real(answer.prompt[:at])), key=START) if at >= 0 else len(prompt)
+        weights = [0.0] * len(prompt) + [float(self.turns[answer.index].weight)] * len(said)
+        span = self._span(len(prompt), len(prompt) + len(said), answer)
+        return Rendered([*prompt, *said], weights, [span], [(0, new)] if new else [], why)
+
+    def _continued(self, answer: Answer) -> list[int]:
+        """The ids of an answer that the model writes after its prompt, whatever the tokenizer would join across its beginning"""
+        text, literal = self.hidden.show(answer.text)
+        moved = [(a + len(answer.end), b + len(answer.end)) for a, b in literal]
+        # After a control token, so that no tokenizer takes it for the beginning of a text.
+        return encode(self.tokenizer, answer.end + text, moved)[0][1:]
+
+    def _span(self, start: int, stop: int, answer: Answer) -> Span:
+        return Span(
+            start, stop, self._real(answer.text).removesuffix(answer.end), "" if answer.end == self.eot else answer.end
+        )
+
+    def _check_end(self, ids: Sequence[int], at: int, answer: Answer) -> None:
+        if at >= len(ids) or ids[at] != self.tokenizer.convert_tokens_to_ids(answer.end):
+            raise LimaError(
+                f"no token {answer.end!r} follows turn {answer.index + 1}. The tokenizer must know it as one token; "
+                "lima adds it before it renders (lima.model.eot.extend_tokenizer)."
+            )
+
+    def _real(self, text: str) -> str:
+        return self.hidden.show(text)[0]
+
+
+def prompt_ids(tokenizer: Any, text: Text) -> list[int]:
+    """The ids of what inference prompts with"""
+    return encode(tokenizer, *text)[0]
