@@ -203,14 +203,13 @@ def english() -> str:
         return lines
 
     def minutes(step: dict[str, Any]) -> str:
-        seconds = step["processor"]
-        return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+        clock, used = (f"{s:.0f} s" if s < 100 else f"{s / 60:.0f} minutes" for s in (step["seconds"], step["processor"]))
+        return f"{clock} ({used} of processor time)"
 
     block = [f"$ {result['fetch']['command']}", *asked("smollm2", result["before"])]
     block += ["", f"$ {result['train']['command']}", *asked("english", result["after"])]
     return (
         "```console\n" + "\n".join(block) + "\n```\n\n"
-        f"Recorded on {result['date']} with `benchmarks/english.py`, on {result['cores']} cores that had other work, too. "
-        f"Processor time: {minutes(result['fetch'])} for the fetch, beside the download, and {minutes(result['train'])} for "
-        "the training, which free cores share.\n"
+        f"Recorded on {result['date']} with `benchmarks/english.py`, on {result['cores']} cores with much other work: the fetch "
+        f"took {minutes(result['fetch'])}, the training {minutes(result['train'])}.\n"
     )
