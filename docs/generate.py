@@ -203,7 +203,9 @@ def english() -> str:
         return lines
 
     def minutes(step: dict[str, Any]) -> str:
-        clock, used = (f"{s:.0f} s" if s < 100 else f"{s / 60:.0f} minutes" for s in (step["seconds"], step["processor"]))
+        clock, used = (
+            f"{s:.0f} s" if s < 100 else f"{s / 60:.0f} minutes" for s in (step["seconds"], step["processor"])
+        )
         return f"{clock} ({used} of processor time)"
 
     block = [f"$ {result['fetch']['command']}", *asked("smollm2", result["before"])]

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: a real process, real files, exit codes and sentences."""
+"""The command line as a person meets it: real files, exit codes and sentences, and real processes where they matter."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def test_help_imports_nothing_heavy():
     assert "Usage: lima" in done.stdout
 
 
-def test_a_run_that_was_killed_is_said_to_be(base, pairs, tmp_path):
+def test_a_run_that_was_killed_is_said_to_be(base, pairs, tmp_path, capfd):
     """As long as it trains it is running; after kill −9, which leaves the row as it was, it is not"""
     db, code = tmp_path / "l.db", "import sys; from lima.cli import main; main(sys.argv[1:])"
     slow = ["--set", "epochs=50", "--set", "save_every=-1", "--set", "residual_dropout=0"]
@@ -54,24 +54,24 @@ def test_a_run_that_was_killed_is_said_to_be(base, pairs, tmp_path):
             time.sleep(0.05)
         assert not was_killed(store, runs[0]["id"])
         process.send_signal(signal.SIGSTOP)  # it may be in the middle of anything
-        listed = lima("runs", "-d", db)
+        listed = Done(capfd, "runs", "-d", db)
         assert "running" in listed.stdout
         assert "--resume" not in listed.stdout
         process.kill()
         process.wait()
         assert was_killed(store, runs[0]["id"])
     (run,) = runs
-    listed = lima("runs", "-d", db).stdout
+    listed = lima("runs", "-d", db).stdout  # of a process that never saw it alive
     assert "killed" in listed
     assert f"lima train --resume {run['id']}" in listed
-    assert [r["status"] for r in json.loads(lima("runs", "-d", db, "--json").stdout)] == ["killed"]
-    assert json.loads(lima("runs", "show", run["id"], "-d", db, "--json").stdout)["status"] == "killed"
+    assert [r["status"] for r in json.loads(Done(capfd, "runs", "-d", db, "--json").stdout)] == ["killed"]
+    assert json.loads(Done(capfd, "runs", "show", run["id"], "-d", db, "--json").stdout)["status"] == "killed"
     with Store(db) as store, store.write() as rows:
         rows.execute("update runs set folder = '/nowhere/here/out'")
-    assert "running" in lima("runs", "-d", db).stdout  # perhaps it is, on another machine
+    assert "running" in Done(capfd, "runs", "-d", db).stdout  # perhaps it is, on another machine
 
 
-def test_train_and_look_at_it(base, pairs, tmp_path):
+def test_train_and_look_at_it(base, pairs, tmp_path, capfd):
     db = tmp_path / "l.db"
     settings = ["--set", "epochs=2", "--set", "learning_rate=0.01", "--set", "residual_dropout=0"]
     done = lima("train", "--base", base, "--source", pairs, "--out", tmp_path / "out", *settings, "-d", db, "--json")
@@ -83,58 +83,60 @@ def test_train_and_look_at_it(base, pairs, tmp_path):
         "steps": 4,
         "examples": 40,
     }
-    (run,) = json.loads(lima("runs", "-d", db, "--json").stdout)
+    (run,) = json.loads(Done(capfd, "runs", "-d", db, "--json").stdout)
     assert (run["id"], run["status"], run["steps"]) == (result["run"], "done", 4)
-    shown = json.loads(lima("runs", "show", result["run"][:17], "-d", db, "--json").stdout)
+    shown = json.loads(Done(capfd, "runs", "show", result["run"][:17], "-d", db, "--json").stdout)
     assert shown["recipe"]["epochs"] == 2
     assert shown["examples_by_status"] == {"kept": 40}
     assert len(shown["losses"]) == 4
-    (checkpoint,) = json.loads(lima("checkpoints", "-d", db, "--json").stdout)
+    (checkpoint,) = json.loads(Done(capfd, "checkpoints", "-d", db, "--json").stdout)
     assert checkpoint["folder"] == str(tmp_path / "out")
-    assert "done" in lima("runs", "-d", db).stdout
+    assert "done" in Done(capfd, "runs", "-d", db).stdout
 
 
-def test_a_recipe_file_with_flags_over_it(base, pairs, tmp_path):
+def test_a_recipe_file_with_flags_over_it(base, pairs, tmp_path, capfd):
     file = tmp_path / "recipe.toml"
     file.write_text(f'base = "{base}"\nsources = ["{pairs}"]\nepochs = 9\nresidual_dropout = 0.0\n')
-    done = lima("train", file, "--out", tmp_path / "out", "--set", "epochs=1", "-d", tmp_path / "l.db", "--json")
+    done = Done(capfd, "train", file, "--out", tmp_path / "out", "--set", "epochs=1", "-d", tmp_path / "l.db", "--json")
     assert json.loads(done.stdout)["steps"] == 2
 
 
-def test_dry_run_counts_and_trains_nothing(base, pairs, tmp_path):
-    done = lima("train", "--base", base, "--source", pairs, "--dry-run", "--json", "-d", tmp_path / "l.db")
+def test_dry_run_counts_and_trains_nothing(base, pairs, tmp_path, capfd):
+    done = Done(capfd, "train", "--base", base, "--source", pairs, "--dry-run", "--json", "-d", tmp_path / "l.db")
     (row,) = json.loads(done.stdout)
     assert (row["examples"], row["share_of_tokens"]) == (40, "100.0 %")
     assert not (tmp_path / "l.db").exists()
-    done = lima("train", "--resume", "20260101", "--dry-run", "-d", tmp_path / "l.db")
+    done = Done(capfd, "train", "--resume", "20260101", "--dry-run", "-d", tmp_path / "l.db")
     assert (done.returncode, done.stdout) == (1, "")
     assert "see `lima runs show 20260101`, or leave one of them out." in done.stderr
     assert not (tmp_path / "l.db").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
-def test_dry_run_refuses_what_training_would_refuse(base, pairs, tmp_path):
-    done = lima("train", "--base", base, "--source", pairs, "--dry-run", "--set", "device=cuda")
+def test_dry_run_refuses_what_training_would_refuse(base, pairs, tmp_path, capfd):
+    done = Done(capfd, "train", "--base", base, "--source", pairs, "--dry-run", "--set", "device=cuda")
     assert (done.returncode, done.stdout) == (1, "")
     assert "torch sees no GPU here" in done.stderr
     small = tiny_base(tmp_path / "small", vocab_size=300)
-    done = lima("train", "--base", small, "--source", pairs, "--dry-run")
+    done = Done(capfd, "train", "--base", small, "--source", pairs, "--dry-run")
     assert (done.returncode, done.stdout) == (1, "")
     assert "the model's embedding only 300 rows: they do not belong together." in done.stderr
 
 
-def test_preview_lists_every_token_with_its_weight(base, pairs):
-    shown = json.loads(lima("preview", "--base", base, "--source", pairs, "-n", 1, "--json").stdout)
+def test_preview_lists_every_token_with_its_weight(base, pairs, capfd):
+    shown = json.loads(Done(capfd, "preview", "--base", base, "--source", pairs, "-n", 1, "--json").stdout)
     (one,) = shown
     assert one["example"] == "pairs.jsonl:1"
     assert "".join(t["text"] for t in one["tokens"]) == "What is 0?<|eot|>It is 0, the number.<|eot|>"
     assert "".join(t["text"] for t in one["tokens"] if t["weight"]) == "It is 0, the number.<|eot|>"
 
 
-def test_preview_shows_control_characters_instead_of_obeying_them(base, tmp_path):
+def test_preview_shows_control_characters_instead_of_obeying_them(base, tmp_path, monkeypatch, capfd):
     file = tmp_path / "x.jsonl"
     file.write_text(json.dumps({"prompt": "a\x1b[31mb\u202e", "response": "c\x07"}) + "\n")
-    out = lima("preview", "--base", base, "--source", file, FORCE_COLOR="1").stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = Done(capfd, "preview", "--base", base, "--source", file).stdout
+    assert "\x1b[" in out
     plain = re.sub(r"\x1b\[[0-9;]*m", "", out)
     assert "⟨U+001B⟩" in plain
     assert "⟨U+0007⟩" in plain
@@ -231,18 +233,8 @@ def bad(tmp_path, text):
     ],
 )
 def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, capfd, text, message):
-    done = Done(
-        capfd,
-        "train",
-        "--base",
-        base,
-        "--source",
-        bad(tmp_path, text),
-        "--out",
-        tmp_path / "out",
-        "-d",
-        tmp_path / "l.db",
-    )
+    place = ["--out", tmp_path / "out", "-d", tmp_path / "l.db"]
+    done = Done(capfd, "train", "--base", base, "--source", bad(tmp_path, text), *place)
     assert done.returncode == 1
     assert message in done.stderr
     assert done.stderr.startswith("Error: ")
@@ -345,4 +337,6 @@ def test_a_shell_completes_behind_an_option_of_the_group():
 
 
 def test_debug_shows_the_traceback():
-    assert "Traceback" in lima("train", LIMA_DEBUG="1").stderr
+    done = lima("sources", "show", "nothing", LIMA_DEBUG="1")
+    assert done.stderr.startswith("Traceback")
+    assert "LimaError: 'nothing' is neither a registered source nor a file." in done.stderr

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -12,75 +11,14 @@ import pytest
 
 import lima
 from lima.builtin import Pairs
-from lima.contract.answers import Reply
 from lima.contract.conformance import check, signatures
 from lima.contract.examples import Example
-from lima.contract.grades import Verdict
-from lima.contract.kinds import KINDS, GradesReplies, Model, Recognises, Streams
-from lima.data.rendering import PlainRenderer, render
-from lima.errors import LimaError
+from lima.contract.kinds import KINDS, Model, Recognises
+from lima.data.rendering import PlainRenderer
 from lima.plugins import _load_all
-from lima.record.selection import replying
 from lima.registry import singular
-from lima.testing import only_plugins, tiny_tokenizer
-
-
-class Registers:
-    """A plugin that registers these objects, by kind and name"""
-
-    def __init__(self, **kinds):
-        self.kinds, self.protocols = kinds, ()
-
-    def _register(self, kind, register):
-        for name, thing in self.kinds.get(kind, {}).items():
-            register(name, thing)
-
-    @lima.hookimpl
-    def register_sources(self, register):
-        self._register("sources", register)
-
-    @lima.hookimpl
-    def register_renderers(self, register):
-        self._register("renderers", register)
-
-    @lima.hookimpl
-    def register_base_models(self, register):
-        self._register("base_models", register)
-
-    @lima.hookimpl
-    def register_models(self, register):
-        self._register("models", register)
-
-    @lima.hookimpl
-    def register_graders(self, register):
-        self._register("graders", register)
-
-    @lima.hookimpl
-    def register_evaluations(self, register):
-        self._register("evaluations", register)
-
-    @lima.hookimpl
-    def register_migrations(self, register):
-        self._register("migrations", register)
-
-    @lima.hookimpl
-    def declare_protocols(self, declare):
-        for kind, protocol in self.protocols:
-            declare(kind, protocol)
-
-
-class Source:
-    description, licence = "one example", "CC0-1.0"
-
-    def examples(self, argument):
-        yield Example(id="1", prompt="a", response="b")
-
-
-class Grader:
-    description = "everything passes"
-
-    def grade_reply(self, example, reply, stop):
-        return Verdict("pass", "why not")
+from lima.testing import only_plugins
+from registering import Grader, Registers, Source
 
 
 class Raises(Source):
@@ -105,6 +43,8 @@ class ByName(Source):
 
 
 EXPECTED = "description, licence, examples(argument)"
+
+
 LIES = {
     "missing member": ("sources", SimpleNamespace(description="a"), f"has no 'licence'; expected {EXPECTED}"),
     "class": ("sources", Source, "is a class; register an object of it, such as Source()"),
@@ -293,102 +233,6 @@ def test_a_plugin_that_declares_nonsense_is_set_aside(kind, protocol, why):
         assert sorted(plugins.registry("sources")) == ["pairs"]
         assert plugins.broken[0].error.startswith("declare_protocols failed: ")
         assert why in plugins.broken[0].error
-
-
-class Judges:
-    """Opens graders by the grade that they give"""
-
-    description = "judges:GRADE"
-
-    def open(self, argument, store):
-        def grade_reply(example, reply, stop):
-            return Verdict(argument, f"in {store}")
-
-        return SimpleNamespace() if argument is None else SimpleNamespace(grade_reply=grade_reply)
-
-
-def test_a_grader_is_named_with_an_argument_like_a_model():
-    both = SimpleNamespace(**{"description": "both", "grade_reply": Grader().grade_reply, "open": Judges().open})
-    graders = {"judges": Judges(), "plain": Grader(), "both": both}
-    with only_plugins(lima_judges=Registers(graders=graders)) as plugins:
-        found = plugins.registry("graders")
-        assert found.open("judges:fail", "s").grade_reply(None, "", "") == Verdict("fail", "in s")
-        assert found.open("plain", None) is graders["plain"]
-        assert found.open("both", None) is both
-        assert found.open("both:fail", None) is not both
-        assert [found.opens(n) for n in ("judges", "judges:a:b", "plain", "both", "both:x")] == [
-            True,
-            True,
-            False,
-            False,
-            True,
-        ]
-        with pytest.raises(
-            LimaError, match=r"^The grader 'plain' takes no argument\. Write plain instead of plain:x\.$"
-        ):
-            found.open("plain:x", None)
-        with pytest.raises(LimaError, match=r"There is no grader 'judge'\. Did you mean 'judges'\?"):
-            found.open("judge:x", None)
-        with pytest.raises(
-            LimaError, match=r"^Plugin 'lima-judges' opened the grader 'judges': the object has none of grade\(turn\)"
-        ):
-            found.open("judges", None)
-        assert found.able(GradesReplies) == ["both", "plain"]
-        assert replying(plugins, "judges:pass", None).grade_reply(None, "", "") == Verdict("pass", "in None")
-
-
-class Talks:
-    """A model that opens itself and streams"""
-
-    description, name = "talks", "talks"
-
-    def open(self, argument, store):
-        return self
-
-    def reply(self, prompts, settings, seed, on_progress=None):
-        return [Reply("yes", [], "eot", 0.0, [], thoughts="hm") for _ in prompts]
-
-    def stream(self, prompt, settings, seed):
-        yield "yes"
-        return self.reply([prompt], settings, seed)[0]
-
-
-def test_a_model_is_checked_when_it_is_opened():
-    models = {
-        "talks": Talks(),
-        "mute": SimpleNamespace(description="a", open=lambda argument, store: SimpleNamespace(name="m")),
-    }
-    with only_plugins(lima_talks=Registers(models=models)) as plugins:
-        found = plugins.registry("models")
-        assert isinstance(found.open("talks", None), Streams)
-        wrong = (
-            "Plugin 'lima-talks' opened the model 'mute:x': the object has no 'reply'; expected name, reply(prompts, "
-        )
-        with pytest.raises(LimaError, match=f"^{re.escape(wrong)}"):
-            found.open("mute:x", None)
-
-
-def test_thoughts_are_kept_apart_and_empty_unless_a_model_tells():
-    assert (Reply("a", [], "eot", 0.0, []).thoughts, Talks().reply([""], None, 0)[0].thoughts) == ("", "hm")
-
-
-def test_a_renderer_gives_one_row_or_a_list_and_every_row_is_verified():
-    class Rows(PlainRenderer):
-        number = 1
-
-        def render(self, record, tokenizer, eot):
-            return [super().render(record, tokenizer, eot)] * self.number
-
-        def prompts(self, record, tokenizer, eot):
-            return super().prompts(record, tokenizer, eot) * 2
-
-    tokenizer, rows, one = tiny_tokenizer(["<|eot|>"]), Rows(), Example(id="x", source="s", prompt="a", response="b")
-    with pytest.raises(
-        LimaError, match="^Example 'x' of source 's', rendered by 'plain': 1 trained answers but 2 prompts"
-    ):
-        render(one, rows, tokenizer, "<|eot|>")
-    rows.number = 2
-    assert render(one, rows, tokenizer, "<|eot|>") == render(one, PlainRenderer(), tokenizer, "<|eot|>") * 2
 
 
 def test_everything_that_is_installed_is_what_its_kind_asks_for(monkeypatch):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "lima").rglob("*.py"))
 PLUGINS = sorted(p for p in (ROOT / "plugins").iterdir() if (p / "pyproject.toml").is_file())
 HOUSE = CORE + [f for p in PLUGINS for f in sorted((p / p.name.replace("-", "_")).rglob("*.py"))]
+EXEMPT = {ROOT / "plugins/lima-chat/tests/test_readers.py"}
+TESTS = sorted({f for folder in ("tests", "plugins/*/tests") for f in ROOT.glob(f"{folder}/*.py")} - EXEMPT)
 FLOORS = (
     {"errors", "text", "recipe"},
     {"contract"},
@@ -37,6 +40,11 @@ HEAVY = {
 
 
 PACKAGES = {"lima", *(f"lima.{p.name}" for p in (ROOT / "lima").iterdir() if (p / "__init__.py").is_file())}
+
+
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text())
 
 
 def name(path):
@@ -74,7 +82,7 @@ def test_core_modules_look_down_only(path):
     if module in ("lima", "lima.testing"):
         return
     assert own is not None, f"{name(path)} has no floor: add it to FLOORS"
-    for other, line in imports(ast.parse(path.read_text())):
+    for other, line in imports(tree_of(path)):
         if other.split(".")[0] == "lima" and other.split(".")[-1] not in ("hookimpl", "__version__"):
             floor = floor_of(other)
             assert floor is not None, f"{name(path)}:{line} imports {other}: name the module that has it"
@@ -86,7 +94,7 @@ def test_core_modules_have_no_circle():
     arrows = {}
     for path in CORE:
         if (module := module_of(path)) not in ("lima", "lima.testing"):
-            arrows[module] = {other for other, _ in imports(ast.parse(path.read_text())) if other.startswith("lima.")}
+            arrows[module] = {other for other, _ in imports(tree_of(path)) if other.startswith("lima.")}
     known = set(arrows)
     below = {m: {o if o in known else o.rpartition(".")[0] for o in others} & known for m, others in arrows.items()}
     left = dict(below)
@@ -115,7 +123,7 @@ def test_plugins_import_public_names_and_only_plugins_they_declare(plugin):
     }
     own = plugin.name.replace("-", "_")
     for path in sorted((plugin / own).rglob("*.py")):
-        for module, line in imports(ast.parse(path.read_text())):
+        for module, line in imports(tree_of(path)):
             where, top = f"{name(path)}:{line}", module.split(".")[0]
             if top == "lima":
                 parts = module.split(".")
@@ -126,15 +134,76 @@ def test_plugins_import_public_names_and_only_plugins_they_declare(plugin):
                 assert top.replace("_", "-") in declared, f"{where} imports {top}, which {plugin.name} does not declare"
 
 
-@pytest.mark.parametrize("path", HOUSE, ids=name)
+@pytest.mark.parametrize("path", [*HOUSE, *TESTS], ids=name)
 def test_modules_are_short_and_say_what_they_are(path):
-    text = path.read_text()
-    tree = ast.parse(text)
-    assert text.count("\n") <= 350, f"{name(path)} is too long: two rooms would be clearer"
+    text, tree = path.read_text(), tree_of(path)
+    assert text.count("\n") <= 350, f"{name(path)} is too long: two modules would be clearer"
     assert ast.get_docstring(tree) or not text.strip(), f"{name(path)} does not say what it is"
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno - node.lineno <= 60, f"{name(path)}:{node.lineno} {node.name} is too long"
+
+
+@pytest.fixture(scope="module")
+def core_tables(tmp_path_factory):
+    """The names of the core's tables and views, as a store has them"""
+    from lima.record.store import Store
+    from lima.testing import only_plugins
+
+    with only_plugins() as plugins, Store(tmp_path_factory.mktemp("core") / "l.db", plugins) as opened:
+        return [r["name"] for r in opened.rows("select name from sqlite_master where type in ('table', 'view')")]
+
+
+def uses_of(tables, tree):
+    """(line, code) of each statement in a module that reads or writes one of these tables, in SQL or with sqlite-utils"""
+    name = rf"\s+[\"'\[`]?(main\.)?({'|'.join(map(re.escape, tables))})\b(?!\.)"
+    sql = re.compile(
+        rf"\bselect\b.*?\b(from|join)\b([^()=]*,)?{name}|\b(delete\s+from|into|update|(drop|alter)\s+table){name}",
+        re.I | re.S,
+    )
+    prose = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    for node in ast.walk(tree):
+        text, asked = "", None
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            text = node.value
+        elif isinstance(node, ast.JoinedStr):
+            text = "".join(v.value if isinstance(v, ast.Constant) else "?" for v in node.values)
+        elif isinstance(node, ast.Subscript) and re.search(r"\bdb$", ast.unparse(node.value)):
+            asked = node.slice
+        elif isinstance(node, ast.Call) and re.search(r"\.(table|find)$", ast.unparse(node.func)) and node.args:
+            asked = node.args[0]
+        if sql.search(text) or (isinstance(asked, ast.Constant) and asked.value in tables):
+            yield node.lineno, ast.unparse(node)
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("store.rows('select id from runs order by created')", True),
+        ("store.rows('select a.x from mine a join runs on runs.id = a.run')", True),
+        ("store.rows('select x from mine, steps')", True),
+        ("store.rows(f'select {x} '\n f'from runs where id = ?')", True),
+        ("db.execute('DELETE FROM \"runs\"')", True),
+        ("db.execute('insert or replace into steps values (1)')", True),
+        ("store.db['choices'].drop()", True),
+        ("db.table('runs').insert({})", True),
+        ("store.find('runs', name, 'run')", True),
+        ("store.rows('select runs.id, runs.steps from my_runs runs')", False),
+        ("store.rows('select run, steps from mine')", False),
+        ("row['steps']", False),
+        ("def f():\n    'Select from runs'", False),
+        ("say('Choose from runs that are done')", False),
+    ],
+)
+def test_sql_on_a_table_is_seen(code, found):
+    assert bool(list(uses_of(["runs", "steps", "choices"], ast.parse(code)))) is found
+
+
+@pytest.mark.parametrize("path", HOUSE, ids=name)
+def test_sql_on_the_cores_tables_is_only_in_record(path, core_tables):
+    if path.parent != ROOT / "lima" / "record":
+        found = list(uses_of(core_tables, tree_of(path)))
+        assert found == [], f"{name(path)}: ask the Store, or a function of lima/record"
 
 
 def test_entry_modules_of_plugins_import_nothing_heavy():
@@ -147,7 +216,7 @@ def test_entry_modules_of_plugins_import_nothing_heavy():
             if path in seen or not path.is_file():
                 continue
             seen.add(path)
-            for module, line in imports(ast.parse(path.read_text()), top_only=True):
+            for module, line in imports(tree_of(path), top_only=True):
                 assert module.split(".")[0] not in HEAVY, f"{name(path)}:{line} imports {module} at the top"
                 parts = module.split(".")
                 if parts[0] == package and len(parts) > 1:

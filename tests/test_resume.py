@@ -12,43 +12,15 @@ import torch
 from safetensors.torch import load_file
 
 from lima.errors import LimaError
-from lima.recipe import Recipe
-from lima.record.runs import RunLog
 from lima.record.store import Store
 from lima.testing import tiny_model
-from lima.train.gradients import Gradients
-from lima.train.reporter import Reporter
 from lima.train.resume_state import load_state, newest_state, save_state, states_folder
 from lima.train.start import fine_tune, resume
-
-KEYS = {
-    "epochs": 6,
-    "batch_size": 8,
-    "learning_rate": 1e-2,
-    "final_learning_rate": 1e-3,
-    "residual_dropout": 0.3,
-    "save_every": 3,
-}
-
-
-def recipe(base, pairs, out, **changes):
-    return Recipe(base=str(base), sources=(str(pairs),), out=str(out)).with_values(KEYS | changes)
+from stopped_runs import Stop, recipe, stop_at
 
 
 def losses(store, run=None):
     return [(r["step"], r["loss"], r["gradient_norm"]) for r in store.rows("select * from steps order by step")]
-
-
-class Stop(BaseException):
-    """What a test stops a run with"""
-
-
-def stop_at(number):
-    def on_step(step, steps, metrics):
-        if step == number:
-            raise Stop
-
-    return on_step
 
 
 @pytest.fixture(scope="module")
@@ -264,119 +236,6 @@ def test_what_decides_no_result_may_change_on_resuming_and_rounding_is_warned_of
         "save_every": 3,
     }
     assert json.loads(after["recipe"]) == wanted
-
-
-def short_of_memory(monkeypatch, when):
-    """Let a backward pass fail where `when` says so, of its Gradients and the number of steps before it"""
-    attempt, backward, at = Gradients.attempt, Gradients.backward, []
-
-    def noted(self, examples, step, *rest):
-        at[:] = [step]
-        return attempt(self, examples, step, *rest)
-
-    def failing(self, examples, groups=None):
-        if when(self, at[0]):
-            raise MemoryError
-        return backward(self, examples, groups)
-
-    monkeypatch.setattr(Gradients, "attempt", noted)
-    monkeypatch.setattr(Gradients, "backward", failing)
-
-
-def test_a_budget_that_was_halved_stays_halved_after_resuming(base, pairs, tmp_path, monkeypatch):
-    """Else the steps after it would be split, and drop, in another way than those of a run that never stopped"""
-    failed = set()
-
-    def once(gradients, step):
-        new = step == 2 and id(gradients) not in failed
-        failed.update([id(gradients)] if new else [])
-        return new
-
-    short_of_memory(monkeypatch, once)
-    changes = {"save_every": 1, "residual_dropout": 0.3}
-    with Store(tmp_path / "l.db") as store:
-        fine_tune(recipe(base, pairs, tmp_path / "whole").with_values(changes), store)
-        with pytest.raises(Stop):
-            fine_tune(recipe(base, pairs, tmp_path / "out").with_values(changes), store, on_step=stop_at(4))
-        resume(store.rows("select id from runs order by created")[-1]["id"], store)
-        runs = store.rows("select id, message from runs order by created")
-        losses = [store.rows("select loss from steps where run = ? order by step", [run["id"]]) for run in runs]
-    assert runs[0]["message"].startswith("Out of memory with micro_batch_tokens = ")
-    assert runs[1]["message"] == runs[0]["message"]
-    assert losses[1] == losses[0]
-    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "out")]
-    assert files[0] == files[1]
-
-
-def test_a_budget_that_was_halved_is_forgotten_with_another_one(base, pairs, tmp_path, monkeypatch):
-    budgets = []
-
-    def once(gradients, step):
-        new = step == 2 and not any(seen == 2 for seen, _ in budgets)
-        budgets.append((step, gradients.budget.tokens))
-        return new
-
-    short_of_memory(monkeypatch, once)
-    with Store(tmp_path / "l.db") as store:
-        with pytest.raises(Stop):
-            fine_tune(recipe(base, pairs, tmp_path / "out", save_every=1), store, on_step=stop_at(4))
-        run = store.rows("select id from runs")[0]["id"]
-        assert budgets[-1][1] < budgets[0][1]
-        resume(run, store, changes={"micro_batch_tokens": 4096})
-    assert budgets[-1][1] == 4096
-
-
-@pytest.mark.parametrize("at", ["begun", "written"])
-def test_ctrl_c_while_steps_are_written_leaves_a_row_that_says_interrupted(base, pairs, tmp_path, monkeypatch, at):
-    """Between a transaction's beginning and its first statement; and after it, before the loop knows that the steps are there"""
-    steps = RunLog.steps
-
-    def interrupted_once(self, rows):
-        if rows and not seen:
-            seen.append(rows)
-            if at == "begun":
-                self.store.db.execute("begin immediate")
-            else:
-                steps(self, rows)
-            raise KeyboardInterrupt
-        steps(self, rows)
-
-    seen = []
-    monkeypatch.setattr(RunLog, "steps", interrupted_once)
-    with Store(tmp_path / "l.db") as store:
-        with pytest.raises(KeyboardInterrupt):
-            fine_tune(recipe(base, pairs, tmp_path / "out", save_every=1), store)
-        (run,) = store.rows("select id, status, steps from runs")
-        assert run["status"] == "interrupted"
-        assert [r["step"] for r in store.rows("select step from steps")] == list(range(1, run["steps"] + 1))
-        resume(run["id"], store)
-        assert store.rows("select status from runs") == [{"status": "done"}]
-
-
-@pytest.mark.parametrize("lora_rank", [0, 2])
-def test_stopped_between_the_last_model_and_its_last_row_a_run_is_resumed_to_its_end(
-    lora_rank, base, pairs, tmp_path, monkeypatch
-):
-    end = Reporter.end
-
-    def full_disk_at_the_end(self, status, message=""):
-        if status == "done":
-            raise LimaError("database or disk is full")
-        end(self, status, message)
-
-    asked = recipe(base, pairs, tmp_path / "out", epochs=2, keep_epochs=True, lora_rank=lora_rank)
-    with Store(tmp_path / "l.db") as store:
-        monkeypatch.setattr(Reporter, "end", full_disk_at_the_end)
-        with pytest.raises(LimaError, match="disk is full"):
-            fine_tune(asked, store)
-        monkeypatch.setattr(Reporter, "end", end)
-        run = store.rows("select id, status from runs")[0]
-        assert run["status"] == "failed"
-        resume(run["id"], store)
-        kept = store.rows("select epoch, folder from checkpoints order by epoch, folder")
-        assert store.run(run["id"])["status"] == "done"
-    out = tmp_path / "out"
-    assert [(k["epoch"], k["folder"]) for k in kept] == [(1, f"{out}/epoch-01"), (2, str(out)), (2, f"{out}/epoch-02")]
 
 
 def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_are_named(

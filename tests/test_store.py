@@ -197,3 +197,17 @@ def test_and_it_is_read_where_nothing_can_be_made_beside_it(tmp_path):
     assert json.loads(os.read(read, 10_000)) == [{"id": "one", "status": "done"}]
     assert os.listdir(folder) == ["l.db"]
     shutil.rmtree(folder)
+
+
+def test_runs_and_checkpoints_are_asked_for_by_their_columns(store):
+    with store.write() as db:
+        for id, day, folder in (("b", 2, "x"), ("a", 1, "x"), ("c", 3, "y")):
+            db.table("runs").insert({"id": id, "created": f"2026-01-0{day}", "folder": folder, "recipe": "{}"})
+            row = {"run": id, "folder": f"{folder}/epoch", "created": f"2026-01-1{9 - day}", "epoch": day}
+            db.table("checkpoints").insert(row)
+    assert [r["id"] for r in store.runs()] == ["a", "b", "c"]
+    assert [r["id"] for r in store.runs(folder="x", finished=None)] == ["a", "b"]
+    assert store.runs(folder="x", id="c") == []
+    assert [(r["run"], r["epoch"]) for r in store.checkpoints()] == [("c", 3), ("b", 2), ("a", 1)]
+    assert [r["run"] for r in store.checkpoints(folder="x/epoch")] == ["b", "a"]
+    assert store.checkpoints(run="a", folder="y/epoch") == []

@@ -4,7 +4,6 @@ Knows nothing of what the prompts are about.
 """
 
 import inspect
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -174,25 +173,24 @@ def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> C
     Code that comes with the folder runs only if the caller trusts it, whatever the recipe in the store says."""
     from lima.data.dataset import find_base
     from lima.plugins import load_plugins
+    from lima.record.runs import maker_of
 
     plugins = load_plugins()
     renderers = plugins.registry("renderers")
     if not Path(name).is_dir() and name in plugins.registry("base_models"):
         name = str(find_base(name, plugins))
     if Path(name).is_dir():
-        known = store.rows(
-            "select renderer, recipe from checkpoints join runs on runs.id = run where checkpoints.folder = ? "
-            "order by runs.created desc limit 1",
-            [str(Path(name).resolve())],
-        )
-        renderer = known[0]["renderer"] if known else "template" if "template" in renderers else "plain"
-        recipe = json.loads(known[0]["recipe"]) if known else {}
-        return CheckpointModel(name, _given(renderers.find(renderer), recipe), trust_remote_code=trust_remote_code)
-    row = store.run(name)
-    if not Path(row["folder"]).is_dir():
-        raise LimaError(f"The checkpoint of run {row['id']} is gone: no such folder, {row['folder']}.")
-    renderer = _given(renderers.find(row["renderer"]), row["recipe"])
-    return CheckpointModel(row["folder"], renderer, trust_remote_code=trust_remote_code)
+        run, folder = maker_of(store, Path(name)), name
+    else:
+        run = store.run(name)
+        folder = run["folder"]
+        if not Path(folder).is_dir():
+            raise LimaError(f"The checkpoint of run {run['id']} is gone: no such folder, {folder}.")
+    if run:
+        renderer = _given(renderers.find(run["renderer"]), run["recipe"])
+    else:
+        renderer = renderers.find("template" if "template" in renderers else "plain")
+    return CheckpointModel(folder, renderer, trust_remote_code=trust_remote_code)
 
 
 def _given(renderer: Any, recipe: dict[str, Any]) -> Any:

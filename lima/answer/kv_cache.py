@@ -36,7 +36,7 @@ class PrefixCache:
         continued = set()
         for ids in map(tuple, prompts):
             at = bisect_left(self.sorted, ids)
-            near = [(_common(ids[:-1], other), other) for other in self.sorted[max(0, at - 1) : at + 1]]
+            near = [(common(ids[:-1], other), other) for other in self.sorted[max(0, at - 1) : at + 1]]
             count, key = max(near, default=(0, ()))
             prompt, states = self.states[key] if count else (0, [])
             found.append((count, states))
@@ -65,7 +65,8 @@ class PrefixCache:
         del self.sorted[bisect_left(self.sorted, key)]
 
 
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
+def common(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many ids two sequences begin with alike"""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
 
 

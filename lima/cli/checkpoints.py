@@ -153,7 +153,7 @@ def _grade(store: Any, run: str, grader: str) -> None:
 
 def _ask(store: Any, run: str) -> int:
     """The epoch that a person at a terminal chooses from the table and the replies"""
-    from lima.record.selection import epochs, generations
+    from lima.record.selection import epochs, generations, has_replies
 
     _print_epochs(store, run, as_json=False)
     known = [row["epoch"] for row in epochs(store, run)]
@@ -163,7 +163,7 @@ def _ask(store: Any, run: str) -> int:
             raise click.UsageError(f"{text!r} is not an epoch of this run; expected {known[0]} to {known[-1]}.")
         return int(text) if text.strip() else None
 
-    replies = generations(store, run) if store.rows("select 1 from generations where run = ?", [run]) else []
+    replies = generations(store, run) if has_replies(store, run) else []
     for position in dict.fromkeys(row["position"] for row in replies):
         _print_replies([row for row in replies if row["position"] == position])
         text = "Choose an epoch, or press Enter for the next dev prompt"

@@ -17,10 +17,10 @@ def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
     """List the runs, newest last"""
     if ctx.invoked_subcommand is not None:
         return
-    from lima.record.runs import was_killed
+    from lima.record.runs import summaries, was_killed
 
     with store_to_read(database) as store:
-        rows = store.rows("select * from run_summary order by created, id")
+        rows = summaries(store)
         killed = [row["id"] for row in rows if row["status"] == "running" and was_killed(store, row["id"])]
         print_rows(
             [{**row, "status": "killed" if row["id"] in killed else row["status"]} for row in rows],
@@ -38,28 +38,19 @@ def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @json_option
 def show_run(run: str, database: str | None, as_json: bool) -> None:
     """Everything recorded of one run (the start of its id is enough)"""
-    from lima.record.runs import was_killed
+    from lima.record import runs as of
+    from lima.record.selection import last_choice
 
     with store_to_read(database) as store:
         row = store.run(run)
-        if was_killed(store, row["id"]):
+        if of.was_killed(store, row["id"]):
             row["status"] = "killed"
-        row["plugins"] = store.rows(
-            "select plugin, version, hash from run_plugins where run = ? order by plugin", [row["id"]]
-        )
-        row["sources"] = store.rows("select * from run_sources where run = ? order by source", [row["id"]])
-        row["examples_by_status"] = {
-            r["status"]: r["n"]
-            for r in store.rows(
-                "select status, count(*) n from run_examples where run = ? group by status", [row["id"]]
-            )
-        }
-        row["losses"] = [
-            r["loss"] for r in store.rows("select loss from steps where run = ? order by step", [row["id"]])
-        ]
-        # Only then: without a choice the last epoch is the model.
-        if chosen := store.rows("select epoch, grader, reason from choices where run = ? order by id", [row["id"]]):
-            row["chosen"] = chosen[-1]
+        row["plugins"] = of.plugins_of(store, row["id"])
+        row["sources"] = of.sources_of(store, row["id"])
+        row["examples_by_status"] = of.examples_by_status(store, row["id"])
+        row["losses"] = of.losses_of(store, row["id"])
+        if chosen := last_choice(store, row["id"]):
+            row["chosen"] = chosen
     if as_json:
         print_json(row)
         return

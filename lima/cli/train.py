@@ -117,19 +117,19 @@ def _count(recipe: Recipe, as_json: bool) -> None:
 
 def _print_end(run: Any, store: Any, as_json: bool) -> None:
     from lima.model.adapter import adapter_bytes
+    from lima.record.runs import losses_of
 
-    row = store.run(run.id)
-    last = store.rows("select loss from steps where run = ? order by step desc limit 1", [run.id])[0]
+    row, loss = store.run(run.id), losses_of(store, run.id)[-1]
     if as_json:
         counts = {k: row[k] for k in ("steps", "examples", "tokens", "trained_tokens")}
         places = {"folder": str(run.folder), "database": str(run.database)}
         adapter = {"adapter_bytes": adapter_bytes(run.folder)} if run.recipe.lora_rank else {}
         seconds = round(row["seconds"], 2)
-        print_json({"run": run.id, **places, **counts, "loss": last["loss"], "seconds": seconds, **adapter})
+        print_json({"run": run.id, **places, **counts, "loss": loss, "seconds": seconds, **adapter})
         return
     click.echo(
         f"Run {run.id}: {row['steps']} steps over {row['examples']} examples in {row['seconds']:.1f} s, "
-        f"last loss {last['loss']:.3f}.\nModel: {run.folder}\nDatabase: {run.database}"
+        f"last loss {loss:.3f}.\nModel: {run.folder}\nDatabase: {run.database}"
     )
     if run.recipe.lora_rank:
         click.echo(f"Adapter: {run.folder / 'adapter'}, {adapter_bytes(run.folder):,} bytes")

@@ -61,6 +61,7 @@ def compile_blocks(model: torch.nn.Module, recompute: bool) -> None:
     torch._dynamo.config.optimize_ddp = False
     set_apart(model, torch.compiler.disable)
     for block in blocks_of(model):
+        # Not by block.compile(), which compiles the hooks too (FSDP's among them) and passes without gradients.
         block.forward = _when_trained(block.forward, recompute)
 
 

@@ -98,9 +98,11 @@ def set_apart(model: torch.nn.Module, wrap: Callable[[Any], Any]) -> None:
     drop = wrap(_drop)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
+            # Its forward, because calling a module is what the compiler looks into: a hook or a wrapper module would be traced.
             module.forward = wrap(module.forward)  # type: ignore[method-assign]
         for key, hook in module._forward_hooks.items():
             if hook is _drop:
+                # In its place and not registered again: a handle kept for that would not survive a copy of the model.
                 module._forward_hooks[key] = drop
 
 

@@ -51,6 +51,7 @@ def use_onednn(model: torch.nn.Module) -> None:
     if onednn_is_faster():
         for module in model.modules():
             if type(module) is torch.nn.Linear:
+                # The class and not a new module or a forward of its own: hooks, tied weights and copies of the model stay right.
                 module.__class__ = OneDNNLinear
 
 

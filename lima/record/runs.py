@@ -46,6 +46,44 @@ def was_killed(store: Store, run: str) -> bool:
     return bool(store.run(run)["status"] == "running")  # it may have ended in between
 
 
+def summaries(store: Store) -> list[dict[str, Any]]:
+    """A row for each run, oldest first, with its sources and its last loss"""
+    return store.rows("select * from run_summary order by created, id")
+
+
+def sources_of(store: Store, run: str) -> list[dict[str, Any]]:
+    """What a run was trained on, by the sources' names"""
+    return store.rows("select * from run_sources where run = ? order by source", [run])
+
+
+def plugins_of(store: Store, run: str) -> list[dict[str, Any]]:
+    """Plugin, version and hash of what was loaded when a run was started"""
+    return store.rows("select plugin, version, hash from run_plugins where run = ? order by plugin", [run])
+
+
+def examples_by_status(store: Store, run: str) -> dict[str, int]:
+    """How many of a run's examples were kept, cut and dropped"""
+    rows = store.rows("select status, count(*) n from run_examples where run = ? group by status", [run])
+    return {row["status"]: row["n"] for row in rows}
+
+
+def losses_of(store: Store, run: str) -> list[float]:
+    """The loss of each step"""
+    return [row["loss"] for row in store.rows("select loss from steps where run = ? order by step", [run])]
+
+
+def dev_prompts_of(store: Store, run: str) -> list[dict[str, Any]]:
+    """Source, example and hash of each dev prompt, in the order in which they are asked"""
+    return store.rows("select source, example, hash from dev_prompts where run = ? order by position", [run])
+
+
+def maker_of(store: Store, folder: Path) -> dict[str, Any] | None:
+    """The newest run that made a model in this folder; None for one that no run here made"""
+    sql = "select run from checkpoints join runs on runs.id = run where checkpoints.folder = ? order by runs.created desc limit 1"
+    known = store.rows(sql, [str(folder.resolve())])
+    return store.run(known[0]["run"]) if known else None
+
+
 def environment(processes: int) -> dict[str, str]:
     """Python, platform, processes, the versions of the libraries that decide a result, and where relative paths begin"""
     found = {"python": platform.python_version(), "platform": platform.platform(), "machine": platform.machine()}

@@ -17,7 +17,7 @@ from lima.errors import LimaError, did_you_mean
 from lima.isolation import contained
 from lima.plugins import Plugins
 from lima.record.lock import exclusive
-from lima.record.runs import check_own, lock_of, now
+from lima.record.runs import check_own, dev_prompts_of, lock_of, now
 from lima.record.store import Store
 from lima.text import storable
 
@@ -47,6 +47,17 @@ def epochs(store: Store, run: str = "") -> list[dict[str, Any]]:
             counts = {k: row[k] for k in ("mean_grade", "excellent", "pass", "fail", "n")}
             found[row["run"], row["epoch"]]["grades"][row["grader"]] = counts
     return list(found.values())
+
+
+def last_choice(store: Store, run: str) -> dict[str, Any] | None:
+    """Epoch, grader and reason of what was chosen last; None where nothing was, and the last epoch is the model"""
+    rows = store.rows("select epoch, grader, reason from choices where run = ? order by id", [run])
+    return rows[-1] if rows else None
+
+
+def has_replies(store: Store, run: str) -> bool:
+    """Whether a run has stored replies to dev prompts"""
+    return bool(store.rows("select 1 from generations where run = ? limit 1", [run]))
 
 
 def generations(store: Store, run: str, epoch: int | None = None, example: str | None = None) -> list[dict[str, Any]]:
@@ -137,7 +148,7 @@ def replying(plugins: Plugins, grader: str, store: Store) -> GradesReplies:
 def _records(store: Store, run: str, plugins: Plugins) -> list[Any]:
     """The dev examples of a run in their order, from their sources, which must be what they were"""
     # The sources of the rows and not of the recipe, from which `dev` may have been left out when the run was resumed.
-    prompts = store.rows("select source, example, hash from dev_prompts where run = ? order by position", [run])
+    prompts = dev_prompts_of(store, run)
     specs = {row["source"] for row in prompts}
     opened = {spec: {r.content_hash: r for r in open_source(spec, plugins).records} for spec in specs}
     records = []

@@ -207,6 +207,18 @@ class Store:
         row = self.find("runs", name, "run")
         return {**row, "recipe": json.loads(row["recipe"]), "environment": json.loads(row["environment"])}
 
+    def runs(self, **columns: Any) -> list[dict[str, Any]]:
+        """The rows of the runs that have these values in these columns, oldest first, as they are stored"""
+        return self._where("runs", columns)
+
+    def checkpoints(self, **columns: Any) -> list[dict[str, Any]]:
+        """The rows of the checkpoints that have these values in these columns, oldest first"""
+        return self._where("checkpoints", columns)
+
+    def _where(self, table: str, columns: dict[str, Any]) -> list[dict[str, Any]]:
+        wanted = "".join(f" and {column} is :{column}" for column in columns)
+        return self.rows(f"select * from {table} where true{wanted} order by created, rowid", columns)
+
     def close(self) -> None:
         self.db.close()
 

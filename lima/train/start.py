@@ -25,7 +25,7 @@ from lima.model.onednn import use_onednn
 from lima.model.shard import raise_together
 from lima.plugins import Plugins, load_plugins
 from lima.recipe import Recipe
-from lima.record.runs import RunLog, check_own, environment, new_run_id
+from lima.record.runs import RunLog, check_own, dev_prompts_of, environment, new_run_id, plugins_of, sources_of
 from lima.record.store import Store
 from lima.train.budget import Budget
 from lima.train.dev_answers import OnDev
@@ -124,16 +124,14 @@ def _resume(
         raise LimaError(
             f"The base model {run.base} is not what run {run.id} was started from. Restore it, or start a new run."
         )
-    hashes = {
-        r["source"]: r["hash"] for r in store.rows("select source, hash from run_sources where run = ?", [run.id])
-    }
+    hashes = {r["source"]: r["hash"] for r in sources_of(store, run.id)}
     changed = [s["source"] for s in run.sources if hashes.get(s["source"]) != s["hash"]]
     if changed:
         raise LimaError(
             f"The source {changed[0]!r} has changed since run {run.id} was started. Restore it, or start a new run."
         )
-    known = store.rows("select source, hash from dev_prompts where run = ? order by position", [run.id])
-    if ready.dev and known != [{"source": d.source, "hash": d.record.content_hash} for d in ready.dev]:
+    known = [(r["source"], r["hash"]) for r in dev_prompts_of(store, run.id)]
+    if ready.dev and known != [(d.source, d.record.content_hash) for d in ready.dev]:
         raise LimaError(
             f"The dev examples of run {run.id} ({', '.join(recipe.dev)}) have changed since it was started, so its epochs "
             "could not be compared. Restore them, or start a new run."
@@ -163,9 +161,9 @@ def _check_resumable(store: Store, run: str, folder: Path, named: bool) -> None:
             f"{states} does not record that run {run} was started here with this recipe, so it is not resumed into "
             f"{folder}, which only the database names. Name a folder, with its states if you have them: --out FOLDER."
         )
-    others = store.rows("select run from checkpoints where folder = ? and run != ?", [str(folder), run])
+    others = [row["run"] for row in store.checkpoints(folder=str(folder)) if row["run"] != run]
     if others and (folder / "config.json").is_file():
-        raise LimaError(f"{folder} now has the model of run {others[0]['run']}. Move it away, then resume.")
+        raise LimaError(f"{folder} now has the model of run {others[-1]}. Move it away, then resume.")
     check_own(folder, run)
     if not states.is_dir():
         check_place(folder)
@@ -225,9 +223,7 @@ def _warn_of_other_code(run: Run, environment: dict[str, str], store: Store) -> 
     """Warn if the code has changed since the run was started: the result may then not be that of a run that never stopped"""
     apart = ("processes", "directory")  # they do not affect the result
     before = {k: v for k, v in environment.items() if k not in apart}
-    before |= {
-        r["plugin"]: r["hash"] for r in store.rows("select plugin, hash from run_plugins where run = ?", [run.id])
-    }
+    before |= {r["plugin"]: r["hash"] for r in plugins_of(store, run.id)}
     here = {k: v for k, v in run.environment.items() if k not in apart} | {p["plugin"]: p["hash"] for p in run.plugins}
     changed = sorted(name for name in before | here if before.get(name) != here.get(name))
     if changed:

@@ -58,6 +58,8 @@ class Conversation(Record):
     turns: tuple[Turn, ...]
     tools: tuple[dict[str, Any], ...] = ()
     "The functions that the assistant may call, as JSON describes them"
+    tags: tuple[str, ...] = ()
+    "What the conversation shows, such as 'ellipsis': for tables, not part of its content"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turns", tuple(self.turns))

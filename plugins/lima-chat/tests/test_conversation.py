@@ -1,3 +1,5 @@
+"""Conversations: what is refused, which turns are trained, the hash, and evaluations; importing the plugin is cheap."""
+
 import subprocess
 import sys
 

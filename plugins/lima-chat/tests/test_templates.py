@@ -1,3 +1,5 @@
+"""Template files: their heads, those in the user's folder, and the sentences about wrong ones."""
+
 import re
 from importlib import resources
 from pathlib import Path

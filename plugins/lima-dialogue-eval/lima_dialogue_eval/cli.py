@@ -21,6 +21,7 @@ from lima.cli import (
     store_to_read,
     trust_option,
 )
+from lima_dialogue_eval.gain_command import gain
 
 _WITH_RESUME = ("--resume", "--model", "--grader", "--trust-remote-code", "--database", "--json")
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
@@ -191,6 +192,9 @@ def show(run: str, seed: int | None, conversation: str | None, database: str | N
     from lima_dialogue_eval.terminal import print_dialogues
 
     print_dialogues(row, held, rows, Console())
+
+
+dialogues.add_command(gain)
 
 
 def _ids(store: Any, names: str) -> list[str]:

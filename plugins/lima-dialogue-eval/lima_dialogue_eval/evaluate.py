@@ -314,6 +314,5 @@ def _ended_early(dialogues: Sequence[Dialogue]) -> str:
 
 def _run_of(store: Store, folder: str) -> str | None:
     """The run that wrote the checkpoint folder, if the model is one"""
-    sql = "select run from checkpoints where folder = ? order by created desc limit 1"
-    known = store.rows(sql, [str(Path(folder).resolve())])
-    return known[0]["run"] if known else None
+    known = store.checkpoints(folder=str(Path(folder).resolve()))
+    return known[-1]["run"] if known else None

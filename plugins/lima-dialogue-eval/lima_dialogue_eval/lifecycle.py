@@ -119,7 +119,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
 
 def _written(store: "Store", run: str, checkpoint: Path) -> str | None:
     """When a checkpoint was written: earlier evaluations were of another model"""
-    rows = store.rows("select created from checkpoints where run = ? and folder = ?", [run, str(checkpoint)])
+    rows = store.checkpoints(run=run, folder=str(checkpoint))
     return rows[0]["created"] if rows else None
 
 

@@ -38,10 +38,11 @@ def open_model(name: str, store: Store, trust_remote_code: bool = False) -> Any:
         return opened(name)
     if Path(name).is_dir() or name in plugins.registry("base_models"):
         return opened(f"checkpoint:{name}")
-    runs = [r["id"] for r in store.rows("select id from runs order by created desc limit 20")]
-    if not any(run.startswith(name) for run in runs) and not store.rows("select 1 from runs where id = ?", [name]):
+    runs = [row["id"] for row in store.runs()]
+    if not any(run.startswith(name) for run in runs):
         raise LimaError(
-            f"{name!r} is not a model, a folder, a base model or a run in {store.path}.{did_you_mean(name, [*models, *runs])}"
+            f"{name!r} is not a model, a folder, a base model or a run in {store.path}."
+            f"{did_you_mean(name, [*models, *runs[-20:]])}"
         )
     return opened(f"checkpoint:{name}")
 

@@ -147,3 +147,52 @@ def m002_views(db: Database) -> None:
 @migrations()
 def m003_thoughts(db: Database) -> None:
     db.table("dialogue_turns").add_column("thoughts", str)
+
+
+@migrations()
+def m004_gain(db: Database) -> None:
+    """History gain: a measurement of a model, and each later answer's mean log-likelihoods (nats per token)"""
+    db.table("gain_runs").create(
+        {
+            "id": str,
+            "created": str,
+            "model": str,
+            "run": str,  # of the core's table runs, where the model is one
+            "renderer": str,
+            "source": str,
+            "source_hash": str,
+            "others": int,  # histories of other conversations that were drawn for an answer; 0: all
+            "seed": int,
+            "seconds": float,
+            "environment": str,
+        },
+        pk="id",
+    )
+    db.table("gain_answers").create(
+        {
+            "gain_run": str,
+            "conversation": str,
+            "exchange": int,
+            "tags": str,
+            "tokens": int,
+            "true": float,
+            "none": float,
+            "other": float,
+            "others": int,
+            "cut": int,
+        },
+        pk=("gain_run", "conversation", "exchange"),
+        foreign_keys=[("gain_run", "gain_runs", "id")],
+    )
+    db.create_view(
+        "gain_summary",
+        """
+        select runs.id, runs.created, runs.model, runs.run, runs.source, count(*) as conversations,
+          avg(of_one.true_history) as true_history, avg(of_one.over_none) as over_none, avg(of_one.over_other) as over_other
+        from gain_runs runs join (
+          select gain_run, conversation, avg("true") as true_history, avg("true" - none) as over_none,
+            avg("true" - other) as over_other
+          from gain_answers group by gain_run, conversation) of_one on of_one.gain_run = runs.id
+        group by runs.id
+        """,
+    )

@@ -108,6 +108,24 @@ def script():
     return CONVERSATIONS
 
 
+def answered(id, conversation, seed, turn):
+    """A row of a turn that has a reply"""
+    return {
+        "conversation": conversation,
+        "seed": seed,
+        "turn": turn,
+        "kind": "opening" if turn == 1 else "follow-up",
+        "user": f"user {turn}",
+        "requirements": "[]",
+        "reply": f"{id} {conversation} {seed} {turn}",
+        "stop": "eot",
+        "seconds": 0.5,
+        "reply_tokens": 4,
+        "status": "answered",
+        "message": "",
+    }
+
+
 @pytest.fixture
 def by_hand(store):
     """Writes a finished dialogue run with the given grades: {conversation: {seed: "EPF-"}}, '-' = left to a person"""
@@ -137,24 +155,7 @@ def by_hand(store):
         }
         keys = [(c, seed, labels) for c in grades for seed, labels in grades[c].items()]
         log.start(row, [{"conversation": c, "seed": s, "topic": f"About {c}", "turns": len(g)} for c, s, g in keys])
-        turns = [
-            {
-                "conversation": c,
-                "seed": seed,
-                "turn": n,
-                "kind": "opening" if n == 1 else "follow-up",
-                "user": f"user {n}",
-                "requirements": "[]",
-                "reply": f"{id} {c} {seed} {n}",
-                "stop": "eot",
-                "seconds": 0.5,
-                "reply_tokens": 4,
-                "status": "answered",
-                "message": "",
-            }
-            for c, seed, labels in keys
-            for n, _ in enumerate(labels, 1)
-        ]
+        turns = [answered(id, c, seed, n) for c, seed, labels in keys for n, _ in enumerate(labels, 1)]
         ended = [{"conversation": c, "seed": s, "status": "complete", "message": ""} for c, s, _ in keys]
         log.turns(turns, ended)
         log.grades(

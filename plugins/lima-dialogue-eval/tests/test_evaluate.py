@@ -1,22 +1,14 @@
-"""Holding conversations: whole rows, own replies in the history, seeds, statuses, and what a killed process leaves."""
+"""Holding conversations: whole rows, own replies in the history, seeds and statuses."""
 
 import json
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from lima.contract.answers import Reply, Sampling
 from lima.errors import LimaError
-from lima.record.store import Store
-from lima_chat import Turn
-from lima_dialogue_eval import GradedTurn, Verdict, compare, resume_evaluation, run_evaluation
-from lima_dialogue_eval.converse import Dialogue, converse, draw_seed
-from lima_dialogue_eval.evaluate import judged
+from lima_dialogue_eval import compare, resume_evaluation, run_evaluation
+from lima_dialogue_eval.converse import Dialogue, draw_seed
 from lima_dialogue_eval.log import conversations, find_run, replies
 from lima_dialogue_eval.models import open_model
 from lima_dialogue_eval.statistics import PRIMARY
@@ -183,19 +175,6 @@ def test_ctrl_c_keeps_what_was_done(store, Model):
     assert len([r for r in replies(store, run["id"], "requirements") if r["status"] == "answered"]) == 5
 
 
-def test_a_conversation_that_is_alone_is_tried_once_more_too(script, Model):
-    class Flaky(Model):
-        def reply(self, *arguments):
-            found = super().reply(*arguments)
-            if len(self.calls) == 2:
-                raise ConnectionError("the line is dead")
-            return found
-
-    model, alone = Flaky(), Dialogue(script[1], 0)
-    assert [[o.status for o in outcomes] for outcomes in converse([alone], model, Sampling())] == [["answered"]] * 2
-    assert (model.calls, alone.status) == ([1, 1, 1], "complete")
-
-
 def test_what_a_listener_raises_is_no_error_of_the_model(store, Model):
     class Telling(Model):
         def reply(self, prompts, settings, seed, on_progress=None):
@@ -241,15 +220,6 @@ def test_a_run_does_not_go_on_with_another_model(store, Model):
     assert (other.calls, find_run(store, id)["status"]) == ([], "done")
 
 
-def test_too_few_replies_are_an_error_of_the_model(script, Model):
-    class Short(Model):
-        def reply(self, *arguments):
-            return super().reply(*arguments)[:-1]
-
-    outcomes = next(iter(converse([Dialogue(c, 0) for c in script], Short(), Sampling())))
-    assert [o.message for o in outcomes] == ["ValueError: parrot gave 0 replies to 1 prompts"] * 2
-
-
 def test_text_that_no_database_holds_is_replaced_before_the_next_turn_reads_it(store, Model):
     class Broken(Model):
         def reply(self, prompts, *rest):
@@ -257,28 +227,6 @@ def test_text_that_no_database_holds_is_replaced_before_the_next_turn_reads_it(s
 
     id = evaluate(store, Broken())
     assert {r["reply"] for r in replies(store, id, "requirements")} == {"\ufffd1"}
-
-
-@pytest.mark.parametrize(
-    ("verdict", "expected"),
-    [
-        (
-            Verdict("Excellent", "x"),
-            Verdict(None, "The grader said 'Excellent'; expected excellent, pass, fail.", "error"),
-        ),
-        (Verdict(None, "x"), Verdict(None, "The grader said None; expected excellent, pass, fail.", "error")),
-        (Verdict(None, "x", "needs a person"), Verdict(None, "x", "needs a person")),
-        (ValueError("no verdict line"), Verdict(None, "The grader failed: ValueError: no verdict line", "error")),
-    ],
-)
-def test_only_a_known_label_is_a_grade(script, verdict, expected):
-    class Judge:
-        def grade(self, turn):
-            if isinstance(verdict, Exception):
-                raise verdict
-            return verdict
-
-    assert judged(Judge(), GradedTurn(script[0], 0, (Turn("user", "Hi"),), "Hello", "eot")) == expected
 
 
 def test_what_is_unknown_is_a_sentence(store, Model):
@@ -340,62 +288,6 @@ def test_models_by_name_folder_and_run(store, tmp_path, monkeypatch, Model):
     for name in (str(tmp_path), "checkpoint:x", "20260101"):
         open_model(name, store)
     assert asked == [str(tmp_path), "x", "20260101"]
-
-
-SLOW = """
-import importlib.util, sys, time
-spec = importlib.util.spec_from_file_location("fixtures", sys.argv[1])
-fixtures = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fixtures)
-import lima_dialogue_eval
-from lima.contract.answers import Sampling
-from lima.record.store import Store
-from lima.testing import only_plugins
-
-class Slow(fixtures.Parrot):
-    def reply(self, prompts, *rest):
-        if len(self.calls) == 2:
-            print("third turn", flush=True)
-            time.sleep(60)
-        return super().reply(prompts, *rest)
-
-with only_plugins(lima_dialogue_eval=lima_dialogue_eval, evaluations=fixtures.Evaluations()), Store(sys.argv[2]) as store:
-    lima_dialogue_eval.run_evaluation(store, "small", Slow(), arm="a", seeds=[0, 1], sampling=Sampling())
-"""
-
-
-def test_kill_9_leaves_an_open_database_with_whole_turns(plugins, tmp_path, Model):
-    file = tmp_path / "killed.db"
-    arguments = [sys.executable, "-c", SLOW, str(Path(__file__).with_name("conftest.py")), str(file)]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "third turn\n"
-    with Store(file) as store:
-        id = store.rows("select id from dialogue_runs")[0]["id"]
-        with pytest.raises(LimaError) as e:
-            resume_evaluation(store, id, Model())
-    assert str(e.value) == f"Another process is answering dialogue run {id} right now. Wait for it, or stop it."
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    with sqlite3.connect(file) as db:
-        assert db.execute("pragma integrity_check").fetchone() == ("ok",)
-    db.close()
-    with Store(file) as store:
-        run = store.rows("select id, status from dialogue_runs")[0]
-        assert run["status"] == "running"
-        kept = replies(store, run["id"], "requirements")
-        assert sorted((r["conversation"], r["seed"], r["turn"]) for r in kept) == [
-            (c, s, t) for c in ("bus", "tea") for s in (0, 1) for t in (1, 2)
-        ]
-        assert all(r["reply"] and r["grade"] for r in kept)
-        model = Model()
-        resume_evaluation(store, run["id"], model)
-        assert model.calls == [2]
-        assert find_run(store, run["id"])["status"] == "done"
-        assert list(tmp_path.glob(".*.lock")) == []
-        assert store.rows("select turns, excellent, pass, fail from dialogue_grades_by_run") == [
-            {"turns": 8, "excellent": 2, "pass": 0, "fail": 6}
-        ]
 
 
 def test_grades_are_append_only_and_the_latest_counts(store, Model):

@@ -38,6 +38,7 @@ class Dialogues:
                 licence=data["licence"],
                 provenance=f"{argument or 'dialogues'}/{file.name}, by {data['author']}{origin}",
                 turns=tuple(Turn(turn["role"], turn["content"]) for turn in data["turns"]),
+                tags=tuple(data.get("tags", ())),
             )
 
 

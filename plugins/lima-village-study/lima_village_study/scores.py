@@ -155,7 +155,7 @@ class Results:
     def runs(self, arm: str) -> list[dict[str, Any]]:
         """The rows of an arm's fine-tunes, one per seed"""
         ids = [row["run"] for row in self.noted if (row["arm"], row["evaluation"]) == (arm, "")]
-        return [row for id in ids for row in self.store.rows("select * from runs where id = ?", [id])]
+        return [row for id in ids for row in self.store.runs(id=id)]
 
     def evaluations(self, arm: str) -> list[str]:
         """The names of what an arm was evaluated with"""

@@ -60,11 +60,11 @@ class Ledger:
             db.table("village_study_results").insert(row, replace=True)
 
     def run_of(self, folder: str) -> dict[str, Any] | None:
-        """The newest run that trains into a folder; None for a finished run whose model is missing"""
-        sql = "select id, status from runs where folder = ? order by status = 'done' desc, created desc limit 1"
-        rows = self.store.rows(sql, [folder])
-        missing = rows and rows[0]["status"] == "done" and not (Path(folder) / "config.json").is_file()
-        return None if not rows or missing else rows[0]
+        """The newest run that trains into a folder, one that is done first; None for a finished run whose model is missing"""
+        runs = self.store.runs(folder=folder)
+        newest = max(runs, key=lambda row: (row["status"] == "done", row["created"]), default=None)
+        missing = newest and newest["status"] == "done" and not (Path(folder) / "config.json").is_file()
+        return None if missing else newest
 
     def dialogue_run_of(
         self, evaluation: str, model: str, arm: str, run: str | None, seeds: Sequence[int]

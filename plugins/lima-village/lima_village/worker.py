@@ -103,8 +103,8 @@ class _Task:
         """(epoch, folder) of the checkpoints to evaluate; epoch 0 is the finished model, or the one that is not trained"""
         if not holding.every_epoch:
             return [(0, self.job.folder)]
-        sql = "select epoch, folder from checkpoints where run = ? and folder != ? order by epoch"
-        return [(row["epoch"], row["folder"]) for row in self.store.rows(sql, [self.run, self.job.folder])]
+        kept = self.store.checkpoints(run=self.run)
+        return sorted((row["epoch"], row["folder"]) for row in kept if row["folder"] != self.job.folder)
 
     def hold(self, holding: Holding, epoch: int, folder: str) -> None:
         """Run an evaluation unless it is done; resume an interrupted one"""
