@@ -2,8 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PLUGINS := lima-chat lima-dialogues lima-dialogue-eval lima-village lima-village-study
-PATHS := $(addprefix plugins/,$(PLUGINS))
+PATHS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 
 .PHONY: demo test test-slow lint docs docs-check clean
 

@@ -16,8 +16,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-PLUGINS = ("lima-chat", "lima-dialogues", "lima-dialogue-eval", "lima-village", "lima-village-study")
-
 RUNS = r"""
 import hashlib, json, sqlite3, sys
 from pathlib import Path
@@ -100,7 +98,7 @@ def checkout(commit: str, folder: Path) -> Path:
 def run(tree: Path, work: Path, *action: str) -> dict:
     """Run an action in a process with the code of that tree"""
     work.mkdir(exist_ok=True)
-    paths = [tree, *(tree / "plugins" / p for p in PLUGINS)]
+    paths = [tree, *sorted((tree / "plugins").glob("lima-*"))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "LIMA_LOAD_PLUGINS": ""}
     done = subprocess.run(
         [sys.executable, "-c", RUNS, str(work), *action], capture_output=True, text=True, env=environment

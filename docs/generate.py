@@ -207,3 +207,29 @@ def demo_table() -> str:
         "",
     ]
     return "\n".join(rows)
+
+
+def english() -> str:
+    """The recorded commands and replies of `benchmarks/english.py`: before and after the thirty dialogues"""
+    result = json.loads((ROOT / "docs" / "english.json").read_text(encoding="utf-8"))
+
+    def asked(model: str, rows: list[dict[str, str]]) -> list[str]:
+        lines = []
+        for row in rows:
+            cut = " …" if row["stop"] == "length" else ""
+            lines += ["", f'$ lima ask {model} "{row["prompt"]}" {result["ask"]}', f"{row['reply']}{cut}"]
+        return lines
+
+    def minutes(step: dict[str, Any]) -> str:
+        clock, used = (
+            f"{s:.0f} s" if s < 100 else f"{s / 60:.0f} minutes" for s in (step["seconds"], step["processor"])
+        )
+        return f"{clock} ({used} of processor time)"
+
+    block = [f"$ {result['fetch']['command']}", *asked("smollm2", result["before"])]
+    block += ["", f"$ {result['train']['command']}", *asked("english", result["after"])]
+    return (
+        "```console\n" + "\n".join(block) + "\n```\n\n"
+        f"Recorded on {result['date']} with `benchmarks/english.py`, on {result['cores']} cores with much other work: the fetch "
+        f"took {minutes(result['fetch'])}, the training {minutes(result['train'])}.\n"
+    )

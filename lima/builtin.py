@@ -69,9 +69,9 @@ _BEYOND = frozenset(("system", "system_prompt", "history", "tools", "functions",
 
 
 class Checkpoints:
-    """A folder or a run of this machine that answers"""
+    """A folder, a base model or a run of this machine that answers"""
 
-    description = "a Hugging Face folder, or the id of a run in the database: checkpoint:FOLDER or checkpoint:RUN"
+    description = "a Hugging Face folder, a base model or a run in the database: checkpoint: and its path, name or id"
 
     def open(self, argument: str | None, store: Any, trust_remote_code: bool = False) -> Any:
         from lima.answer.checkpoint_model import open_checkpoint

@@ -24,6 +24,10 @@ class Registers:
         self._register("renderers", register)
 
     @lima.hookimpl
+    def register_base_models(self, register):
+        self._register("base_models", register)
+
+    @lima.hookimpl
     def register_models(self, register):
         self._register("models", register)
 

@@ -73,6 +73,11 @@ LIES = {
         SimpleNamespace(description="a", licence="", examples="many"),
         "has examples = 'many'; expected a method, examples(argument)",
     ),
+    "fetch that takes no file": (
+        "base_models",
+        SimpleNamespace(description="a", folder=lambda: "", fetch=lambda say: ""),
+        "has a method fetch() that cannot be called as fetch(say, file): too many positional arguments",
+    ),
     "too many arguments": (
         "sources",
         Twice(),

@@ -171,13 +171,17 @@ class CheckpointModel:
 
 
 def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> CheckpointModel:
-    """A folder, or a run of the store, as a model; a run answers through the renderer it was trained with
+    """A folder, a base model by its name, or a run of the store as a model; a run answers through its own renderer
 
     Code that comes with the folder runs only if the caller trusts it, whatever the recipe in the store says."""
+    from lima.data.dataset import find_base
     from lima.plugins import load_plugins
     from lima.record.runs import maker_of
 
-    renderers = load_plugins().registry("renderers")
+    plugins = load_plugins()
+    renderers = plugins.registry("renderers")
+    if not Path(name).is_dir() and name in plugins.registry("base_models"):
+        name = str(find_base(name, plugins))
     if Path(name).is_dir():
         run, folder = maker_of(store, Path(name)), name
     else:

@@ -26,7 +26,7 @@ def ask(
     as_json: bool,
     **sampling: Any,
 ) -> None:
-    """Ask MODEL, a checkpoint's folder or a run, each PROMPT separately, in the format that it was trained with
+    """Ask MODEL, a checkpoint's folder, a run or a base model, each PROMPT separately, in the format it was trained with
 
     Sampled as in LIMA: top-p 0.9, and a repetition penalty of 1.2 on the reply; at temperature 0 neither is used."""
     from lima.answer.checkpoint_model import open_checkpoint

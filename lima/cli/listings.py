@@ -1,5 +1,6 @@
 """`lima sources`, `renderers`, `base-models`, `models`, `graders` and `evaluations`: what the plugins registered."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -7,6 +8,7 @@ import click
 from lima.cli.group import Group
 from lima.cli.reading import reading_flags, reading_settings, settings_option
 from lima.cli.show import json_option, print_fields, print_json, print_rows
+from lima.errors import LimaError
 from lima.isolation import plugin_code
 from lima.plugins import load_plugins, singular
 from lima.recipe import Recipe, parse_setting
@@ -41,6 +43,7 @@ def _group(kind: str, what: str) -> click.Group:
 
 
 sources = _group("sources", "where examples come from")
+base_models = _group("base_models", "what can be fine-tuned by name")
 evaluations = _group("evaluations", "what a model can be examined with")
 
 
@@ -78,10 +81,33 @@ def show_source(
             click.echo(f"  {key}: {visible(value if isinstance(value, str) else repr(value))}")
 
 
+@base_models.command("fetch")
+@click.argument("name")
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file that was brought by hand, instead of a download",
+)
+def fetch_base_model(name: str, file: Path | None) -> None:
+    """Bring the base model NAME to this machine, once, and print its folder"""
+    from lima.contract.kinds import Fetches
+
+    bases = load_plugins().registry("base_models")
+    base = bases.find(name)
+    if not isinstance(base, Fetches):
+        others = ", ".join(bases.able(Fetches)) or "none"
+        raise LimaError(f"The base model {name!r} needs no fetching: use it with --base {name}. To fetch: {others}.")
+    with plugin_code(f"fetching the base model {name!r}", bases.owners[name]):
+        folder = base.fetch(lambda text: click.echo(visible(text), err=True), file)
+    click.echo(visible(str(folder)))
+    click.echo(visible(f"It is ready: --base {name}"), err=True)
+
+
 COMMANDS = (
     sources,
     _group("renderers", "how examples become tokens"),
-    _group("base_models", "what can be fine-tuned by name"),
+    base_models,
     _group("models", "what can answer"),
     _group("graders", "what can grade a reply"),
     evaluations,

@@ -121,6 +121,13 @@ class BaseModel(Described, Protocol):
 
 
 @runtime_checkable
+class Fetches(Protocol):
+    """A base model that must be brought first, by a download or from a file; until then its `folder` raises LimaError"""
+
+    def fetch(self, say: Callable[[str], None], file: Path | None = None) -> str | Path: ...
+
+
+@runtime_checkable
 class Opens(Protocol):
     """Makes what answers or grades from NAME:ARGUMENT; `trust_remote_code` is passed where it is a parameter"""
 
@@ -209,7 +216,7 @@ _GRADES = (GradesTurns, GradesReplies)
 KINDS = {
     "sources": Kind(ExampleSource, (Recognises, TakesOptions)),
     "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate, TakesVariables, SplitsThoughts, SuitsBase)),
-    "base_models": Kind(BaseModel),
+    "base_models": Kind(BaseModel, (Fetches,)),
     "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),
     "graders": Kind(Described, (*_GRADES, Opens), some=True, opened=Kind(None, _GRADES, some=True)),
     "evaluations": Kind(Evaluation),

@@ -16,6 +16,9 @@ import torch
 
 from lima.errors import LimaError
 
+ROOM = "Make room there, or choose another --out."
+"What to do when the disk fails"
+
 
 def save(
     model: Any,
@@ -71,11 +74,11 @@ def check_new(folder: Path) -> None:
 
 
 @contextmanager
-def beside(folder: Path) -> Iterator[Path]:
-    """A temporary folder to build a model in, on the disk of `folder`; LimaError if the disk fails
+def beside(folder: Path, advice: str = ROOM) -> Iterator[Path]:
+    """A temporary folder to build a model in, on the disk of `folder`; LimaError with the advice if the disk fails
 
     The caller has the folder's lock, so what a killed process left of an earlier attempt is removed."""
-    with _explained(folder):
+    with _explained(folder, advice):
         folder.parent.mkdir(parents=True, exist_ok=True)
         for left in folder.parent.glob(f".{glob.escape(folder.name)}-saving-*"):
             shutil.rmtree(left, ignore_errors=True)
@@ -87,13 +90,13 @@ def beside(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def _explained(folder: Path, advice: str) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
         yield
     except (OSError, SafetensorError) as e:  # a full disk raises either
-        raise LimaError(f"Cannot save the model to {folder}: {e}. Make room there, or choose another --out.") from e
+        raise LimaError(f"Cannot save the model to {folder}: {e}. {advice}") from e
 
 
 def to_disk(building: Path) -> None:
@@ -104,9 +107,9 @@ def to_disk(building: Path) -> None:
                 os.fsync(f.fileno())
 
 
-def put_in_place(building: Path, folder: Path) -> None:
+def put_in_place(building: Path, folder: Path, advice: str = ROOM) -> None:
     """Move a built model to its folder file by file, config.json last, so that an incomplete one is never taken for a model"""
-    with _explained(folder):
+    with _explained(folder, advice):
         folder.mkdir(exist_ok=True)
         for weights in building.rglob("*.safetensors"):  # safetensors makes them readable by their owner only
             weights.chmod((building / "config.json").stat().st_mode)

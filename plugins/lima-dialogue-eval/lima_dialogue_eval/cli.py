@@ -49,7 +49,7 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
 
 @dialogues.command()
 @click.argument("evaluation", required=False)
-@click.option("--model", help="NAME or NAME:ARGUMENT of `lima models`; a folder or a run is a checkpoint")
+@click.option("--model", help="NAME or NAME:ARGUMENT of `lima models`; a folder, a base model or a run is a checkpoint")
 @click.option("--seeds", type=click.IntRange(1), help="How many seeds, from 0  [default: 3; 1 when greedy]")
 @click.option("--seed", "chosen", type=click.IntRange(0), multiple=True, help="This seed; may be given several times")
 @click.option("--arm", default="", help="A label, such as before or after")

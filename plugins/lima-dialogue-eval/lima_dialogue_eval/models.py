@@ -20,12 +20,13 @@ def is_registered(name: str) -> bool:
 
 
 def open_model(name: str, store: Store, trust_remote_code: bool = False) -> Any:
-    """The model that NAME or NAME:ARGUMENT names; a folder or a run of the store is a checkpoint
+    """The model that NAME or NAME:ARGUMENT names; a folder, a base model or a run of the store is a checkpoint
 
     Code that comes with a folder runs only with `trust_remote_code`; LimaError for a model that does not take it."""
     from lima import load_plugins
 
-    models = load_plugins().registry("models")
+    plugins = load_plugins()
+    models = plugins.registry("models")
 
     def opened(spec: str) -> Any:
         kind = models.split(spec)[0]
@@ -35,12 +36,13 @@ def open_model(name: str, store: Store, trust_remote_code: bool = False) -> Any:
 
     if is_registered(name):
         return opened(name)
-    if Path(name).is_dir():
+    if Path(name).is_dir() or name in plugins.registry("base_models"):
         return opened(f"checkpoint:{name}")
     runs = [row["id"] for row in store.runs()]
     if not any(run.startswith(name) for run in runs):
         raise LimaError(
-            f"{name!r} is not a model, a folder or a run in {store.path}.{did_you_mean(name, [*models, *runs[-20:]])}"
+            f"{name!r} is not a model, a folder, a base model or a run in {store.path}."
+            f"{did_you_mean(name, [*models, *runs[-20:]])}"
         )
     return opened(f"checkpoint:{name}")
 

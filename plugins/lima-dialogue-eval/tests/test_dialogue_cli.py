@@ -84,7 +84,7 @@ def test_seeds_and_sampling(lima):
     ("arguments", "sentence"),
     [
         (("run", "smal", "--model", "parrot"), "There is no evaluation 'smal'. Did you mean 'small'? Known: small."),
-        (("run", "small", "--model", "parot"), "'parot' is not a model, a folder or a run in "),
+        (("run", "small", "--model", "parot"), "'parot' is not a model, a folder, a base model or a run in "),
         (("run", "small", "--model", "parrot", "--grader", "x"), "There is no grader 'x'. Known: requirements."),
         (("run", "--resume", "x"), "No dialogue run 'x' in "),
         (("compare", "x", "y"), "No dialogue run 'x' in "),

@@ -234,7 +234,9 @@ def test_what_is_unknown_is_a_sentence(store, Model):
         run_evaluation(store, "smal", Model(), arm="", seeds=[0], sampling=Sampling())
     with pytest.raises(LimaError, match=r"There is no grader 'requirement'\. Did you mean 'requirements'\?"):
         evaluate(store, Model(), grader="requirement")
-    with pytest.raises(LimaError, match="'parot' is not a model, a folder or a run in .* Did you mean 'parrot'"):
+    with pytest.raises(
+        LimaError, match="'parot' is not a model, a folder, a base model or a run in .* Did you mean 'parrot'"
+    ):
         evaluate(store, "parot")
     with pytest.raises(LimaError, match="At temperature 0 the 2 seeds give the same reply each"):
         evaluate(store, Model(), seeds=[0, 1], sampling=Sampling(temperature=0))

@@ -73,6 +73,7 @@ def test_the_source_yields_them_with_licence_and_provenance():
         licence="Apache-2.0",
         provenance="dialogues/train/09-rainbow.json, by lima authors, origin: free",
         turns=tuple(Turn(turn["role"], turn["content"]) for turn in data["turns"]),
+        tags=tuple(data["tags"]),
     )
 
 
