@@ -322,7 +322,9 @@ def test_the_command_fetches_and_the_bare_group_lists(toy, quick, tmp_path):
             register("smollm2", Base(toy.origin))
             register("plain", Plain())
 
-    with only_plugins(toys=Plugin()):
+    import lima_chat
+
+    with only_plugins(lima_chat=lima_chat, toys=Plugin()):
         run = CliRunner().invoke
         listed = run(cli, ["base-models", "--json"])
         assert [row["name"] for row in json.loads(listed.output)] == ["plain", "smollm2"]
