@@ -20,7 +20,7 @@ _PUBLIC = {
     "text": "visible pieces storable",
     "recipe": "Recipe",
     "contract.examples": "Record Example Refused",
-    "contract.rendered": "Span Rendered",
+    "contract.rendered": "Span Rendered as_rows",
     "contract.answers": "Message Prompt Reply Sampling",
     "contract.grades": "GRADES SCORES GRADED NEEDS_PERSON GRADER_FAILED Verdict",
     "contract.runs": "Run SourceRow PluginRow",

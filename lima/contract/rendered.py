@@ -37,3 +37,8 @@ class Rendered:
     def trained(self) -> int:
         """How many tokens carry loss"""
         return len(self.weights) - self.weights.count(0)
+
+
+def as_rows(rendered: "Rendered | list[Rendered]") -> list[Rendered]:
+    """What a renderer returned, one row or several, as a list"""
+    return rendered if isinstance(rendered, list) else [rendered]

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from lima.contract.examples import Example, Record
 from lima.contract.kinds import Renderer
-from lima.contract.rendered import Rendered, Span
+from lima.contract.rendered import Rendered, Span, as_rows
 from lima.errors import LimaError
 
 # Turn tokens that published tokenizers already have; the first one found is reused, so that no new row has to be learnt.
@@ -169,8 +169,7 @@ def render(
             f"Renderer {renderer.name!r} cannot render example {record.id!r} of source {record.source!r}: "
             f"it is a {type(record).__name__}. {hint}"
         )
-    rendered = renderer.render(record, tokenizer, eot)
-    rows = rendered if isinstance(rendered, list) else [rendered]
+    rows = as_rows(renderer.render(record, tokenizer, eot))
     verify(record, rows, renderer, tokenizer, eot)
     return rows
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lima import CheckpointModel, LimaError, log_likelihoods
+from lima import CheckpointModel, LimaError, as_rows, log_likelihoods
 
 if TYPE_CHECKING:
     from lima_chat import Conversation, Turn
@@ -163,8 +163,7 @@ def _fitted(
     """((prompt's ids, answer's ids), how many exchanges were left out of the beginning so that they fit the context)"""
     for cut in range(len(history) + 1):
         record = question.after(history[cut:])
-        rendered = model.renderer.render(record, model.tokenizer, model.eot)
-        row = rendered[-1] if isinstance(rendered, list) else rendered
+        row = as_rows(model.renderer.render(record, model.tokenizer, model.eot))[-1]
         span = row.spans[-1]
         if span.stop <= model.context:
             return (row.ids[: span.start], row.ids[span.start : span.stop]), cut

@@ -272,7 +272,10 @@ def test_a_base_without_a_chat_template_is_told_before_it_is_asked(store, tmp_pa
     mine = load_plugins().manager.get_plugin("evaluations")
     with (
         only_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval, evaluations=mine),
-        pytest.raises(LimaError, match="this tokenizer has none.* Fine-tune one that can with `lima"),
+        pytest.raises(
+            LimaError,
+            match="through renderer 'plain', which does not take conversations.* Fine-tune one that can with `lima",
+        ),
     ):
         evaluate(store, str(tiny_base(tmp_path / "base")))
     assert store.rows("select * from dialogue_runs") == []

@@ -25,10 +25,11 @@ TRAINED, OTHER = "perplexity of answers as trained", "perplexity of answers in o
 
 def perplexity(model: CheckpointModel, text: str) -> float:
     """exp of the mean loss over the tokens of the answers, TRAINED or OTHER"""
+    from lima import as_rows
     from lima import perplexity as measured
 
-    rendered = [model.renderer.render(one, model.tokenizer, model.eot) for one in _conversations(text == OTHER)]
-    return measured(model.model, rendered, model.device)
+    rendered = (model.renderer.render(one, model.tokenizer, model.eot) for one in _conversations(text == OTHER))
+    return measured(model.model, [row for rows in rendered for row in as_rows(rows)], model.device)
 
 
 def _conversations(other: bool) -> list[Conversation]:
