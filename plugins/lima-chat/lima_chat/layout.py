@@ -54,6 +54,10 @@ class Layout:
         """What inference prompts with after these messages"""
         return self._render([(messages, True)], tools)[0]
 
+    def written(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> str:
+        """What the template writes for these messages"""
+        return self._render([(messages, False)], tools)[0]
+
     def answers(
         self, messages: Sequence[Message], trained: Sequence[int], tools: Sequence[Message] = ()
     ) -> list[Answer]:
@@ -97,12 +101,15 @@ class Layout:
                 "another template."
             )
         text = added[:at]
-        if not all(part.strip() in text for part in TAGS.split(message["content"])):
+        parts = TAGS.split(message["content"])
+        if any(part.strip() not in text for part in parts):
+            if parts[-1].strip() in text and all(part.strip() in whole for part in parts[:-1]):
+                raise LimaError(self._without(i))
             raise LimaError(
                 f"{name} rewrites what turn {i + 1} says, or leaves some of it out: it writes {_short(text)} for "
                 f"{_short(message['content'])}. Change that turn, or use another template."
             )
-        self._check_thoughts_and_calls(message, text, i)
+        self._check_thoughts_and_calls(message, text, whole, i)
         return Answer(i, prompt, text + end, end, whole)
 
     def _added(self, messages: Sequence[Message], i: int, prompt: str, whole: str, tools: Sequence[Message]) -> str:
@@ -111,52 +118,81 @@ class Layout:
             return whole[len(prompt) :]
         # It writes something else before an answer than what it prompts with: find where the answer itself begins.
         message = messages[i]
-        marked = self._render([([*messages[:i], message | {"content": _mark(i)}], False)], tools)[0]
+        inside, answer = _parted(message["content"])
+        calls, place = message.get("tool_calls"), f"{inside}{_mark(i)}"
+        marked = self._render([([*messages[:i], message | {"content": place}], False)], tools)[0] if answer else ""
         begin = marked.find(_mark(i))
-        if begin < 0 or not message["content"]:
+        if not calls and (begin < 0 or not whole.startswith(marked[:begin])):
             raise LimaError(
                 f"The template {self.template.name} leaves out turn {i + 1}, the assistant's. Use another template."
             )
-        tag, before = OPENED.search(prompt), marked[:begin]
+        tag, asked = OPENED.search(prompt), messages[i - 1]["content"].strip()
         if tag and whole.startswith(prompt[: tag.start()]):
             # Inference is prompted into a thought, which is left out of the conversation: the model has to end it first.
-            inside, _, answer = message["content"].rpartition(f"</{tag[1]}>")
-            thoughts = message.get("reasoning_content", "") or inside.removeprefix(f"<{tag[1]}>").strip("\n")
-            return f"{thoughts}\n</{tag[1]}>\n\n{whole[max(whole.rfind(answer.strip()), tag.start()) :]}"
-        asked = prompt[prompt.rfind(messages[i - 1]["content"].strip()) :]
-        at = before.rfind(asked)
+            thoughts = message.get("reasoning_content", "") or TAGS.sub("", inside).strip("\n")
+            said = whole[begin:] if not calls else _without_thoughts(whole[tag.start() :], tag[1])
+            return f"{thoughts}\n</{tag[1]}>\n\n{said}"
+        if calls:  # which may stand before the content, or without one
+            shared = self._shared(prompt, whole)
+            return whole[shared:] if shared >= prompt.rfind(asked) + len(asked) else ""
+        asked = prompt[prompt.rfind(asked) :]
+        if marked[:begin].endswith(inside.lstrip()) and not TAGS.search(asked):  # thoughts are text to this template
+            begin -= len(inside.lstrip())
+        at = marked.rfind(asked, 0, begin)
         return whole[at + len(asked) if at >= 0 else begin :]
+
+    def _shared(self, prompt: str, whole: str) -> int:
+        """How far two texts are the same, to the beginning of a control token where one of them has it"""
+        shared = len(commonprefix([prompt, whole]))
+        halved = [m.start() for text in (prompt, whole) for m in self._ends.finditer(text) if m.start() < shared < m.end()]
+        return min([shared, *halved])
 
     def _end_of(
         self, messages: Sequence[Message], i: int, added: str, whole: str, tools: Sequence[Message]
     ) -> tuple[str, int]:
         """(the token that ends an answer, where it begins in what was added); ("", 0) without one"""
+        calls = messages[i].get("tool_calls")
         if self.eot and (at := added.find(self.eot)) >= 0:
             return self.eot, at
-        if messages[i].get("tool_calls") and (found := list(self._ends.finditer(added))):
+        if calls and (found := list(self._ends.finditer(added))):
             last = found[-1]
             if not added[last.end() :].strip():
                 return last[0], last.start()
-        following = messages[i + 1] if i + 1 < len(messages) else {"role": "user", "content": "?"}
-        try:
-            longer = self._render([([*messages[: i + 1], following], False)], tools)[0]
-        except LimaError:
-            return "", 0
-        # Some write no token after an answer: what opens the next turn stops it.
-        opens = self._ends.match(longer, len(whole)) if longer.startswith(whole) else None
-        if opens and (opens[0] == self.eot or messages[i].get("tool_calls")):
-            return opens[0], len(added)
-        return "", 0
+        opens = self._opens_next(messages, i, tools)
+        return (opens, len(added)) if opens and (opens == self.eot or calls) else ("", 0)
 
-    def _check_thoughts_and_calls(self, message: Message, text: str, i: int) -> None:
+    def _opens_next(self, messages: Sequence[Message], i: int, tools: Sequence[Message]) -> str:
+        """The token right after what a template writes for an answer, where that is what opens the next turn; else empty
+
+        Some write no token after an answer: what opens the next turn stops it. Once it follows, they may drop thoughts."""
+        role = "tool" if messages[i].get("tool_calls") else "user"
+        alone = [*messages[:i], messages[i] | {"content": _mark(i)}]
+        longer = [*alone, {"role": role, "content": _mark(i + 1)}]
+        try:
+            texts = self._render([(alone, False), (longer, False)], tools)
+        except LimaError:
+            return ""
+        after, following = (text.rpartition(_mark(i))[2] for text in texts)
+        opens = self._ends.match(following, len(after)) if following.startswith(after) else None
+        return opens[0] if opens else ""
+
+    def _check_thoughts_and_calls(self, message: Message, text: str, whole: str, i: int) -> None:
         name, calls = f"The template {self.template.name}", message.get("tool_calls", [])
-        if message.get("reasoning_content", "").strip() not in text:
+        if (thoughts := message.get("reasoning_content", "").strip()) not in text:
+            if thoughts in whole:
+                raise LimaError(self._without(i))
             raise LimaError(
                 f"{name} does not write the thoughts of turn {i + 1}, so they cannot be learnt. Leave them out, or use a "
                 "template that writes reasoning_content."
             )
         if missing := [c["function"]["name"] for c in calls if str(c["function"].get("name")) not in text]:
             raise LimaError(_no_tools(name, f"the call of {missing[0]!r} in turn {i + 1}"))
+
+    def _without(self, i: int) -> str:
+        return (
+            f"The template {self.template.name} prompts for turn {i + 1} without thoughts, so its thoughts cannot be learnt. Let "
+            "it prompt for them (often `enable_thinking = true` in the recipe's table [template]), or leave them out."
+        )
 
     def _check_complete(self, marked: Sequence[Message], tools: Sequence[Message]) -> None:
         """LimaError where inference would prompt without one of the messages or tools"""
@@ -241,6 +277,19 @@ _OTHERS = "Leave the system turn out, or use a renderer that takes one: --render
 def _marked(messages: Sequence[Message]) -> list[Message]:
     """The same messages with a mark for each content"""
     return [m | {"content": _mark(i)} if m["content"] else m for i, m in enumerate(messages)]
+
+
+def _parted(content: str) -> tuple[str, str]:
+    """(thoughts with their tags, answer) of a content that has both"""
+    tags = list(TAGS.finditer(content))
+    at = tags[-1].end() if tags and tags[-1][0].startswith("</") else 0
+    at += len(content[at:]) - len(content[at:].lstrip())
+    return (content[:at], content[at:]) if at < len(content) else ("", content)
+
+
+def _without_thoughts(text: str, tag: str) -> str:
+    """The text after the thoughts that it may begin with"""
+    return re.sub(rf"\A\s*<{tag}>.*?</{tag}>\s*", "", text, count=1, flags=re.DOTALL)
 
 
 def _mark(i: int) -> str:

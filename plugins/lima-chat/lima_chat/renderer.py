@@ -135,6 +135,16 @@ class ChatRenderer(ABC):
         layout = self.layout(tokenizer, eot)
         return prompt_ids(tokenizer, layout.hidden.show(layout.prompt(layout.hidden.hide(_messages(turns)))))
 
+    def render_prompts(self, record: Conversation, tokenizer: Any, eot: str) -> None:
+        """Render what inference would prompt with for each trained answer, and what the template then writes
+
+        LimaError where the template itself raises, or is stopped."""
+        layout, talk = self.layout(tokenizer, eot), Conversation.of(record)
+        messages, tools = _messages(talk.turns), talk.tools
+        for place in talk.trained_turns:
+            layout.prompt(messages[:place], tools)
+            layout.written(messages[: place + 1], tools)
+
     def split_reply(self, text: str, prompt: str, tokenizer: Any, eot: str) -> tuple[str, str]:
         """(thoughts, answer) of what a model wrote, special tokens included, after this prompt"""
         from lima_chat.thoughts import marks_of, split

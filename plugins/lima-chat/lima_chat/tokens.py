@@ -16,7 +16,7 @@ from typing import Any
 from lima import LimaError, Rendered, Span, encode
 from lima_chat.conversation import Turn
 from lima_chat.hidden import Text
-from lima_chat.layout import Answer, Layout
+from lima_chat.layout import TAGS, Answer, Layout
 
 START, STOP = itemgetter(0), itemgetter(1)
 "The characters of a token"
@@ -75,7 +75,8 @@ class Encoder:
         return Rendered(ids, weights, spans, muted), ""
 
     def _drops_thinking(self, whole: str) -> bool:
-        thoughts = [self.hidden.hide(t.thoughts.strip()) for t in self.turns]
+        inline = [part for t in self.turns if t.role == "assistant" for part in TAGS.split(t.content)[:-1]]
+        thoughts = [self.hidden.hide(thought.strip()) for thought in (*inline, *(t.thoughts for t in self.turns))]
         written = sum(a.text.count("</think") for a in self.answers)
         return written > whole.count("</think") or not all(thought in whole for thought in thoughts)
 
