@@ -15,6 +15,8 @@ from lima_chat.conversation import Conversation, Turn
 
 OPENED = re.compile(r"<([\w:]+)>\s*$")
 NOT_WRITTEN = "it is not what the template writes"
+FIRST = re.compile(r"\s*(<think>)?((?!</?think>).)*</think>((?!</?think>).)*", re.DOTALL)
+"A content that has its thoughts first"
 THOUGHTS = re.compile(r"</?think(?:ing)?>")
 
 
@@ -70,12 +72,14 @@ class Judge:
                 return "the template leaves out what somebody says before"
             continues, opened = whole.startswith(prompt), bool(OPENED.search(prompt))
             parts = [part.strip() for part in THOUGHTS.split(turn.content)]
-            if parts[-1] not in whole or (not opened and any(part not in whole for part in parts)):
+            text = whole[len(prompt) :] if continues else whole
+            if parts[-1] not in text or ((continues or not opened) and any(part not in text for part in parts)):
+                return f"the template leaves out turn {place + 1}, or some of it"
+            if len(parts) > 1 and opened and not continues and (not parts[-1] or not FIRST.fullmatch(turn.content)):
                 return f"the template leaves out turn {place + 1}, or some of it"
             if turn.thoughts.strip() not in whole and not opened:
                 return f"the template does not write the thoughts of turn {place + 1}"
-            asked = prompt[prompt.rfind(before[-1].content.strip()) :]
-            prevented = turn.thoughts or (len(parts) > 1 and THOUGHTS.search(asked))
+            prevented = turn.thoughts or (len(parts) > 1 and re.search(r"</think>\s*$", prompt))
             if prevented and not continues and not opened:
                 return "inference is prompted not to think"
             added = whole[len(commonprefix([prompt, whole])) :]
@@ -119,8 +123,9 @@ class Judge:
             return self._wrong_continuation(talk, place, whole, whole[len(prompt) :], said, end)
         answer = turn.content.strip() if turn.content.strip() in trained else THOUGHTS.split(turn.content)[-1].strip()
         if tag := OPENED.search(prompt):
-            thoughts, found, rest = said.partition(f"</{tag[1]}>")
-            if not found or thoughts.split() != (turn.thoughts or _inline(turn.content)).split():
+            thoughts = turn.thoughts.strip() or _inline(turn.content)
+            between, found, rest = said.lstrip()[len(thoughts) :].partition(f"</{tag[1]}>")
+            if not found or between.strip() or not said.lstrip().startswith(thoughts):
                 return "the thought that inference is prompted into does not end as it should"
             rest = rest.lstrip()
             return "" if f"{rest}{end}" in whole and (turn.tool_calls or rest.startswith(answer)) else NOT_WRITTEN
@@ -144,7 +149,7 @@ class Judge:
         follows = talk.turns[place + 1] if place + 1 < len(talk.turns) else Turn("user", "Next?")
         longer = Conversation(id="", turns=(*talk.turns[: place + 1], follows, Turn("assistant", "x")), tools=talk.tools)
         text = self.text(longer, place + 2, False)
-        answer = THOUGHTS.split(talk.turns[place].content)[-1].strip() or said[-9:]
+        answer = THOUGHTS.split(talk.turns[place].content)[-1].strip() or (said[-9:] if talk.turns[place].tool_calls else said[len(said) :])
         return "" if f"{said[said.rfind(answer) :]}{end}" in text else f"nothing that the template writes has {end!r} there"
 
     def _has_special(self, talk: Conversation) -> bool:
@@ -169,4 +174,4 @@ def _plain(text: str) -> str:
 
 def _inline(content: str) -> str:
     """The thoughts within a content"""
-    return " ".join(THOUGHTS.split(content)[:-1]).strip()
+    return " ".join(THOUGHTS.split(content)[:-1]).strip() if re.search("</think", content) else ""

@@ -12,7 +12,7 @@ from os.path import commonprefix
 from typing import Any
 
 from lima import LimaError
-from lima_chat.hidden import Hidden
+from lima_chat.hidden import BEGIN, END, TAGS, Hidden
 from lima_chat.sandbox import Template
 
 Message = dict[str, Any]
@@ -20,8 +20,10 @@ Message = dict[str, Any]
 
 OPENED = re.compile(r"<([\w:]+)>\s*$")
 "A tag at the end of a prompt, within which a model is to think"
-TAGS = re.compile(r"</?think(?:ing)?>")
-"What divides thoughts from the answer where a content has both"
+THOUGHT = re.compile(r"\s*(?:<think(?:ing)?>)?(?:(?!</?think(?:ing)?>).)*</think(?:ing)?>\s*|\s*", re.DOTALL)
+"Thoughts before an answer, as they stand in a content"
+CLOSED = re.compile(r"</think(?:ing)?>\s*$")
+"The end of a prompt that asks for an answer without thoughts"
 
 
 @dataclass(frozen=True)
@@ -96,18 +98,19 @@ class Layout:
         end, at = self._end_of(messages, i, added, whole, tools)
         if not end:
             raise LimaError(
-                f"{name} writes {_short(_after(added, message))} after answer {number}, and not the end-of-turn token "
+                f"{name} writes {_short(self._shown(added.rpartition(message['content'].strip())[2]))} after answer {number}, and not the end-of-turn token "
                 f"{self.eot!r}, so the model would never learn to stop. Write {{{{ eot_token }}}} after the content, or use "
                 "another template."
             )
         text = added[:at]
         parts = TAGS.split(message["content"])
-        if any(part.strip() not in text for part in parts):
-            if parts[-1].strip() in text and all(part.strip() in whole for part in parts[:-1]):
+        said = parts if any(part.strip() for part in parts) else [message["content"]]
+        if any(part.strip() not in text for part in said):
+            if not whole.startswith(prompt) and parts[-1].strip() in text and all(part.strip() in whole for part in parts[:-1]):
                 raise LimaError(self._without(i))
             raise LimaError(
-                f"{name} rewrites what turn {i + 1} says, or leaves some of it out: it writes {_short(text)} for "
-                f"{_short(message['content'])}. Change that turn, or use another template."
+                f"{name} rewrites what turn {i + 1} says, or leaves some of it out: it writes {_short(self._shown(text))} for "
+                f"{_short(self._shown(message['content']))}. Change that turn, or use another template."
             )
         self._check_thoughts_and_calls(message, text, whole, i)
         return Answer(i, prompt, text + end, end, whole)
@@ -117,29 +120,35 @@ class Layout:
         if whole.startswith(prompt):
             return whole[len(prompt) :]
         # It writes something else before an answer than what it prompts with: find where the answer itself begins.
-        message = messages[i]
-        inside, answer = _parted(message["content"])
-        calls, place = message.get("tool_calls"), f"{inside}{_mark(i)}"
-        marked = self._render([([*messages[:i], message | {"content": place}], False)], tools)[0] if answer else ""
-        begin = marked.find(_mark(i))
-        if not calls and (begin < 0 or not whole.startswith(marked[:begin])):
+        message, (inside, answer) = messages[i], _parted(messages[i]["content"])
+        marked = message | {"content": f"{inside}{_mark(i)}"} if answer else message
+        asked = [*messages[: i - 1], messages[i - 1] | {"content": _mark(i - 1)}]
+        texts = self._render([([*messages[:i], marked], False), (asked, True), ([*asked, marked], False)], tools)
+        prompted, written = (text.rpartition(_mark(i - 1))[2] for text in texts[1:])
+        begin, tag = texts[0].find(_mark(i)), OPENED.search(prompt)
+        if tag and whole.startswith(prompt[: tag.start()]):
+            # Inference is prompted into a thought, which is left out of the conversation: the model has to end it first.
+            if (inside and not THOUGHT.fullmatch(inside)) or (begin >= 0 and not whole.startswith(texts[0][:begin])):
+                raise LimaError(
+                    f"The tags of thoughts in turn {i + 1} are not as the template {self.template.name} expects them: "
+                    f"<{tag[1]}>, thoughts, </{tag[1]}>, answer. Change that turn."
+                )
+            thoughts = message.get("reasoning_content", "") or TAGS.sub("", inside).strip()
+            calls_only = _without_thoughts(whole[tag.start() :], tag[1])
+            said = calls_only if message.get("tool_calls") else whole[begin:] if begin >= 0 else ""
+            return f"{thoughts}\n</{tag[1]}>\n\n{said}" if said else ""
+        if message.get("tool_calls"):  # which may stand before the content, or without one
+            said = written[self._shared(prompted, written) :].replace(_mark(i), answer.strip())
+            return said if whole.endswith(said) else ""
+        if begin < 0 or not whole.startswith(texts[0][:begin]):
             raise LimaError(
                 f"The template {self.template.name} leaves out turn {i + 1}, the assistant's. Use another template."
             )
-        tag, asked = OPENED.search(prompt), messages[i - 1]["content"].strip()
-        if tag and whole.startswith(prompt[: tag.start()]):
-            # Inference is prompted into a thought, which is left out of the conversation: the model has to end it first.
-            thoughts = message.get("reasoning_content", "") or TAGS.sub("", inside).strip("\n")
-            said = whole[begin:] if not calls else _without_thoughts(whole[tag.start() :], tag[1])
-            return f"{thoughts}\n</{tag[1]}>\n\n{said}"
-        if calls:  # which may stand before the content, or without one
-            shared = self._shared(prompt, whole)
-            return whole[shared:] if shared >= prompt.rfind(asked) + len(asked) else ""
-        asked = prompt[prompt.rfind(asked) :]
-        if marked[:begin].endswith(inside.lstrip()) and not TAGS.search(asked):  # thoughts are text to this template
-            begin -= len(inside.lstrip())
-        at = marked.rfind(asked, 0, begin)
-        return whole[at + len(asked) if at >= 0 else begin :]
+        between = written.partition(_mark(i))[0]
+        if between.startswith(prompted):
+            return whole[begin - len(between) + len(prompted) :]
+        verbatim = between.endswith(inside.lstrip()) and not CLOSED.search(prompt)  # thoughts are text to this template
+        return whole[begin - len(inside.lstrip()) * verbatim :]
 
     def _shared(self, prompt: str, whole: str) -> int:
         """How far two texts are the same, to the beginning of a control token where one of them has it"""
@@ -188,6 +197,9 @@ class Layout:
         if missing := [c["function"]["name"] for c in calls if str(c["function"].get("name")) not in text]:
             raise LimaError(_no_tools(name, f"the call of {missing[0]!r} in turn {i + 1}"))
 
+    def _shown(self, text: str) -> str:
+        return self.hidden.show(text)[0]
+
     def _without(self, i: int) -> str:
         return (
             f"The template {self.template.name} prompts for turn {i + 1} without thoughts, so its thoughts cannot be learnt. Let "
@@ -199,7 +211,7 @@ class Layout:
         last = max(i for i, m in enumerate(marked) if m["role"] == "assistant")
         prompt = self.prompt(marked[:last], tools)
         for i, message in enumerate(marked[:last]):
-            if message["content"] not in prompt:
+            if message["content"].strip() not in prompt:
                 raise LimaError(self._left_out(i, message["role"]))
         for tool in tools:
             if str(called := tool.get("function", tool).get("name")) not in prompt:
@@ -276,7 +288,7 @@ _OTHERS = "Leave the system turn out, or use a renderer that takes one: --render
 
 def _marked(messages: Sequence[Message]) -> list[Message]:
     """The same messages with a mark for each content"""
-    return [m | {"content": _mark(i)} if m["content"] else m for i, m in enumerate(messages)]
+    return [m | {"content": _mark(i)} if m["content"].strip() else m for i, m in enumerate(messages)]
 
 
 def _parted(content: str) -> tuple[str, str]:
@@ -284,7 +296,7 @@ def _parted(content: str) -> tuple[str, str]:
     tags = list(TAGS.finditer(content))
     at = tags[-1].end() if tags and tags[-1][0].startswith("</") else 0
     at += len(content[at:]) - len(content[at:].lstrip())
-    return (content[:at], content[at:]) if at < len(content) else ("", content)
+    return (content[:at], content[at:]) if content[at:] else ("", content)
 
 
 def _without_thoughts(text: str, tag: str) -> str:
@@ -293,7 +305,7 @@ def _without_thoughts(text: str, tag: str) -> str:
 
 
 def _mark(i: int) -> str:
-    return f"\ue002{i}\ue003"
+    return f"{BEGIN}{i}{END}"
 
 
 def _no_tools(name: str, what: str) -> str:
@@ -302,9 +314,6 @@ def _no_tools(name: str, what: str) -> str:
         "leave the conversation out."
     )
 
-
-def _after(added: str, message: Message) -> str:
-    return added.rpartition(message["content"].strip())[2]
 
 
 def _short(text: str) -> str:

@@ -106,7 +106,7 @@ class ChatRenderer(ABC):
 
             with self._naming(record):
                 talk = Conversation.of(record)
-                messages, tools = layout.hidden.hide(_messages(talk.turns)), layout.hidden.hide(talk.tools)
+                messages, tools = layout.hidden.hide_in(_messages(talk.turns)), layout.hidden.hide(talk.tools)
                 answers = layout.answers(messages, talk.trained_turns, tools)
                 tokens = Encoder(talk.turns, answers, layout, tokenizer).tokens()
             self._last = record, layout, tokens
@@ -133,7 +133,7 @@ class ChatRenderer(ABC):
             last = f"the last turn is the {turns[-1].role}'s" if turns else "the conversation is empty"
             raise LimaError(f"Cannot prompt for a reply: {last}; expected the user's turn at the end.")
         layout = self.layout(tokenizer, eot)
-        return prompt_ids(tokenizer, layout.hidden.show(layout.prompt(layout.hidden.hide(_messages(turns)))))
+        return prompt_ids(tokenizer, layout.hidden.show(layout.prompt(layout.hidden.hide_in(_messages(turns)))))
 
     def render_prompts(self, record: Conversation, tokenizer: Any, eot: str) -> None:
         """Render what inference would prompt with for each trained answer, and what the template then writes

@@ -15,8 +15,8 @@ from typing import Any
 
 from lima import LimaError, Rendered, Span, encode
 from lima_chat.conversation import Turn
-from lima_chat.hidden import Text
-from lima_chat.layout import TAGS, Answer, Layout
+from lima_chat.hidden import TAGS, Text
+from lima_chat.layout import Answer, Layout
 
 START, STOP = itemgetter(0), itemgetter(1)
 "The characters of a token"
