@@ -12,7 +12,7 @@ from lima_chat.conversation import Conversation, Turn
 from lima_chat.judge import Judge
 from lima_chat.renderer import ChatRenderer
 
-KEPT, DROPPED = "trained", "trained, and dropped from later prompts"
+KEPT, DROPPED = "trained", "trained, later dropped"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Certificate:
             "EOT": self.eot,
             "BOS": "yes" if self.bos else "no",
             "system": _taken(taken["system, 3 exchanges"]),
-            "rows": _rows(taken["3 exchanges"]),
+            "rows": _rows(taken["3 exchanges"], taken["system, 3 exchanges"]),
             "thoughts": _thoughts(taken["thoughts, 3 exchanges"]),
             "<think> in the text": _thoughts(taken["<think> in the text, 3 exchanges"]),
             "tools": _taken(taken["tools"]),
@@ -88,8 +88,10 @@ def _taken(check: Check) -> str:
     return "no" if check.refused else "yes"
 
 
-def _rows(check: Check) -> str:
-    return "" if check.refused else "one" if check.rows == 1 else "one an answer"
+def _rows(plain: Check, system: Check) -> str:
+    if plain.rows == 1 and system.rows > 1:
+        return "one; with a system turn one an answer"
+    return "" if plain.refused else "one" if plain.rows == 1 else "one an answer"
 
 
 def _thoughts(check: Check) -> str:
@@ -146,7 +148,7 @@ def certify(name: str, renderer: ChatRenderer, tokenizer: Any, variables: Mappin
     tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_extra_special_tokens=False)
     judge = Judge(tokenizer, renderer.chat_template(tokenizer, eot), eot)
     checks = tuple(check(shape, talk, renderer, tokenizer, eot, judge) for shape, talk in shapes())
-    bos = next((c.shape for c in checks if c.rows), "") and _bos(renderer, tokenizer, eot)
+    bos = _bos(renderer, tokenizer, eot) if any(one.rows for one in checks) else ""
     return Certificate(name, eot, bos, checks)
 
 
