@@ -148,8 +148,7 @@ def certify(name: str, renderer: ChatRenderer, tokenizer: Any, variables: Mappin
     tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_extra_special_tokens=False)
     judge = Judge(tokenizer, renderer.chat_template(tokenizer, eot), eot)
     checks = tuple(check(shape, talk, renderer, tokenizer, eot, judge) for shape, talk in shapes())
-    bos = _bos(renderer, tokenizer, eot) if any(one.rows for one in checks) else ""
-    return Certificate(name, eot, bos, checks)
+    return Certificate(name, eot, _bos(renderer, tokenizer, eot), checks)
 
 
 def check(
@@ -178,5 +177,8 @@ def _cannot(talk: Conversation, renderer: ChatRenderer, tokenizer: Any, eot: str
 
 
 def _bos(renderer: ChatRenderer, tokenizer: Any, eot: str) -> str:
-    first = renderer.prompt(QUESTIONS[0], tokenizer, eot)[:1]
+    try:
+        first = renderer.prompt(QUESTIONS[0], tokenizer, eot)[:1]
+    except LimaError:
+        return ""
     return str(tokenizer.bos_token) if first == [tokenizer.bos_token_id] else ""

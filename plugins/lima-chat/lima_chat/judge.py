@@ -73,6 +73,7 @@ class Judge:
             continues, opened = whole.startswith(prompt), bool(OPENED.search(prompt))
             parts = [part.strip() for part in THOUGHTS.split(turn.content)]
             text = whole[len(prompt) :] if continues else whole
+            parts = parts if any(parts) else [turn.content.strip()]
             if parts[-1] not in text or ((continues or not opened) and any(part not in text for part in parts)):
                 return f"the template leaves out turn {place + 1}, or some of it"
             if len(parts) > 1 and opened and not continues and (not parts[-1] or not FIRST.fullmatch(turn.content)):
