@@ -41,6 +41,9 @@ class ChatRenderer(ABC):
 
     def with_variables(self, variables: Mapping[str, Any], date: str = "") -> "ChatRenderer":
         """The same renderer whose template is given these variables, and renders on this date"""
+        for name, value in variables.items():
+            if problem := _problem_of(name, value):
+                raise LimaError(f"The recipe's table [template] has {name} = {value}: {problem}")
         made = copy.copy(self)
         ChatRenderer.__init__(made)
         made.variables, made.date = dict(variables), date
@@ -220,6 +223,29 @@ class OwnTemplateRenderer(ChatRenderer):
 
     def _variables(self, tokenizer: Any, eot: str) -> dict[str, Any]:
         return _named(tokenizer)
+
+
+RESERVED = ("messages", "add_generation_prompt", "tools", "documents")
+"What every template is given besides the tokens"
+WORDS = "and else elif for if in is not or true True false False none None import loop self range dict namespace".split()
+"Jinja's own"
+GIVEN = ("strftime_now", "raise_exception")
+"transformers' own"
+
+
+def _problem_of(name: str, value: Any) -> str:
+    """Why a variable of the recipe cannot be given to a template, now and when the saved one is used; empty if it can"""
+    if name in RESERVED or name.endswith("_token"):
+        return "lima gives that to the template itself, from the examples and the tokenizer. Leave it out."
+    if name in WORDS or name in GIVEN:
+        return "that is a word of the template language. Leave it out."
+    try:
+        json.dumps(value, allow_nan=False)
+    except TypeError:
+        return 'dates and times are written as text, in quotes: date = "2026-01-02".'
+    except ValueError:
+        return "expected text, true, false, a finite number, or lists and tables of these."
+    return ""
 
 
 def _literal(value: Any) -> str:

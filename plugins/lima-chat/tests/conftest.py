@@ -69,3 +69,31 @@ def joining_tokenizer(tokens, thinking_is_special=True):
 @pytest.fixture(scope="session")
 def joining():
     return joining_tokenizer
+
+
+class Talks:
+    """A plugin whose source `talks` has these conversations"""
+
+    description, licence = "conversations of a test", "CC0-1.0"
+
+    def __init__(self, records):
+        self.records = records
+
+    def examples(self, argument):
+        return iter(self.records)
+
+
+@pytest.fixture(scope="session")
+def talks():
+    """talks(*conversations): a plugin with a source of them"""
+    import lima
+
+    class Plugin:
+        def __init__(self, records):
+            self.source = Talks(records)
+
+        @lima.hookimpl
+        def register_sources(self, register):
+            register("talks", self.source)
+
+    return lambda *records: Plugin(records)
