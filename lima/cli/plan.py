@@ -43,7 +43,7 @@ def plan(measured: bool, as_json: bool, **options: Any) -> None:
     taken = measure(recipe, ready) if measured else None
     if as_json:
         seconds = {"seconds_per_step": taken.seconds_per_step, "seconds": taken.seconds} if taken else {}
-        print_json({**asdict(found), "peak": found.peak, **seconds, "sources": shares})
+        print_json({**asdict(found), "peak": found.peak, **seconds, "several_rows": ready.several_rows, "sources": shares})
         return
     lines = _lines(found, recipe, bfloat16)
     if taken:
@@ -53,6 +53,8 @@ def plan(measured: bool, as_json: bool, **options: Any) -> None:
         )
     print_rows([{"what": what, "how many": text} for what, text in lines.items()], False, "")
     print_rows(shares, False, "", ("source", "examples", "tokens", "trained_tokens", "share_of_tokens", "licence"))
+    if ready.several_rows:
+        click.echo(ready.several_rows)
 
 
 def _lines(found: "Plan", recipe: Recipe, bfloat16: bool) -> dict[str, str]:

@@ -113,6 +113,8 @@ def _count(recipe: Recipe, as_json: bool) -> None:
     rows = [{**s, "share_of_tokens": f"{100 * s['tokens'] / total:.1f} %"} for s in ready.sources]
     columns = ("source", "examples", "tokens", "trained_tokens", "share_of_tokens", "licence")
     print_rows(rows, as_json, "No source.", columns)
+    if ready.several_rows:
+        click.echo(ready.several_rows, err=as_json)
 
 
 def _print_end(run: Any, store: Any, as_json: bool) -> None:

@@ -64,6 +64,8 @@ def fine_tune(
     check_place(folder)
     with only_here(folder, accelerator, lambda: check_place(folder)):
         ready = prepare(recipe, plugins, date=date)
+        if ready.several_rows and accelerator.is_main_process:
+            logging.getLogger("lima").warning("%s", ready.several_rows)
         run = _record(run_id, recipe, folder, ready, store, plugins)
         reporter = _reporter(run, store, plugins, on_step, accelerator)
         with _true_to_the_end(reporter):
