@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lima import Rendered
+from lima_chat.calls import given
 from lima_chat.conversation import Conversation, Turn
 
 OPENED = re.compile(r"<([\w:]+)>\s*$")
@@ -27,6 +28,7 @@ class Judge:
         self.tokenizer, self.template, self.eot = tokenizer, template, eot
         self.special = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special and t.content]
         self._parts: bool | None = None
+        self._values = self._takes_values()
 
     def text(self, talk: Conversation, stop: int, prompting: bool) -> str:
         """What transformers writes for the first `stop` turns"""
@@ -36,6 +38,8 @@ class Judge:
         if self._parts is None:
             self._parts = self._wants_parts()
         messages = [self._message(turn) for turn in talk.turns[:stop]]
+        if any("tool_calls" in message for message in messages) and not self._values:
+            messages = given(messages, True)
         more |= {"tools": list(talk.tools)} if talk.tools else {}
         return self.tokenizer.apply_chat_template(
             messages, chat_template=self.template, add_generation_prompt=prompting, **more
@@ -59,6 +63,19 @@ class Judge:
             except Exception:  # a template is somebody else's program
                 continue
         return False
+
+    def _takes_values(self) -> bool:
+        """Whether a call's arguments may be values and not only JSON text"""
+        for self._parts, self._values in ((False, True), (True, True), (False, False), (True, False)):
+            call = {"function": {"name": "f", "arguments": {"x": "y"}}}
+            turns = (Turn("user", "?"), Turn("assistant", "", tool_calls=(call,)), Turn("tool", "z"), Turn("assistant", "x"))
+            try:
+                self.text(Conversation(id="", turns=turns), 2, False)
+            except Exception:  # a template is somebody else's program
+                continue
+            break
+        self._parts, found = None, self._values
+        return found
 
     def cannot(self, talk: Conversation) -> str:
         """Why inference cannot be prompted for this conversation's answers, or would not see all of it; empty if it can"""

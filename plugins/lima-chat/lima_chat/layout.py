@@ -7,11 +7,13 @@ Whether the answers of a conversation can share one row is for the renderer to s
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from os.path import commonprefix
 from typing import Any
 
 from lima import LimaError
+from lima_chat import calls
 from lima_chat.hidden import BEGIN, END, TAGS, Hidden
 from lima_chat.sandbox import Template
 
@@ -49,6 +51,7 @@ class Layout:
         self.template, self.variables, self.eot, self.tokens = template, variables, eot, tokens
         self.hidden = Hidden(tokens)
         self._parts: bool | None = None
+        self._text: bool | None = None
         self._sound: set[tuple[str, ...]] = set()
         self._ends = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or "(?!)")
 
@@ -160,15 +163,15 @@ class Layout:
         self, messages: Sequence[Message], i: int, added: str, whole: str, tools: Sequence[Message]
     ) -> tuple[str, int]:
         """(the token that ends an answer, where it begins in what was added); ("", 0) without one"""
-        calls = messages[i].get("tool_calls")
+        called = messages[i].get("tool_calls")
         if self.eot and (at := added.find(self.eot)) >= 0:
             return self.eot, at
-        if calls and (found := list(self._ends.finditer(added))):
+        if called and (found := list(self._ends.finditer(added))):
             last = found[-1]
             if not added[last.end() :].strip():
                 return last[0], last.start()
         opens = self._opens_next(messages, i, tools)
-        return (opens, len(added)) if opens and (opens == self.eot or calls) else ("", 0)
+        return (opens, len(added)) if opens and (opens == self.eot or called) else ("", 0)
 
     def _opens_next(self, messages: Sequence[Message], i: int, tools: Sequence[Message]) -> str:
         """The token right after what a template writes for an answer, where that is what opens the next turn; else empty
@@ -186,7 +189,7 @@ class Layout:
         return opens[0] if opens else ""
 
     def _check_thoughts_and_calls(self, message: Message, text: str, whole: str, i: int) -> None:
-        name, calls = f"The template {self.template.name}", message.get("tool_calls", [])
+        name = f"The template {self.template.name}"
         if (thoughts := message.get("reasoning_content", "").strip()) not in text:
             if thoughts in whole:
                 raise LimaError(self._without(i))
@@ -194,8 +197,8 @@ class Layout:
                 f"{name} does not write the thoughts of turn {i + 1}, so they cannot be learnt. Leave them out, or use a "
                 "template that writes reasoning_content."
             )
-        if missing := [c["function"]["name"] for c in calls if str(c["function"].get("name")) not in text]:
-            raise LimaError(_no_tools(name, f"the call of {missing[0]!r} in turn {i + 1}"))
+        if missing := [lost for call in message.get("tool_calls", []) if (lost := calls.left_out(call, text))]:
+            raise LimaError(_no_tools(name, f"{missing[0]} in turn {i + 1}"))
 
     def _shown(self, text: str) -> str:
         return self.hidden.show(text)[0]
@@ -267,8 +270,20 @@ class Layout:
     ) -> dict[str, Any]:
         if parts:
             messages = [m | {"content": [{"type": "text", "text": m["content"]}]} for m in messages]
+        if any(m.get("tool_calls") for m in messages):
+            if self._text is None:
+                self._text = self._wants_text()
+            messages = calls.given(messages, self._text)
         given = {**self.variables, "messages": messages, "add_generation_prompt": prompting}
         return given | ({"tools": tools} if tools else {})
+
+    def _wants_text(self) -> bool:
+        """Whether the template takes a call's arguments only as JSON text"""
+        for as_text in (False, True):
+            with suppress(LimaError):
+                self.template.render({**self.variables, "messages": calls.given(calls.PROBE, as_text), "tools": None})
+                return as_text
+        return False
 
     def _wants_parts(self) -> bool:
         """Whether the template takes a content only as a list of parts, as those of models that see do"""
