@@ -221,6 +221,7 @@ def template_line(name: str, certificate: Any) -> str:
 
 def templates() -> str:
     """A row for each template of lima-chat's tests"""
-    head = "| template | | EOT | BOS | system | rows | thoughts | `<think>` in the text | tools |\n|---|---|---|---|---|---|---|---|---|"
+    names = ("template", "", "EOT", "BOS", "system", "rows", "thoughts", "`<think>` in the text", "tools")
+    head = f"| {' | '.join(names)} |\n|{'---|' * len(names)}"
     rows = [template_line(name, one) for path in zoo() for name, one in certified(path)]
     return "\n".join([head, *rows]) + "\n"

@@ -43,7 +43,9 @@ def plan(measured: bool, as_json: bool, **options: Any) -> None:
     taken = measure(recipe, ready) if measured else None
     if as_json:
         seconds = {"seconds_per_step": taken.seconds_per_step, "seconds": taken.seconds} if taken else {}
-        print_json({**asdict(found), "peak": found.peak, **seconds, "several_rows": ready.several_rows, "sources": shares})
+        print_json(
+            {**asdict(found), "peak": found.peak, **seconds, "several_rows": ready.several_rows, "sources": shares}
+        )
         return
     lines = _lines(found, recipe, bfloat16)
     if taken:

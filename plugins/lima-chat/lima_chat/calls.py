@@ -8,9 +8,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 Message = dict[str, Any]
-PROBE = [
+PROBE: list[Message] = [
     {"role": "user", "content": "?"},
-    {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"x": "y"}}}]},
+    {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"x": "y"}}}],
+    },
 ]
 "What shows which of the two a template takes"
 
@@ -18,7 +22,8 @@ PROBE = [
 def given(messages: Sequence[Message], as_text: bool) -> list[Message]:
     """The messages with the arguments of all calls as JSON text, or as values"""
     return [
-        m | {"tool_calls": [_given(call, as_text) for call in m["tool_calls"]]} if m.get("tool_calls") else m for m in messages
+        m | {"tool_calls": [_given(call, as_text) for call in m["tool_calls"]]} if m.get("tool_calls") else m
+        for m in messages
     ]
 
 

@@ -121,7 +121,11 @@ def shapes() -> Iterator[tuple[str, Conversation]]:
             yield f"{system}{many}", _talk(*head, *_exchanges(number))
         yield f"thoughts, {many}", _talk(*_exchanges(number, apart=True))
         yield f"<think> in the text, {many}", _talk(*_exchanges(number, inline=True))
-    calls = (Turn("user", QUESTIONS[0]), Turn("assistant", "", tool_calls=(CALL,)), Turn("tool", "12:00", name="tide_at"))
+    calls = (
+        Turn("user", QUESTIONS[0]),
+        Turn("assistant", "", tool_calls=(CALL,)),
+        Turn("tool", "12:00", name="tide_at"),
+    )
     yield "tools", _talk(*calls, Turn("assistant", ANSWERS[0]), *_exchanges(3)[2:4], tools=(TOOL,))
 
 
@@ -151,9 +155,7 @@ def certify(name: str, renderer: ChatRenderer, tokenizer: Any, variables: Mappin
     return Certificate(name, eot, _bos(renderer, tokenizer, eot), checks)
 
 
-def check(
-    shape: str, talk: Conversation, renderer: ChatRenderer, tokenizer: Any, eot: str, judge: Judge
-) -> Check:
+def check(shape: str, talk: Conversation, renderer: ChatRenderer, tokenizer: Any, eot: str, judge: Judge) -> Check:
     """Render one conversation, and have the rows or the refusal judged"""
     from lima import verify
 

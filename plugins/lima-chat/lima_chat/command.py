@@ -26,8 +26,8 @@ def check(what: str, names: tuple[str, ...], settings: tuple[str, ...], as_json:
     a folder of *.jinja files, or one, checked with a small tokenizer that has the special tokens they write.
 
     Conversations of every shape are rendered, and transformers' apply_chat_template judges them: the tokens before each answer
-    must be those that it prompts with, what is trained must be what it writes then, up to the end-of-turn token (EOT). The exit code
-    is 1 if something else is trained, or if something is refused that inference can be prompted with.
+    must be those that it prompts with, what is trained must be what it writes then, up to the end-of-turn token (EOT). The exit
+    code is 1 if something else is trained, or if something is refused that inference can be prompted with.
 
     \b
     lima renderers check llama-folder --renderer template --renderer chatml
@@ -38,7 +38,9 @@ def check(what: str, names: tuple[str, ...], settings: tuple[str, ...], as_json:
     variables = _variables(settings)
     files = _files(what)
     if files and names:
-        raise LimaError("--renderer is for a base model; the templates of a folder are checked themselves. Leave it out.")
+        raise LimaError(
+            "--renderer is for a base model; the templates of a folder are checked themselves. Leave it out."
+        )
     found = list(_of_files(files, variables) if files else _of_base(what, names, variables, trust_remote_code))
     if as_json:
         print_json([one.as_json() for one in found])

@@ -31,7 +31,10 @@ class Hidden:
 
     def hide_in(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Messages with marks, except for the tags around thoughts in what the assistant says: templates look for those"""
-        return [self.hide(m) | ({"content": self._marked(m["content"], True)} if m["role"] == "assistant" else {}) for m in messages]
+        return [
+            self.hide(m) | ({"content": self._marked(m["content"], True)} if m["role"] == "assistant" else {})
+            for m in messages
+        ]
 
     def _marked(self, text: str, tagged: bool) -> str:
         return (self._untagged if tagged else self._any).sub(lambda found: self._numbers[found[0]], text)

@@ -6,12 +6,12 @@ found here. Renders in this process: give it no template that the sandbox has no
 """
 
 import re
-from os.path import commonprefix
 from collections.abc import Sequence
+from os.path import commonprefix
 from typing import Any
 
 from lima import Rendered
-from lima_chat.calls import given
+from lima_chat.calls import PROBE, given
 from lima_chat.conversation import Conversation, Turn
 
 OPENED = re.compile(r"<([\w:]+)>\s*$")
@@ -28,7 +28,7 @@ class Judge:
         self.tokenizer, self.template, self.eot = tokenizer, template, eot
         self.special = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special and t.content]
         self._parts: bool | None = None
-        self._values = self._takes_values()
+        self._values: bool | None = None
 
     def text(self, talk: Conversation, stop: int, prompting: bool) -> str:
         """What transformers writes for the first `stop` turns"""
@@ -38,9 +38,13 @@ class Judge:
         if self._parts is None:
             self._parts = self._wants_parts()
         messages = [self._message(turn) for turn in talk.turns[:stop]]
-        if any("tool_calls" in message for message in messages) and not self._values:
-            messages = given(messages, True)
-        more |= {"tools": list(talk.tools)} if talk.tools else {}
+        if any("tool_calls" in message for message in messages):
+            if self._values is None:
+                self._values = self._takes_values()
+            messages = given(messages, not self._values)
+        return self._rendered(messages, prompting, **more, **({"tools": list(talk.tools)} if talk.tools else {}))
+
+    def _rendered(self, messages: list[dict[str, Any]], prompting: bool, **more: Any) -> Any:
         return self.tokenizer.apply_chat_template(
             messages, chat_template=self.template, add_generation_prompt=prompting, **more
         )
@@ -66,16 +70,11 @@ class Judge:
 
     def _takes_values(self) -> bool:
         """Whether a call's arguments may be values and not only JSON text"""
-        for self._parts, self._values in ((False, True), (True, True), (False, False), (True, False)):
-            call = {"function": {"name": "f", "arguments": {"x": "y"}}}
-            turns = (Turn("user", "?"), Turn("assistant", "", tool_calls=(call,)), Turn("tool", "z"), Turn("assistant", "x"))
-            try:
-                self.text(Conversation(id="", turns=turns), 2, False)
-            except Exception:  # a template is somebody else's program
-                continue
-            break
-        self._parts, found = None, self._values
-        return found
+        try:
+            self._rendered(PROBE, False, tokenize=False)
+        except Exception:  # a template is somebody else's program
+            return False
+        return True
 
     def cannot(self, talk: Conversation) -> str:
         """Why inference cannot be prompted for this conversation's answers, or would not see all of it; empty if it can"""
@@ -90,10 +89,12 @@ class Judge:
             continues, opened = whole.startswith(prompt), bool(OPENED.search(prompt))
             parts = [part.strip() for part in THOUGHTS.split(turn.content)]
             text = whole[len(prompt) :] if continues else whole
+            bare = THOUGHTS.search(turn.content) and not any(parts)
             parts = parts if any(parts) else [turn.content.strip()]
+            text, *parts = (self._calm(one) for one in (text, *parts))
             if parts[-1] not in text or ((continues or not opened) and any(part not in text for part in parts)):
                 return f"the template leaves out turn {place + 1}, or some of it"
-            if len(parts) > 1 and opened and not continues and (not parts[-1] or not FIRST.fullmatch(turn.content)):
+            if THOUGHTS.search(turn.content) and not continues and (bare or not parts[-1] or not FIRST.fullmatch(turn.content)):
                 return f"the template leaves out turn {place + 1}, or some of it"
             if turn.thoughts.strip() not in whole and not opened:
                 return f"the template does not write the thoughts of turn {place + 1}"
@@ -106,6 +107,12 @@ class Judge:
             if lost := [name for name, text in names if name not in text]:
                 return f"the template leaves out {lost[0]!r}"
         return ""
+
+    def _calm(self, text: str) -> str:
+        """Without the special tokens, in which letters stand that somebody may say"""
+        for token in self.special:
+            text = text.replace(token, "\0")
+        return text
 
     def faults(self, talk: Conversation, rows: Sequence[Rendered]) -> list[str]:
         """What is wrong with these rows, in sentences; empty if they are what inference sees and has to produce"""
@@ -127,7 +134,9 @@ class Judge:
     def _wrong(self, talk: Conversation, place: int, prompt: str, trained: str, last: int) -> str:
         """What is wrong with the text that is trained for one answer"""
         turn, whole = talk.turns[place], self.text(talk, place + 1, False)
-        end = next((t for t in self.special if trained.endswith(t) and self.tokenizer.convert_tokens_to_ids(t) == last), "")
+        end = next(
+            (t for t in self.special if trained.endswith(t) and self.tokenizer.convert_tokens_to_ids(t) == last), ""
+        )
         if not end:
             return "it does not end with a special token"
         if end != self.eot and not turn.tool_calls:
@@ -153,9 +162,7 @@ class Judge:
         follows = any(f"{prompt[-n:]}{said}" in whole for n in (1, 2, 4))
         return "" if not head or follows or prompt.startswith(whole[:at]) else f"it has {head!r} before the answer"
 
-    def _wrong_continuation(
-        self, talk: Conversation, place: int, whole: str, added: str, said: str, end: str
-    ) -> str:
+    def _wrong_continuation(self, talk: Conversation, place: int, whole: str, added: str, said: str, end: str) -> str:
         """What is wrong where the template continues the prompt"""
         if added.startswith(said + end):
             rest = added[len(said + end) :]
@@ -165,10 +172,18 @@ class Judge:
         if added != said:
             return f"the template writes {added!r}"
         follows = talk.turns[place + 1] if place + 1 < len(talk.turns) else Turn("user", "Next?")
-        longer = Conversation(id="", turns=(*talk.turns[: place + 1], follows, Turn("assistant", "x")), tools=talk.tools)
+        longer = Conversation(
+            id="", turns=(*talk.turns[: place + 1], follows, Turn("assistant", "x")), tools=talk.tools
+        )
         text = self.text(longer, place + 2, False)
-        answer = THOUGHTS.split(talk.turns[place].content)[-1].strip() or (said[-9:] if talk.turns[place].tool_calls else said[len(said) :])
-        return "" if f"{said[said.rfind(answer) :]}{end}" in text else f"nothing that the template writes has {end!r} there"
+        answer = THOUGHTS.split(talk.turns[place].content)[-1].strip() or (
+            said[-9:] if talk.turns[place].tool_calls else said[len(said) :]
+        )
+        return (
+            ""
+            if f"{said[said.rfind(answer) :]}{end}" in text
+            else f"nothing that the template writes has {end!r} there"
+        )
 
     def _has_special(self, talk: Conversation) -> bool:
         said = str(talk.content())

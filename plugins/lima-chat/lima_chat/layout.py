@@ -100,16 +100,20 @@ class Layout:
         added = self._added(messages, i, prompt, whole, tools)
         end, at = self._end_of(messages, i, added, whole, tools)
         if not end:
+            rest = _short(self._shown(added.rpartition(message["content"].strip())[2]))
             raise LimaError(
-                f"{name} writes {_short(self._shown(added.rpartition(message['content'].strip())[2]))} after answer {number}, and not the end-of-turn token "
-                f"{self.eot!r}, so the model would never learn to stop. Write {{{{ eot_token }}}} after the content, or use "
-                "another template."
+                f"{name} writes {rest} after answer {number}, and not the end-of-turn token {self.eot!r}, so the model would "
+                "never learn to stop. Write {{ eot_token }} after the content, or use another template."
             )
         text = added[:at]
         parts = TAGS.split(message["content"])
         said = parts if any(part.strip() for part in parts) else [message["content"]]
         if any(part.strip() not in text for part in said):
-            if not whole.startswith(prompt) and parts[-1].strip() in text and all(part.strip() in whole for part in parts[:-1]):
+            if (
+                not whole.startswith(prompt)
+                and parts[-1].strip() in text
+                and all(part.strip() in whole for part in parts[:-1])
+            ):
                 raise LimaError(self._without(i))
             raise LimaError(
                 f"{name} rewrites what turn {i + 1} says, or leaves some of it out: it writes {_short(self._shown(text))} for "
@@ -131,7 +135,9 @@ class Layout:
         begin, tag = texts[0].find(_mark(i)), OPENED.search(prompt)
         if tag and whole.startswith(prompt[: tag.start()]):
             # Inference is prompted into a thought, which is left out of the conversation: the model has to end it first.
-            if (inside and not THOUGHT.fullmatch(inside)) or (begin >= 0 and not whole.startswith(texts[0][:begin])):
+            nothing = not message.get("tool_calls") and not TAGS.sub("", message["content"]).strip()
+            other = begin >= 0 and not whole.startswith(texts[0][:begin])
+            if nothing or other or not THOUGHT.fullmatch(inside):
                 raise LimaError(
                     f"The tags of thoughts in turn {i + 1} are not as the template {self.template.name} expects them: "
                     f"<{tag[1]}>, thoughts, </{tag[1]}>, answer. Change that turn."
@@ -147,7 +153,7 @@ class Layout:
             raise LimaError(
                 f"The template {self.template.name} leaves out turn {i + 1}, the assistant's. Use another template."
             )
-        between = written.partition(_mark(i))[0]
+        between = texts[2].partition(_mark(i))[0].rpartition(_mark(i - 1))[2]
         if between.startswith(prompted):
             return whole[begin - len(between) + len(prompted) :]
         verbatim = between.endswith(inside.lstrip()) and not CLOSED.search(prompt)  # thoughts are text to this template
@@ -156,7 +162,9 @@ class Layout:
     def _shared(self, prompt: str, whole: str) -> int:
         """How far two texts are the same, to the beginning of a control token where one of them has it"""
         shared = len(commonprefix([prompt, whole]))
-        halved = [m.start() for text in (prompt, whole) for m in self._ends.finditer(text) if m.start() < shared < m.end()]
+        halved = [
+            m.start() for text in (prompt, whole) for m in self._ends.finditer(text) if m.start() < shared < m.end()
+        ]
         return min([shared, *halved])
 
     def _end_of(
@@ -328,7 +336,6 @@ def _no_tools(name: str, what: str) -> str:
         f"{name} leaves out {what}: it knows no tools. Use --renderer template with a base model whose own template does, or "
         "leave the conversation out."
     )
-
 
 
 def _short(text: str) -> str:

@@ -227,7 +227,27 @@ class OwnTemplateRenderer(ChatRenderer):
 
 RESERVED = ("messages", "add_generation_prompt", "tools", "documents")
 "What every template is given besides the tokens"
-WORDS = "and else elif for if in is not or true True false False none None import loop self range dict namespace".split()
+WORDS = frozenset(
+    (
+        "and",
+        "else",
+        "elif",
+        "for",
+        "if",
+        "in",
+        "is",
+        "not",
+        "or",
+        "true",
+        "True",
+        "false",
+        "False",
+        "none",
+        "None",
+        "import",
+    )
+    + ("loop", "self", "range", "dict", "namespace")
+)
 "Jinja's own"
 GIVEN = ("strftime_now", "raise_exception")
 "transformers' own"

@@ -24,7 +24,9 @@ WORD = re.compile(r"\[[a-z_]+\]|\[[A-Za-z]\]")
 def tokens_of(source: str) -> list[str]:
     """The special tokens in a template's text, in their order; tags that come in pairs, as of XML, are text"""
     found = list(dict.fromkeys(SHAPES.findall(re.sub(r"\{#.*?#\}", "", source, flags=re.DOTALL))))
-    return [t for t in found if not (t[0] == "<" and t[1].isalpha() and f"</{t[1:]}" in source) and not WORD.fullmatch(t)]
+    return [
+        t for t in found if not (t[0] == "<" and t[1].isalpha() and f"</{t[1:]}" in source) and not WORD.fullmatch(t)
+    ]
 
 
 def stand_in(file: TemplateFile) -> Any:

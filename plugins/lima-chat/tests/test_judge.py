@@ -69,7 +69,10 @@ def test_other_text_and_another_end_are_seen():
     other = tokenizer("But", add_special_tokens=False).input_ids
     ids = [*row.ids[:begin], *other, *row.ids[stop - 1 :]]
     shift = len(ids) - len(row.ids)
-    spans = [Span(begin, stop + shift, "But"), replace(row.spans[1], start=row.spans[1].start + shift, stop=row.spans[1].stop + shift)]
+    spans = [
+        Span(begin, stop + shift, "But"),
+        replace(row.spans[1], start=row.spans[1].start + shift, stop=row.spans[1].stop + shift),
+    ]
     inside = {i for s in spans for i in range(s.start, s.stop)}
     changed = replace(row, ids=ids, spans=spans, weights=[float(i in inside) for i in range(len(ids))])
     assert "it lacks 'So it is.'" in " ".join(judge.faults(TALK, [changed]))
@@ -145,7 +148,9 @@ def test_the_command_fails_where_something_is_refused_that_inference_can_prompt(
 
 
 def test_a_template_without_an_end_of_turn_token_is_refused_with_the_reason(folder):
-    (folder / "endless.jinja").write_text("{% for m in messages %}{{ m.role ~ ': ' ~ m.content ~ '\\n' }}{% endfor %}assistant: ")
+    (folder / "endless.jinja").write_text(
+        "{% for m in messages %}{{ m.role ~ ': ' ~ m.content ~ '\\n' }}{% endfor %}assistant: "
+    )
     done = run(folder / "endless.jinja")
     assert done.exit_code == 1
     assert "endless: The tokenizer's own chat template writes no special token after an answer" in done.output
@@ -202,7 +207,8 @@ def test_what_does_not_render_in_the_sandbox_is_not_rendered_outside(folder, mon
     monkeypatch.setattr(sandbox, "SECONDS", 0.5)
     asked = []
     monkeypatch.setattr(certificate.Judge, "cannot", lambda self, talk: asked.append(talk) or "")
-    loop = "{% if messages[0].content[:4] == 'When' %}{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}{% endif %}"
+    endless = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    loop = "{% if messages[0].content[:4] == 'When' %}" + endless + "{% endif %}"
     file = parse("slow", loop + BODY, "slow.jinja")
     one = certify("slow", OwnTemplateRenderer(), stand_in(file), {})
     assert asked == []

@@ -196,11 +196,16 @@ def test_a_template_that_raises_for_a_system_turn_names_renderers_that_take_one(
     from lima_chat.stand_in import stand_in
 
     talk = Conversation(id="t", turns=(Turn("system", "Be kind."), Turn("user", "Why?"), Turn("assistant", "So.")))
-    for name, said in (("gemma2", "System role not supported"), ("mistral_v0_1", "Roles must alternate: user, assistant")):
+    for name, said in (
+        ("gemma2", "System role not supported"),
+        ("mistral_v0_1", "Roles must alternate: user, assistant"),
+    ):
         file = parse(name, (Path(__file__).parent / "zoo" / f"{name}.jinja").read_text(), name)
         tokenizer, own = stand_in(file), OwnTemplateRenderer()
         eot = own.end_of_turn(tokenizer)
-        with pytest.raises(LimaError, match=f"{said}.* It takes no system turn. Leave the system turn out, or use") as e:
+        with pytest.raises(
+            LimaError, match=f"{said}.* It takes no system turn. Leave the system turn out, or use"
+        ) as e:
             render(talk, own, tokenizer, eot)
         named = re.search(r"--renderer (\w+) or (\w+)\.$", str(e.value)).groups()
         for other in named:

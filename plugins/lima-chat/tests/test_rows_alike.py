@@ -1,4 +1,4 @@
-"""A conversation trains alike in one row and in a row for each answer: the same losses with the same weights, none of them twice."""
+"""A conversation trains alike in one row and in a row an answer: the same losses with the same weights, none of them twice."""
 
 import pytest
 import torch
@@ -61,7 +61,8 @@ def test_the_sum_of_losses_is_the_same(name, turns, prompt_weight, renderers, re
 def test_no_token_of_a_prompt_that_is_rewritten_is_weighed_twice(ready):
     from lima_chat.renderer import OwnTemplateRenderer
 
-    each = "{% for m in messages %}{{ '<|' ~ m.role ~ '|>' ~ (m.content if loop.last or m.role == 'user' else m.content.split('</think>')[-1]) ~ '<|end|>' }}{% endfor %}"
+    said = "(m.content if loop.last or m.role == 'user' else m.content.split('</think>')[-1])"
+    each = "{% for m in messages %}{{ '<|' ~ m.role ~ '|>' ~ " + said + " ~ '<|end|>' }}{% endfor %}"
     renderer = OwnTemplateRenderer()
     from lima_chat.stand_in import stand_in
     from lima_chat.templates import parse
@@ -78,7 +79,9 @@ def test_no_token_of_a_prompt_that_is_rewritten_is_weighed_twice(ready):
     rows = renderer.render(Conversation(id="c", turns=turns), tokenizer, "<|end|>")
     assert [row.why for row in rows] == ["the template drops earlier thinking"] * 3
     weighed = [with_prompt_weight(row, 0.1) for row in rows]
-    prompts = ["".join(tokenizer.decode([i]) for i, w in zip(r.ids, r.weights, strict=True) if w == 0.1) for r in weighed]
+    prompts = [
+        "".join(tokenizer.decode([i]) for i, w in zip(r.ids, r.weights, strict=True) if w == 0.1) for r in weighed
+    ]
     assert [text.count("Zebra") for text in prompts] == [1, 0, 0]
     assert [text.count("Giraffe") for text in prompts] == [0, 1, 0]
     assert all("So." not in text and "No." not in text for text in prompts)

@@ -24,12 +24,22 @@ RECORDS = [
         turns=tuple(
             turn
             for k in range(n % 3 + 1)
-            for turn in (Turn("user", f"What is {n} and {k}?"), Turn("assistant", f"It is {n + k}.", thoughts="I add them."))
+            for turn in (
+                Turn("user", f"What is {n} and {k}?"),
+                Turn("assistant", f"It is {n + k}.", thoughts="I add them."),
+            )
         ),
     )
     for n in range(6)
 ]
-KEYS = {"epochs": 4, "batch_size": 2, "learning_rate": 1e-2, "final_learning_rate": 1e-3, "save_every": 1, "device": "cpu"}
+KEYS = {
+    "epochs": 4,
+    "batch_size": 2,
+    "learning_rate": 1e-2,
+    "final_learning_rate": 1e-3,
+    "save_every": 1,
+    "device": "cpu",
+}
 
 
 class Stop(BaseException):
@@ -53,7 +63,10 @@ def began(tmp_path, talks, monkeypatch):
         base = tiny_base(tmp_path / name, tokenizer=stand_in(file))
         return Recipe(base=str(base), sources=("talks",), renderer="template").with_values(KEYS)
 
-    with only_plugins(lima_chat=lima_chat, talks=talks(*RECORDS)) as plugins, Store(tmp_path / "l.db", plugins) as store:
+    with (
+        only_plugins(lima_chat=lima_chat, talks=talks(*RECORDS)) as plugins,
+        Store(tmp_path / "l.db", plugins) as store,
+    ):
         yield make, store, plugins
 
 
@@ -95,9 +108,8 @@ def test_it_is_said_and_shown(began, caplog):
     recipe = make("qwen3")
     ready = prepare(recipe, plugins)
     assert [len(rows) for rows in ready.rendered] == [1, 2, 3, 1, 2, 3]
-    sentence = (
-        "4 of 6 examples became 10 rows, one for each answer, trained in the same step: the template drops earlier thinking."
-    )
+    reason = "the template drops earlier thinking"
+    sentence = f"4 of 6 examples became 10 rows, one for each answer, trained in the same step: {reason}."
     assert ready.several_rows == sentence
     from lima.cli import cli
 
@@ -155,7 +167,9 @@ def test_other_tokens_are_refused_on_resume_and_a_run_without_a_hash_warns(began
     (row,) = store.rows("select id, rows_hash from runs")
     with store.write() as db:
         db.table("runs").update(row["id"], {"date": "2001-01-01T00:00:00"})
-    with pytest.raises(LimaError, match="they give other tokens than when it was started: the template, the tokenizer or a plugin"):
+    with pytest.raises(
+        LimaError, match="they give other tokens than when it was started: the template, the tokenizer or a plugin"
+    ):
         resume(row["id"], store, plugins)
     with store.write() as db:
         db.table("runs").update(row["id"], {"date": None, "rows_hash": None})

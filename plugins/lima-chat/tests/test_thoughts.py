@@ -38,7 +38,9 @@ def test_what_a_model_was_trained_to_write_is_divided_again(name, way):
             assert way != "none"
             continue
         start, stop = row.spans[0].start, row.spans[0].stop - 1
-        written, prompt = (tokenizer.decode(ids, skip_special_tokens=False) for ids in (row.ids[start:stop], row.ids[:start]))
+        written, prompt = (
+            tokenizer.decode(ids, skip_special_tokens=False) for ids in (row.ids[start:stop], row.ids[:start])
+        )
         said, answer = renderer.split_reply(written, prompt[-60:], tokenizer, eot)
         assert (said, answer.removesuffix("<|END_RESPONSE|>")) == (thoughts, ANSWER)
 
@@ -64,19 +66,25 @@ def test_thoughts_where_inference_is_prompted_without_them_are_refused_with_the_
     for name in ("qwen3", "glm4_5", "nemotron3"):
         for talk in (thinking, inline):
             renderer, tokenizer, eot = opened(name, enable_thinking=False)
-            with pytest.raises(LimaError, match=r"prompts for turn 2 without thoughts.*`enable_thinking = true` in the recipe"):
+            with pytest.raises(
+                LimaError, match=r"prompts for turn 2 without thoughts.*`enable_thinking = true` in the recipe"
+            ):
                 renderer.render(talk, tokenizer, eot)
             renderer, tokenizer, eot = opened(name, enable_thinking=True)
             assert len(renderer.render(talk, tokenizer, eot)) == 1
     renderer, tokenizer, eot = opened("llama3")
-    with pytest.raises(LimaError, match=r"does not write the thoughts of turn 2, so they cannot be learnt\. Leave them out"):
+    with pytest.raises(
+        LimaError, match=r"does not write the thoughts of turn 2, so they cannot be learnt\. Leave them out"
+    ):
         renderer.render(thinking, tokenizer, eot)
 
 
 def test_tags_of_thoughts_that_are_not_before_the_answer_are_refused():
     renderer, tokenizer, eot = opened("nemotron3")
     for said in ("So.<think>Hm.</think> Really.", "<think>Hm."):
-        with pytest.raises(LimaError, match="The tags of thoughts in turn 2 are not as the template of the tokenizer expects"):
+        with pytest.raises(
+            LimaError, match="The tags of thoughts in turn 2 are not as the template of the tokenizer expects"
+        ):
             renderer.render(Conversation(id="c", turns=(Turn("user", "Q?"), Turn("assistant", said))), tokenizer, eot)
 
 
@@ -84,7 +92,9 @@ def test_a_tag_that_is_a_special_token_is_one_in_thoughts_and_text_in_a_question
     from tokenizers import AddedToken
 
     renderer, tokenizer, eot = opened("qwen3")
-    tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in ("<think>", "</think>")], special_tokens=True)
+    tokenizer.add_tokens(
+        [AddedToken(t, special=True, normalized=False) for t in ("<think>", "</think>")], special_tokens=True
+    )
     close = tokenizer.convert_tokens_to_ids("</think>")
     talk = Conversation(id="c", turns=(Turn("user", "What is </think>?"), WAYS["inline"][0]))
     (row,) = renderer.render(talk, tokenizer, eot)

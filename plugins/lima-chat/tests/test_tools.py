@@ -38,7 +38,10 @@ def trained(name, conversation):
 
 
 ANSWERS = {
-    "qwen2_5": ['<tool_call>\n{"name": "tide_at", "arguments": {"place": "Brest"}}\n</tool_call><|im_end|>', "At noon.<|im_end|>"],
+    "qwen2_5": [
+        '<tool_call>\n{"name": "tide_at", "arguments": {"place": "Brest"}}\n</tool_call><|im_end|>',
+        "At noon.<|im_end|>",
+    ],
     "gpt_oss": [
         ' to=functions.tide_at<|channel|>commentary json<|message|>{"place": "Brest"}<|call|>',
         "<|channel|>final<|message|>At noon.<|return|>",
@@ -78,7 +81,10 @@ def test_a_format_without_tools_says_which_way_there_is(name, renderers, ready):
         with pytest.raises(LimaError) as e:
             renderers[name].render(conversation, tokenizer, eot)
         assert what in str(e.value)
-        assert "Use --renderer template with a base model whose own template does, or leave the conversation out." in str(e.value)
+        assert (
+            "Use --renderer template with a base model whose own template does, or leave the conversation out."
+            in str(e.value)
+        )
 
 
 def test_a_template_that_leaves_out_an_argument_is_refused():

@@ -1,4 +1,4 @@
-"""The recipe's table [template]: what it gives to a template in training is what the saved template has without being given it."""
+"""The recipe's table [template]: what it gives to a template in training the saved template has without being given it."""
 
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,17 @@ BODY = (
     "{{ eot_token if eot_token is defined else '<|end|>' }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 TALK = Conversation(id="c", turns=(Turn("user", "Why?"), Turn("assistant", "So.")))
-VALUES = ["a", "it's \"q\" %} {{ y }} {# c", "\n\t\x00\u2028ü👩\\n\\u0041\\", True, False, 3, -2.5, [1, "a", {"b": False}], {"k": "v"}]
+VALUES = [
+    "a",
+    'it\'s "q" %} {{ y }} {# c',
+    "\n\t\x00\u2028ü👩\\n\\u0041\\",
+    True,
+    False,
+    3,
+    -2.5,
+    [1, "a", {"b": False}],
+    {"k": "v"},
+]
 
 
 def renderers():
@@ -43,9 +53,10 @@ def test_the_saved_template_has_the_values_without_being_given_them(value, tmp_p
         # Whoever gives one of their own gets that.
         other = saved.apply_chat_template(messages, tokenize=False, x="other")
         assert other.startswith("[otherTrue]")
-        # Without a table nothing is said, and the template is the base's own.
-        assert tokenizer.decode(plain.render(TALK, tokenizer, eot)[0].ids).startswith("[]")
-        assert "x = x if" not in plain.chat_template(stand_in(parse("t", BODY, "t")), eot)
+        # Without a table nothing is given to it, and it is saved as it is.
+        fresh = stand_in(parse("t", BODY, "t"))
+        assert fresh.decode(plain.render(TALK, fresh, eot)[0].ids).startswith("[]")
+        assert "x = x if" not in plain.chat_template(fresh, eot)
 
 
 WRONG = {

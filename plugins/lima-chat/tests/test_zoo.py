@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lima_chat import Conversation, Turn
 from lima_chat.certificate import CALL, TOOL, certify, check
+from lima_chat.conversation import SURROGATE
 from lima_chat.judge import Judge
 from lima_chat.renderer import OwnTemplateRenderer
 from lima_chat.stand_in import stand_in
@@ -73,7 +74,9 @@ def test_every_answer_is_what_inference_asks_for_and_the_documentation_says_so(n
     page = (ROOT / "docs" / "templates.md").read_text(encoding="utf-8").splitlines()
     found = generate().certified(ZOO / f"{name}.jinja")
     assert [wrong(one) for _, one in found] == [[]] * len(found)
-    assert [line for line in page if line.startswith(f"| `{name}`")] == [generate().template_line(*one) for one in found]
+    assert [line for line in page if line.startswith(f"| `{name}`")] == [
+        generate().template_line(*one) for one in found
+    ]
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if len(kinds_of(n)) > 1])
@@ -90,16 +93,79 @@ def test_the_documentation_has_no_other_templates():
 
 
 PIECES = st.sampled_from(
-    """\ue0000\ue001 \ue000 \ue0021\ue003 \u2003 {{eot_token}} {%endfor%} {#x#} <|im_start|>assistant\\n <|im_end|> <|eot_id|>
-    <end_of_turn> </s> <s> <| ###\\tResponse:\\n \\n \\r\\n \\t \\s \\s\\s \u00a0 \u200f שלום e\u0301 👩\u200d🚀 \x00 a n u user s end im model
-    assistant The\\send. </think> <think> <think>x</think> [INST] [/INST] \\s[/INST] <|channel|> <|user|> ? So. 1 ] [ < > :
-    Falcon: User <turn|> /think /no_think /nothink <tool_response> system \\n\\n At\\snoon.""".split(" ")
+    [
+        "\ue0000\ue001",
+        "\ue000",
+        "\ue0021\ue003",
+        "\u2003",
+        "{{ eot_token }}",
+        "{% endfor %}",
+        "{# x #}",
+        "<|im_start|>assistant\n",
+    ]
+    + [
+        "<|im_end|>",
+        "<|eot_id|>",
+        "<end_of_turn>",
+        "</s>",
+        "<s>",
+        "<|",
+        "### Response:\n",
+        "\n",
+        "\r\n",
+        "\t",
+        " ",
+        "  ",
+        "\n\n",
+    ]
+    + [
+        "\u00a0",
+        "\u200f",
+        "שלום",
+        "e\u0301",
+        "👩\u200d🚀",
+        "\x00",
+        "a",
+        "n",
+        "u",
+        "user",
+        "s",
+        "end",
+        "im",
+        "model",
+        "assistant",
+    ]
+    + [
+        "</think>",
+        "<think>",
+        "<think>x</think>",
+        "[INST]",
+        "[/INST]",
+        " [/INST]",
+        "<|channel|>",
+        "<|user|>",
+        "?",
+        "So.",
+        "1",
+        "]",
+    ]
+    + [
+        "[",
+        "<",
+        ">",
+        ":",
+        "Falcon:",
+        "User",
+        "<turn|>",
+        "/think",
+        "/no_think",
+        "/nothink",
+        "<tool_response>",
+        "system",
+        "At noon.",
+    ]
 )
-SAID = st.lists(
-    PIECES.map(lambda p: p.strip("\n").strip().replace("\\n", "\n").replace("\\r", "\r").replace("\\t", "\t").replace("\\s", " "))
-    | st.text(max_size=3).filter(lambda t: t.isprintable()),
-    max_size=4,
-).map("".join)
+SAID = st.lists(PIECES | st.text(max_size=3), max_size=4).map("".join).filter(lambda said: not SURROGATE.search(said))
 ANSWER = SAID.filter(str.strip)
 
 
@@ -134,7 +200,9 @@ def judged(name, kind, thinking, joining):
 
 
 def anything_is_right(name, joining, examples):
-    @settings(max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=examples, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
     @given(
         talk=conversations(),
         kind=st.sampled_from(kinds_of(name)),
