@@ -233,3 +233,39 @@ def english() -> str:
         f"Recorded on {result['date']} with `benchmarks/english.py`, on {result['cores']} cores with much other work: the fetch "
         f"took {minutes(result['fetch'])}, the training {minutes(result['train'])}.\n"
     )
+
+
+def zoo() -> list[Path]:
+    """The templates of lima-chat's tests"""
+    return sorted((ROOT / "plugins" / "lima-chat" / "tests" / "zoo").glob("*.jinja"))
+
+
+def certified(path: Path) -> list[tuple[str, Any]]:
+    """(name, certificate) of a template, and for each value of enable_thinking that makes another one"""
+    from lima_chat.certificate import certify
+    from lima_chat.renderer import OwnTemplateRenderer
+    from lima_chat.stand_in import stand_in
+    from lima_chat.templates import parse
+
+    file, found = parse(path.stem, path.read_text(encoding="utf-8"), str(path)), list[tuple[str, Any]]()
+    for value in (None, True, False) if "enable_thinking" in file.source else (None,):
+        variables = {} if value is None else {"enable_thinking": value}
+        one = certify(file.name, OwnTemplateRenderer(), stand_in(file), variables)
+        if value is None or one.as_row() != found[0][1].as_row():
+            name = f"`{file.name}`" + ("" if value is None else f", `enable_thinking = {json.dumps(value)}`")
+            found.append((name, one))
+    return found
+
+
+def template_line(name: str, certificate: Any) -> str:
+    """A row of the table of templates"""
+    cells = [name, *[f"`{v}`" if k == "EOT" else v for k, v in certificate.as_row().items() if k != "name"]]
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def templates() -> str:
+    """A row for each template of lima-chat's tests"""
+    names = ("template", "", "EOT", "BOS", "system", "rows", "thoughts", "`<think>` in the text", "tools")
+    head = f"| {' | '.join(names)} |\n|{'---|' * len(names)}"
+    rows = [template_line(name, one) for path in zoo() for name, one in certified(path)]
+    return "\n".join([head, *rows]) + "\n"

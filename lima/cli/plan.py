@@ -44,7 +44,8 @@ def plan(measured: bool, as_json: bool, **options: Any) -> None:
     taken = measure(recipe, ready) if measured else None
     if as_json:
         seconds = {"seconds_per_step": taken.seconds_per_step, "seconds": taken.seconds} if taken else {}
-        print_json({**settled, **asdict(found), "peak": found.peak, **seconds, "sources": source_rows(ready)})
+        rows = {"several_rows": ready.several_rows, "sources": source_rows(ready)}
+        print_json({**settled, **asdict(found), "peak": found.peak, **seconds, **rows})
         return
     lines = _lines(found, recipe, bfloat16)
     if taken:

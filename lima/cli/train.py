@@ -122,6 +122,8 @@ def _count(recipe: Recipe, as_json: bool) -> None:
     print_sources(source_rows(ready), as_json)
     if not as_json:
         print_prepared(recipe, ready)
+    elif ready.several_rows:
+        click.echo(ready.several_rows, err=True)
 
 
 def _print_end(run: Any, store: Any, as_json: bool) -> None:

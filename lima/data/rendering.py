@@ -23,6 +23,9 @@ KNOWN_EOT = ("<|eot_id|>", "<|im_end|>", "<end_of_turn>", "<|end|>", "<|eot|>", 
 
 NEW_EOT = "<|eot|>"
 
+BEGINNINGS = ("\n", "\ufdd0", "\x00", "\u2028")
+"Characters that hardly any vocabulary joins to another"
+
 
 def encode(
     tokenizer: Any, text: str, literal: Sequence[tuple[int, int]] = ()
@@ -87,9 +90,13 @@ def _encode_literal(tokenizer: Any, text: str, control: str) -> tuple[list[int],
     )
     if not marked:
         return _encode_piece(tokenizer, text, split=True)
-    # The tokenizer marks where a text begins (Metaspace, "first"), and this one continues.
-    ids, offsets = _encode_piece(tokenizer, f"\n{text}", split=True)
-    first = sum(b <= 1 for _, b in offsets)
+    # The tokenizer marks where a text begins (Metaspace, "first"), and this one continues. So another character begins it, the
+    # first that the tokenizer does not join to what follows.
+    for begin in BEGINNINGS:
+        ids, offsets = _encode_piece(tokenizer, f"{begin}{text}", split=True)
+        first = sum(b <= 1 for _, b in offsets)
+        if first and (first == len(ids) or offsets[first][0] >= 1):
+            break
     return ids[first:], [(max(a - 1, 0), b - 1) for a, b in offsets[first:]]
 
 

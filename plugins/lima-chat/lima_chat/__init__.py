@@ -11,9 +11,22 @@ from lima import hookimpl
 from lima_chat.conversation import Conversation, EvalConversation, EvalTurn, Turn
 
 if TYPE_CHECKING:
+    import click
+
     from lima import Record, Run
 
 __all__ = ["Conversation", "EvalConversation", "EvalTurn", "Turn"]
+
+
+@hookimpl
+def register_commands(cli: "click.Group") -> None:
+    import click
+
+    from lima_chat.command import check
+
+    # A command of the core's listing: `lima renderers check`.
+    if isinstance(listing := cli.commands.get("renderers"), click.Group):
+        listing.add_command(check)
 
 
 @hookimpl

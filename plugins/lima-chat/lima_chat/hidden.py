@@ -12,6 +12,10 @@ Text = tuple[str, list[tuple[int, int]]]
 "A text and the (start, stop) characters in it that stay ordinary text"
 
 OPEN, CLOSE = "\ue000", "\ue001"
+BEGIN, END = "\ue002", "\ue003"
+"Around a number that stands for a whole content while the places of contents are looked for"
+TAGS = re.compile(r"</?think(?:ing)?>")
+"What divides thoughts from the answer where a content has both"
 MARK = re.compile(f"{OPEN}(\\d+){CLOSE}")
 
 
@@ -20,14 +24,25 @@ class Hidden:
 
     def __init__(self, tokens: Sequence[str]) -> None:
         # Whatever somebody says with these characters in it is hidden, too, so that a mark is always ours.
-        self.tokens = [*sorted(tokens, key=len, reverse=True), OPEN, CLOSE]
+        self.tokens = [*sorted(tokens, key=len, reverse=True), OPEN, CLOSE, BEGIN, END]
         self._numbers = {token: f"{OPEN}{i}{CLOSE}" for i, token in enumerate(self.tokens)}
         self._any = re.compile("|".join(map(re.escape, self.tokens)))
+        self._untagged = re.compile("|".join(re.escape(t) for t in self.tokens if not TAGS.fullmatch(t)))
+
+    def hide_in(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Messages with marks, except for the tags around thoughts in what the assistant says: templates look for those"""
+        return [
+            self.hide(m) | ({"content": self._marked(m["content"], True)} if m["role"] == "assistant" else {})
+            for m in messages
+        ]
+
+    def _marked(self, text: str, tagged: bool) -> str:
+        return (self._untagged if tagged else self._any).sub(lambda found: self._numbers[found[0]], text)
 
     def hide(self, value: Any) -> Any:
         """The same value with marks in all its texts: messages with their contents, thoughts and calls"""
         if isinstance(value, str):
-            return self._any.sub(lambda found: self._numbers[found[0]], value)
+            return self._marked(value, False)
         if isinstance(value, dict):
             return {self.hide(key): self.hide(one) for key, one in value.items()}
         return [self.hide(one) for one in value] if isinstance(value, list | tuple) else value

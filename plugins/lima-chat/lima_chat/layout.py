@@ -7,12 +7,14 @@ Whether the answers of a conversation can share one row is for the renderer to s
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from os.path import commonprefix
 from typing import Any
 
 from lima import LimaError
-from lima_chat.hidden import Hidden
+from lima_chat import calls
+from lima_chat.hidden import BEGIN, END, TAGS, Hidden
 from lima_chat.sandbox import Template
 
 Message = dict[str, Any]
@@ -20,8 +22,10 @@ Message = dict[str, Any]
 
 OPENED = re.compile(r"<([\w:]+)>\s*$")
 "A tag at the end of a prompt, within which a model is to think"
-TAGS = re.compile(r"</?think(?:ing)?>")
-"What divides thoughts from the answer where a content has both"
+THOUGHT = re.compile(r"\s*(?:<think(?:ing)?>)?(?:(?!</?think(?:ing)?>).)*</think(?:ing)?>\s*|\s*", re.DOTALL)
+"Thoughts before an answer, as they stand in a content"
+CLOSED = re.compile(r"</think(?:ing)?>\s*$")
+"The end of a prompt that asks for an answer without thoughts"
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,17 @@ class Layout:
         self.template, self.variables, self.eot, self.tokens = template, variables, eot, tokens
         self.hidden = Hidden(tokens)
         self._parts: bool | None = None
+        self._text: bool | None = None
         self._sound: set[tuple[str, ...]] = set()
         self._ends = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or "(?!)")
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> str:
         """What inference prompts with after these messages"""
         return self._render([(messages, True)], tools)[0]
+
+    def written(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> str:
+        """What the template writes for these messages"""
+        return self._render([(messages, False)], tools)[0]
 
     def answers(
         self, messages: Sequence[Message], trained: Sequence[int], tools: Sequence[Message] = ()
@@ -91,18 +100,26 @@ class Layout:
         added = self._added(messages, i, prompt, whole, tools)
         end, at = self._end_of(messages, i, added, whole, tools)
         if not end:
+            rest = _short(self._shown(added.rpartition(message["content"].strip())[2]))
             raise LimaError(
-                f"{name} writes {_short(_after(added, message))} after answer {number}, and not the end-of-turn token "
-                f"{self.eot!r}, so the model would never learn to stop. Write {{{{ eot_token }}}} after the content, or use "
-                "another template."
+                f"{name} writes {rest} after answer {number}, and not the end-of-turn token {self.eot!r}, so the model would "
+                "never learn to stop. Write {{ eot_token }} after the content, or use another template."
             )
         text = added[:at]
-        if not all(part.strip() in text for part in TAGS.split(message["content"])):
+        parts = TAGS.split(message["content"])
+        said = parts if any(part.strip() for part in parts) else [message["content"]]
+        if any(part.strip() not in text for part in said):
+            if (
+                not whole.startswith(prompt)
+                and parts[-1].strip() in text
+                and all(part.strip() in whole for part in parts[:-1])
+            ):
+                raise LimaError(self._without(i))
             raise LimaError(
-                f"{name} rewrites what turn {i + 1} says, or leaves some of it out: it writes {_short(text)} for "
-                f"{_short(message['content'])}. Change that turn, or use another template."
+                f"{name} rewrites what turn {i + 1} says, or leaves some of it out: it writes {_short(self._shown(text))} for "
+                f"{_short(self._shown(message['content']))}. Change that turn, or use another template."
             )
-        self._check_thoughts_and_calls(message, text, i)
+        self._check_thoughts_and_calls(message, text, whole, i)
         return Answer(i, prompt, text + end, end, whole)
 
     def _added(self, messages: Sequence[Message], i: int, prompt: str, whole: str, tools: Sequence[Message]) -> str:
@@ -110,60 +127,102 @@ class Layout:
         if whole.startswith(prompt):
             return whole[len(prompt) :]
         # It writes something else before an answer than what it prompts with: find where the answer itself begins.
-        message = messages[i]
-        marked = self._render([([*messages[:i], message | {"content": _mark(i)}], False)], tools)[0]
-        begin = marked.find(_mark(i))
-        if begin < 0 or not message["content"]:
+        message, (inside, answer) = messages[i], _parted(messages[i]["content"])
+        marked = message | {"content": f"{inside}{_mark(i)}"} if answer else message
+        asked = [*messages[: i - 1], messages[i - 1] | {"content": _mark(i - 1)}]
+        texts = self._render([([*messages[:i], marked], False), (asked, True), ([*asked, marked], False)], tools)
+        prompted, written = (text.rpartition(_mark(i - 1))[2] for text in texts[1:])
+        begin, tag = texts[0].find(_mark(i)), OPENED.search(prompt)
+        if tag and whole.startswith(prompt[: tag.start()]):
+            # Inference is prompted into a thought, which is left out of the conversation: the model has to end it first.
+            nothing = not message.get("tool_calls") and not TAGS.sub("", message["content"]).strip()
+            other = begin >= 0 and not whole.startswith(texts[0][:begin])
+            if nothing or other or not THOUGHT.fullmatch(inside):
+                raise LimaError(
+                    f"The tags of thoughts in turn {i + 1} are not as the template {self.template.name} expects them: "
+                    f"<{tag[1]}>, thoughts, </{tag[1]}>, answer. Change that turn."
+                )
+            thoughts = message.get("reasoning_content", "") or TAGS.sub("", inside).strip()
+            calls_only = _without_thoughts(whole[tag.start() :], tag[1])
+            said = calls_only if message.get("tool_calls") else whole[begin:] if begin >= 0 else ""
+            return f"{thoughts}\n</{tag[1]}>\n\n{said}" if said else ""
+        if message.get("tool_calls"):  # which may stand before the content, or without one
+            said = written[self._shared(prompted, written) :].replace(_mark(i), answer.strip())
+            return said if whole.endswith(said) else ""
+        if begin < 0 or not whole.startswith(texts[0][:begin]):
             raise LimaError(
                 f"The template {self.template.name} leaves out turn {i + 1}, the assistant's. Use another template."
             )
-        tag, before = OPENED.search(prompt), marked[:begin]
-        if tag and whole.startswith(prompt[: tag.start()]):
-            # Inference is prompted into a thought, which is left out of the conversation: the model has to end it first.
-            inside, _, answer = message["content"].rpartition(f"</{tag[1]}>")
-            thoughts = message.get("reasoning_content", "") or inside.removeprefix(f"<{tag[1]}>").strip("\n")
-            return f"{thoughts}\n</{tag[1]}>\n\n{whole[max(whole.rfind(answer.strip()), tag.start()) :]}"
-        asked = prompt[prompt.rfind(messages[i - 1]["content"].strip()) :]
-        at = before.rfind(asked)
-        return whole[at + len(asked) if at >= 0 else begin :]
+        between = texts[2].partition(_mark(i))[0].rpartition(_mark(i - 1))[2]
+        if between.startswith(prompted):
+            return whole[begin - len(between) + len(prompted) :]
+        verbatim = between.endswith(inside.lstrip()) and not CLOSED.search(prompt)  # thoughts are text to this template
+        return whole[begin - len(inside.lstrip()) * verbatim :]
+
+    def _shared(self, prompt: str, whole: str) -> int:
+        """How far two texts are the same, to the beginning of a control token where one of them has it"""
+        shared = len(commonprefix([prompt, whole]))
+        halved = [
+            m.start() for text in (prompt, whole) for m in self._ends.finditer(text) if m.start() < shared < m.end()
+        ]
+        return min([shared, *halved])
 
     def _end_of(
         self, messages: Sequence[Message], i: int, added: str, whole: str, tools: Sequence[Message]
     ) -> tuple[str, int]:
         """(the token that ends an answer, where it begins in what was added); ("", 0) without one"""
+        called = messages[i].get("tool_calls")
         if self.eot and (at := added.find(self.eot)) >= 0:
             return self.eot, at
-        if messages[i].get("tool_calls") and (found := list(self._ends.finditer(added))):
+        if called and (found := list(self._ends.finditer(added))):
             last = found[-1]
             if not added[last.end() :].strip():
                 return last[0], last.start()
-        following = messages[i + 1] if i + 1 < len(messages) else {"role": "user", "content": "?"}
-        try:
-            longer = self._render([([*messages[: i + 1], following], False)], tools)[0]
-        except LimaError:
-            return "", 0
-        # Some write no token after an answer: what opens the next turn stops it.
-        opens = self._ends.match(longer, len(whole)) if longer.startswith(whole) else None
-        if opens and (opens[0] == self.eot or messages[i].get("tool_calls")):
-            return opens[0], len(added)
-        return "", 0
+        opens = self._opens_next(messages, i, tools)
+        return (opens, len(added)) if opens and (opens == self.eot or called) else ("", 0)
 
-    def _check_thoughts_and_calls(self, message: Message, text: str, i: int) -> None:
-        name, calls = f"The template {self.template.name}", message.get("tool_calls", [])
-        if message.get("reasoning_content", "").strip() not in text:
+    def _opens_next(self, messages: Sequence[Message], i: int, tools: Sequence[Message]) -> str:
+        """The token right after what a template writes for an answer, where that is what opens the next turn; else empty
+
+        Some write no token after an answer: what opens the next turn stops it. Once it follows, they may drop thoughts."""
+        role = "tool" if messages[i].get("tool_calls") else "user"
+        alone = [*messages[:i], messages[i] | {"content": _mark(i)}]
+        longer = [*alone, {"role": role, "content": _mark(i + 1)}]
+        try:
+            texts = self._render([(alone, False), (longer, False)], tools)
+        except LimaError:
+            return ""
+        after, following = (text.rpartition(_mark(i))[2] for text in texts)
+        opens = self._ends.match(following, len(after)) if following.startswith(after) else None
+        return opens[0] if opens else ""
+
+    def _check_thoughts_and_calls(self, message: Message, text: str, whole: str, i: int) -> None:
+        name = f"The template {self.template.name}"
+        if (thoughts := message.get("reasoning_content", "").strip()) not in text:
+            if thoughts in whole:
+                raise LimaError(self._without(i))
             raise LimaError(
                 f"{name} does not write the thoughts of turn {i + 1}, so they cannot be learnt. Leave them out, or use a "
                 "template that writes reasoning_content."
             )
-        if missing := [c["function"]["name"] for c in calls if str(c["function"].get("name")) not in text]:
-            raise LimaError(_no_tools(name, f"the call of {missing[0]!r} in turn {i + 1}"))
+        if missing := [lost for call in message.get("tool_calls", []) if (lost := calls.left_out(call, text))]:
+            raise LimaError(_no_tools(name, f"{missing[0]} in turn {i + 1}"))
+
+    def _shown(self, text: str) -> str:
+        return self.hidden.show(text)[0]
+
+    def _without(self, i: int) -> str:
+        return (
+            f"The template {self.template.name} prompts for turn {i + 1} without thoughts, so its thoughts cannot be learnt. Let "
+            "it prompt for them (often `enable_thinking = true` in the recipe's table [template]), or leave them out."
+        )
 
     def _check_complete(self, marked: Sequence[Message], tools: Sequence[Message]) -> None:
         """LimaError where inference would prompt without one of the messages or tools"""
         last = max(i for i, m in enumerate(marked) if m["role"] == "assistant")
         prompt = self.prompt(marked[:last], tools)
         for i, message in enumerate(marked[:last]):
-            if message["content"] not in prompt:
+            if message["content"].strip() not in prompt:
                 raise LimaError(self._left_out(i, message["role"]))
         for tool in tools:
             if str(called := tool.get("function", tool).get("name")) not in prompt:
@@ -219,8 +278,20 @@ class Layout:
     ) -> dict[str, Any]:
         if parts:
             messages = [m | {"content": [{"type": "text", "text": m["content"]}]} for m in messages]
+        if any(m.get("tool_calls") for m in messages):
+            if self._text is None:
+                self._text = self._wants_text()
+            messages = calls.given(messages, self._text)
         given = {**self.variables, "messages": messages, "add_generation_prompt": prompting}
         return given | ({"tools": tools} if tools else {})
+
+    def _wants_text(self) -> bool:
+        """Whether the template takes a call's arguments only as JSON text"""
+        for as_text in (False, True):
+            with suppress(LimaError):
+                self.template.render({**self.variables, "messages": calls.given(calls.PROBE, as_text), "tools": None})
+                return as_text
+        return False
 
     def _wants_parts(self) -> bool:
         """Whether the template takes a content only as a list of parts, as those of models that see do"""
@@ -240,11 +311,24 @@ _OTHERS = "Leave the system turn out, or use a renderer that takes one: --render
 
 def _marked(messages: Sequence[Message]) -> list[Message]:
     """The same messages with a mark for each content"""
-    return [m | {"content": _mark(i)} if m["content"] else m for i, m in enumerate(messages)]
+    return [m | {"content": _mark(i)} if m["content"].strip() else m for i, m in enumerate(messages)]
+
+
+def _parted(content: str) -> tuple[str, str]:
+    """(thoughts with their tags, answer) of a content that has both"""
+    tags = list(TAGS.finditer(content))
+    at = tags[-1].end() if tags and tags[-1][0].startswith("</") else 0
+    at += len(content[at:]) - len(content[at:].lstrip())
+    return (content[:at], content[at:]) if content[at:] else ("", content)
+
+
+def _without_thoughts(text: str, tag: str) -> str:
+    """The text after the thoughts that it may begin with"""
+    return re.sub(rf"\A\s*<{tag}>.*?</{tag}>\s*", "", text, count=1, flags=re.DOTALL)
 
 
 def _mark(i: int) -> str:
-    return f"\ue002{i}\ue003"
+    return f"{BEGIN}{i}{END}"
 
 
 def _no_tools(name: str, what: str) -> str:
@@ -252,10 +336,6 @@ def _no_tools(name: str, what: str) -> str:
         f"{name} leaves out {what}: it knows no tools. Use --renderer template with a base model whose own template does, or "
         "leave the conversation out."
     )
-
-
-def _after(added: str, message: Message) -> str:
-    return added.rpartition(message["content"].strip())[2]
 
 
 def _short(text: str) -> str:

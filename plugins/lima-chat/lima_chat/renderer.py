@@ -41,6 +41,9 @@ class ChatRenderer(ABC):
 
     def with_variables(self, variables: Mapping[str, Any], date: str = "") -> "ChatRenderer":
         """The same renderer whose template is given these variables, and renders on this date"""
+        for name, value in variables.items():
+            if problem := _problem_of(name, value):
+                raise LimaError(f"The recipe's table [template] has {name} = {value}: {problem}")
         made = copy.copy(self)
         ChatRenderer.__init__(made)
         made.variables, made.date = dict(variables), date
@@ -106,7 +109,7 @@ class ChatRenderer(ABC):
 
             with self._naming(record):
                 talk = Conversation.of(record)
-                messages, tools = layout.hidden.hide(_messages(talk.turns)), layout.hidden.hide(talk.tools)
+                messages, tools = layout.hidden.hide_in(_messages(talk.turns)), layout.hidden.hide(talk.tools)
                 answers = layout.answers(messages, talk.trained_turns, tools)
                 tokens = Encoder(talk.turns, answers, layout, tokenizer).tokens()
             self._last = record, layout, tokens
@@ -133,7 +136,17 @@ class ChatRenderer(ABC):
             last = f"the last turn is the {turns[-1].role}'s" if turns else "the conversation is empty"
             raise LimaError(f"Cannot prompt for a reply: {last}; expected the user's turn at the end.")
         layout = self.layout(tokenizer, eot)
-        return prompt_ids(tokenizer, layout.hidden.show(layout.prompt(layout.hidden.hide(_messages(turns)))))
+        return prompt_ids(tokenizer, layout.hidden.show(layout.prompt(layout.hidden.hide_in(_messages(turns)))))
+
+    def render_prompts(self, record: Conversation, tokenizer: Any, eot: str) -> None:
+        """Render what inference would prompt with for each trained answer, and what the template then writes
+
+        LimaError where the template itself raises, or is stopped."""
+        layout, talk = self.layout(tokenizer, eot), Conversation.of(record)
+        messages, tools = _messages(talk.turns), talk.tools
+        for place in talk.trained_turns:
+            layout.prompt(messages[:place], tools)
+            layout.written(messages[: place + 1], tools)
 
     def split_reply(self, text: str, prompt: str, tokenizer: Any, eot: str) -> tuple[str, str]:
         """(thoughts, answer) of what a model wrote, special tokens included, after this prompt"""
@@ -214,6 +227,49 @@ class OwnTemplateRenderer(ChatRenderer):
 
     def _variables(self, tokenizer: Any, eot: str) -> dict[str, Any]:
         return _named(tokenizer)
+
+
+RESERVED = ("messages", "add_generation_prompt", "tools", "documents")
+"What every template is given besides the tokens"
+WORDS = frozenset(
+    (
+        "and",
+        "else",
+        "elif",
+        "for",
+        "if",
+        "in",
+        "is",
+        "not",
+        "or",
+        "true",
+        "True",
+        "false",
+        "False",
+        "none",
+        "None",
+        "import",
+    )
+    + ("loop", "self", "range", "dict", "namespace")
+)
+"Jinja's own"
+GIVEN = ("strftime_now", "raise_exception")
+"transformers' own"
+
+
+def _problem_of(name: str, value: Any) -> str:
+    """Why a variable of the recipe cannot be given to a template, now and when the saved one is used; empty if it can"""
+    if name in RESERVED or name.endswith("_token"):
+        return "lima gives that to the template itself, from the examples and the tokenizer. Leave it out."
+    if name in WORDS or name in GIVEN:
+        return "that is a word of the template language. Leave it out."
+    try:
+        json.dumps(value, allow_nan=False)
+    except TypeError:
+        return 'dates and times are written as text, in quotes: date = "2026-01-02".'
+    except ValueError:
+        return "expected text, true, false, a finite number, or lists and tables of these."
+    return ""
 
 
 def _literal(value: Any) -> str:

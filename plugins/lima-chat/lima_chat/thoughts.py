@@ -43,13 +43,23 @@ def marks_of(layout: Layout) -> Marks:
 
 
 def split(text: str, prompt: str, marks: Marks) -> tuple[str, str]:
-    """(thoughts, answer) of a reply; one that was cut off while it thought is all thoughts"""
-    opened = OPENED.search(prompt)
-    between = f"</{opened[1]}>" if opened else marks.between
-    before = "" if opened else marks.before
-    thoughts, found, answer = text.partition(between) if between else ("", "", text)
-    if found:
-        return thoughts.strip().removeprefix(before).strip(), answer.strip()
-    if opened or (before and text.lstrip().startswith(before) and before != marks.alone):
-        return text.strip().removeprefix(before).strip(), ""
-    return "", text.strip().removeprefix(marks.alone).strip()
+    """(thoughts, answer) of a reply; one that was cut off while it thought is all thoughts
+
+    Thoughts are what stands at its beginning, in the marks of the template or in the usual tags: an answer may name a tag."""
+    rest = text.strip()
+    if opened := OPENED.search(prompt):
+        return _divided(rest, f"</{opened[1]}>")
+    rest = rest.removeprefix(marks.alone).strip() if not _begins(rest, marks.before) else rest
+    for before, between in ((marks.before, marks.between), (f"<{TAG}>", f"</{TAG}>")):
+        if between and _begins(rest, before) and (before != marks.alone or between in rest):
+            return _divided(rest.removeprefix(before), between)
+    return "", rest
+
+
+def _begins(text: str, mark: str) -> bool:
+    return bool(mark) and text.startswith(mark)
+
+
+def _divided(text: str, between: str) -> tuple[str, str]:
+    thoughts, _, answer = text.partition(between)
+    return thoughts.strip(), answer.strip()

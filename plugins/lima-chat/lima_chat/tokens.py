@@ -15,7 +15,7 @@ from typing import Any
 
 from lima import LimaError, Rendered, Span, encode
 from lima_chat.conversation import Turn
-from lima_chat.hidden import Text
+from lima_chat.hidden import TAGS, Text
 from lima_chat.layout import Answer, Layout
 
 START, STOP = itemgetter(0), itemgetter(1)
@@ -75,7 +75,8 @@ class Encoder:
         return Rendered(ids, weights, spans, muted), ""
 
     def _drops_thinking(self, whole: str) -> bool:
-        thoughts = [self.hidden.hide(t.thoughts.strip()) for t in self.turns]
+        inline = [part for t in self.turns if t.role == "assistant" for part in TAGS.split(t.content)[:-1]]
+        thoughts = [self.hidden.hide(thought.strip()) for thought in (*inline, *(t.thoughts for t in self.turns))]
         written = sum(a.text.count("</think") for a in self.answers)
         return written > whole.count("</think") or not all(thought in whole for thought in thoughts)
 
@@ -85,13 +86,31 @@ class Encoder:
         joined, _ = encode(self.tokenizer, *self.hidden.show(answer.prompt + answer.text))
         said = joined[len(prompt) :] if joined[: len(prompt)] == prompt else self._continued(answer)
         self._check_end(said, len(said) - 1, answer)
-        earlier = any(a.index < answer.index for a in self.answers)
-        asked = self.hidden.hide(self.turns[answer.index - 1].content.strip())
-        at = answer.prompt.rfind(asked) if earlier else 0
-        new = bisect_left(offsets, len(self._real(answer.prompt[:at])), key=START) if at >= 0 else len(prompt)
         weights = [0.0] * len(prompt) + [float(self.turns[answer.index].weight)] * len(said)
         span = self._span(len(prompt), len(prompt) + len(said), answer)
-        return Rendered([*prompt, *said], weights, [span], [(0, new)] if new else [], why)
+        return Rendered([*prompt, *said], weights, [span], self._muted(answer, offsets), why)
+
+    def _muted(self, answer: Answer, offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Token ranges of a prompt that no prompt weight is for: those of answers, and what the row of an earlier one has"""
+        ranges = list[tuple[int, int]]()
+        for earlier in self.answers:
+            if earlier.index >= answer.index:
+                break
+            exact = answer.prompt.startswith(earlier.prompt + earlier.text)
+            stop = len(earlier.prompt + earlier.text) if exact else self._asked_from(answer, earlier)
+            alone = exact and not self.turns[earlier.index].trained  # it has no row of its own
+            ranges = [*ranges, (len(earlier.prompt), stop)] if alone else [(0, stop)]
+        first = partial(bisect_left, offsets, key=START)
+        places = [tuple(first(len(self._real(answer.prompt[:at]))) for at in one) for one in ranges]
+        return [(start, stop) for start, stop in places if stop > start]
+
+    def _asked_from(self, answer: Answer, earlier: Answer) -> int:
+        """Where in a prompt begins what is said after an earlier answer; rather too late than too early"""
+        at = len(answer.prompt)
+        for turn in reversed(self.turns[earlier.index + 1 : answer.index]):
+            if turn.role != "assistant" and (said := self.hidden.hide(turn.content.strip())):
+                at = max(answer.prompt.rfind(said, 0, at), 0) or at
+        return at
 
     def _continued(self, answer: Answer) -> list[int]:
         """The ids of an answer that the model writes after its prompt, whatever the tokenizer would join across its beginning"""

@@ -82,3 +82,58 @@ def said():
         return [(t.role, t.content) for t in record.turns]
 
     return turns
+
+
+def joining_tokenizer(tokens, thinking_is_special=True):
+    """Like those of SentencePiece: it marks where a text begins, and joins words across white space and line breaks"""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    text = "a\n\nWhy? So.\n\n1 x\n\nAt noon.\n<think>\n\n</think>\n\nAt: So: At; Brest?\n\n\n A\nB\n A later:\n\n1. you </think>"
+    bytes_ = [f"<0x{i:02X}>" for i in range(256)]
+    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=["<unk>", *bytes_], show_progress=False)
+    made.train_from_iterator([text] * 3, trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made)
+    thinking = [t for t in ("<think>", "</think>") if t not in tokens]
+    tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in tokens], special_tokens=True)
+    tokenizer.add_tokens([AddedToken(t, special=thinking_is_special, normalized=False) for t in thinking])
+    tokenizer.bos_token, tokenizer.eos_token = "<s>", "</s>"
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def joining():
+    return joining_tokenizer
+
+
+class Talks:
+    """A plugin whose source `talks` has these conversations"""
+
+    description, licence = "conversations of a test", "CC0-1.0"
+
+    def __init__(self, records):
+        self.records = records
+
+    def examples(self, argument):
+        return iter(self.records)
+
+
+@pytest.fixture(scope="session")
+def talks():
+    """talks(*conversations): a plugin with a source of them"""
+    import lima
+
+    class Plugin:
+        def __init__(self, records):
+            self.source = Talks(records)
+
+        @lima.hookimpl
+        def register_sources(self, register):
+            register("talks", self.source)
+
+    return lambda *records: Plugin(records)

@@ -185,3 +185,41 @@ def test_a_system_turn_that_a_format_does_not_have(ready):
         match="leaves out turn 1, the system's. Leave the system turn out, or use a renderer that takes one: --renderer",
     ):
         render(talk, renderer, tokenizer, eot)
+
+
+def test_a_template_that_raises_for_a_system_turn_names_renderers_that_take_one(renderers):
+    """Each of those takes it, as the certificate's row `system` says"""
+    import re
+    from pathlib import Path
+
+    from lima_chat.renderer import OwnTemplateRenderer
+    from lima_chat.stand_in import stand_in
+
+    talk = Conversation(id="t", turns=(Turn("system", "Be kind."), Turn("user", "Why?"), Turn("assistant", "So.")))
+    for name, said in (
+        ("gemma2", "System role not supported"),
+        ("mistral_v0_1", "Roles must alternate: user, assistant"),
+    ):
+        file = parse(name, (Path(__file__).parent / "zoo" / f"{name}.jinja").read_text(), name)
+        tokenizer, own = stand_in(file), OwnTemplateRenderer()
+        eot = own.end_of_turn(tokenizer)
+        with pytest.raises(
+            LimaError, match=f"{said}.* It takes no system turn. Leave the system turn out, or use"
+        ) as e:
+            render(talk, own, tokenizer, eot)
+        named = re.search(r"--renderer (\w+) or (\w+)\.$", str(e.value)).groups()
+        for other in named:
+            tokenizer = stand_in(renderers[other].file)
+            eot = renderers[other].end_of_turn(tokenizer)
+            tokenizer.add_special_tokens({"additional_special_tokens": [eot]}, replace_extra_special_tokens=False)
+            assert "Be kind." in tokenizer.decode(render(talk, renderers[other], tokenizer, eot)[0].ids)
+        assert render(Conversation(id="t", turns=talk.turns[1:]), own, stand_in(file), own.end_of_turn(stand_in(file)))
+
+
+def test_a_template_that_raises_for_something_else_is_not_said_to_take_no_system_turn(ready):
+    renderer = made(each(GOOD) + PROMPT + "{{ raise_exception('Never!') }}")
+    tokenizer, eot = ready(renderer)
+    talk = Conversation(id="t", turns=(Turn("system", "Be kind."), *TALK.turns))
+    with pytest.raises(LimaError) as e:
+        render(talk, renderer, tokenizer, eot)
+    assert str(e.value).endswith("failed in line 1: Never!")
