@@ -94,7 +94,11 @@ class Judge:
             text, *parts = (self._calm(one) for one in (text, *parts))
             if parts[-1] not in text or ((continues or not opened) and any(part not in text for part in parts)):
                 return f"the template leaves out turn {place + 1}, or some of it"
-            if THOUGHTS.search(turn.content) and not continues and (bare or not parts[-1] or not FIRST.fullmatch(turn.content)):
+            if (
+                THOUGHTS.search(turn.content)
+                and not continues
+                and (bare or not parts[-1] or not FIRST.fullmatch(turn.content))
+            ):
                 return f"the template leaves out turn {place + 1}, or some of it"
             if turn.thoughts.strip() not in whole and not opened:
                 return f"the template does not write the thoughts of turn {place + 1}"
