@@ -22,7 +22,8 @@ recipe = Recipe(
     residual_dropout=0.0,
 )
 ready = prepare(recipe, load_plugins())
-for token, weight in zip(ready.rendered[0].ids, ready.rendered[0].weights, strict=True):
+(row,) = ready.rendered[0]  # one row, or one for each answer where no one row is what inference sees
+for token, weight in zip(row.ids, row.weights, strict=True):
     print(f"{ready.tokenizer.decode([token])!r:>14}  {'trained' if weight else ''}")
 
 with Store(folder / "lima.db") as store:

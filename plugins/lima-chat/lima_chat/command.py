@@ -33,8 +33,6 @@ def check(what: str, names: tuple[str, ...], settings: tuple[str, ...], as_json:
     lima renderers check llama-folder --renderer template --renderer chatml
     lima renderers check templates/ --set template.enable_thinking=false
     """
-    import sys
-
     variables = _variables(settings)
     files = _files(what)
     if files and names:
@@ -50,7 +48,7 @@ def check(what: str, names: tuple[str, ...], settings: tuple[str, ...], as_json:
             for line in _remarks(one):
                 click.echo(line)
     if not all(one.passed for one in found):
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 def _variables(settings: tuple[str, ...]) -> dict[str, Any]:

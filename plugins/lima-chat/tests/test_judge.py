@@ -156,11 +156,15 @@ def test_a_template_without_an_end_of_turn_token_is_refused_with_the_reason(fold
     assert "endless: The tokenizer's own chat template writes no special token after an answer" in done.output
 
 
-def test_the_templates_of_this_project_pass(tmp_path):
+def test_the_templates_of_this_project_pass_also_with_a_tokenizer_that_joins_line_breaks(joining):
     from lima_chat.templates import template_files
 
     for file in template_files():
-        assert certify(file.name, TemplateRenderer(file), stand_in(file), {}).passed, file.name
+        tokenizer = stand_in(file)
+        special = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special]
+        for one in (tokenizer, joining(special)):
+            found = certify(file.name, TemplateRenderer(file), one, {})
+            assert found.passed, found
 
 
 def test_a_base_and_its_renderers_are_checked(tmp_path):
@@ -179,6 +183,22 @@ def test_a_base_and_its_renderers_are_checked(tmp_path):
         assert "has no chat template to check" in str(run(base, "--renderer", "plain").exception)
         assert "is for a base model" in str(run("templates", "--renderer", "chatml").exception)
         assert "only template.NAME=VALUE" in str(run(base, "--set", "epochs=3").exception)
+
+
+def test_the_command_line_ends_with_1_where_a_template_fails(folder, capsys):
+    import lima_chat
+    from lima.cli import main
+    from lima.testing import only_plugins
+
+    (folder / "endless.jinja").write_text("{% for m in messages %}{{ m.role ~ ': ' ~ m.content ~ '\\n' }}{% endfor %}")
+    with only_plugins(lima_chat=lima_chat):
+        for path, code in ((folder / "good.jinja", 0), (folder, 1)):
+            with pytest.raises(SystemExit) as e:
+                main(["renderers", "check", str(path)])
+            assert e.value.code == code
+    said = capsys.readouterr()
+    assert "endless: The tokenizer's own chat template writes no special token" in said.out
+    assert said.err == ""
 
 
 def test_the_command_is_the_listings(monkeypatch):
