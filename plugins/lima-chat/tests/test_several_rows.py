@@ -126,6 +126,7 @@ def test_it_is_said_and_shown(began, caplog):
     assert sentence in CliRunner().invoke(cli, ["plan", *arguments]).output.splitlines()
     assert json.loads(CliRunner().invoke(cli, ["plan", *arguments, "--json"]).output)["several_rows"] == sentence
     assert sentence in CliRunner().invoke(cli, ["train", *arguments, "--dry-run"]).output.splitlines()
+    caplog.set_level("INFO", "lima")
     with pytest.raises(Stop):
         fine_tune(recipe.with_values({"out": recipe.base + "-out"}), store, plugins, on_step=stop_at(1))
     assert sentence in caplog.messages
