@@ -6,7 +6,7 @@ from typing import Any
 from lima import hookimpl
 from lima.contract.examples import Example, Record, Refused
 from lima.data.files import Row, kind_of, number_of, records_of, shown
-from lima.data.keys import Ignored
+from lima.data.keys import BEYOND, Ignored
 from lima.errors import LimaError
 from lima.plugins import CORE
 
@@ -25,14 +25,14 @@ class Pairs:
         return Pairs(Ignored.of(CORE, values))
 
     def recognises(self, row: Any) -> bool:
-        return isinstance(row, dict) and "prompt" in row and "response" in row and not _BEYOND & row.keys()
+        return isinstance(row, dict) and "prompt" in row and "response" in row and not BEYOND & row.keys()
 
     def examples(self, argument: str | None) -> Iterator[Record | Refused]:
         if not argument:
             raise LimaError("The source 'pairs' reads a file: write it as pairs:FILE.jsonl.")
         yield from records_of(argument, self.ignored, self._example)
 
-    def _example(self, row: Row) -> Example:
+    def _example(self, row: Row) -> Example | Refused:
         value = row.value
         if not isinstance(value, dict):
             raise LimaError(f"expected an object with 'prompt' and 'response', found {kind_of(value)}.")
@@ -46,12 +46,23 @@ class Pairs:
                 raise LimaError(f"expected text in {key!r}, found {found}.")
             if not value[key].strip():
                 raise LimaError(f"{key!r} is empty. Write it, or leave the example out.")
+        if beyond := [
+            key
+            for key in value
+            if key in BEYOND and value[key] not in (None, "", [], {}) and key not in self.ignored.keys
+        ]:
+            raise LimaError(
+                f"it has {beyond[0]!r}, which the source 'pairs' does not read. Read the file with one of `lima sources` that "
+                f"does, such as --source qa:{row.file} (`pip install lima-chat`)."
+            )
         self.ignored.check(value, _PAIR_KEYS, "the row")
         weight = number_of(row, value.get("weight"))
         if weight is None or weight == "":
             weight = 1.0
         if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 <= weight <= 1e6:
             raise LimaError(f"'weight' is {shown(weight)}; expected a number from 0 to 1,000,000.")
+        if not weight:
+            return Refused(row.where, "its weight is 0, so nothing of it is to be learnt.", fault=False)
         return Example(
             id=f"{row.label}:{row.number}" if value.get("id") in (None, "") else str(value["id"]),
             source=row.label,
@@ -64,8 +75,6 @@ class Pairs:
 
 
 _PAIR_KEYS = frozenset(("prompt", "response", "weight"))
-_BEYOND = frozenset(("system", "system_prompt", "history", "tools", "functions", "label", "train"))
-"What a pair may have beside it that the core does not read; a plugin may"
 
 
 class Checkpoints:

@@ -33,7 +33,7 @@ def test_the_same_rows_from_every_container(kind, pack, tmp_path):
     elif kind == "indented":
         data, lines = json.dumps(ROWS, indent=2).encode(), [2, 6, 10]
     elif kind == "wrapped":
-        data, lines = json.dumps({"version": "1", "data": ROWS, "more": {"x": [1]}}, indent=1).encode(), [4, 8, 12]
+        data, lines = json.dumps({"version": "1", "data": ROWS, "metadata": {"x": [1]}}, indent=1).encode(), [4, 8, 12]
     elif kind in ("csv", "tsv"):
         mark = "," if kind == "csv" else "\t"
         data, lines = (

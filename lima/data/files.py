@@ -77,7 +77,8 @@ def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Record | Refus
             continue
         if isinstance(record, Record):
             if record.id in seen:
-                advice = f"Correct it, or number the rows: {ignored.also(['id'])}"
+                keys = [key for key, value in row.value.items() if str(value) == record.id] or ["id"]
+                advice = f"Correct it, or number the rows: {ignored.also(keys)}"
                 yield Refused(row.where, f"its id {record.id!r} is that of {seen[record.id]} already. {advice}")
                 continue
             seen[record.id] = row.where

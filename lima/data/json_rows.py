@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from lima.data.json_text import NotJson, decoded, line_of, skip, value_at
+from lima.data.keys import is_metadata
 from lima.errors import LimaError
 
 Found = tuple[int, int, Any, str]
@@ -109,9 +110,14 @@ def _holds_rows(text: str, key: str, at: int) -> bool:
 def _rows_in(text: str, start: int) -> int | None:
     """Where the array of rows begins in a file that is one object; None for any other file"""
     try:
-        return next((at for key, at in _members(text, start + 1) if _holds_rows(text, key, at)), None)
+        for key, at in _members(text, start + 1):
+            if _holds_rows(text, key, at):
+                return at
+            if not is_metadata(key, value_at(text, at)[0]):
+                return None  # a row of its own: what it says beside a list must be read
     except NotJson:
-        return None
+        pass
+    return None
 
 
 def _wrapped(path: str, text: str, at: int) -> Iterator[Found]:
@@ -125,7 +131,13 @@ def _wrapped(path: str, text: str, at: int) -> Iterator[Found]:
                     raise LimaError(
                         f"{path}, line {line_of(text, place)}: the file has a second list of rows, {key!r}. Make a file of each."
                     )
-                behind = skip(text, value_at(text, place)[1])
+                value, end = value_at(text, place)
+                if not is_metadata(key, value):
+                    raise LimaError(
+                        f"{path}, line {line_of(text, place)}: the object around the rows has {key!r}, which would not be read. "
+                        "Write the rows alone, or write it into each of them."
+                    )
+                behind = skip(text, end)
         if text[behind : behind + 1] != "}":
             raise NotJson("", behind)
     except NotJson as e:

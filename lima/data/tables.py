@@ -28,6 +28,11 @@ def csv_rows(path: str, data: bytes, delimiter: str) -> Iterator[Found]:
         try:
             cells = next(reader, None)
         except csv.Error as e:
+            if "end of data" in str(e):
+                raise LimaError(
+                    f"{path}, line {line}: a quote that is opened there is not closed before the end of the file. Close it, or "
+                    "double the quotes within a text."
+                ) from None
             number += 1
             yield number, line, None, f"not CSV ({e}). Put texts with quotes in quotes, and double those in them."
             continue
@@ -65,6 +70,9 @@ def parquet_rows(path: str, data: bytes) -> Iterator[Found]:
         ) from None
     try:
         file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
+        names = file.schema_arrow.names
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise LimaError(f"{path}: the column {twice!r} occurs twice. Rename one of them.")
         groups = (file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
         if sum(groups) > LIMIT:
             raise too_large(path)
@@ -73,6 +81,6 @@ def parquet_rows(path: str, data: bytes) -> Iterator[Found]:
             for value in batch.to_pylist():
                 number += 1
                 yield number, number, value, ""
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as e:
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as e:
         what = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise LimaError(f"{path} cannot be read as Parquet ({what}). Copy or make it again.") from None

@@ -75,7 +75,7 @@ def test_a_row_may_say_it_all_at_once(read, tmp_path):
     source = read(rows)
     assert [t.weight for t in source.records[0].turns[1::2]] == [0.25, 0.5]
     assert source.refused == (
-        Refused(f"{file}, line 2", "the row says train false.", fault=False),
+        Refused(f"{file}, line 2", "the row says that it is not to be learnt.", fault=False),
         *(Refused(f"{file}, line {n}", "no answer of the row is to be learnt.", fault=False) for n in (4, 5)),
     )
     assert [r.provenance for r in source.records] == [f"{file}, line 1", f"{file}, line 3"]

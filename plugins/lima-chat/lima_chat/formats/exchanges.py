@@ -6,11 +6,11 @@ Knows nothing of files, nor of how turns are rendered.
 from collections.abc import Mapping
 from typing import Any
 
-from lima import Ignored, LimaError, Row, number_of, shown
+from lima import LimaError, Row
 from lima_chat.conversation import Turn
 from lima_chat.formats import tools
 from lima_chat.formats.messages import spoken
-from lima_chat.formats.reading import FileSource, Left, Noting
+from lima_chat.formats.reading import FileSource, Noting, unlearnt
 from lima_chat.formats.recognise import QUESTIONS, pair_in
 from lima_chat.formats.values import from_text, object_of, optional_text, text_of
 
@@ -61,8 +61,7 @@ class Questions(FileSource):
             names = ", ".join(map(repr, value)) or "none"
             raise LimaError(f"expected a question and an answer, as in {self.shape}; its keys are {names}.")
         asked, answer = (text_of(value, key, "the row") for key in keys)
-        self.check(row, frozenset((*keys, "context", "history", "tools", "functions", "label")))
-        refuse_rejected(row, self.reading.ignored)
+        self.check(row, frozenset((*keys, "context", "history", "tools", "functions")))
         question = joined(asked, optional_text(value, ("context",), "the row"))
         return [*_history(value), Turn("user", question), Turn("assistant", answer)]
 
@@ -79,9 +78,9 @@ class Completion(FileSource):
 
     def turns(self, row: Row, note: Noting) -> list[Turn]:
         value = object_of(row.value, self.shape)
-        self.check(row, frozenset(("prompt", "completion", "label", "tools", "functions")))
-        refuse_rejected(row, self.reading.ignored)
-        asked = spoken(value, "prompt", "user", self.reading.ignored, 1)
+        self.check(row, frozenset(("prompt", "completion", "tools", "functions")))
+        # Of preference data and of TRL's only what completes the prompt is learnt, not the answers within it.
+        asked = unlearnt(spoken(value, "prompt", "user", self.reading.ignored, 1))
         return asked + spoken(value, "completion", "assistant", self.reading.ignored, len(asked) + 1)
 
     def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
@@ -91,21 +90,6 @@ class Completion(FileSource):
 def joined(question: str, more: str) -> str:
     """A question and what belongs to it, with a blank line between"""
     return "\n\n".join(text for text in (question, more) if text)
-
-
-def refuse_rejected(row: Row, ignored: Ignored) -> None:
-    """Left for a row of preference data whose answer was rejected"""
-    label = number_of(row, row.value.get("label"))
-    if isinstance(label, str) and label.lower() in ("true", "false", ""):
-        label = {"true": True, "false": False, "": None}[label.lower()]
-    if label is None or (isinstance(label, bool | int | float) and label == 1):
-        return
-    if isinstance(label, bool | int | float) and label == 0:
-        raise Left("its label says that the answer was rejected.")
-    raise LimaError(
-        f"the row has label {shown(label)}; expected true (a good answer) or false. If it means something else: "
-        f"{ignored.also(['label'])}"
-    )
 
 
 def _history(value: Mapping[str, Any]) -> list[Turn]:

@@ -23,6 +23,7 @@ ROLES = {
 THOUGHTS = ("reasoning_content", "thinking", "reasoning", "thoughts")
 PARTS = ("text", "input_text", "output_text")
 "Kinds of parts that are text"
+_PART_KEYS = frozenset(("type", "text", "thinking", "reasoning", "annotations", "cache_control", "signature"))
 _KEYS = frozenset((*learning.KEYS, *THOUGHTS, *MEDIA, "name", "tool_calls", "tool_call_id", "function_call", "prefix"))
 
 
@@ -52,7 +53,7 @@ def turns_of(messages: Sequence[Any], names: Names, ignored: Ignored, first: int
         if len(message) > 2:  # more than a role and a text
             refuse_media(message, what)
             ignored.check(message, keys, what)
-        found.append((_turn(message, names, what), tools.check_answer(message, what)))
+        found.append((_turn(message, names, what, ignored), tools.check_answer(message, what)))
     return tools.in_order(found)
 
 
@@ -66,7 +67,7 @@ def spoken(row: Mapping[str, Any], key: str, role: str, ignored: Ignored, first:
     return [Turn(role, text_of(row, key, "the row"))]
 
 
-def _turn(message: dict[str, Any], names: Names, what: str) -> Turn:
+def _turn(message: dict[str, Any], names: Names, what: str, ignored: Ignored) -> Turn:
     word = text_of(message, names.role, what)
     role = ROLES.get(word.lower())
     if role is None:
@@ -74,7 +75,7 @@ def _turn(message: dict[str, Any], names: Names, what: str) -> Turn:
     if len(message) == 2 and role != "call" and isinstance(message.get(names.text), str):
         return Turn(role, message[names.text])
     calls = tools.calls(message, what)
-    content, thoughts = _content(message, names.text, what, empty=bool(calls))
+    content, thoughts = _content(message, names.text, what, bool(calls), ignored)
     if role == "call":
         role, calls, content = "assistant", tools.spelt_calls(content, what), ""
     if more := optional_text(message, THOUGHTS, what):
@@ -105,7 +106,7 @@ def _learning_key(message: dict[str, Any]) -> str:
     )
 
 
-def _content(message: dict[str, Any], key: str, what: str, empty: bool) -> tuple[str, str]:
+def _content(message: dict[str, Any], key: str, what: str, empty: bool, ignored: Ignored) -> tuple[str, str]:
     """(text, thoughts) of a message, which may be a list of parts; `empty` if it may have none"""
     parts = message.get(key)
     if parts is None and empty:
@@ -114,6 +115,14 @@ def _content(message: dict[str, Any], key: str, what: str, empty: bool) -> tuple
         return text_of(message, key, what), ""
     texts, thoughts = list[str](), list[str]()
     for part in parts:
+        if isinstance(part, dict):
+            if decides := next((k for k in part if k in learning.KEYS and part[k] is not None), None):
+                raise LimaError(
+                    f"{what} has a part with {decides!r}; a turn is learnt completely or not at all. Write it beside the "
+                    "role, or leave the row out."
+                )
+            refuse_media(part, what)
+            ignored.check(part, _PART_KEYS, f"a part of {what}")
         kind = part.get("type") if isinstance(part, dict) else kind_of(part)
         place = next(
             (k for k in ("text", "thinking", "reasoning") if isinstance(part, dict) and isinstance(part.get(k), str)),
@@ -125,6 +134,7 @@ def _content(message: dict[str, Any], key: str, what: str, empty: bool) -> tuple
             thoughts.append(part[place])
         else:
             raise LimaError(
-                f"{what} has a part {shown(kind)}; only text can be trained on. Leave the row out, or the part."
+                f"{what} has a part {shown(kind) if isinstance(part, dict) else f'that is {kind}'}; only text can be trained on. "
+                "Leave the row out, or the part."
             )
     return "".join(texts), "".join(thoughts)

@@ -20,6 +20,8 @@ _NAMES = "role text replies rank deleted review_result review_count emojis label
 _KEYS = frozenset((*_NAMES.split(), *IDS, *PARENTS, *_STATES))
 "What a message has; of these only role, text, rank, deleted, review_result and the ids decide anything"
 ROLES = {"prompter": "user", "user": "user", "assistant": "assistant"}
+NO = (False, 0, "False", "false", "0")
+"How files spell it"
 
 
 @dataclass
@@ -128,7 +130,7 @@ def _message(row: Row, value: dict[str, Any], parent: Any, ignored: Ignored) -> 
         parent=None if parent is None else str(parent),
         turn=Turn(ROLES[role], text_of(value, "text", what)),
         rank=rank if isinstance(rank, int | float) and not isinstance(rank, bool) else float("inf"),
-        usable=not value.get("deleted") and value.get("review_result") is not False,
+        usable=value.get("deleted") in (None, "", *NO) and value.get("review_result") not in NO,
     )
 
 

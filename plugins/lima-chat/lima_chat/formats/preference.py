@@ -10,7 +10,7 @@ from lima import LimaError, Row, kind_of
 from lima_chat.conversation import Turn
 from lima_chat.formats import tools
 from lima_chat.formats.messages import spoken
-from lima_chat.formats.reading import FileSource, Noting
+from lima_chat.formats.reading import FileSource, Noting, unlearnt
 from lima_chat.formats.recognise import list_key
 from lima_chat.formats.values import object_of
 
@@ -43,7 +43,7 @@ class Preference(FileSource):
         if value.get("rejected"):
             note("a rejected answer was not read")
         if before and value[before] != value["chosen"]:
-            earlier = spoken(value, before, "user", self.reading.ignored, 1)
+            earlier = unlearnt(spoken(value, before, "user", self.reading.ignored, 1))
             return earlier + spoken(value, "chosen", "assistant", self.reading.ignored, len(earlier) + 1)
         return self._chosen(value)
 
@@ -66,7 +66,7 @@ class Preference(FileSource):
             return answer
         if first:
             raise LimaError("the conversation in 'chosen' does not begin with the 'prompt'. Leave one of them.")
-        asked = spoken(value, "prompt", "user", self.reading.ignored, 1)
+        asked = unlearnt(spoken(value, "prompt", "user", self.reading.ignored, 1))
         return asked + spoken(value, "chosen", "assistant", self.reading.ignored, len(asked) + 1)
 
     def tools(self, row: Row) -> tuple[dict[str, Any], ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lima import Example, Ignored, LimaError, Record, Refused, Row, records_of
+from lima import Example, Ignored, LimaError, Record, Refused, Row, number_of, records_of, shown
 from lima_chat.conversation import Conversation, Turn, problem_of
 from lima_chat.formats import learning
 from lima_chat.formats.recognise import format_of
@@ -19,7 +19,8 @@ from lima_chat.formats.values import optional_text, refuse_media, whole_text
 
 PLUGIN = "lima-chat"
 SYSTEM = ("system", "system_prompt")
-ROW_KEYS = frozenset((*SYSTEM, "weight", "train"))
+LABELS = ("label", "kto_tag")
+ROW_KEYS = frozenset((*SYSTEM, *LABELS, *learning.KEYS))
 "What a row of every format may have beside its turns"
 
 
@@ -69,7 +70,7 @@ class Reading:
         Answers before the first question and questions after the last answer are left off, with a note in the provenance."""
         turns = merged(turns) if self.options.merge_turns else turns
         kept, left_off = answered(turns)
-        check(tuple(kept or turns))
+        check(tuple(kept or turns), self.options.merge_turns)
         for what, text in (("its id", name), ("its licence", licence), ("its origin", origin)):
             whole_text(text, what)
         for note in left_off:
@@ -132,6 +133,7 @@ class FileSource(ABC):
 
         def make(row: Row) -> Record | Refused:
             try:
+                refuse_rejected(row, self.reading.ignored)
                 turns = self.turns(row, Noting(reading, row))
                 turns = learnt(row, with_system(row, turns))
             except Left as e:
@@ -159,17 +161,38 @@ class Noting:
         self.reading.note(self.row, what)
 
 
+def refuse_rejected(row: Row, ignored: Ignored) -> None:
+    """Left for a row of preference data whose answer was rejected"""
+    for key in LABELS if isinstance(row.value, dict) else ():
+        label = number_of(row, row.value.get(key))
+        if isinstance(label, str) and label.lower() in ("true", "false", ""):
+            label = {"true": True, "false": False, "": None}[label.lower()]
+        if label is None or (isinstance(label, bool | int | float) and label == 1):
+            continue
+        if isinstance(label, bool | int | float) and label == 0:
+            raise Left(f"its {key} says that the answer was rejected.")
+        raise LimaError(
+            f"the row has {key} {shown(label)}; expected true (a good answer) or false. If it means something else: "
+            f"{ignored.also([key])}"
+        )
+
+
 def learnt(row: Row, turns: list[Turn]) -> list[Turn]:
     """The turns with the row's own `train` and `weight`; Left where nothing of the row is learnt"""
-    train, weight = learning.learning({k: row.value[k] for k in ("train", "weight") if k in row.value}, "the row")
+    train, weight = learning.learning(row.value, "the row")
     if train is False:
-        raise Left("the row says train false.")
+        raise Left("the row says that it is not to be learnt.")
     if weight is not None:
         turns = [replace(t, weight=t.weight * weight) if t.role == "assistant" else t for t in turns]
     answers = [t for t in turns if t.role == "assistant"]
     if answers and not any(t.trained for t in answers):
         raise Left("no answer of the row is to be learnt.")
     return turns
+
+
+def unlearnt(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns as what comes before an answer: nothing of them is learnt"""
+    return [replace(turn, train=False) if turn.role == "assistant" else turn for turn in turns]
 
 
 def with_system(row: Row, turns: list[Turn]) -> list[Turn]:
@@ -180,11 +203,15 @@ def with_system(row: Row, turns: list[Turn]) -> list[Turn]:
     return [Turn("system", text), *turns]
 
 
-def check(turns: tuple[Turn, ...]) -> None:
-    """LimaError unless the turns make a conversation, as a file must have it"""
+def check(turns: tuple[Turn, ...], merge: bool = False) -> None:
+    """LimaError unless the turns make a conversation, as a file must have it; `merge` if those of a role are joined already"""
     if problem := problem_of(turns):
         if any(a.role == b.role != "tool" for a, b in zip(turns, turns[1:], strict=False)):
-            problem += " Turns of the same role in a row: --merge-turns joins them."
+            problem += (
+                " Turns of the same role in a row that differ in train, weight, thoughts or name cannot be joined."
+                if merge
+                else " Turns of the same role in a row: --merge-turns joins them."
+            )
         raise LimaError(problem)
     for number, turn in enumerate(turns, 1):
         if turn.role == "user" and not turn.content.strip():

@@ -14,6 +14,9 @@ from lima_chat.formats.values import from_text, plain_json, text_of, whole_text
 CALL = '{"type": "function", "function": {"name": "…", "arguments": {…}}}'
 
 
+_CALL_KEYS = {"type", "id", "index", "function", "name", "arguments", "parameters"}
+
+
 def described(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """The functions that a row offers, under `tools` or OpenAI's older `functions`, as the file has them"""
     given = [key for key in ("tools", "functions") if row.get(key)]
@@ -47,6 +50,8 @@ def _call(given: Any, what: str) -> dict[str, Any]:
     function = given.get("function", given) if isinstance(given, dict) else given
     if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
         raise LimaError(f"{what} has a call that is not in the shape {CALL}.")
+    if wrong := sorted((given.keys() - _CALL_KEYS) | (function.keys() - _CALL_KEYS)):
+        raise LimaError(f"{what} has a call with {wrong[0]!r}, which is not understood; expected {CALL}.")
     arguments = function.get("arguments", function.get("parameters", {}))
     if isinstance(arguments, str):
         arguments = from_text(arguments, "arguments") if arguments.strip() else {}
