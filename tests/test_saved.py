@@ -298,3 +298,8 @@ def test_a_tuned_folder_is_tuned_again_in_the_same_format(pairs, tmp_path):
     assert [asked(first, q) for q in QUESTIONS] == [asked(second, q) for q in QUESTIONS]
     stops = json.loads((twice.folder / "generation_config.json").read_text())["eos_token_id"]
     assert stops == [first.eos_token_id, 0]
+
+
+def test_the_tokenizer_does_not_say_how_it_was_loaded(base, pairs, tmp_path):
+    folder = tuned(base, pairs, tmp_path).folder
+    assert not {"is_local", "local_files_only"} & json.loads((folder / "tokenizer_config.json").read_text()).keys()

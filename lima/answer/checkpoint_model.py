@@ -190,6 +190,11 @@ def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> C
         if not Path(folder).is_dir():
             raise LimaError(f"The checkpoint of run {run['id']} is gone: no such folder, {folder}.")
     if run:
+        if run["renderer"] not in renderers:
+            raise LimaError(
+                f"The model in {folder} was trained with the renderer {run['renderer']!r}, which no loaded plugin has. Install "
+                "the one that has it, such as `pip install lima-chat`; `lima plugins` says why an installed one is not loaded."
+            )
         renderer = _given(renderers.find(run["renderer"]), run["recipe"])
         return CheckpointModel(folder, renderer, trust_remote_code=trust_remote_code)
     model = CheckpointModel(folder, trust_remote_code=trust_remote_code)

@@ -68,6 +68,8 @@ def _ending(ready: Prepared, templates: dict[str, str]) -> tuple[Any, list[str]]
 
 def _with(tokenizer: Any, templates: dict[str, str]) -> Any:
     made = copy.deepcopy(tokenizer)
+    for how_it_was_loaded in ("is_local", "local_files_only"):
+        made.init_kwargs.pop(how_it_was_loaded, None)
     made.chat_template = (templates["default"] if templates.keys() == {"default"} else templates) if templates else None
     return made
 

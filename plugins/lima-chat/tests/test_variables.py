@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from lima import LimaError, Recipe
+from lima import Example, LimaError, Recipe
 from lima_chat import Conversation, Turn
 from lima_chat.judge import Judge
 from lima_chat.renderer import OwnTemplateRenderer, TemplateRenderer
@@ -117,3 +117,12 @@ def test_set_and_toml_give_the_same(tmp_path):
     read = Recipe.from_toml(file)
     assert read.template == {"enable_thinking": False, "reasoning_effort": "high"}
     assert Recipe().with_values({"template.enable_thinking": False, "template.reasoning_effort": "high"}) == read
+
+
+def test_a_mistyped_variable_is_an_error_and_not_a_default_of_the_saved_template(renderers, ready):
+    template = "{% for m in messages %}{{ m.content ~ eos_token }}{% endfor %}{{ '!' if enable_thinking else '' }}"
+    tokenizer, eot = ready(renderers["template"], template=template)
+    record = Example(id="x", prompt="a", response="b")
+    with pytest.raises(LimaError, match="does not use the variable 'enable_thinkin' of the recipe's table `template`"):
+        renderers["template"].with_variables({"enable_thinkin": True}).render(record, tokenizer, eot)
+    assert renderers["template"].with_variables({"enable_thinking": False}).render(record, tokenizer, eot)
