@@ -95,7 +95,7 @@ _MOVED = {
     "shard": "model.shard",
     "store": "record.store",
 }
-"Modules of lima 0.1 and where their contents are; `lima.model` and `lima.train` are packages"
+"Modules of lima 0.1 and where their contents are; `lima.model` and `lima.train` are packages, which say it themselves"
 
 
 class _Moved:
