@@ -70,8 +70,7 @@ def imports(tree, top_only=False):
             for alias in node.names:
                 yield f"{node.module}.{alias.name}" if node.module in PACKAGES | OPEN else node.module, node.lineno
         elif isinstance(node, ast.Call) and re.search(r"\b(import_module|__import__)$", ast.unparse(node.func)):
-            if module := "".join(text_of(argument) for argument in node.args[:1]):
-                yield module, node.lineno
+            yield from ((text_of(argument), node.lineno) for argument in node.args[:1] if text_of(argument))
 
 
 def text_of(node):

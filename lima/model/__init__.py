@@ -3,7 +3,18 @@
 from typing import TYPE_CHECKING, NoReturn
 
 _MOVED = frozenset(
-    "check_folder check_trainable check_vocabulary check_weights folder_hash load_config load_model load_tokenizer pick_device saved_dtype".split()
+    (
+        "check_folder",
+        "check_trainable",
+        "check_vocabulary",
+        "check_weights",
+        "folder_hash",
+        "load_config",
+        "load_model",
+        "load_tokenizer",
+        "pick_device",
+        "saved_dtype",
+    )
 )
 "What `lima.model` had when it was a module of lima 0.1"
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NoReturn
 
-_MOVED = frozenset("CHANGEABLE PATIENCE ROUNDING fine_tune resume".split())
+_MOVED = frozenset(("CHANGEABLE", "PATIENCE", "ROUNDING", "fine_tune", "resume"))
 "What `lima.train` had when it was a module of lima 0.1"
 
 if not TYPE_CHECKING:  # a type checker would take every name to be here
