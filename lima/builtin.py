@@ -6,7 +6,7 @@ from typing import Any
 from lima import hookimpl
 from lima.contract.examples import Example, Record, Refused
 from lima.data.files import Row, kind_of, number_of, records_of, shown
-from lima.data.keys import Ignored
+from lima.data.keys import BEYOND_A_PAIR, Ignored
 from lima.errors import LimaError
 from lima.plugins import CORE
 
@@ -25,7 +25,7 @@ class Pairs:
         return Pairs(Ignored.of(CORE, values))
 
     def recognises(self, row: Any) -> bool:
-        return isinstance(row, dict) and "prompt" in row and "response" in row and not _BEYOND & row.keys()
+        return isinstance(row, dict) and "prompt" in row and "response" in row and not BEYOND_A_PAIR & row.keys()
 
     def examples(self, argument: str | None) -> Iterator[Record | Refused]:
         if not argument:
@@ -64,8 +64,6 @@ class Pairs:
 
 
 _PAIR_KEYS = frozenset(("prompt", "response", "weight"))
-_BEYOND = frozenset(("system", "system_prompt", "history", "tools", "functions", "label", "train"))
-"What a pair may have beside it that the core does not read; a plugin may"
 
 
 class Checkpoints:

@@ -28,6 +28,8 @@ _NAMES = """
 METADATA = frozenset(_NAMES.split()) | {"", "Unnamed: 0"}
 "Keys that say where a row comes from and how it was judged, not what is learnt; and the index that pandas writes"
 ENDS = ("_id", "_ids", "_url", "_urls", "_hash", "_sha256", "_score", "_rating", "_timestamp", "_at")
+BEYOND_A_PAIR = frozenset(("system", "system_prompt", "history", "tools", "functions", "label", "train"))
+"What a row may have beside 'prompt' and 'response' that the core does not read: a plugin's source may"
 _WORD = re.compile(r"(?!(?:true|false|inf|nan)$)[A-Za-z_][\w-]*")
 
 

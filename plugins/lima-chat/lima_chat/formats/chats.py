@@ -7,7 +7,7 @@ from typing import Any
 
 from lima import LimaError, Row, kind_of
 from lima_chat.conversation import Turn
-from lima_chat.formats import learning, tools
+from lima_chat.formats import learning
 from lima_chat.formats.messages import OPENAI, SHAREGPT, Names, turns_of
 from lima_chat.formats.reading import FileSource, Noting
 from lima_chat.formats.recognise import EXCHANGES, LISTS, list_key, pair_in
@@ -28,9 +28,6 @@ class Messages(FileSource):
         turns = turns_of(found, self.names, self.reading.ignored, shape=self.shape)
         _check_prompt(value, turns)
         return turns
-
-    def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
-        return tools.described(row.value)
 
 
 def _check_prompt(value: dict[str, Any], turns: list[Turn]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from lima import Ignored, LimaError, Row, number_of, shown
 from lima_chat.conversation import Turn
-from lima_chat.formats import tools
 from lima_chat.formats.messages import spoken
 from lima_chat.formats.reading import FileSource, Left, Noting
 from lima_chat.formats.recognise import QUESTIONS, pair_in
@@ -66,9 +65,6 @@ class Questions(FileSource):
         question = joined(asked, optional_text(value, ("context",), "the row"))
         return [*_history(value), Turn("user", question), Turn("assistant", answer)]
 
-    def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
-        return tools.described(row.value)
-
 
 class Completion(FileSource):
     """`{"prompt", "completion"}` of TRL, each a text or messages; with `label` a row of preference data"""
@@ -83,9 +79,6 @@ class Completion(FileSource):
         refuse_rejected(row, self.reading.ignored)
         asked = spoken(value, "prompt", "user", self.reading.ignored, 1)
         return asked + spoken(value, "completion", "assistant", self.reading.ignored, len(asked) + 1)
-
-    def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
-        return tools.described(row.value)
 
 
 def joined(question: str, more: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 from lima import LimaError, Row, kind_of
 from lima_chat.conversation import Turn
-from lima_chat.formats import tools
 from lima_chat.formats.messages import spoken
 from lima_chat.formats.reading import FileSource, Noting
 from lima_chat.formats.recognise import list_key
@@ -68,9 +67,6 @@ class Preference(FileSource):
             raise LimaError("the conversation in 'chosen' does not begin with the 'prompt'. Leave one of them.")
         asked = spoken(value, "prompt", "user", self.reading.ignored, 1)
         return asked + spoken(value, "chosen", "assistant", self.reading.ignored, len(asked) + 1)
-
-    def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
-        return tools.described(row.value)
 
 
 def transcript(text: str) -> list[Turn]:

@@ -15,6 +15,7 @@ from lima import Example, Ignored, LimaError, Record, Refused, Row, records_of
 from lima_chat.conversation import Conversation, Turn, problem_of
 from lima_chat.formats import learning
 from lima_chat.formats.recognise import format_of
+from lima_chat.formats.tools import described
 from lima_chat.formats.values import optional_text, refuse_media, whole_text
 
 PLUGIN = "lima-chat"
@@ -120,10 +121,6 @@ class FileSource(ABC):
         """Where the row says it comes from"""
         return ""
 
-    def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
-        """The functions that the row offers"""
-        return ()
-
     def examples(self, argument: str | None) -> Iterator[Record | Refused]:
         """A record for each row, or why there is none"""
         if not argument:
@@ -137,7 +134,7 @@ class FileSource(ABC):
             except Left as e:
                 return Refused(row.where, str(e), fault=False)
             names = {"name": identity_of(row), "licence": licence_of(row), "origin": self.origin(row)}
-            return reading.record(row, turns, **names, tools=self.tools(row))
+            return reading.record(row, turns, **names, tools=described(row.value))
 
         yield from records_of(argument, self.reading.ignored, make)
         reading.say()
