@@ -61,7 +61,7 @@ class Questions(FileSource):
             raise LimaError(f"expected a question and an answer, as in {self.shape}; its keys are {names}.")
         asked, answer = (text_of(value, key, "the row") for key in keys)
         self.check(row, frozenset((*keys, "context", "history", "tools", "functions", "label")))
-        refuse_rejected(row, self.reading.ignored)
+        refuse_rejected(row, self.settings.ignored)
         question = joined(asked, optional_text(value, ("context",), "the row"))
         return [*_history(value), Turn("user", question), Turn("assistant", answer)]
 
@@ -76,9 +76,9 @@ class Completion(FileSource):
     def turns(self, row: Row, note: Noting) -> list[Turn]:
         value = object_of(row.value, self.shape)
         self.check(row, frozenset(("prompt", "completion", "label", "tools", "functions")))
-        refuse_rejected(row, self.reading.ignored)
-        asked = spoken(value, "prompt", "user", self.reading.ignored, 1)
-        return asked + spoken(value, "completion", "assistant", self.reading.ignored, len(asked) + 1)
+        refuse_rejected(row, self.settings.ignored)
+        asked = spoken(value, "prompt", "user", self.settings.ignored, 1)
+        return asked + spoken(value, "completion", "assistant", self.settings.ignored, len(asked) + 1)
 
 
 def joined(question: str, more: str) -> str:

@@ -102,8 +102,8 @@ class FileSource(ABC):
     licence = "the file's own"
     options = Options.NAMES
 
-    def __init__(self, reading: Options | None = None) -> None:
-        self.reading = reading or Options()
+    def __init__(self, settings: Options | None = None) -> None:
+        self.settings = settings or Options()
 
     @abstractmethod
     def turns(self, row: Row, note: "Noting") -> list[Turn]:
@@ -125,7 +125,7 @@ class FileSource(ABC):
         """A record for each row, or why there is none"""
         if not argument:
             raise LimaError(f"The source {self.name!r} reads a file: write it as {self.name}:FILE.")
-        reading = Reading(argument, self.reading)
+        reading = Reading(argument, self.settings)
 
         def make(row: Row) -> Record | Refused:
             try:
@@ -136,13 +136,13 @@ class FileSource(ABC):
             names = {"name": identity_of(row), "licence": licence_of(row), "origin": self.origin(row)}
             return reading.record(row, turns, **names, tools=described(row.value))
 
-        yield from records_of(argument, self.reading.ignored, make)
+        yield from records_of(argument, self.settings.ignored, make)
         reading.say()
 
     def check(self, row: Row, understood: frozenset[str]) -> None:
         """LimaError for a key of the row that this format does not understand, and for pictures and sounds"""
         refuse_media(row.value, "the row")
-        self.reading.ignored.check(row.value, understood | ROW_KEYS, "the row")
+        self.settings.ignored.check(row.value, understood | ROW_KEYS, "the row")
 
 
 @dataclass(frozen=True)
