@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lima.answer.checkpoint_model import CheckpointModel
 from lima.answer.kv_cache import PrefixCache, keeps
-from lima.answer.sampling import _Draw
+from lima.answer.sampling import Sampler
 from lima.contract.answers import Sampling
 from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
 
@@ -239,7 +239,7 @@ def test_a_sampled_reply_does_not_depend_on_its_batch_and_repeats_under_its_seed
 
 
 def test_the_penalty_is_on_the_replys_own_tokens():
-    draw = _Draw(Sampling(temperature=0, repetition_penalty=2.0), {0: 0, 1: 0})
+    draw = Sampler(Sampling(temperature=0, repetition_penalty=2.0), {0: 0, 1: 0})
     logits = torch.tensor([[3.0, 2.0, 2.5, -1.0], [3.0, -1.0, 2.5, -1.5]])
     assert draw(logits, torch.empty(2, 0, dtype=torch.long), [0, 1]).tolist() == [0, 0]
     assert draw(logits, torch.tensor([[0], [2]]), [0, 1]).tolist() == [2, 0]
@@ -258,7 +258,7 @@ def test_the_penalty_never_falls_on_what_stops_a_reply(tmp_path):
 
 
 def test_tokens_are_drawn_from_the_smallest_set_that_reaches_p_as_often_as_they_are_likely():
-    draw = _Draw(Sampling(temperature=1.0, top_p=0.6, repetition_penalty=1.0), {i: i for i in range(4000)})
+    draw = Sampler(Sampling(temperature=1.0, top_p=0.6, repetition_penalty=1.0), {i: i for i in range(4000)})
     logits = torch.tensor([[0.15, 0.5, 0.05, 0.3]]).log().expand(4000, 4)
     drawn = Counter(draw(logits, torch.empty(4000, 0, dtype=torch.long), list(range(4000))).tolist())
     assert set(drawn) == {1, 3}

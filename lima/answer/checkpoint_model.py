@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from lima.answer.sampling import _Draw, _same_everywhere
+from lima.answer.sampling import Sampler, same_everywhere
 from lima.contract.answers import Prompt, Reply, Sampling
 from lima.contract.kinds import ChatPrompts, SplitsThoughts, TakesVariables, TextPrompts
 from lima.data.automatic import suiting
@@ -143,9 +143,9 @@ class CheckpointModel:
         """Answered rows of some prompts, by their numbers"""
         from lima.answer.decode import Answering, Batch
 
-        draw: Draw = _Draw(settings, {i: seeds[i] for i in prompts})
+        draw: Draw = Sampler(settings, {i: seeds[i] for i in prompts})
         if self.shard:  # one that rounds differently and draws another token would wait for ever
-            draw = partial(_same_everywhere, draw)
+            draw = partial(same_everywhere, draw)
         rows = [Answering(i, ids, min(settings.max_new_tokens, self.context - len(ids))) for i, ids in prompts.items()]
         Batch(self.model, rows, self.stop_ids, draw, self.prefix_cache).decode()
         return rows
