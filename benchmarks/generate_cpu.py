@@ -27,7 +27,7 @@ from pathlib import Path
 import torch
 
 from lima import CheckpointModel, Recipe, Sampling, Store, fine_tune, load_plugins
-from lima.answer.checkpoint_model import KEPT_BYTES
+from lima.answer.checkpoint_model import PREFIX_CACHE_BYTES
 from lima.answer.kv_cache import PrefixCache
 
 CONVERSATIONS, TURNS, LONGEST = 64, 3, 128
@@ -109,7 +109,7 @@ def by_length(model: CheckpointModel, prompts: Prompts) -> Prompts:
 
 def run(arm: str, model: CheckpointModel, turns: list[Prompts]) -> tuple[list[Prompts], float]:
     """(the replies to all turns, seconds)"""
-    model.kept = PrefixCache(0 if arm == "lima, nothing kept" else KEPT_BYTES)
+    model.prefix_cache = PrefixCache(0 if arm == "lima, nothing kept" else PREFIX_CACHE_BYTES)
     sampling = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=LONGEST)
     answer = {
         "one at a time": one_at_a_time,

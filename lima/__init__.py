@@ -31,7 +31,7 @@ _PUBLIC = {
     "isolation": "contained plugin_code",
     "data.files": "Row read_rows records_of number_of kind_of shown",
     "data.json_text": "parse_json NotJson",
-    "data.keys": "BEYOND Ignored",
+    "data.keys": "BEYOND_A_PAIR Ignored",
     "data.rendering": "encode verify bos_ids reused_or_new_eot",
     "data.sources": "open_source",
     "data.dataset": "prepare find_base",
@@ -95,7 +95,7 @@ _MOVED = {
     "shard": "model.shard",
     "store": "record.store",
 }
-"Modules of lima 0.1 and where their contents are; `lima.model` and `lima.train` are packages"
+"Modules of lima 0.1 and where their contents are; `lima.model` and `lima.train` are packages, which say it themselves"
 
 
 class _Moved:

@@ -6,7 +6,7 @@ from typing import Any
 from lima import hookimpl
 from lima.contract.examples import Example, Record, Refused
 from lima.data.files import Row, kind_of, number_of, records_of, shown
-from lima.data.keys import BEYOND, Ignored
+from lima.data.keys import BEYOND_A_PAIR, Ignored
 from lima.errors import LimaError
 from lima.plugins import CORE
 
@@ -25,7 +25,7 @@ class Pairs:
         return Pairs(Ignored.of(CORE, values))
 
     def recognises(self, row: Any) -> bool:
-        return isinstance(row, dict) and "prompt" in row and "response" in row and not BEYOND & row.keys()
+        return isinstance(row, dict) and "prompt" in row and "response" in row and not BEYOND_A_PAIR & row.keys()
 
     def examples(self, argument: str | None) -> Iterator[Record | Refused]:
         if not argument:
@@ -49,7 +49,7 @@ class Pairs:
         if beyond := [
             key
             for key in value
-            if key in BEYOND and value[key] not in (None, "", [], {}) and key not in self.ignored.keys
+            if key in BEYOND_A_PAIR and value[key] not in (None, "", [], {}) and key not in self.ignored.keys
         ]:
             raise LimaError(
                 f"it has {beyond[0]!r}, which the source 'pairs' does not read. Read the file with one of `lima sources` that "

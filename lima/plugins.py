@@ -1,7 +1,7 @@
 """Find, load and describe plugins, and hold what they register under names.
 
 Plugins are entry points of the group `lima`, loaded in the order of their distributions' names, each isolated: one that fails
-is set aside with its cause, and the rest go on. `LIMA_LOAD_PLUGINS` chooses ('' = none, else names, comma-separated). What
+is set aside with its cause, and the others stay. `LIMA_LOAD_PLUGINS` chooses ('' = none, else names, comma-separated). What
 ships with the core is a plugin too (`lima.builtin`) and always there. Registered objects are checked against the Protocols of
 their kind, and of what plugins declare that they consume. Knows nothing of what the hooks are for.
 """
@@ -103,7 +103,7 @@ class Plugins:
             if self.manager.parse_hookimpl_opts(module, name) is None:
                 continue
             if name not in known:
-                raise LimaError(f"{name!r} is no hook of lima.{did_you_mean(name, known)}")
+                raise LimaError(f"{name!r} is not a hook of lima.{did_you_mean(name, known)}")
             wanted = inspect.signature(getattr(hookspecs, name)).parameters
             for parameter in inspect.signature(getattr(module, name)).parameters.values():
                 if parameter.default is not inspect.Parameter.empty:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 CODE = [*(ROOT / "lima").rglob("*.py"), *ROOT.glob("plugins/*/lima_*/**/*.py")]
 PAGES = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")]
 PHRASES = {
-    r"\bis no (?:folder|key|check|plugin|epoch|model|text|report|regular)\b": "X is not a Y",
+    r"\bis no (?:folder|hook|key|check|plugin|epoch|model|text|report|regular)\b": "X is not a Y",
     r"\bLimaError when there is none\b": "LimaError if …",
     r"\bit goes on\b|\bgoes on with\b|\bgo on with\b|\bwent on with\b": "continues, resumes",
     r"\bso many (?:tokens|weights|positions|columns|renders|examples)\b": "this number of tokens",
@@ -19,7 +19,9 @@ PHRASES = {
     r"\bis not heard\b": "ignored, because …",
     r"\bhears? \(": "called with (…)",
     r"`on_\w+` hears\b": "`on_…` is called with …",
-    r"\bdid not end by itself: ": "reply cut off at …",
+    r"\bdid not end by itself\b": "reply cut off at …, the model did not end …",
+    r"\bthe (?:rest|others) go on\b": "the others stay, continue",
+    r"\b(?:is|are) there twice\b": "occurs twice",
     r"\bmakes? anew\b|\bstart anew\b|\blaid out anew\b": "again, a new one",
     r"\bof the result only\b": "results differ only by …",
     r"\bmemory (?:does|did) not suffice\b": "out of memory",

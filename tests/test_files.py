@@ -114,9 +114,9 @@ def test_a_comma_missing_between_rows_is_reported_where_it_belongs(tmp_path):
     [
         (b'{"a"', "not JSON (Expecting ':' delimiter at column 5). One object a line is expected."),
         (b'{"a": 1} {"a": 2}', "not JSON (Extra data at column 10). One object a line is expected."),
-        (b'{"a": "\xe9"}', "the line is not UTF-8 text (unexpected end of data at byte 7)."),
-        (b'{"a": 1, "a": 1}', "the line is not JSON as expected (the key 'a' is there twice in one object)."),
-        (b'{"a": {"b": 1, "b": 2}}', "the line is not JSON as expected (the key 'b' is there twice in one object)."),
+        (b'{"a": "\xe9"}', "the line is not UTF-8 text (invalid continuation byte at byte 7): convert it to UTF-8."),
+        (b'{"a": 1, "a": 1}', "the line is not JSON as expected (the key 'a' occurs twice in one object)."),
+        (b'{"a": {"b": 1, "b": 2}}', "the line is not JSON as expected (the key 'b' occurs twice in one object)."),
         (b'{"a": "\\ud800"}', "the line holds half of a character (a lone surrogate): correct its encoding."),
         (b"[" * 100_000, "the line is nested too deeply to be read."),
         (b"1" * 5000, "the line is not JSON as expected (Exceeds the limit (4300 digits) for integer string conversion"),
@@ -127,7 +127,7 @@ def test_a_bad_line_is_a_row_with_its_problem(line, problem, tmp_path):
     one, bad, two = numbered(file)
     assert (one, two) == ((1, {"n": 1}), (4, {"n": 2}))
     assert bad[0] == 3
-    assert bad[1].startswith(problem) or "invalid continuation byte" in bad[1]
+    assert bad[1].startswith(problem)
 
 
 def test_pairs_of_surrogates_and_a_byte_order_mark_are_fine(tmp_path):
@@ -146,7 +146,7 @@ def test_pairs_of_surrogates_and_a_byte_order_mark_are_fine(tmp_path):
         (b"[\n{},\n{", ", line 3: not JSON (Expecting property name enclosed in double quotes at column 2). The file is cut off"),
         (b"[\n{},\n{}", ", line 3: expected ',' or ']' after row 2, found 'the end'. The file is cut off: copy or download"),
         (b'[{"a": 1}, {"a" 2}, {"a": 3}]', ", line 1: not JSON (Expecting ':' delimiter at column 17). Where the next row"),
-        (b'["\xe9"]', ", line 1 is not UTF-8 text (invalid continuation byte at byte 2). Convert it, then try again."),
+        (b'["\xe9"]', ", line 1 is not UTF-8 text (invalid continuation byte at byte 2): convert it to UTF-8."),
         ('[{"a": 1}]'.encode("utf-16"), " is UTF-16 or UTF-32 text, expected UTF-8: `iconv -f UTF-16 -t UTF-8 OLD > NEW`"),
         ('{"a": 1}'.encode("utf-16-le"), " is UTF-16 or UTF-32 text, expected UTF-8"),
         (b'{"data": [{"a": 1}],\n "rows": [{"a": 2}]}', ", line 2: the file has a second list of rows, 'rows'. Make a file of"),
@@ -181,7 +181,7 @@ def test_what_is_wrong_with_rows_of_a_table(tmp_path):
         (6, "not CSV (',' expected after '\"'). Put texts with quotes in quotes, and double those in them."),
         (7, {"a": "3", "b": "4"}),
     ]
-    with pytest.raises(LimaError, match=r"x.csv, line 1: the column 'a' is there twice. Rename one of them.$"):
+    with pytest.raises(LimaError, match=r"x.csv, line 1: the column 'a' occurs twice. Rename one of them.$"):
         list(read_rows(written(tmp_path / "x.csv", "a,a\n1,2\n")))
     long = written(tmp_path / "x.csv", "a\n" + "x" * 200_000)
     assert numbered(long) == [(2, {"a": "x" * 200_000})]

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lima.answer.checkpoint_model import CheckpointModel
 from lima.answer.kv_cache import PrefixCache, keeps
-from lima.answer.sampling import _Draw
+from lima.answer.sampling import Sampler
 from lima.contract.answers import Sampling
 from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
 
@@ -67,18 +67,18 @@ def calls(model, prompts, settings=GREEDY):
     return shapes
 
 
-@pytest.mark.parametrize("kept_bytes", [None, 0], ids=["kept", "recomputed"])
+@pytest.mark.parametrize("prefix_cache_bytes", [None, 0], ids=["kept", "recomputed"])
 @pytest.mark.parametrize("architecture", sorted([*ARCHITECTURES, *RECURRENT]))
 def test_greedy_is_transformers_greedy_token_for_token_over_three_turns(
-    tmp_path, monkeypatch, architecture, kept_bytes
+    tmp_path, monkeypatch, architecture, prefix_cache_bytes
 ):
     if architecture in RECURRENT:
         monkeypatch.setitem(ARCHITECTURES, architecture, RECURRENT[architecture])
-    model = model_of(tmp_path, architecture, stops=range(3, 400, 4), kept_bytes=kept_bytes)
+    model = model_of(tmp_path, architecture, stops=range(3, 400, 4), prefix_cache_bytes=prefix_cache_bytes)
     replies = [r for turn in three_turns(model) for r in turn]
     assert [(r.ids, r.stop) for r in replies] == [alone(model, r.prompt_ids) for r in replies]
     assert len({len(r.ids) for r in replies}) > 1
-    assert (model.kept is None) == (architecture in RECURRENT)
+    assert (model.prefix_cache is None) == (architecture in RECURRENT)
 
 
 def test_models_whose_states_change_or_are_shared_are_not_kept():
@@ -94,7 +94,7 @@ def test_only_what_is_new_is_read_of_a_prompt_that_goes_on(tmp_path):
     # The third token of each reply was drawn but never read; with it and what is said next that makes four and three.
     after = [replies[0] + [0, 9, 9], replies[1] + [0, 9]]
     assert calls(model, after, once) == [(2, 4), (2, 1), (2, 1)]
-    model.kept = PrefixCache(0)
+    model.prefix_cache = PrefixCache(0)
     assert calls(model, after, once) == [(1, 35), (1, 26), (2, 1), (2, 1)]
 
 
@@ -103,7 +103,7 @@ def test_a_prompt_that_differs_from_what_was_written_is_read_from_there_on(tmp_p
     [reply] = model.reply([[5, 6, 7, 8]], GREEDY, 0)
     changed = [5, 6, 7, 8, *reply.ids[:4], 99, *reply.ids[5:], 0, 9]
     assert calls(model, [changed]) == [(1, len(changed) - 8), *[(1, 1)] * 11]
-    model.kept = PrefixCache(model.kept.limit)
+    model.prefix_cache = PrefixCache(model.prefix_cache.limit)
     model.reply([[5, 6, 7, 8]], GREEDY, 0)
     assert model.reply([changed], GREEDY, 0)[0].ids == alone(model, changed)[0]
 
@@ -147,12 +147,14 @@ def test_the_longest_beginning_is_taken_and_forgotten_once_a_prompt_goes_on_from
 
 
 def test_what_is_kept_stays_within_the_limit_and_replies_are_the_same(tmp_path):
-    free, tight = model_of(tmp_path / "a"), model_of(tmp_path / "a", kept_bytes=20_000)
+    free, tight = model_of(tmp_path / "a"), model_of(tmp_path / "a", prefix_cache_bytes=20_000)
     assert [[r.ids for r in turn] for turn in three_turns(tight)] == [
         [r.ids for r in turn] for turn in three_turns(free)
     ]
-    assert 0 < tight.kept.bytes <= 20_000 < free.kept.bytes
-    assert len(free.kept.states) == len(PROMPTS)  # the replies of earlier turns made way for what goes on from them
+    assert 0 < tight.prefix_cache.bytes <= 20_000 < free.prefix_cache.bytes
+    assert len(free.prefix_cache.states) == len(
+        PROMPTS
+    )  # the replies of earlier turns made way for what goes on from them
 
 
 def test_long_replies_outgrow_the_room_that_was_made_for_them(tmp_path):
@@ -174,14 +176,14 @@ def test_the_rows_of_a_mask_begin_where_a_gpus_kernels_can_read_them(tmp_path):
     assert {(m.storage_offset() % 8, m.stride(0) % 8) for m in ready} == {(0, 0)}
 
 
-@pytest.mark.parametrize("kept_bytes", [None, 0], ids=["kept", "recomputed"])
-def test_a_batch_that_does_not_fit_into_memory_is_halved_and_the_replies_are_the_same(tmp_path, kept_bytes):
+@pytest.mark.parametrize("prefix_cache_bytes", [None, 0], ids=["kept", "recomputed"])
+def test_a_batch_that_does_not_fit_into_memory_is_halved_and_the_replies_are_the_same(tmp_path, prefix_cache_bytes):
     def room_for_two(model, arguments, inputs):
         rows.append(len(inputs["input_ids"]))
         if rows[-1] > 2:
             torch.empty(1 << 60, dtype=torch.uint8)
 
-    model, rows, heard = model_of(tmp_path, kept_bytes=kept_bytes), [], []
+    model, rows, heard = model_of(tmp_path, prefix_cache_bytes=prefix_cache_bytes), [], []
     sampling = Sampling(max_new_tokens=10)
     wanted = model.reply(PROMPTS, sampling, 7)
     model.model.register_forward_pre_hook(room_for_two, with_kwargs=True)
@@ -199,7 +201,7 @@ def test_a_prompt_that_does_not_fit_alone_is_an_error_once_nothing_is_kept_any_m
     model.model.register_forward_pre_hook(no_room, with_kwargs=True)
     with pytest.raises(RuntimeError, match="can't allocate memory"):
         model.reply(PROMPTS[:1], GREEDY, 0)
-    assert (len(asked), model.kept.bytes) == (2, 0)
+    assert (len(asked), model.prefix_cache.bytes) == (2, 0)
 
 
 class Waits(TorchDispatchMode):
@@ -219,7 +221,7 @@ class Waits(TorchDispatchMode):
 def test_a_step_waits_for_nothing_but_its_tokens(tmp_path, settings):
     model, waited = model_of(tmp_path, stops=[399]), []
     for length in (2, 12):
-        model.kept = PrefixCache(0)
+        model.prefix_cache = PrefixCache(0)
         with Waits() as waits:
             model.reply(PROMPTS, Sampling(**{**vars(settings), "max_new_tokens": length}), 0)
         waited.append(waits.seen)
@@ -237,7 +239,7 @@ def test_a_sampled_reply_does_not_depend_on_its_batch_and_repeats_under_its_seed
 
 
 def test_the_penalty_is_on_the_replys_own_tokens():
-    draw = _Draw(Sampling(temperature=0, repetition_penalty=2.0), {0: 0, 1: 0})
+    draw = Sampler(Sampling(temperature=0, repetition_penalty=2.0), {0: 0, 1: 0})
     logits = torch.tensor([[3.0, 2.0, 2.5, -1.0], [3.0, -1.0, 2.5, -1.5]])
     assert draw(logits, torch.empty(2, 0, dtype=torch.long), [0, 1]).tolist() == [0, 0]
     assert draw(logits, torch.tensor([[0], [2]]), [0, 1]).tolist() == [2, 0]
@@ -256,7 +258,7 @@ def test_the_penalty_never_falls_on_what_stops_a_reply(tmp_path):
 
 
 def test_tokens_are_drawn_from_the_smallest_set_that_reaches_p_as_often_as_they_are_likely():
-    draw = _Draw(Sampling(temperature=1.0, top_p=0.6, repetition_penalty=1.0), {i: i for i in range(4000)})
+    draw = Sampler(Sampling(temperature=1.0, top_p=0.6, repetition_penalty=1.0), {i: i for i in range(4000)})
     logits = torch.tensor([[0.15, 0.5, 0.05, 0.3]]).log().expand(4000, 4)
     drawn = Counter(draw(logits, torch.empty(4000, 0, dtype=torch.long), list(range(4000))).tolist())
     assert set(drawn) == {1, 3}

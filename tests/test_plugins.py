@@ -89,7 +89,7 @@ def test_a_table_of_a_plugin_that_is_left_out_is_not_heard_and_one_of_none_is_re
         ("syntax error here", "import failed: SyntaxError: "),
         (
             "import lima\n@lima.hookimpl\ndef register_comands(cli): pass",
-            "'register_comands' is no hook of lima. Did you mean 'register_commands'?",
+            "'register_comands' is not a hook of lima. Did you mean 'register_commands'?",
         ),
         (
             "import lima\n@lima.hookimpl\ndef after_step(run, step=1): pass",

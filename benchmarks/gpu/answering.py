@@ -36,7 +36,7 @@ def run_answers(folder: Path, device: str, new_tokens: int = LONGEST) -> dict[st
     for name in ("lima", "transformers"):
         for length in (8, new_tokens):  # the first one warms up
             sampling = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=length)
-            ours.kept = None if ours.kept is None else type(ours.kept)(ours.kept.limit)
+            ours.prefix_cache = None if ours.prefix_cache is None else type(ours.prefix_cache)(ours.prefix_cache.limit)
             if device == "cuda":
                 torch.cuda.synchronize()
             started = time.perf_counter()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from lima.answer.sampling import _Draw, _same_everywhere
+from lima.answer.sampling import Sampler, same_everywhere
 from lima.contract.answers import Prompt, Reply, Sampling
 from lima.contract.kinds import ChatPrompts, SplitsThoughts, TakesVariables, TextPrompts
 from lima.data.automatic import suiting
@@ -19,10 +19,10 @@ from lima.errors import LimaError
 from lima.isolation import plugin_code
 
 if TYPE_CHECKING:
-    from lima.answer.decode import Draw, Row
+    from lima.answer.decode import Answering, Draw
 
 
-KEPT_BYTES = 2 << 30
+PREFIX_CACHE_BYTES = 2 << 30
 
 FROM_A_RUN = "or name the database of the run that made it: -d FILE"
 
@@ -37,11 +37,11 @@ class CheckpointModel:
         device: str = "auto",
         batch_size: int = 256,
         trust_remote_code: bool = False,
-        kept_bytes: int | None = None,
+        prefix_cache_bytes: int | None = None,
         shard: bool = False,
     ) -> None:
         """Keys and values of prompts and replies are kept for prompts that begin with them, so that only what is new is read: at
-        most `kept_bytes`, which are 2 GiB on a CPU and a quarter of the free memory on a GPU by default; 0 keeps nothing.
+        most `prefix_cache_bytes`, which are 2 GiB on a CPU and a quarter of the free memory on a GPU by default; 0 keeps nothing.
         With `shard` the model is divided over all processes, which must then ask it for the same."""
 
         from lima.answer.kv_cache import PrefixCache, keeps
@@ -76,11 +76,11 @@ class CheckpointModel:
             )
         positions = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         self.context: int = positions or 1_000_000
-        if kept_bytes is None:
-            kept_bytes = KEPT_BYTES if self.device == "cpu" else torch.cuda.mem_get_info()[0] // 4
+        if prefix_cache_bytes is None:
+            prefix_cache_bytes = PREFIX_CACHE_BYTES if self.device == "cpu" else torch.cuda.mem_get_info()[0] // 4
             if shard:  # processes with different caches would read different tokens, and wait for each other for ever
-                kept_bytes = int(from_main(torch.tensor(kept_bytes, device=self.device)))
-        self.kept = PrefixCache(kept_bytes) if keeps(self.model) else None
+                prefix_cache_bytes = int(from_main(torch.tensor(prefix_cache_bytes, device=self.device)))
+        self.prefix_cache = PrefixCache(prefix_cache_bytes) if keeps(self.model) else None
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
         """Ids as they are; anything else through the renderer's `chat_prompt`, text through its `prompt`"""
@@ -123,14 +123,14 @@ class CheckpointModel:
             try:
                 rows = self._decode(some, settings, seeds)
             except (RuntimeError, MemoryError) as e:
-                held = self.kept is not None and self.kept.bytes > 0
+                held = self.prefix_cache is not None and self.prefix_cache.bytes > 0
                 if not is_out_of_memory(e) or self.shard or (len(some) == 1 and not held):
                     raise
                 rows = []
             if not rows:  # outside of `except`, where the error no longer keeps the tensors of the failed batch
                 self.batch_size = max(1, len(some) // 2)
-                if self.kept:
-                    self.kept = PrefixCache(self.kept.limit // 2)
+                if self.prefix_cache:
+                    self.prefix_cache = PrefixCache(self.prefix_cache.limit // 2)
                 free_memory()
                 continue
             del order[: len(rows)]
@@ -139,18 +139,18 @@ class CheckpointModel:
                 on_progress(len(rows))
         return [replies[i] for i in range(len(ids))]
 
-    def _decode(self, prompts: dict[int, list[int]], settings: Sampling, seeds: Sequence[int]) -> "list[Row]":
+    def _decode(self, prompts: dict[int, list[int]], settings: Sampling, seeds: Sequence[int]) -> "list[Answering]":
         """Answered rows of some prompts, by their numbers"""
-        from lima.answer.decode import Batch, Row
+        from lima.answer.decode import Answering, Batch
 
-        draw: Draw = _Draw(settings, {i: seeds[i] for i in prompts})
+        draw: Draw = Sampler(settings, {i: seeds[i] for i in prompts})
         if self.shard:  # one that rounds differently and draws another token would wait for ever
-            draw = partial(_same_everywhere, draw)
-        rows = [Row(i, ids, min(settings.max_new_tokens, self.context - len(ids))) for i, ids in prompts.items()]
-        Batch(self.model, rows, self.stop_ids, draw, self.kept).decode()
+            draw = partial(same_everywhere, draw)
+        rows = [Answering(i, ids, min(settings.max_new_tokens, self.context - len(ids))) for i, ids in prompts.items()]
+        Batch(self.model, rows, self.stop_ids, draw, self.prefix_cache).decode()
         return rows
 
-    def _reply(self, row: "Row") -> Reply:
+    def _reply(self, row: "Answering") -> Reply:
         """A row as text, without the white space around it, and its thoughts apart where the renderer knows how"""
         text, thoughts = self._text(row.out, True), ""
         if isinstance(self.renderer, SplitsThoughts):

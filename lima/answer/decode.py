@@ -24,7 +24,7 @@ Draw = Callable[[torch.Tensor, torch.Tensor, list[int]], torch.Tensor]
 
 
 @dataclass(eq=False)
-class Row:
+class Answering:
     """A prompt that is being answered, and its answer"""
 
     number: int
@@ -43,27 +43,29 @@ class Row:
 class Batch:
     """Some prompts that are answered together"""
 
-    def __init__(self, model: Any, rows: list[Row], stop_ids: list[int], draw: Draw, kept: PrefixCache | None) -> None:
-        """`kept` is None for a model whose cache cannot be kept (see `keeps`): it gets transformers' own, for this batch only"""
-        self.model, self.stop_ids, self.draw, self.kept = model, stop_ids, draw, kept
-        self.live = rows
+    def __init__(
+        self, model: Any, rows: list[Answering], stop_ids: list[int], draw: Draw, prefix_cache: PrefixCache | None
+    ) -> None:
+        """Without `prefix_cache`, for a model whose cache cannot be kept (see `keeps`), the batch gets transformers' own cache"""
+        self.model, self.stop_ids, self.draw, self.prefix_cache = model, stop_ids, draw, prefix_cache
         self.stop = max(len(row.prompt) for row in rows)
         for row in rows:
             row.start = self.stop - len(row.prompt)
         self.columns = _aligned(self.stop + min(64, max(row.limit for row in rows)))
         cache = DynamicCache(config=model.config)
-        self.rooms = None if kept is None else BatchCache(len(cache.layers), len(rows), self.columns)
-        self.cache: Any = cache if self.rooms is None else self.rooms
+        self.batch_cache = None if prefix_cache is None else BatchCache(len(cache.layers), len(rows), self.columns)
+        self.cache: Any = cache if self.batch_cache is None else self.batch_cache
         recurrent = "cache_params" in inspect.signature(model.forward).parameters  # Mamba
         self.cache_name = "cache_params" if recurrent else "past_key_values"
         self.attends = any(isinstance(layer, DynamicLayer) for layer in cache.layers)
         # With one kind of mask the model takes it ready-made, which saves making it at every step and, on a GPU, waiting for it.
         self.ready_mask = (
-            kept is not None
+            prefix_cache is not None
             and all(type(layer) is DynamicLayer for layer in cache.layers)
             and model.config._attn_implementation in ("sdpa", "eager")
             and not getattr(model.config, "alibi", False)
         )
+        self.arrange(rows)
 
     @torch.inference_mode()
     def decode(self) -> None:
@@ -86,19 +88,19 @@ class Batch:
 
         A row with fewer new tokens than its group reads some cached ones again, in place of padding."""
         prompts = [row.prompt for row in self.live]
-        known = self.kept.take(prompts) if self.kept is not None else [(0, [])] * len(prompts)
+        known = self.prefix_cache.take(prompts) if self.prefix_cache is not None else [(0, [])] * len(prompts)
         new = [len(ids) - count for ids, (count, _) in zip(prompts, known, strict=True)]
         order = sorted(range(len(new)), key=lambda i: -new[i])
         self.arrange([self.live[i] for i in order])
         logits = []
-        for first, last in _groups([new[i] for i in order]) if self.rooms is not None else [(0, len(new))]:
+        for first, last in _groups([new[i] for i in order]) if self.batch_cache is not None else [(0, len(new))]:
             rows, count = self.live[first:last], new[order[first]]
             start, before = min(row.start for row in rows), self.stop - count
-            if self.rooms is not None:
+            if self.batch_cache is not None:
                 for at, row in enumerate(rows, first):
                     if row.start < before:
-                        self.rooms.put(at, before, known[order[at]][1], before - row.start)
-                self.rooms.show(slice(first, last), start, before)
+                        self.batch_cache.put(at, before, known[order[at]][1], before - row.start)
+                self.batch_cache.show(slice(first, last), start, before)
             ids = [[self.stop_ids[0]] * (count - len(row.prompt)) + row.prompt[-count:] for row in rows]
             columns = torch.arange(start, self.stop, device=self.model.device)
             starts = self.starts[first:last, None]
@@ -109,8 +111,8 @@ class Batch:
                     (columns[before - start :] - starts).clamp(min=0),
                 )
             )
-        if self.rooms is not None:
-            self.rooms.show(slice(len(new)), 0, self.stop)
+        if self.batch_cache is not None:
+            self.batch_cache.show(slice(len(new)), 0, self.stop)
         return torch.cat(logits)
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -118,13 +120,13 @@ class Batch:
         if self.stop == self.columns:
             more = _aligned(self.columns // 2 + 64)
             self.columns += more
-            if self.rooms is not None:
-                self.rooms.widen(more)
+            if self.batch_cache is not None:
+                self.batch_cache.widen(more)
             self.arrange(self.live)
         start = 0
-        if self.rooms is not None:
+        if self.batch_cache is not None:
             start = min(row.start for row in self.live) // ALIGNED * ALIGNED
-            self.rooms.show(slice(len(self.live)), start, self.stop)
+            self.batch_cache.show(slice(len(self.live)), start, self.stop)
         # Layers without attention would take the mask to be of the new tokens alone.
         mask = self.mask[..., start : self.stop + 1] if self.attends else None
         logits = self.forward(tokens, mask, (self.stop - self.starts)[:, None])
@@ -154,9 +156,9 @@ class Batch:
                     going.append(at)
                     continue
             row.seconds = time.perf_counter() - began
-            if self.kept is not None and self.rooms is not None:  # the last token was never read
-                states = self.rooms.get(at, row.start, self.stop)
-                self.kept.add((row.prompt + row.out)[: self.stop - row.start], len(row.prompt), states)
+            if self.prefix_cache is not None and self.batch_cache is not None:  # the last token was never read
+                states = self.batch_cache.get(at, row.start, self.stop)
+                self.prefix_cache.add((row.prompt + row.out)[: self.stop - row.start], len(row.prompt), states)
         return going
 
     def close_up(self, going: list[int]) -> torch.Tensor:
@@ -168,7 +170,7 @@ class Batch:
         self.arrange([self.live[at] for at in order])
         return index.to(self.model.device)
 
-    def arrange(self, rows: list[Row]) -> None:
+    def arrange(self, rows: list[Answering]) -> None:
         """Set the rows, and their mask over all columns that there is room for"""
         self.live, device = rows, self.model.device
         self.starts = torch.tensor([row.start for row in rows]).to(device, non_blocking=True)

@@ -97,7 +97,9 @@ class LayerCache(DynamicLayer):
     def __init__(self, rows: int, columns: int) -> None:
         super().__init__()
         self.size = rows, columns
-        self.show(slice(rows), 0, 0)
+        self.rows, self.start, self.stop = slice(rows), 0, 0
+        self.pair: list[torch.Tensor] = []
+        "Keys and values, each (rows, heads, columns, d), once `is_initialized`"
 
     def show(self, rows: slice, start: int, stop: int) -> None:
         """Be, to the model, a cache of these rows that holds these columns"""
@@ -128,16 +130,16 @@ class BatchCache(Cache):
     """The cache of a batch: a `LayerCache` for every layer"""
 
     def __init__(self, layers: int, rows: int, columns: int) -> None:
-        self.rooms = [LayerCache(rows, columns) for _ in range(layers)]
-        super().__init__(layers=list(self.rooms))
+        self.layer_caches = [LayerCache(rows, columns) for _ in range(layers)]
+        super().__init__(layers=list(self.layer_caches))
 
     def show(self, rows: slice, start: int, stop: int) -> None:
-        for layer in self.rooms:
+        for layer in self.layer_caches:
             layer.show(rows, start, stop)
 
     def put(self, row: int, stop: int, states: States, count: int) -> None:
         """Copy the first `count` tokens of kept states into a row, the last one before column `stop`"""
-        for layer, pair in zip(self.rooms, states, strict=True):
+        for layer, pair in zip(self.layer_caches, states, strict=True):
             if not layer.is_initialized:
                 layer.lazy_initialization(pair[0][None], pair[1][None])
             for room, kept in zip(layer.pair, pair, strict=True):
@@ -145,17 +147,17 @@ class BatchCache(Cache):
 
     def get(self, row: int, start: int, stop: int) -> States:
         """A row's states in these columns; views"""
-        return [(k[row, :, start:stop], v[row, :, start:stop]) for k, v in (layer.pair for layer in self.rooms)]
+        return [(k[row, :, start:stop], v[row, :, start:stop]) for k, v in (layer.pair for layer in self.layer_caches)]
 
     def widen(self, columns: int) -> None:
         """Make room for that many more tokens"""
-        for layer in self.rooms:
+        for layer in self.layer_caches:
             layer.pair = [pad(room[layer.rows], (0, 0, 0, columns)) for room in layer.pair]
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
         moved = [(to, at) for to, at in enumerate(beam_idx.tolist()) if to != at]
         if moved:
             to, at = ([*places] for places in zip(*moved, strict=True))
-            for layer in self.rooms:
+            for layer in self.layer_caches:
                 for room in layer.pair:
                     room[to, :, layer.start : layer.stop] = room[at, :, layer.start : layer.stop]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lima.answer.decode import Draw
 
 
-class _Draw:
+class Sampler:
     """The next token of each row: penalty on its own reply, then greedy, or nucleus with the row's own numbers"""
 
     def __init__(self, settings: Sampling, seeds: Mapping[int, int]) -> None:
@@ -44,7 +44,7 @@ class _Draw:
         return order.gather(1, drawn.minimum(nucleus - 1))[:, 0]
 
 
-def _same_everywhere(draw: "Draw", *about: Any) -> "torch.Tensor":
+def same_everywhere(draw: "Draw", *about: Any) -> "torch.Tensor":
     """The tokens that the main process draws"""
     from lima.model.shard import from_main
 

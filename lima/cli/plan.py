@@ -62,7 +62,7 @@ def _lines(found: "Plan", recipe: Recipe, bfloat16: bool) -> dict[str, str]:
     """What a plan says, a line each"""
     from lima.train.plan import GIB
 
-    precision = "float32" if recipe.precision == "float32" else "bfloat16"
+    precision = "bfloat16" if recipe.in_bfloat16("cuda") else "float32"
     return {
         "parameters": f"{found.parameters:,}, of which {found.trained_parameters:,} are trained",
         "steps": f"{found.steps:,} of {recipe.batch_size} examples, {recipe.epochs} epochs",

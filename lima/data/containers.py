@@ -65,10 +65,10 @@ def plain_name(path: str) -> str:
     return Path(path).name.lower().removesuffix(".gz").removesuffix(".zst")
 
 
-def too_large(path: str, size: str = "more than") -> LimaError:
+def too_large(path: str) -> LimaError:
     """The error for what expands beyond the limit"""
     return LimaError(
-        f"{path} expands to {size} {LIMIT // 1024**3} GiB, which is the limit. Divide it into several files."
+        f"{path} expands to more than {LIMIT // 1024**3} GiB, which is the limit. Divide it into several files."
     )
 
 

@@ -211,7 +211,7 @@ def _text(path: str, data: bytes) -> str:
         return decoded(data)
     except NotJson as e:
         line = f", line {1 + data[: e.at].count(10)}" if e.at else ""
-        raise LimaError(f"{path}{line} {e}. Convert it, then try again.") from None
+        raise LimaError(f"{path}{line} {e}.") from None
 
 
 def _check_end(path: str, text: str, at: int) -> None:

@@ -65,7 +65,7 @@ def decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as e:
-        raise NotJson(f"is not UTF-8 text ({e.reason} at byte {e.start})", e.start) from None
+        raise NotJson(f"is not UTF-8 text ({e.reason} at byte {e.start}): convert it to UTF-8", e.start) from None
 
 
 def skip(text: str, at: int) -> int:
@@ -97,7 +97,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen = set[str]()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError(f"the key {key!r} is there twice in one object")
+                raise ValueError(f"the key {key!r} occurs twice in one object")
             seen.add(key)
     return row
 

@@ -31,7 +31,7 @@ METADATA = frozenset(_NAMES.split()) | {"", "Unnamed: 0"}
 ENDS = ("_id", "_ids", "_url", "_urls", "_hash", "_sha256", "_score", "_rating", "_timestamp")
 LEARNING = frozenset(("train", "training", "trainable", "loss", "mask", "train_detail", "weight", "loss_weight"))
 "Keys that say whether something is learnt, wherever they stand"
-BEYOND = frozenset(
+BEYOND_A_PAIR = frozenset(
     ("system", "system_prompt", "history", "tools", "functions", "label", "kto_tag", *LEARNING - {"weight"})
 )
 "What a row of prompt and response may have beside it that the core does not read; a plugin may"

@@ -158,7 +158,7 @@ def _check_refused(spec: str, refused: Sequence[Refused], read: int, skip_bad: b
         )  # fmt: skip
 
 
-SKIPPING = "\nTo leave it out: --skip-bad"
+SKIPPING = "\nTo leave out this row: --skip-bad"
 
 
 def _listed(ones: Sequence[Refused], shown: Sequence[Refused]) -> str:

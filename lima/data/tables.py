@@ -20,7 +20,7 @@ def csv_rows(path: str, data: bytes, delimiter: str) -> Iterator[Found]:
     try:
         text = decoded(data)
     except NotJson as e:
-        raise LimaError(f"{path} {e}. Convert it, then try again.") from None
+        raise LimaError(f"{path} {e}.") from None
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header, number = _header(path, reader), 0
     while True:
@@ -55,7 +55,7 @@ def _header(path: str, reader: Any) -> list[str]:
     except csv.Error as e:
         raise LimaError(f"{path}, line 1: not CSV ({e}).") from None
     if twice := next((name for name in header if header.count(name) > 1), None):
-        raise LimaError(f"{path}, line 1: the column {twice!r} is there twice. Rename one of them.")
+        raise LimaError(f"{path}, line 1: the column {twice!r} occurs twice. Rename one of them.")
     return header
 
 

@@ -64,7 +64,7 @@ def _answers(
         device=recipe.device,
         batch_size=ROWS,
         trust_remote_code=recipe.trust_remote_code,
-        kept_bytes=0,
+        prefix_cache_bytes=0,
         shard=recipe.shard,
     )
     longest = min(Sampling.max_new_tokens, recipe.max_tokens)

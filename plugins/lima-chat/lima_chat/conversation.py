@@ -150,15 +150,6 @@ def _out_of_order(turn: Turn, before: Turn, which: str) -> str:
     return ""
 
 
-def _after(turn: Turn) -> tuple[str, ...]:
-    """The roles that may speak after a turn"""
-    if turn.role == "tool":
-        return ("assistant", "tool")
-    if turn.role == "assistant":
-        return ("tool",) if turn.tool_calls else ("user",)
-    return ("assistant",) if turn.role == "user" else ("user",)
-
-
 @dataclass(frozen=True)
 class EvalTurn:
     """One scripted user turn of an evaluation, with what is required of the reply"""

@@ -1,8 +1,9 @@
 """Whether a conversation's rows are right, judged by what transformers itself makes of the same messages.
 
 For each trained answer: `apply_chat_template` of what came before gives the ids before it, and what is trained is what that
-function writes after them, up to the end-of-turn token (EOT). Shares no code with what makes the rows, so that a mistake there is
-found here. Renders in this process: give it no template that the sandbox has not rendered first.
+function writes after them, up to the end-of-turn token (EOT). With what makes the rows it shares only how a template is given
+calls, and how tags around thoughts are spelt: any other mistake there is found here. Renders in this process: give it no template
+that the sandbox has not rendered first.
 """
 
 import re
@@ -13,12 +14,12 @@ from typing import Any
 from lima import Rendered
 from lima_chat.calls import PROBE, given
 from lima_chat.conversation import Conversation, Turn
+from lima_chat.hidden import TAGS
+from lima_chat.layout import CLOSED, OPENED
 
-OPENED = re.compile(r"<([\w:]+)>\s*$")
 NOT_WRITTEN = "it is not what the template writes"
-FIRST = re.compile(r"\s*(<think>)?((?!</?think>).)*</think>((?!</?think>).)*", re.DOTALL)
+FIRST = re.compile(rf"\s*(<think(?:ing)?>)?((?!{TAGS.pattern}).)*</think(?:ing)?>((?!{TAGS.pattern}).)*", re.DOTALL)
 "A content that has its thoughts first"
-THOUGHTS = re.compile(r"</?think(?:ing)?>")
 
 
 class Judge:
@@ -87,22 +88,22 @@ class Judge:
             if any(t.role != "assistant" and t.content.strip() not in prompt for t in before):
                 return "the template leaves out what somebody says before"
             continues, opened = whole.startswith(prompt), bool(OPENED.search(prompt))
-            parts = [part.strip() for part in THOUGHTS.split(turn.content)]
+            parts = [part.strip() for part in TAGS.split(turn.content)]
             text = whole[len(prompt) :] if continues else whole
-            bare = THOUGHTS.search(turn.content) and not any(parts)
+            bare = TAGS.search(turn.content) and not any(parts)
             parts = parts if any(parts) else [turn.content.strip()]
             text, *parts = (self._calm(one) for one in (text, *parts))
             if parts[-1] not in text or ((continues or not opened) and any(part not in text for part in parts)):
                 return f"the template leaves out turn {place + 1}, or some of it"
             if (
-                THOUGHTS.search(turn.content)
+                TAGS.search(turn.content)
                 and not continues
                 and (bare or not parts[-1] or not FIRST.fullmatch(turn.content))
             ):
                 return f"the template leaves out turn {place + 1}, or some of it"
             if turn.thoughts.strip() not in whole and not opened:
                 return f"the template does not write the thoughts of turn {place + 1}"
-            prevented = turn.thoughts or (len(parts) > 1 and re.search(r"</think>\s*$", prompt))
+            prevented = turn.thoughts or (len(parts) > 1 and CLOSED.search(prompt))
             if prevented and not continues and not opened:
                 return "inference is prompted not to think"
             added = whole[len(commonprefix([prompt, whole])) :]
@@ -145,14 +146,14 @@ class Judge:
             return "it does not end with a special token"
         if end != self.eot and not turn.tool_calls:
             return f"it ends with {end!r} and not with the EOT {self.eot!r}"
-        if missing := [p for p in (turn.thoughts, *THOUGHTS.split(turn.content)) if p.strip() not in trained]:
+        if missing := [p for p in (turn.thoughts, *TAGS.split(turn.content)) if p.strip() not in trained]:
             return f"it lacks {missing[0]!r}"
         if missing := [c["function"]["name"] for c in turn.tool_calls if c["function"]["name"] not in trained]:
             return f"it lacks the call of {missing[0]!r}"
         said = trained.removesuffix(end)
         if whole.startswith(prompt):
             return self._wrong_continuation(talk, place, whole, whole[len(prompt) :], said, end)
-        answer = turn.content.strip() if turn.content.strip() in trained else THOUGHTS.split(turn.content)[-1].strip()
+        answer = turn.content.strip() if turn.content.strip() in trained else TAGS.split(turn.content)[-1].strip()
         if tag := OPENED.search(prompt):
             thoughts = turn.thoughts.strip() or _inline(turn.content)
             between, found, rest = said.lstrip()[len(thoughts) :].partition(f"</{tag[1]}>")
@@ -180,7 +181,7 @@ class Judge:
             id="", turns=(*talk.turns[: place + 1], follows, Turn("assistant", "x")), tools=talk.tools
         )
         text = self.text(longer, place + 2, False)
-        answer = THOUGHTS.split(talk.turns[place].content)[-1].strip() or (
+        answer = TAGS.split(talk.turns[place].content)[-1].strip() or (
             said[-9:] if talk.turns[place].tool_calls else said[len(said) :]
         )
         return (
@@ -211,4 +212,4 @@ def _plain(text: str) -> str:
 
 def _inline(content: str) -> str:
     """The thoughts within a content"""
-    return " ".join(THOUGHTS.split(content)[:-1]).strip() if re.search("</think", content) else ""
+    return " ".join(TAGS.split(content)[:-1]).strip() if re.search("</think", content) else ""

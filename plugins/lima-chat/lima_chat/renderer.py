@@ -6,6 +6,7 @@ templates come from.
 
 import copy
 import json
+import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,20 +88,21 @@ class ChatRenderer(ABC):
             from lima_chat.layout import Layout
             from lima_chat.sandbox import compiled
 
-            self._check_used(name, source)
+            self._warn_of_unused(name, source)
             added = tokenizer.added_tokens_decoder.values()
             tokens = [t.content for t in added if t.content and (t.special or not eot)]
             variables = {**self._variables(tokenizer, eot), **self.variables}
             known[key] = Layout(compiled(name, source, head, self.date), variables, eot, tokens)
             return known[key]
 
-    def _check_used(self, name: str, source: str) -> None:
-        """LimaError for a variable of the recipe that the template does not name"""
+    def _warn_of_unused(self, name: str, source: str) -> None:
+        """Warn of a variable of the recipe that the template does not name: a mistyped one, perhaps"""
         words = set(re.findall(r"\w+", source))
-        if unused := next((variable for variable in self.variables if variable not in words), None):
-            raise LimaError(
-                f"The template {name} does not use the variable {unused!r} of the recipe's table `template`. Correct its name, "
-                "or take it out."
+        if unused := [variable for variable in self.variables if variable not in words]:
+            logging.getLogger("lima").warning(
+                "The template %s does not use %s of the recipe's table `template`. Is the name right?",
+                name,
+                ", ".join(unused),
             )
 
     def render(self, record: Conversation | Example, tokenizer: Any, eot: str) -> list[Rendered]:

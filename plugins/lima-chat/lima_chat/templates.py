@@ -48,7 +48,7 @@ def parse(name: str, text: str, where: str) -> TemplateFile:
                 f"{where}, line {line}: {key!r} is not a key of a template's head.{did_you_mean(key, KEYS)}"
             )
         if key in found:
-            raise LimaError(f"{where}, line {line}: {key!r} is there twice. Keep one.")
+            raise LimaError(f"{where}, line {line}: {key!r} occurs twice. Keep one.")
         if key == "eot" and len(value.split()) > 1:
             raise LimaError(f"{where}, line {line}: eot is {value!r}; expected one token.")
         found[key] = value

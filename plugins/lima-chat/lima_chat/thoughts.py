@@ -3,15 +3,14 @@
 Knows nothing of models or tokens.
 """
 
-import re
 from dataclasses import dataclass
 
 from lima import LimaError
-from lima_chat.layout import Layout, Message
+from lima_chat.hidden import BEGIN, END
+from lima_chat.layout import OPENED, Layout, Message
 
-TAG = "think"
+USUAL = (("<think>", "</think>"), ("<thinking>", "</thinking>"))
 "What most reasoning models write around their thoughts, where the template itself never does"
-OPENED = re.compile(r"<([\w:]+)>\s*$")
 
 
 @dataclass(frozen=True)
@@ -29,16 +28,17 @@ class Marks:
 def marks_of(layout: Layout) -> Marks:
     """The marks of a template, found by rendering an answer with thoughts and one without"""
     asked: list[Message] = [{"role": "user", "content": "?"}]
-    answer: Message = {"role": "assistant", "content": "\ue002a\ue003"}
-    thinking = answer | dict.fromkeys(("reasoning_content", "thinking"), "\ue002t\ue003")
+    answer: Message = {"role": "assistant", "content": f"{BEGIN}a{END}"}
+    thought = f"{BEGIN}t{END}"
+    thinking = answer | dict.fromkeys(("reasoning_content", "thinking"), thought)
     try:
         bare, full = (layout.answers([*asked, one], [], ())[0].text for one in (answer, thinking))
     except LimaError:
-        return Marks(f"<{TAG}>", f"</{TAG}>", "")
+        return Marks(*USUAL[0], "")
     alone = bare.partition(answer["content"])[0].strip()
-    before, found, rest = full.partition("\ue002t\ue003")
+    before, found, rest = full.partition(thought)
     if not found:
-        return Marks(f"<{TAG}>", f"</{TAG}>", alone)
+        return Marks(*USUAL[0], alone)
     return Marks(before.strip(), rest.partition(answer["content"])[0].strip(), alone)
 
 
@@ -50,7 +50,7 @@ def split(text: str, prompt: str, marks: Marks) -> tuple[str, str]:
     if opened := OPENED.search(prompt):
         return _divided(rest, f"</{opened[1]}>")
     rest = rest.removeprefix(marks.alone).strip() if not _begins(rest, marks.before) else rest
-    for before, between in ((marks.before, marks.between), (f"<{TAG}>", f"</{TAG}>")):
+    for before, between in ((marks.before, marks.between), *USUAL):
         if between and _begins(rest, before) and (before != marks.alone or between in rest):
             return _divided(rest.removeprefix(before), between)
     return "", rest

@@ -127,8 +127,8 @@ class Encoder:
     def _check_end(self, ids: Sequence[int], at: int, answer: Answer) -> None:
         if at >= len(ids) or ids[at] != self.tokenizer.convert_tokens_to_ids(answer.end):
             raise LimaError(
-                f"no token {answer.end!r} follows turn {answer.index + 1}. The tokenizer must know it as one token; "
-                "lima adds it before it renders (lima.model.eot.extend_tokenizer)."
+                f"no token {answer.end!r} follows turn {answer.index + 1}. The tokenizer must have it as one "
+                f"token: tokenizer.add_tokens([{answer.end!r}], special_tokens=True)."
             )
 
     def _real(self, text: str) -> str:

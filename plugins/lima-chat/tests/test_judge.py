@@ -93,6 +93,34 @@ def test_a_refusal_is_right_only_where_inference_has_the_reason_too():
     assert strict.cannot(told) == "apply_chat_template raises: No system!"
 
 
+WITH_A_PROMPT = (
+    "{% for m in messages %}{{ '<|' ~ m.role ~ '|>' ~ CONTENT ~ '<|end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>PROMPT{% endif %}{% if false %}<|user|><|system|>{% endif %}"
+)
+
+
+@pytest.mark.parametrize("tag", ["think", "thinking"])
+def test_both_tags_of_thoughts_in_a_content_are_known(tag):
+    def judged_with(prompt, content, written="m.content.split('</TAG>')[-1].strip()"):
+        talk = Conversation(id="t", turns=(Turn("user", "Why?"), Turn("assistant", content)))
+        file = parse(
+            "mine",
+            WITH_A_PROMPT.replace("PROMPT", prompt).replace("CONTENT", written).replace("TAG", tag),
+            "mine.jinja",
+        )
+        renderer, tokenizer = OwnTemplateRenderer(), stand_in(file)
+        eot = renderer.end_of_turn(tokenizer)
+        judge = Judge(tokenizer, renderer.chat_template(tokenizer, eot), eot)
+        return judge.cannot(talk), lambda: judge.faults(talk, renderer.render(talk, tokenizer, eot))
+
+    opened, closed = f"<{tag}>\n", f"<{tag}>\n\n</{tag}>\n\n"
+    first, later = f"<{tag}>\nIt is.\n</{tag}>\n\nSo.", f"So.<{tag}>It is.</{tag}>"
+    cannot, faults = judged_with(opened, first)
+    assert (cannot, faults()) == ("", [])
+    assert judged_with(closed, first, "m.content")[0] == "inference is prompted not to think"
+    assert judged_with(opened, later)[0] == "the template leaves out turn 2, or some of it"
+
+
 def test_the_tokens_that_a_template_writes():
     source = (
         "{# <|no|> #}{{ '<|im_start|>' ~ messages[0] ~ message[role] }}[INST]<start_of_turn><｜User｜>"

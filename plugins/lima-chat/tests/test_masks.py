@@ -159,7 +159,9 @@ def test_what_ends_a_turn(renderers, ready):
 def test_a_tokenizer_that_was_not_given_the_token_is_told(renderers):
     from lima.testing import tiny_tokenizer
 
-    with pytest.raises(
-        LimaError, match=r"no token '<\|im_end\|>' follows turn 3. The tokenizer must know it as one token"
-    ):
-        renderers["chatml"].render(THREE, tiny_tokenizer(), "<|im_end|>")
+    tokenizer, advice = tiny_tokenizer(), r"tokenizer\.add_tokens\(\['<\|im_end\|>'\], special_tokens=True\)"
+    with pytest.raises(LimaError, match=rf"no token '<\|im_end\|>' follows turn 3\. .* one token: {advice}\.$"):
+        renderers["chatml"].render(THREE, tokenizer, "<|im_end|>")
+    tokenizer.add_tokens(["<|im_end|>"], special_tokens=True)
+    (row,) = renderers["chatml"].render(THREE, tokenizer, "<|im_end|>")
+    assert row.ids[row.spans[-1].stop - 1] == tokenizer.convert_tokens_to_ids("<|im_end|>")

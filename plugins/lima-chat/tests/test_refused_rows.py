@@ -194,7 +194,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("source", "row", "problem"), WRONG, ids=range(len(WRONG)))
 def test_a_malformed_row_is_an_error_with_file_and_line(source, row, problem, read, tmp_path):
-    file, skipping = tmp_path / "talks.jsonl", "\nTo leave it out: --skip-bad"
+    file, skipping = tmp_path / "talks.jsonl", "\nTo leave out this row: --skip-bad"
     with pytest.raises(LimaError) as e:
         read([GOOD[source], row], source=source)
     assert str(e.value) == f"{file}, line 2: {problem}{skipping}"

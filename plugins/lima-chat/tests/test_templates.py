@@ -29,7 +29,7 @@ def test_the_head_of_a_template():
     ("text", "problem"),
     [
         ("{# eos: <|x|> #}\nx", "mine.jinja, line 1: 'eos' is not a key of a template's head. Did you mean 'eot'?"),
-        ("{# eot: a #}\n{# eot: b #}\nx", "mine.jinja, line 2: 'eot' is there twice. Keep one."),
+        ("{# eot: a #}\n{# eot: b #}\nx", "mine.jinja, line 2: 'eot' occurs twice. Keep one."),
         ("{# eot: a #}\n \n", "mine.jinja has no template in it. See templates/README.md for the variables."),
         ("{# eot: <|a|> <|b|> #}\nx", "mine.jinja, line 1: eot is '<|a|> <|b|>'; expected one token."),
     ],

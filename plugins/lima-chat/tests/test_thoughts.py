@@ -60,6 +60,17 @@ def test_an_answer_may_name_the_tags():
     assert renderer.split_reply(written, "<|im_start|>assistant\n", tokenizer, eot) == ("Which?", "The tag </think>.")
 
 
+@pytest.mark.parametrize("tag", ["think", "thinking"])
+@pytest.mark.parametrize("name", ["smollm2", "qwen3"])
+def test_the_usual_tags_are_known_whatever_the_template_writes(name, tag):
+    renderer, tokenizer, eot = opened(name)
+    written = f"<{tag}>\nWhich?\n</{tag}>\n\nThat one."
+    assert renderer.split_reply(written, "<|im_start|>assistant\n", tokenizer, eot) == ("Which?", "That one.")
+    assert renderer.split_reply(f"<{tag}>\nWhich", "<|im_start|>assistant\n", tokenizer, eot) == ("Which", "")
+    said = f"Write <{tag}>x</{tag}> there."
+    assert renderer.split_reply(said, "<|im_start|>assistant\n", tokenizer, eot) == ("", said)
+
+
 def test_thoughts_where_inference_is_prompted_without_them_are_refused_with_the_way():
     thinking = Conversation(id="c", turns=(Turn("user", "Q?"), WAYS["apart"][0]))
     inline = Conversation(id="c", turns=(Turn("user", "Q?"), WAYS["inline"][0]))

@@ -119,10 +119,13 @@ def test_set_and_toml_give_the_same(tmp_path):
     assert Recipe().with_values({"template.enable_thinking": False, "template.reasoning_effort": "high"}) == read
 
 
-def test_a_mistyped_variable_is_an_error_and_not_a_default_of_the_saved_template(renderers, ready):
+def test_a_mistyped_variable_is_said(renderers, ready, caplog):
     template = "{% for m in messages %}{{ m.content ~ eos_token }}{% endfor %}{{ '!' if enable_thinking else '' }}"
     tokenizer, eot = ready(renderers["template"], template=template)
     record = Example(id="x", prompt="a", response="b")
-    with pytest.raises(LimaError, match="does not use the variable 'enable_thinkin' of the recipe's table `template`"):
-        renderers["template"].with_variables({"enable_thinkin": True}).render(record, tokenizer, eot)
-    assert renderers["template"].with_variables({"enable_thinking": False}).render(record, tokenizer, eot)
+    renderers["template"].with_variables({"enable_thinking": False}).render(record, tokenizer, eot)
+    assert not caplog.messages
+    renderers["template"].with_variables({"enable_thinkin": True}).render(record, tokenizer, eot)
+    assert caplog.messages == [
+        "The template of the tokenizer does not use enable_thinkin of the recipe's table `template`. Is the name right?"
+    ]

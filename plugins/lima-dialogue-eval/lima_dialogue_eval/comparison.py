@@ -1,4 +1,4 @@
-"""The result of a comparison: two arms, what changed in each conversation, and the tests.
+"""The result of a comparison: two arms, what changed in each conversation, the tests, and what each number means.
 
 Knows nothing of where the grades come from or how they are shown.
 """
@@ -8,6 +8,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from lima_dialogue_eval.statistics import PRIMARY, Tally, Test
+
+DEFINITIONS = {
+    "turn": "One reply of the model in one conversation with one seed. The user's turns are scripted; the history holds the "
+    "model's own replies.",
+    "excellent": "Replies that the grader labelled Excellent, of all replies that count.",
+    "pass": "Replies labelled Pass: what must be met is met, something else is not.",
+    "fail": "Replies labelled Fail: something that must be met is not.",
+    "interval": "95 % Wilson interval of a share of turns, with the turns treated as independent. They are not: it describes "
+    "and decides nothing.",
+    "early_fails": "Conversations, counted once a seed, with at least one Fail among the first three replies.",
+    "conversations": "For each conversation the mean grade (Fail 0, Pass 1, Excellent 2) over turns and seeds; better, tied or "
+    "worse after than before.",
+    "sign_test_p_value": "Two-sided exact sign test on better against worse conversations; ties are left out of it.",
+    "difference": "Mean over conversations of the mean grade after minus before, from −2 to 2 grade points, with the paired t "
+    "interval (n − 1 degrees of freedom).",
+    "p_value": "Primary test, fixed before the run: two-sided sign-flip test of the difference being 0, conversations as the "
+    "unit. Exact up to 20 conversations, above that 99,999 flips drawn with a fixed seed.",
+    "secondary": "The same sign-flip test on each conversation's share of Excellent and of Fail; p adjusted by Holm over "
+    "the two.",
+    "by_turn": "Replies by their place in the conversation (1 is the opening); descriptive.",
+    "by_kind": "Replies by what the user's turn tries; descriptive.",
+    "left_out": "Conversations that ended early on one side (infrastructure error, context full) leave both sides.",
+    "waiting": "Turns that lack a grade on one side, such as those left to a person, count on neither.",
+}
+"Each number of a comparison, in a sentence"
 
 
 @dataclass(frozen=True)
@@ -135,7 +160,6 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready, with the definition of every number"""
-        from lima_dialogue_eval.figures import DEFINITIONS
 
         def grouped(rows: Iterable[tuple[Any, Tally, Tally]], name: str) -> list[dict[str, Any]]:
             return [{name: value, "before": b.as_dict(), "after": a.as_dict()} for value, b, a in rows]

@@ -1,4 +1,4 @@
-"""What each figure is called, how it reads, what it means, and what the paper printed: shared by the terminal and the report.
+"""What each figure is called, how it reads, and what the paper printed: shared by the terminal and the report.
 
 Knows nothing of how figures are computed or laid out.
 """
@@ -17,34 +17,9 @@ PAPER_SIGN_P = 0.015625
 
 NAMES = {"excellent": "Excellent", "pass": "Pass", "fail": "Fail"}
 
-DEFINITIONS = {
-    "turn": "One reply of the model in one conversation with one seed. The user's turns are scripted; the history holds the "
-    "model's own replies.",
-    "excellent": "Replies that the grader labelled Excellent, of all replies that count.",
-    "pass": "Replies labelled Pass: what must be met is met, something else is not.",
-    "fail": "Replies labelled Fail: something that must be met is not.",
-    "interval": "95 % Wilson interval of a share of turns, with the turns treated as independent. They are not: it describes "
-    "and decides nothing.",
-    "early_fails": "Conversations, counted once a seed, with at least one Fail among the first three replies.",
-    "conversations": "For each conversation the mean grade (Fail 0, Pass 1, Excellent 2) over turns and seeds; better, tied or "
-    "worse after than before.",
-    "sign_test_p_value": "Two-sided exact sign test on better against worse conversations; ties are left out of it.",
-    "difference": "Mean over conversations of the mean grade after minus before, from −2 to 2 grade points, with the paired t "
-    "interval (n − 1 degrees of freedom).",
-    "p_value": "Primary test, fixed before the run: two-sided sign-flip test of the difference being 0, conversations as the "
-    "unit. Exact up to 20 conversations, above that 99,999 flips drawn with a fixed seed.",
-    "secondary": "The same sign-flip test on each conversation's share of Excellent and of Fail; p adjusted by Holm over "
-    "the two.",
-    "by_turn": "Replies by their place in the conversation (1 is the opening); descriptive.",
-    "by_kind": "Replies by what the user's turn tries; descriptive.",
-    "left_out": "Conversations that ended early on one side (infrastructure error, context full) leave both sides.",
-    "waiting": "Turns that lack a grade on one side, such as those left to a person, count on neither.",
-}
-"Each number of a comparison, in a sentence"
-
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One line of the table of LIMA §6"""
 
     name: str
@@ -57,17 +32,17 @@ class Row:
     paper_after: tuple[str, str]
 
 
-def table_rows(comparison: Comparison) -> list[Row]:
+def table_rows(comparison: Comparison) -> list[TableRow]:
     """The lines of the table of LIMA §6: our two arms next to the paper's"""
     before, after = comparison.before, comparison.after
     tallies = (before.tally, after.tally, PAPER_BEFORE, PAPER_AFTER)
     rows = []
     for grade, name in NAMES.items():
         first, second, paper_first, paper_second = (share_cell(t, grade) for t in tallies)
-        rows.append(Row(name, name, first, second, paper_first, paper_second))
+        rows.append(TableRow(name, name, first, second, paper_first, paper_second))
     first, second = ((f"{arm.early_fails} of {arm.dialogues}", "") for arm in (before, after))
     name = "Conversations that fail within 3 interactions"
-    return [*rows, Row(name, "Failed within 3", first, second, (PAPER_EARLY, ""), ("not given", ""))]
+    return [*rows, TableRow(name, "Failed within 3", first, second, (PAPER_EARLY, ""), ("not given", ""))]
 
 
 def share_cell(tally: Tally, grade: str) -> tuple[str, str]:

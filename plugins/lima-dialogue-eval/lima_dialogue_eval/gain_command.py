@@ -126,5 +126,10 @@ def _print(summaries: "list[Summary]", against: "dict[str, list[Difference]]") -
 
 
 def _text(figure: "Figure", sign: bool = False) -> str:
-    mean = f"{figure.mean:+.3f}" if sign else f"{figure.mean:.3f}"
-    return f"{mean} [{figure.interval[0]:.3f}, {figure.interval[1]:.3f}]" if figure.interval else mean
+    from lima_dialogue_eval.figures import signed
+
+    def written(value: float) -> str:
+        return signed(value, 3) if sign else signed(value, 3).removeprefix("+")
+
+    interval = f" [{', '.join(map(written, figure.interval))}]" if figure.interval else ""
+    return f"{written(figure.mean)}{interval}"

@@ -1,4 +1,4 @@
-"""Writes what a model gained from histories, and reads it back. Knows nothing of models or figures."""
+"""Writes what a model gained from histories into the store. Knows nothing of models or figures."""
 
 import json
 from collections.abc import Sequence
@@ -19,10 +19,3 @@ def write_gain(store: Store, about: dict[str, Any], answers: Sequence[Later], se
             {"gain_run": id, **asdict(answer), "tags": json.dumps(answer.tags)} for answer in answers
         )
     return id
-
-
-def read_gain(store: Store, id: str) -> list[Later]:
-    """The answers of a measurement, in their order"""
-    rows = store.rows("select * from gain_answers where gain_run = ? order by rowid", [id])
-    fields = Later.__dataclass_fields__
-    return [Later(**{k: row[k] for k in fields} | {"tags": tuple(json.loads(row["tags"]))}) for row in rows]

@@ -75,7 +75,7 @@ class Requirements:
                 else "The checked requirement is met."
             )
         if not ended:
-            parts.append(f"The reply did not end by itself (stop: {turn.stop}).")
+            parts.append(f"The model did not end the reply (stop: {turn.stop}).")
         return Verdict(grade, " ".join([*parts, to_person]).strip())
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from lima import SCORES, LimaError, Store, __version__, now, pieces, storable
 from lima_dialogue_eval import figures
-from lima_dialogue_eval.comparison import Arm, Change, Comparison
+from lima_dialogue_eval.comparison import DEFINITIONS, Arm, Change, Comparison
 from lima_dialogue_eval.log import conversations, replies
 from lima_dialogue_eval.statistics import Tally, p_text, share_text
 
@@ -97,14 +97,15 @@ def render(store: Store, comparison: Comparison, title: str) -> str:
         title=title,
         c=comparison,
         rows=figures.table_rows(comparison),
+        definitions=DEFINITIONS,
         labels=_labels(comparison),
         replicates=replicates,
         sections=sections,
         counts=_counts(sections, len(replicates)),
         bars=_bars,
         groups=[
-            ("By turn", "turn", figures.DEFINITIONS["by_turn"], comparison.by_turn),
-            ("By kind of turn", "kind", figures.DEFINITIONS["by_kind"], comparison.by_kind),
+            ("By turn", "turn", DEFINITIONS["by_turn"], comparison.by_turn),
+            ("By kind of turn", "kind", DEFINITIONS["by_kind"], comparison.by_kind),
         ],
         sources=_sources(comparison),
         created=now()[:16].replace("T", " ") + " UTC",

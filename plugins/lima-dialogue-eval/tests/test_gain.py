@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from lima import CheckpointModel, LimaError, Store
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 from lima_chat import Conversation, Turn
+from lima_dialogue_eval.figures import signed
 from lima_dialogue_eval.gain import Later, gains
 from lima_dialogue_eval.gain_figures import differences, summary
 
@@ -185,5 +186,7 @@ def test_the_command_measures_stores_and_compares(folder, tmp_path, monkeypatch)
         assert [row["conversations"] for row in rows] == [3] * 4
         assert rows[0]["over_none"] == pytest.approx(found["models"][0]["gains"]["over_none"]["mean"])
         assert math.isfinite(rows[1]["over_other"])
-    assert "against" in said
+    for one in found["differences"][str(other)]:
+        shown = [signed(value, 3) for value in (one["figure"]["mean"], *one["figure"]["interval"])]
+        assert f": {shown[0]} [{shown[1]}, {shown[2]}], more in" in " ".join(said.split())
     assert "Likelihood of given answers is not the quality" in " ".join(said.split())

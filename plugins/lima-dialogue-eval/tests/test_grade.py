@@ -111,7 +111,7 @@ OPEN = {"text": "is kind"}
         ),
         (
             turn(MUST, stop="length"),
-            Verdict("pass", "The checked requirement is met. The reply did not end by itself (stop: length)."),
+            Verdict("pass", "The checked requirement is met. The model did not end the reply (stop: length)."),
         ),
         (turn(MUST, stop="stop"), Verdict("excellent", "The checked requirement is met.")),
         (turn(MUST, OPEN), Verdict("excellent", "The checked requirement is met. Left to a person: is kind.")),

@@ -13,7 +13,7 @@ from lima.contract.answers import Reply
 from lima.errors import LimaError
 from lima.text import storable, visible
 from lima_dialogue_eval import compare, report, run_evaluation, write_report
-from lima_dialogue_eval.figures import DEFINITIONS
+from lima_dialogue_eval.comparison import DEFINITIONS
 from lima_dialogue_eval.statistics import PRIMARY
 
 HOSTILE = [

@@ -258,8 +258,8 @@ def test_files_that_cannot_be_read(tmp_path):
     mend = "Fix it; the rest of the file was not checked."
     assert found(*read_folder(tmp_path)) == [
         Problem("a.json", None, "is not JSON (Expecting value, line 2, column 11)", mend),
-        Problem("b.json", None, "is not UTF-8 text (invalid start byte at byte 8)", mend),
-        Problem("c.json", None, "is not JSON as expected (the key 'id' is there twice in one object)", mend),
+        Problem("b.json", None, "is not UTF-8 text (invalid start byte at byte 8): convert it to UTF-8", mend),
+        Problem("c.json", None, "is not JSON as expected (the key 'id' occurs twice in one object)", mend),
         Problem("d.json", None, "holds a list, not an object", 'Put {"id": …, "topic": …, "turns": […]}.'),
     ]
 

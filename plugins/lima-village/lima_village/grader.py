@@ -12,12 +12,11 @@ from itertools import takewhile
 from typing import Any
 
 from lima import NEEDS_PERSON, Example, Record, Verdict
-from lima_dialogue_eval.grade import GradedTurn
+from lima_dialogue_eval.grade import ENDED, GradedTurn
 from lima_village.free_words import among, answered, named, relative, told
 from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, ParsedReply, leads, read, values_of
 from lima_village.world import BY_NAME, Fact, village
 
-ENDED = frozenset({"eot", "eos", "stop", "end_turn", "stop_sequence"})
 ASKED = {SENTENCE: "a sentence", BARE: "only the value", LIST: "a list", CARD: "a card"}
 
 

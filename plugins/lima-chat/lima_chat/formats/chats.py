@@ -7,7 +7,7 @@ from typing import Any
 
 from lima import LimaError, Row, kind_of
 from lima_chat.conversation import Turn
-from lima_chat.formats import learning, tools
+from lima_chat.formats import learning
 from lima_chat.formats.messages import OPENAI, SHAREGPT, Names, turns_of
 from lima_chat.formats.reading import FileSource, Noting
 from lima_chat.formats.recognise import EXCHANGES, LISTS, list_key, pair_in
@@ -25,12 +25,9 @@ class Messages(FileSource):
         key = list_key(value) or next((k for k in LISTS if k in value), "messages")
         found = list_of(value, key, self.shape)
         self.check(row, frozenset((key, "tools", "functions", "prompt")))
-        turns = turns_of(found, self.names, self.reading.ignored, shape=self.shape)
+        turns = turns_of(found, self.names, self.settings.ignored, shape=self.shape)
         _check_prompt(value, turns)
         return turns
-
-    def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
-        return tools.described(row.value)
 
 
 def _check_prompt(value: dict[str, Any], turns: list[Turn]) -> None:
@@ -118,7 +115,7 @@ class Exchanges(FileSource):
                 f"an object with {', '.join(map(repr, one)) or 'no keys'}" if isinstance(one, dict) else kind_of(one)
             )
             raise LimaError(f"{what} is {found}; expected question and answer, as in {self.shape}.")
-        self.reading.ignored.check(one, frozenset((*keys, *learning.KEYS)), what)
+        self.settings.ignored.check(one, frozenset((*keys, *learning.KEYS)), what)
         train, weight = learning.learning(one, what)
         answer = text_of(one, keys[1], what)
         learnt = Turn("assistant", answer, train is not False, 1.0 if weight is None else weight)

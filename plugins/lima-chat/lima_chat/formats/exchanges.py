@@ -8,7 +8,6 @@ from typing import Any
 
 from lima import LimaError, Row
 from lima_chat.conversation import Turn
-from lima_chat.formats import tools
 from lima_chat.formats.messages import spoken
 from lima_chat.formats.reading import FileSource, Noting, unlearnt
 from lima_chat.formats.recognise import QUESTIONS, pair_in
@@ -65,9 +64,6 @@ class Questions(FileSource):
         question = joined(asked, optional_text(value, ("context",), "the row"))
         return [*_history(value), Turn("user", question), Turn("assistant", answer)]
 
-    def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
-        return tools.described(row.value)
-
 
 class Completion(FileSource):
     """`{"prompt", "completion"}` of TRL, each a text or messages; with `label` a row of preference data"""
@@ -80,11 +76,8 @@ class Completion(FileSource):
         value = object_of(row.value, self.shape)
         self.check(row, frozenset(("prompt", "completion", "tools", "functions")))
         # Of preference data and of TRL's only what completes the prompt is learnt, not the answers within it.
-        asked = unlearnt(spoken(value, "prompt", "user", self.reading.ignored, 1))
-        return asked + spoken(value, "completion", "assistant", self.reading.ignored, len(asked) + 1)
-
-    def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
-        return tools.described(row.value)
+        asked = unlearnt(spoken(value, "prompt", "user", self.settings.ignored, 1))
+        return asked + spoken(value, "completion", "assistant", self.settings.ignored, len(asked) + 1)
 
 
 def joined(question: str, more: str) -> str:

@@ -52,8 +52,8 @@ class Oasst:
     shape = '{"message_id": "…", "parent_id": null, "role": "prompter", "text": "…"}'
     options = Options.NAMES
 
-    def __init__(self, options: Options | None = None) -> None:
-        self.reading = options or Options()
+    def __init__(self, settings: Options | None = None) -> None:
+        self.settings = settings or Options()
 
     def recognises(self, row: Any) -> bool:
         return format_of(row) == self.name
@@ -65,7 +65,7 @@ class Oasst:
         """A record for each tree that has an answer, in the order of the file; what is wrong with messages comes first"""
         if not argument:
             raise LimaError("The source 'oasst' reads a file: write it as oasst:FILE.")
-        reading, ignored = Reading(argument, self.reading), self.reading.ignored
+        reading, ignored = Reading(argument, self.settings), self.settings.ignored
         messages = list[Message]()
         for row in read_rows(argument):
             try:

@@ -8,7 +8,6 @@ from typing import Any
 
 from lima import LimaError, Row, kind_of
 from lima_chat.conversation import Turn
-from lima_chat.formats import tools
 from lima_chat.formats.messages import spoken
 from lima_chat.formats.reading import FileSource, Noting, unlearnt
 from lima_chat.formats.recognise import list_key
@@ -43,8 +42,8 @@ class Preference(FileSource):
         if value.get("rejected"):
             note("a rejected answer was not read")
         if before and value[before] != value["chosen"]:
-            earlier = unlearnt(spoken(value, before, "user", self.reading.ignored, 1))
-            return earlier + spoken(value, "chosen", "assistant", self.reading.ignored, len(earlier) + 1)
+            earlier = unlearnt(spoken(value, before, "user", self.settings.ignored, 1))
+            return earlier + spoken(value, "chosen", "assistant", self.settings.ignored, len(earlier) + 1)
         return self._chosen(value)
 
     def _chosen(self, value: dict[str, Any]) -> list[Turn]:
@@ -60,17 +59,14 @@ class Preference(FileSource):
                     if prompt.rstrip().endswith("Assistant:")
                     else prompt + chosen
                 )
-        answer = spoken(value, "chosen", "assistant", self.reading.ignored, 1)
+        answer = spoken(value, "chosen", "assistant", self.settings.ignored, 1)
         first = next((turn for turn in answer if turn.role == "user"), None)
         if not prompt or (first and isinstance(prompt, str) and first.content.strip() == prompt.strip()):
             return answer
         if first:
             raise LimaError("the conversation in 'chosen' does not begin with the 'prompt'. Leave one of them.")
-        asked = unlearnt(spoken(value, "prompt", "user", self.reading.ignored, 1))
-        return asked + spoken(value, "chosen", "assistant", self.reading.ignored, len(asked) + 1)
-
-    def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
-        return tools.described(row.value)
+        asked = unlearnt(spoken(value, "prompt", "user", self.settings.ignored, 1))
+        return asked + spoken(value, "chosen", "assistant", self.settings.ignored, len(asked) + 1)
 
 
 def transcript(text: str) -> list[Turn]:

@@ -15,6 +15,7 @@ from lima import Example, Ignored, LimaError, Record, Refused, Row, number_of, r
 from lima_chat.conversation import Conversation, Turn, problem_of
 from lima_chat.formats import learning
 from lima_chat.formats.recognise import format_of
+from lima_chat.formats.tools import described
 from lima_chat.formats.values import optional_text, refuse_media, whole_text
 
 PLUGIN = "lima-chat"
@@ -102,8 +103,8 @@ class FileSource(ABC):
     licence = "the file's own"
     options = Options.NAMES
 
-    def __init__(self, reading: Options | None = None) -> None:
-        self.reading = reading or Options()
+    def __init__(self, settings: Options | None = None) -> None:
+        self.settings = settings or Options()
 
     @abstractmethod
     def turns(self, row: Row, note: "Noting") -> list[Turn]:
@@ -121,33 +122,29 @@ class FileSource(ABC):
         """Where the row says it comes from"""
         return ""
 
-    def tools(self, row: Row) -> tuple[dict[str, Any], ...]:
-        """The functions that the row offers"""
-        return ()
-
     def examples(self, argument: str | None) -> Iterator[Record | Refused]:
         """A record for each row, or why there is none"""
         if not argument:
             raise LimaError(f"The source {self.name!r} reads a file: write it as {self.name}:FILE.")
-        reading = Reading(argument, self.reading)
+        reading = Reading(argument, self.settings)
 
         def make(row: Row) -> Record | Refused:
             try:
-                refuse_rejected(row, self.reading.ignored)
+                refuse_rejected(row, self.settings.ignored)
                 turns = self.turns(row, Noting(reading, row))
                 turns = learnt(row, with_system(row, turns))
             except Left as e:
                 return Refused(row.where, str(e), fault=False)
             names = {"name": identity_of(row), "licence": licence_of(row), "origin": self.origin(row)}
-            return reading.record(row, turns, **names, tools=self.tools(row))
+            return reading.record(row, turns, **names, tools=described(row.value))
 
-        yield from records_of(argument, self.reading.ignored, make)
+        yield from records_of(argument, self.settings.ignored, make)
         reading.say()
 
     def check(self, row: Row, understood: frozenset[str]) -> None:
         """LimaError for a key of the row that this format does not understand, and for pictures and sounds"""
         refuse_media(row.value, "the row")
-        self.reading.ignored.check(row.value, understood | ROW_KEYS, "the row")
+        self.settings.ignored.check(row.value, understood | ROW_KEYS, "the row")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ One function decides for all formats, so that no two want the same row. Knows no
 from collections.abc import Mapping
 from typing import Any
 
-from lima import BEYOND
+from lima import BEYOND_A_PAIR
 from lima_chat.formats.messages import OPENAI, SHAREGPT
 from lima_chat.formats.values import listed
 
@@ -50,7 +50,7 @@ def format_of(row: Any) -> str | None:
     if "prompt" in row and "completion" in row:
         return "completion"
     if "prompt" in row and "response" in row:
-        return "qa" if BEYOND & row.keys() else None
+        return "qa" if BEYOND_A_PAIR & row.keys() else None
     if "instruction" in row and ("output" in row or "response" in row):
         return "alpaca" if "output" in row else "dolly"
     return "qa" if pair_in(row, QUESTIONS) else None
