@@ -19,6 +19,8 @@ NOT_WRITTEN = "it is not what the template writes"
 FIRST = re.compile(r"\s*(<think>)?((?!</?think>).)*</think>((?!</?think>).)*", re.DOTALL)
 "A content that has its thoughts first"
 THOUGHTS = re.compile(r"</?think(?:ing)?>")
+HALF = re.compile(r"</?[\w|｜:]*$")
+"The beginning of a tag or a token, without its end"
 
 
 class Judge:
@@ -159,12 +161,28 @@ class Judge:
             if not found or between.strip() or not said.lstrip().startswith(thoughts):
                 return "the thought that inference is prompted into does not end as it should"
             rest = rest.lstrip()
+            if rest.startswith(f"</{tag[1]}>"):
+                return f"it ends the thought twice, with </{tag[1]}>"
             return "" if f"{rest}{end}" in whole and (turn.tool_calls or rest.startswith(answer)) else NOT_WRITTEN
         if said not in whole or (f"{said}{end}" not in whole and not whole.endswith(said)):
             return NOT_WRITTEN
-        head, at = said[: said.rfind(answer)], whole.rfind(said)
+        head, at = said[: said.rfind(answer)], whole.rfind(f"{said}{end}")
+        at = whole.rfind(said) if at < 0 else at
+        if problem := self._wrong_beginning(prompt, whole[:at], said):
+            return problem
         follows = any(f"{prompt[-n:]}{said}" in whole for n in (1, 2, 4))
         return "" if not head or follows or prompt.startswith(whole[:at]) else f"it has {head!r} before the answer"
+
+    def _wrong_beginning(self, prompt: str, before: str, said: str) -> str:
+        """What is wrong with where an answer begins that does not simply follow the prompt in what the template writes"""
+        if half := HALF.search(before):
+            return f"it begins within a tag, after {half[0]!r}"
+        for token in self.special:
+            head = said[: said.find(token) + len(token)]
+            _, found, rest = prompt.rpartition(head)
+            if token in said and found and not rest.strip():
+                return f"it repeats {head!r}, with which the prompt ends"
+        return ""
 
     def _wrong_continuation(self, talk: Conversation, place: int, whole: str, added: str, said: str, end: str) -> str:
         """What is wrong where the template continues the prompt"""

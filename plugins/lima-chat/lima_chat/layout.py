@@ -16,16 +16,10 @@ from lima import LimaError
 from lima_chat import calls
 from lima_chat.hidden import BEGIN, END, TAGS, Hidden
 from lima_chat.sandbox import Template
+from lima_chat.tags import CLOSED, OPENED, THOUGHT, closed, parted, unended
 
 Message = dict[str, Any]
 "role, content and whatever else a template may know"
-
-OPENED = re.compile(r"<([\w:]+)>\s*$")
-"A tag at the end of a prompt, within which a model is to think"
-THOUGHT = re.compile(r"\s*(?:<think(?:ing)?>)?(?:(?!</?think(?:ing)?>).)*</think(?:ing)?>\s*|\s*", re.DOTALL)
-"Thoughts before an answer, as they stand in a content"
-CLOSED = re.compile(r"</think(?:ing)?>\s*$")
-"The end of a prompt that asks for an answer without thoughts"
 
 
 @dataclass(frozen=True)
@@ -106,6 +100,11 @@ class Layout:
                 "never learn to stop. Write {{ eot_token }} after the content, or use another template."
             )
         text = added[:at]
+        if tag := unended(prompt, text):
+            raise LimaError(
+                f"{name} prompts for turn {i + 1} within <{tag}>, and what it writes then does not end that thought, so the "
+                "answer would be learnt as a thought. Use another template."
+            )
         parts = TAGS.split(message["content"])
         said = parts if any(part.strip() for part in parts) else [message["content"]]
         if any(part.strip() not in text for part in said):
@@ -127,14 +126,13 @@ class Layout:
         if whole.startswith(prompt):
             return whole[len(prompt) :]
         # It writes something else before an answer than what it prompts with: find where the answer itself begins.
-        message, (inside, answer) = messages[i], _parted(messages[i]["content"])
+        message, (inside, answer) = messages[i], parted(messages[i]["content"])
         marked = message | {"content": f"{inside}{_mark(i)}"} if answer else message
         asked = [*messages[: i - 1], messages[i - 1] | {"content": _mark(i - 1)}]
         texts = self._render([([*messages[:i], marked], False), (asked, True), ([*asked, marked], False)], tools)
         prompted, written = (text.rpartition(_mark(i - 1))[2] for text in texts[1:])
         begin, tag = texts[0].find(_mark(i)), OPENED.search(prompt)
-        if tag and whole.startswith(prompt[: tag.start()]):
-            # Inference is prompted into a thought, which is left out of the conversation: the model has to end it first.
+        if tag and whole.startswith(prompt[: tag.start()].rstrip()):
             nothing = not message.get("tool_calls") and not TAGS.sub("", message["content"]).strip()
             other = begin >= 0 and not whole.startswith(texts[0][:begin])
             if nothing or other or not THOUGHT.fullmatch(inside):
@@ -143,11 +141,10 @@ class Layout:
                     f"<{tag[1]}>, thoughts, </{tag[1]}>, answer. Change that turn."
                 )
             thoughts = message.get("reasoning_content", "") or TAGS.sub("", inside).strip()
-            calls_only = _without_thoughts(whole[tag.start() :], tag[1])
-            said = calls_only if message.get("tool_calls") else whole[begin:] if begin >= 0 else ""
-            return f"{thoughts}\n</{tag[1]}>\n\n{said}" if said else ""
+            rest = whole[len(prompt[: tag.start()].rstrip()) :]
+            return closed(thoughts, rest, whole[begin:] if begin >= 0 else "", tag[1], bool(message.get("tool_calls")))
         if message.get("tool_calls"):  # which may stand before the content, or without one
-            said = written[self._shared(prompted, written) :].replace(_mark(i), answer.strip())
+            said = self._called([*asked, message], prompted, written).replace(_mark(i), answer.strip())
             return said if whole.endswith(said) else ""
         if begin < 0 or not whole.startswith(texts[0][:begin]):
             raise LimaError(
@@ -159,13 +156,21 @@ class Layout:
         verbatim = between.endswith(inside.lstrip()) and not CLOSED.search(prompt)  # thoughts are text to this template
         return whole[begin - len(inside.lstrip()) * verbatim :]
 
-    def _shared(self, prompt: str, whole: str) -> int:
-        """How far two texts are the same, to the beginning of a control token where one of them has it"""
-        shared = len(commonprefix([prompt, whole]))
-        halved = [
-            m.start() for text in (prompt, whole) for m in self._ends.finditer(text) if m.start() < shared < m.end()
-        ]
-        return min([shared, *halved])
+    def _called(self, messages: Sequence[Message], prompted: str, written: str) -> str:
+        """What is written for a turn with calls, the last one, after what the template writes before any answer
+
+        Both texts begin after the question. Only a whole beginning that an answer without calls has, too, is taken for its
+        header: what two texts merely share may end within a tag."""
+        if written.startswith(prompted):
+            return written[len(prompted) :]
+        plain = [*messages[:-1], {"role": "assistant", "content": _mark(len(messages))}]
+        header = self._render([(plain, False)])[0].partition(_mark(len(messages)))[0].rpartition(END)[2]
+        if not written.startswith(header):
+            raise LimaError(
+                f"The template {self.template.name} begins turn {len(messages)}, which calls tools, neither as it prompts for it "
+                "nor as it begins other answers. Leave the conversation out, or use another template."
+            )
+        return written[len(header) :]
 
     def _end_of(
         self, messages: Sequence[Message], i: int, added: str, whole: str, tools: Sequence[Message]
@@ -312,19 +317,6 @@ _OTHERS = "Leave the system turn out, or use a renderer that takes one: --render
 def _marked(messages: Sequence[Message]) -> list[Message]:
     """The same messages with a mark for each content"""
     return [m | {"content": _mark(i)} if m["content"].strip() else m for i, m in enumerate(messages)]
-
-
-def _parted(content: str) -> tuple[str, str]:
-    """(thoughts with their tags, answer) of a content that has both"""
-    tags = list(TAGS.finditer(content))
-    at = tags[-1].end() if tags and tags[-1][0].startswith("</") else 0
-    at += len(content[at:]) - len(content[at:].lstrip())
-    return (content[:at], content[at:]) if content[at:] else ("", content)
-
-
-def _without_thoughts(text: str, tag: str) -> str:
-    """The text after the thoughts that it may begin with"""
-    return re.sub(rf"\A\s*<{tag}>.*?</{tag}>\s*", "", text, count=1, flags=re.DOTALL)
 
 
 def _mark(i: int) -> str:

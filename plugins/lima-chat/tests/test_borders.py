@@ -1,0 +1,95 @@
+"""Where an answer begins: templates whose prompt is not how their history goes on, each judged by transformers."""
+
+import pytest
+
+from lima import LimaError
+from lima_chat import Conversation, Turn
+from lima_chat.certificate import CALL, TOOL, check
+from lima_chat.judge import Judge
+from lima_chat.renderer import OwnTemplateRenderer
+from lima_chat.stand_in import stand_in
+from lima_chat.templates import parse
+
+OFFER = "{% if tools %}<|tools|>{{ tools | tojson }}<|end|>{% endif %}"
+CALLS = "{% for c in m.tool_calls or [] %}<call>{{ c.function | tojson }}</call>{% endfor %}"
+TALK = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}" + CALLS + "<|end|>{% endfor %}"
+ASKED = "{% if add_generation_prompt %}<|assistant|>PROMPT{% endif %}"
+TOKENS = "{% if false %}<|user|><|system|><|tool|>{% endif %}"
+ENDED = TALK.replace("{{ m.content }}", "{% if m.role == 'assistant' %}</think>{% endif %}{{ m.content }}")
+TEMPLATES = {
+    "an empty thought": OFFER + TALK + ASKED.replace("PROMPT", "<c>\n\n</c>\n\n"),
+    "its own end of a thought": OFFER + ENDED + ASKED.replace("PROMPT", "<think>"),
+    "tools at the end": TALK + OFFER + ASKED.replace("PROMPT", ""),
+    "white space before a thought": OFFER + TALK + ASKED.replace("PROMPT", "\n<think>\n"),
+}
+CALLED = '<call>{"name": "tide_at", "arguments": {"place": "Brest"}}</call><|end|>'
+TRAINED = {
+    "an empty thought": [CALLED, "At noon.<|end|>"],
+    "its own end of a thought": [f"</think>{CALLED}", "</think>At noon.<|end|>"],
+    "tools at the end": [CALLED, "At noon.<|end|>"],
+    "white space before a thought": [f"\n</think>\n\n{CALLED}", "\n</think>\n\nAt noon.<|end|>"],
+}
+TURNS = (Turn("user", "When?"), Turn("assistant", "", tool_calls=(CALL,)), Turn("tool", "12:00", name="tide_at"))
+
+
+def opened(body):
+    tokenizer, renderer = stand_in(parse("t", body + TOKENS, "t")), OwnTemplateRenderer()
+    eot = renderer.end_of_turn(tokenizer)
+    return renderer, tokenizer, eot, Judge(tokenizer, renderer.chat_template(tokenizer, eot), eot)
+
+
+def trained(row, tokenizer):
+    return [tokenizer.decode(row.ids[span.start : span.stop]) for span in row.spans]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_an_answer_begins_where_the_template_stops_writing_by_itself(name):
+    renderer, tokenizer, eot, judge = opened(TEMPLATES[name])
+    talk = Conversation(id="c", turns=(*TURNS, Turn("assistant", "At noon.")), tools=(TOOL,))
+    rows = renderer.render(talk, tokenizer, eot)
+    assert [text for row in rows for text in trained(row, tokenizer)] == TRAINED[name]
+    assert check("", talk, renderer, tokenizer, eot, judge).passed
+
+
+@pytest.mark.parametrize("name", ["its own end of a thought", "white space before a thought"])
+@pytest.mark.parametrize("turn", [Turn("assistant", "So.", thoughts="Hm."), Turn("assistant", "<think>Hm.</think>So.")])
+def test_thoughts_are_ended_once(name, turn):
+    renderer, tokenizer, eot, judge = opened(TEMPLATES[name])
+    talk = Conversation(id="c", turns=(Turn("user", "Why?"), turn))
+    (row,) = renderer.render(talk, tokenizer, eot)
+    (text,) = trained(row, tokenizer)
+    assert (text.count("</think>"), "".join(text.replace("</think>", "").split())) == (1, "Hm.So.<|end|>")
+    assert check("", talk, renderer, tokenizer, eot, judge).passed
+
+
+def test_an_answer_inside_a_thought_is_refused():
+    inside = TALK.replace("{{ m.content }}", "{% if m.role == 'assistant' %}<thought>{% endif %}{{ m.content }}")
+    renderer, tokenizer, eot, _ = opened(inside + ASKED.replace("PROMPT", "<thought>"))
+    with pytest.raises(LimaError, match="prompts for turn 2 within <thought>, and what it writes then does not end"):
+        renderer.render(Conversation(id="c", turns=TURNS[:1] + (Turn("assistant", "So."),)), tokenizer, eot)
+
+
+def test_calls_that_begin_like_nothing_else_are_refused():
+    other = "{% if m.tool_calls %}{{ '<|caller|>' }}{% else %}<|{{ m.role }}|>{% endif %}"
+    renderer, tokenizer, eot, _ = opened(OFFER + TALK.replace("<|{{ m.role }}|>", other) + ASKED.replace("PROMPT", ""))
+    talk = Conversation(id="c", turns=(*TURNS, Turn("assistant", "At noon.")), tools=(TOOL,))
+    with pytest.raises(LimaError, match="begins turn 2, which calls tools, neither as it prompts for it nor as"):
+        renderer.render(talk, tokenizer, eot)
+
+
+@pytest.mark.parametrize(
+    ("name", "early", "fault"),
+    [
+        ("an empty thought", "all>", "it begins within a tag"),
+        ("tools at the end", "<|assistant|>", "it repeats '<|assistant|>', with which the prompt ends"),
+        ("its own end of a thought", "</think></think>", "it ends the thought twice, with </think>"),
+    ],
+)
+def test_the_judge_sees_an_answer_that_begins_elsewhere(name, early, fault):
+    renderer, tokenizer, eot, judge = opened(TEMPLATES[name])
+    talk = Conversation(id="c", turns=(*TURNS, Turn("assistant", "At noon.", train=False)), tools=(TOOL,))
+    whole, prompt = judge.text(talk, 2, False), judge.text(talk, 1, True)
+    said = CALLED.removesuffix(eot)
+    said = said[2:] if early == "all>" else f"{early}{said}"
+    wrong = judge._wrong(talk, 1, prompt, f"{said}{eot}", tokenizer.convert_tokens_to_ids(eot))
+    assert fault in wrong, (whole, prompt)
