@@ -58,6 +58,7 @@ class Judge:
         if turn.thoughts:
             message |= {"reasoning_content": turn.thoughts, "thinking": turn.thoughts}
         message |= {"tool_calls": list(turn.tool_calls)} if turn.tool_calls else {}
+        message |= {"tool_call_id": turn.call_id} if turn.call_id else {}
         return message | ({"name": turn.name} if turn.name else {})
 
     def _wants_parts(self) -> bool:

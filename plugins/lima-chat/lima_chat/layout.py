@@ -192,7 +192,8 @@ class Layout:
         Some write no token after an answer: what opens the next turn stops it. Once it follows, they may drop thoughts."""
         role = "tool" if messages[i].get("tool_calls") else "user"
         alone = [*messages[:i], messages[i] | {"content": _mark(i)}]
-        longer = [*alone, {"role": role, "content": _mark(i + 1)}]
+        named = {"tool_call_id": call["id"] for call in messages[i].get("tool_calls", [])[:1] if call.get("id")}
+        longer = [*alone, {"role": role, "content": _mark(i + 1), **named}]
         try:
             texts = self._render([(alone, False), (longer, False)], tools)
         except LimaError:

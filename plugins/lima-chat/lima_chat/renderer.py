@@ -293,5 +293,7 @@ def _messages(turns: Sequence[Turn]) -> "list[Message]":
             message["tool_calls"] = list(calls)
         if name := getattr(turn, "name", ""):
             message["name"] = name
+        if call := getattr(turn, "call_id", ""):
+            message["tool_call_id"] = call
         messages.append(message)
     return messages
