@@ -151,7 +151,8 @@ def certify(name: str, renderer: ChatRenderer, tokenizer: Any, variables: Mappin
         return Certificate(name, "", "", (), str(e))
     missing = [t for t in (eot, *renderer.special_tokens(tokenizer)) if t not in tokenizer.all_special_tokens]
     tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_extra_special_tokens=False)
-    judge = Judge(tokenizer, renderer.chat_template(tokenizer, eot), eot)
+    templates = renderer.chat_template(tokenizer, eot), renderer.tool_template(tokenizer, eot)
+    judge = Judge(tokenizer, templates[0], eot, templates[1])
     checks = tuple(check(shape, talk, renderer, tokenizer, eot, judge) for shape, talk in shapes())
     return Certificate(name, eot, _bos(renderer, tokenizer, eot), checks)
 

@@ -26,11 +26,12 @@ HALF = re.compile(r"</?[\w|｜:]*$")
 class Judge:
     """transformers with a tokenizer and the template that is saved with it; a date that this writes is today's"""
 
-    def __init__(self, tokenizer: Any, template: str, eot: str) -> None:
+    def __init__(self, tokenizer: Any, template: str, eot: str, with_tools: str = "") -> None:
         self.tokenizer, self.template, self.eot = tokenizer, template, eot
+        self.with_tools = with_tools or template
         self.special = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special and t.content]
         self._parts: bool | None = None
-        self._values: bool | None = None
+        self._values: dict[bool, bool] = {}
 
     def text(self, talk: Conversation, stop: int, prompting: bool) -> str:
         """What transformers writes for the first `stop` turns"""
@@ -40,15 +41,17 @@ class Judge:
         if self._parts is None:
             self._parts = self._wants_parts()
         messages = [self._message(turn) for turn in talk.turns[:stop]]
+        tools = {"tools": list(talk.tools)} if talk.tools else {}
         if any("tool_calls" in message for message in messages):
-            if self._values is None:
-                self._values = self._takes_values()
-            messages = given(messages, not self._values)
-        return self._rendered(messages, prompting, **more, **({"tools": list(talk.tools)} if talk.tools else {}))
+            if bool(tools) not in self._values:
+                self._values[bool(tools)] = self._takes_values(tools)
+            messages = given(messages, not self._values[bool(tools)])
+        return self._rendered(messages, prompting, **more, **tools)
 
     def _rendered(self, messages: list[dict[str, Any]], prompting: bool, **more: Any) -> Any:
+        template = self.with_tools if more.get("tools") else self.template
         return self.tokenizer.apply_chat_template(
-            messages, chat_template=self.template, add_generation_prompt=prompting, **more
+            messages, chat_template=template, add_generation_prompt=prompting, **more
         )
 
     def _message(self, turn: Turn) -> dict[str, Any]:
@@ -71,10 +74,10 @@ class Judge:
                 continue
         return False
 
-    def _takes_values(self) -> bool:
+    def _takes_values(self, tools: dict[str, Any]) -> bool:
         """Whether a call's arguments may be values and not only JSON text"""
         try:
-            self._rendered(PROBE, False, tokenize=False)
+            self._rendered(PROBE, False, tokenize=False, **tools)
         except Exception:  # a template is somebody else's program
             return False
         return True
