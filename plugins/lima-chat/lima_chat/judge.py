@@ -195,7 +195,7 @@ class Judge:
             for token in self.special:
                 rest = rest.replace(token, "")
             return f"the template writes {rest!r} after it" if rest.strip() else ""
-        if added != said:
+        if not said.startswith(added) or said[len(added) :].strip():  # white space may stand before what opens the next
             return f"the template writes {added!r}"
         follows = talk.turns[place + 1] if place + 1 < len(talk.turns) else Turn("user", "Next?")
         longer = Conversation(

@@ -39,11 +39,11 @@ class Answer:
 
 
 class Layout:
-    """A template with the variables it is given, the EOT, and the control tokens that may be hidden"""
+    """A template with the variables it is given, the EOT, the control tokens that may be hidden; is it the base's `own`?"""
 
-    def __init__(self, template: Template, variables: dict[str, Any], eot: str, tokens: Sequence[str]) -> None:
+    def __init__(self, template: Template, variables: dict[str, Any], eot: str, tokens: Sequence[str], own: bool) -> None:
         self.template, self.variables, self.eot, self.tokens = template, variables, eot, tokens
-        self.hidden = Hidden(tokens)
+        self.hidden, self.own = Hidden(tokens), own
         self._parts: bool | None = None
         self._text: bool | None = None
         self._sound: set[tuple[str, ...]] = set()
@@ -92,14 +92,13 @@ class Layout:
     ) -> Answer:
         name, message = f"The template {self.template.name}", messages[i]
         added = self._added(messages, i, prompt, whole, tools)
-        end, at = self._end_of(messages, i, added, whole, tools)
+        end, text = self._end_of(messages, i, added, tools)
         if not end:
             rest = _short(self._shown(added.rpartition(message["content"].strip())[2]))
             raise LimaError(
                 f"{name} writes {rest} after answer {number}, and not the end-of-turn token {self.eot!r}, so the model would "
                 "never learn to stop. Write {{ eot_token }} after the content, or use another template."
             )
-        text = added[:at]
         if tag := unended(prompt, text):
             raise LimaError(
                 f"{name} prompts for turn {i + 1} within <{tag}>, and what it writes then does not end that thought, so the "
@@ -172,22 +171,20 @@ class Layout:
             )
         return written[len(header) :]
 
-    def _end_of(
-        self, messages: Sequence[Message], i: int, added: str, whole: str, tools: Sequence[Message]
-    ) -> tuple[str, int]:
-        """(the token that ends an answer, where it begins in what was added); ("", 0) without one"""
+    def _end_of(self, messages: Sequence[Message], i: int, added: str, tools: Sequence[Message]) -> tuple[str, str]:
+        """(the token that ends an answer, what was added before it); ("", "") without one"""
         called = messages[i].get("tool_calls")
         if self.eot and (at := added.find(self.eot)) >= 0:
-            return self.eot, at
+            return self.eot, added[:at]
         if called and (found := list(self._ends.finditer(added))):
             last = found[-1]
             if not added[last.end() :].strip():
-                return last[0], last.start()
-        opens = self._opens_next(messages, i, tools)
-        return (opens, len(added)) if opens and (opens == self.eot or called) else ("", 0)
+                return last[0], added[: last.start()]
+        space, opens = self._opens_next(messages, i, tools)
+        return (opens, added + space) if opens and (opens == self.eot or called) else ("", "")
 
-    def _opens_next(self, messages: Sequence[Message], i: int, tools: Sequence[Message]) -> str:
-        """The token right after what a template writes for an answer, where that is what opens the next turn; else empty
+    def _opens_next(self, messages: Sequence[Message], i: int, tools: Sequence[Message]) -> tuple[str, str]:
+        """(white space, token) right after what a template writes for an answer, where that opens the next turn; else empty
 
         Some write no token after an answer: what opens the next turn stops it. Once it follows, they may drop thoughts."""
         role = "tool" if messages[i].get("tool_calls") else "user"
@@ -197,10 +194,11 @@ class Layout:
         try:
             texts = self._render([(alone, False), (longer, False)], tools)
         except LimaError:
-            return ""
+            return "", ""
         after, following = (text.rpartition(_mark(i))[2] for text in texts)
-        opens = self._ends.match(following, len(after)) if following.startswith(after) else None
-        return opens[0] if opens else ""
+        rest = following[len(after) :].lstrip() if following.startswith(after) else ""
+        opens = self._ends.match(rest)
+        return (following[len(after) : -len(rest)], opens[0]) if opens else ("", "")
 
     def _check_thoughts_and_calls(self, message: Message, text: str, whole: str, i: int) -> None:
         name = f"The template {self.template.name}"
@@ -212,7 +210,7 @@ class Layout:
                 "template that writes reasoning_content."
             )
         if missing := [lost for call in message.get("tool_calls", []) if (lost := calls.left_out(call, text))]:
-            raise LimaError(_no_tools(name, f"{missing[0]} in turn {i + 1}"))
+            raise LimaError(self._no_tools(f"{missing[0]} in turn {i + 1}"))
 
     def _shown(self, text: str) -> str:
         return self.hidden.show(text)[0]
@@ -232,15 +230,23 @@ class Layout:
                 raise LimaError(self._left_out(i, message["role"]))
         for tool in tools:
             if str(called := tool.get("function", tool).get("name")) not in prompt:
-                raise LimaError(_no_tools(f"The template {self.template.name}", f"the tool {called!r}"))
+                raise LimaError(self._no_tools(f"the tool {called!r}"))
 
     def _left_out(self, i: int, role: str) -> str:
         name = f"The template {self.template.name}"
         if role == "tool":
-            return _no_tools(name, f"turn {i + 1}, a tool's answer")
+            return self._no_tools(f"turn {i + 1}, a tool's answer")
         if role == "system":
             return f"{name} leaves out turn 1, the system's. {_OTHERS}"
         return f"{name} leaves out turn {i + 1}, the {role}'s. Use another template."
+
+    def _no_tools(self, what: str) -> str:
+        others = (
+            "Leave the conversation out, or use a base model whose template writes tools and their calls."
+            if self.own
+            else "Use --renderer template with a base model whose own template does, or leave the conversation out."
+        )
+        return f"The template {self.template.name} leaves out {what}: it knows no tools. {others}"
 
     def end_of_turn(self) -> str:
         """The token that ends an answer, found by rendering one; empty if there is none
@@ -322,13 +328,6 @@ def _marked(messages: Sequence[Message]) -> list[Message]:
 
 def _mark(i: int) -> str:
     return f"{BEGIN}{i}{END}"
-
-
-def _no_tools(name: str, what: str) -> str:
-    return (
-        f"{name} leaves out {what}: it knows no tools. Use --renderer template with a base model whose own template does, or "
-        "leave the conversation out."
-    )
 
 
 def _short(text: str) -> str:

@@ -28,6 +28,8 @@ class ChatRenderer(ABC):
     name: str
     description: str
     renders: tuple[type, ...] = (Conversation, Example)
+    own = False
+    "Whether the template is the base model's"
 
     variables: Mapping[str, Any] = {}
     "What the template is given by the recipe's table [template]"
@@ -93,7 +95,7 @@ class ChatRenderer(ABC):
             added = tokenizer.added_tokens_decoder.values()
             tokens = [t.content for t in added if t.content and (t.special or not eot)]
             variables = {**self._variables(tokenizer, eot), **self.variables}
-            known[key] = Layout(compiled(name, source, head, self.date), variables, eot, tokens)
+            known[key] = Layout(compiled(name, source, head, self.date), variables, eot, tokens, self.own)
             return known[key]
 
     def render(self, record: Conversation | Example, tokenizer: Any, eot: str) -> list[Rendered]:
@@ -202,6 +204,7 @@ class OwnTemplateRenderer(ChatRenderer):
 
     name = "template"
     description = "the base model's own chat template"
+    own = True
 
     def suits(self, tokenizer: Any) -> bool:
         """Whether the tokenizer has a template: then it is the one to train with"""

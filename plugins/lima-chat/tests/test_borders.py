@@ -93,3 +93,13 @@ def test_the_judge_sees_an_answer_that_begins_elsewhere(name, early, fault):
     said = said[2:] if early == "all>" else f"{early}{said}"
     wrong = judge._wrong(talk, 1, prompt, f"{said}{eot}", tokenizer.convert_tokens_to_ids(eot))
     assert fault in wrong, (whole, prompt)
+
+
+def test_white_space_may_stand_before_what_opens_the_next_turn():
+    body = "<|first|>{% for m in messages %}{{ '\n<turn_1>' ~ m.role ~ '\n' ~ m.content | trim }}{% endfor %}"
+    renderer, tokenizer, eot, judge = opened(body + "{% if add_generation_prompt %}{{ '\n<turn_1>assistant\n' }}{% endif %}")
+    turns = (*TURNS[:1], Turn("assistant", "So."), Turn("user", "And?"), Turn("assistant", "No."))
+    talk = Conversation(id="c", turns=turns)
+    (row,) = renderer.render(talk, tokenizer, eot)
+    assert trained(row, tokenizer) == ["So.\n<turn_1>", "No.\n<turn_1>"]
+    assert check("", talk, renderer, tokenizer, eot, judge).passed

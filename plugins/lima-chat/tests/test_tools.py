@@ -88,6 +88,14 @@ def test_a_format_without_tools_says_which_way_there_is(name, renderers, ready):
         )
 
 
+def test_a_base_without_tools_does_not_send_to_the_renderer_in_use():
+    with pytest.raises(LimaError) as e:
+        trained("zephyr", talk())
+    assert str(e.value).endswith(
+        "it knows no tools. Leave the conversation out, or use a base model whose template writes tools and their calls."
+    )
+
+
 def test_a_template_that_leaves_out_an_argument_is_refused():
     body = (
         "{% for m in messages %}{{ '<|' ~ m.role ~ '|>' ~ m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name }}"
