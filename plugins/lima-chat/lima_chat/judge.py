@@ -7,6 +7,7 @@ found here. Renders in this process: give it no template that the sandbox has no
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from os.path import commonprefix
 from typing import Any
 
@@ -90,6 +91,10 @@ class Judge:
                 prompt, whole = self.text(talk, place, True), self.text(talk, place + 1, False)
             except Exception as e:  # whatever a template raises
                 return f"apply_chat_template raises: {e}"
+            if lost := self._unnamed(talk, place + 1):
+                return f"the template does not write the name of turn {lost}"
+            if (bos := self.tokenizer.bos_token) and bos != self.eot and prompt.startswith(bos * 2):
+                return "the prompt begins with two BOS tokens"
             if any(t.role != "assistant" and t.content.strip() not in prompt for t in before):
                 return "the template leaves out what somebody says before"
             continues, opened = whole.startswith(prompt), bool(OPENED.search(prompt))
@@ -117,6 +122,15 @@ class Judge:
             if lost := [name for name, text in names if name not in text]:
                 return f"the template leaves out {lost[0]!r}"
         return ""
+
+    def _unnamed(self, talk: Conversation, stop: int) -> int:
+        """The number of the assistant's first turn whose name is not written; 0 without one"""
+        for i, turn in enumerate(talk.turns[:stop]):
+            if turn.role == "assistant" and turn.name:
+                turns = (*talk.turns[:i], replace(turn, name="zebra crossing"), *talk.turns[i + 1 :])
+                if "zebra crossing" not in self.text(replace(talk, turns=turns), stop, False):
+                    return i + 1
+        return 0
 
     def _calm(self, text: str) -> str:
         """Without the special tokens, in which letters stand that somebody may say"""

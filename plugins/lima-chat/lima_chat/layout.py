@@ -228,9 +228,23 @@ class Layout:
         for i, message in enumerate(marked[:last]):
             if message["content"].strip() not in prompt:
                 raise LimaError(self._left_out(i, message["role"]))
+        self._check_names(marked, tools)
         for tool in tools:
             if str(called := tool.get("function", tool).get("name")) not in prompt:
                 raise LimaError(self._no_tools(f"the tool {called!r}"))
+
+    def _check_names(self, marked: Sequence[Message], tools: Sequence[Message]) -> None:
+        """LimaError where the template leaves out which assistant speaks"""
+        marks = {
+            i: _mark(len(marked) + i) for i, m in enumerate(marked) if m["role"] == "assistant" and m.get("name", "")
+        }
+        named = [m | {"name": marks[i]} if i in marks else m for i, m in enumerate(marked)]
+        written = self.written(named, tools) if marks else ""
+        if lost := [i for i, mark in marks.items() if mark not in written]:
+            raise LimaError(
+                f"The template {self.template.name} does not write the name of turn {lost[0] + 1}, the assistant's. Leave the name "
+                "out, or use a template that writes it."
+            )
 
     def _left_out(self, i: int, role: str) -> str:
         name = f"The template {self.template.name}"
