@@ -106,7 +106,11 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
     },
 }
-CALL: dict[str, Any] = {"type": "function", "id": "tideBrest", "function": {"name": "tide_at", "arguments": {"place": "Brest"}}}
+CALL: dict[str, Any] = {
+    "type": "function",
+    "id": "tideBrest",
+    "function": {"name": "tide_at", "arguments": {"place": "Brest"}},
+}
 "Its id has the nine letters and digits that Mistral's templates insist on"
 QUESTIONS = ("When is high tide in Brest?", "And tomorrow?", "Thank you!")
 ANSWERS = ("At noon.", "A little later:\n\n1. 12:50\n2. 13:05", "You are welcome.")

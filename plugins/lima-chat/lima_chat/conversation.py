@@ -121,7 +121,12 @@ def _problem_of_turn(turn: Turn, which: str) -> str:
     if turn.role not in ROLES:
         return f"{which} has role {turn.role!r}.{did_you_mean(str(turn.role), ROLES)}"
     which = f"{which} ({turn.role})"
-    for text, what in ((turn.content, ""), (turn.thoughts, "thoughts: "), (turn.name, "name: "), (turn.call_id, "call_id: ")):
+    for text, what in (
+        (turn.content, ""),
+        (turn.thoughts, "thoughts: "),
+        (turn.name, "name: "),
+        (turn.call_id, "call_id: "),
+    ):
         if not isinstance(text, str):
             return f"{which} is {what}{type(text).__name__}; expected text."
         if not text.isascii() and (at := SURROGATE.search(text)):

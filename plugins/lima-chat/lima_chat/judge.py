@@ -20,6 +20,8 @@ NOT_WRITTEN = "it is not what the template writes"
 FIRST = re.compile(r"\s*(<think>)?((?!</?think>).)*</think>((?!</?think>).)*", re.DOTALL)
 "A content that has its thoughts first"
 THOUGHTS = re.compile(r"</?think(?:ing)?>")
+WITHIN = re.compile(r"([<\[])([\w:]*(?:think|thought|reason|reflect|scratch)[\w:]*[>\]])\s*$", re.IGNORECASE)
+"A tag of thoughts, of any name, at the end of a prompt"
 HALF = re.compile(r"</?[\w|｜:]*$")
 "The beginning of a tag or a token, without its end"
 
@@ -98,6 +100,9 @@ class Judge:
             if any(t.role != "assistant" and t.content.strip() not in prompt for t in before):
                 return "the template leaves out what somebody says before"
             continues, opened = whole.startswith(prompt), bool(OPENED.search(prompt))
+            within = WITHIN.search(prompt)
+            if within and (continues or not opened) and f"{within[1]}/{within[2]}" not in whole[len(prompt) :]:
+                return f"the answer would stand within the thought that the prompt opens with {within[0].strip()!r}"
             parts = [part.strip() for part in THOUGHTS.split(turn.content)]
             text = whole[len(prompt) :] if continues else whole
             bare = THOUGHTS.search(turn.content) and not any(parts)

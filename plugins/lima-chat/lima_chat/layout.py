@@ -41,7 +41,9 @@ class Answer:
 class Layout:
     """A template with the variables it is given, the EOT, the control tokens that may be hidden; is it the base's `own`?"""
 
-    def __init__(self, template: Template, variables: dict[str, Any], eot: str, tokens: Sequence[str], own: bool) -> None:
+    def __init__(
+        self, template: Template, variables: dict[str, Any], eot: str, tokens: Sequence[str], own: bool
+    ) -> None:
         self.template, self.variables, self.eot, self.tokens = template, variables, eot, tokens
         self.hidden, self.own = Hidden(tokens), own
         self._parts: bool | None = None
@@ -101,7 +103,7 @@ class Layout:
             )
         if tag := unended(prompt, text):
             raise LimaError(
-                f"{name} prompts for turn {i + 1} within <{tag}>, and what it writes then does not end that thought, so the "
+                f"{name} prompts for turn {i + 1} within {tag}, and what it writes then does not end that thought, so the "
                 "answer would be learnt as a thought. Use another template."
             )
         parts = TAGS.split(message["content"])
@@ -189,8 +191,8 @@ class Layout:
         Some write no token after an answer: what opens the next turn stops it. Once it follows, they may drop thoughts."""
         role = "tool" if messages[i].get("tool_calls") else "user"
         alone = [*messages[:i], messages[i] | {"content": _mark(i)}]
-        named = {"tool_call_id": call["id"] for call in messages[i].get("tool_calls", [])[:1] if call.get("id")}
-        longer = [*alone, {"role": role, "content": _mark(i + 1), **named}]
+        call = next((call["id"] for call in messages[i].get("tool_calls", []) if call.get("id")), "")
+        longer = [*alone, {"role": role, "content": _mark(i + 1)} | ({"tool_call_id": call} if call else {})]
         try:
             texts = self._render([(alone, False), (longer, False)], tools)
         except LimaError:
@@ -242,8 +244,8 @@ class Layout:
         written = self.written(named, tools) if marks else ""
         if lost := [i for i, mark in marks.items() if mark not in written]:
             raise LimaError(
-                f"The template {self.template.name} does not write the name of turn {lost[0] + 1}, the assistant's. Leave the name "
-                "out, or use a template that writes it."
+                f"The template {self.template.name} does not write the name of turn {lost[0] + 1}, the assistant's. Leave the "
+                "name out, or use a template that writes it."
             )
 
     def _left_out(self, i: int, role: str) -> str:

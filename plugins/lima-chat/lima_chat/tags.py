@@ -9,8 +9,8 @@ from lima_chat.hidden import TAGS
 
 OPENED = re.compile(r"<([\w:]+)>\s*$")
 "A tag at the end of a prompt, within which a model is to think"
-THINKING = re.compile("think|thought|reason|reflect|scratch", re.IGNORECASE)
-"In the name of a tag of thoughts; a prompt may end with other tags, such as a role's"
+THINKING = re.compile(r"([<\[])([\w:]*(?:think|thought|reason|reflect|scratch)[\w:]*)([>\]])\s*$", re.IGNORECASE)
+"The same by its name, also in brackets; a prompt may end with other tags, such as a role's"
 THOUGHT = re.compile(r"\s*(?:<think(?:ing)?>)?(?:(?!</?think(?:ing)?>).)*</think(?:ing)?>\s*|\s*", re.DOTALL)
 "Thoughts before an answer, as they stand in a content"
 CLOSED = re.compile(r"</think(?:ing)?>\s*$")
@@ -41,5 +41,7 @@ def closed(thoughts: str, rest: str, said: str, tag: str, called: bool) -> str:
 
 def unended(prompt: str, text: str) -> str:
     """The tag of the thought that a prompt opens and a text after it does not end; empty if there is none"""
-    tag = OPENED.search(prompt)
-    return tag[1] if tag and THINKING.search(tag[1]) and f"</{tag[1]}>" not in text else ""
+    if not (tag := THINKING.search(prompt)):
+        return ""
+    begin, name, end = tag.groups()
+    return "" if f"{begin}/{name}{end}" in text else f"{begin}{name}{end}"

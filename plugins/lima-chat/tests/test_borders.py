@@ -62,11 +62,21 @@ def test_thoughts_are_ended_once(name, turn):
     assert check("", talk, renderer, tokenizer, eot, judge).passed
 
 
-def test_an_answer_inside_a_thought_is_refused():
-    inside = TALK.replace("{{ m.content }}", "{% if m.role == 'assistant' %}<thought>{% endif %}{{ m.content }}")
-    renderer, tokenizer, eot, _ = opened(inside + ASKED.replace("PROMPT", "<thought>"))
-    with pytest.raises(LimaError, match="prompts for turn 2 within <thought>, and what it writes then does not end"):
-        renderer.render(Conversation(id="c", turns=TURNS[:1] + (Turn("assistant", "So."),)), tokenizer, eot)
+@pytest.mark.parametrize("tag", ["<thought>", "[THINK]"])
+@pytest.mark.parametrize("written", ["{{ TAG }}", ""])
+def test_an_answer_inside_a_thought_is_refused(tag, written):
+    begins = "{% if m.role == 'assistant' %}" + written.replace("TAG", repr(tag)) + "{% endif %}{{ m.content }}"
+    body = TALK.replace("{{ m.content }}", begins) + ASKED.replace("PROMPT", f" {tag}" if not written else tag)
+    renderer, tokenizer, eot, judge = opened(body)
+    talk = Conversation(id="c", turns=(*TURNS[:1], Turn("assistant", "So.")))
+    if tag == "<thought>" and not written:  # left out of the conversation, as other templates do: lima ends it
+        assert trained(renderer.render(talk, tokenizer, eot)[0], tokenizer) == ["\n</thought>\n\nSo.<|end|>"]
+        return
+    found = check("", talk, renderer, tokenizer, eot, judge)
+    assert f"prompts for turn 2 within {tag}, and what it writes then does not end that thought" in found.refused
+    assert (found.passed, found.cannot) == (
+        True, f"the answer would stand within the thought that the prompt opens with {tag!r}"
+    )  # fmt: skip
 
 
 def test_calls_that_begin_like_nothing_else_are_refused():
@@ -97,7 +107,9 @@ def test_the_judge_sees_an_answer_that_begins_elsewhere(name, early, fault):
 
 def test_white_space_may_stand_before_what_opens_the_next_turn():
     body = "<|first|>{% for m in messages %}{{ '\n<turn_1>' ~ m.role ~ '\n' ~ m.content | trim }}{% endfor %}"
-    renderer, tokenizer, eot, judge = opened(body + "{% if add_generation_prompt %}{{ '\n<turn_1>assistant\n' }}{% endif %}")
+    renderer, tokenizer, eot, judge = opened(
+        body + "{% if add_generation_prompt %}{{ '\n<turn_1>assistant\n' }}{% endif %}"
+    )
     turns = (*TURNS[:1], Turn("assistant", "So."), Turn("user", "And?"), Turn("assistant", "No."))
     talk = Conversation(id="c", turns=turns)
     (row,) = renderer.render(talk, tokenizer, eot)

@@ -181,11 +181,15 @@ NAMED = (Turn("user", "Who?", name="ann"), Turn("assistant", "I.", name="bob"))
 
 def test_the_name_of_an_assistant_is_written_or_refused():
     talk = Conversation(id="t", turns=NAMED)
-    with pytest.raises(LimaError, match="does not write the name of turn 2, the assistant's. Leave the name out, or use"):
+    with pytest.raises(
+        LimaError, match="does not write the name of turn 2, the assistant's. Leave the name out, or use"
+    ):
         judged(talk=talk)
     judge, _, _ = judged()
     assert judge.cannot(talk) == "the template does not write the name of turn 2"
-    judge, rows, tokenizer = judged(BODY.replace("{{ '<|' ~ m.role ~ '|>'", "{{ '<|' ~ m.role ~ '|>' ~ (m.name or '')"), talk)
+    judge, rows, tokenizer = judged(
+        BODY.replace("{{ '<|' ~ m.role ~ '|>'", "{{ '<|' ~ m.role ~ '|>' ~ (m.name or '')"), talk
+    )
     assert (judge.faults(talk, rows), judge.cannot(talk)) == ([], "")
     assert tokenizer.decode(rows[0].ids) == "<|user|>annWho?<|end|><|assistant|>bobI.<|end|>"
 

@@ -11,12 +11,18 @@ from lima_chat.templates import parse
 
 PLAIN = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}{% if false %}<|user|><|system|><|tool|><|tools|><|assistant|>{% endif %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% if false %}<|user|><|system|><|tool|><|tools|><|assistant|>{% endif %}"
 )
 WITH_TOOLS = "{% if tools %}<|tools|>{{ tools | tojson }}<|end|>{% endif %}" + PLAIN.replace(
     "{{ m.content }}", "{{ m.content }}{% for c in m.tool_calls or [] %}[{{ c.function | tojson }}]{% endfor %}"
 )
-TALK = (Turn("user", "When?"), Turn("assistant", "", tool_calls=(CALL,)), Turn("tool", "12:00"), Turn("assistant", "Noon."))
+TALK = (
+    Turn("user", "When?"),
+    Turn("assistant", "", tool_calls=(CALL,)),
+    Turn("tool", "12:00"),
+    Turn("assistant", "Noon."),
+)
 
 
 def opened(templates):
@@ -45,5 +51,7 @@ def test_without_tools_the_default_is_used():
 
 def test_without_a_default_the_names_that_there_are_are_said():
     renderer, tokenizer = opened({"rag": PLAIN, "tool_use": WITH_TOOLS})
-    with pytest.raises(LimaError, match="template 'default', and this tokenizer has none of that name, only 'rag', 'tool_use'"):
+    with pytest.raises(
+        LimaError, match="template 'default', and this tokenizer has none of that name, only 'rag', 'tool_use'"
+    ):
         renderer.end_of_turn(tokenizer)

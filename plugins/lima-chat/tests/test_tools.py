@@ -121,7 +121,8 @@ STRICT = (
     "{% for m in messages %}{% if m.role == 'tool' and m.tool_call_id | default('') | length != 9 %}{{ raise_exception(bad) }}"
     "{% endif %}<|{{ m.role }}|>{{ m.tool_call_id | default('') }} {{ m.content }}{% for c in m.tool_calls or [] %}"
     "{% if c.id | default('') | length != 9 %}{{ raise_exception(bad) }}{% endif %}[{{ c.id }} {{ c.function | tojson }}]"
-    "{% endfor %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}{% if false %}<|user|><|tool|>{% endif %}"
+    "{% endfor %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% if false %}<|user|><|tool|>{% endif %}"
 )
 
 

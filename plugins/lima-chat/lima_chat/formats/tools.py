@@ -89,5 +89,7 @@ def answered(message: Mapping[str, Any], role: str, what: str) -> str:
     if not message.get("tool_call_id"):
         return ""
     if role != "tool":
-        raise LimaError(f"{what} is the {role}'s, and has 'tool_call_id', which only a tool's answer has. Leave it out.")
+        raise LimaError(
+            f"{what} is the {role}'s, and has 'tool_call_id', which only a tool's answer has. Leave it out."
+        )
     return text_of(message, "tool_call_id", what)
