@@ -93,8 +93,8 @@ class Judge:
                 prompt, whole = self.text(talk, place, True), self.text(talk, place + 1, False)
             except Exception as e:  # whatever a template raises
                 return f"apply_chat_template raises: {e}"
-            if lost := self._unnamed(talk, place + 1):
-                return f"the template does not write the name of turn {lost}"
+            if unnamed := self._unnamed(talk, place + 1):
+                return f"the template does not write the name of turn {unnamed}"
             if (bos := self.tokenizer.bos_token) and bos != self.eot and prompt.startswith(bos * 2):
                 return "the prompt begins with two BOS tokens"
             if any(t.role != "assistant" and t.content.strip() not in prompt for t in before):
@@ -116,7 +116,7 @@ class Judge:
                 and (bare or not parts[-1] or not FIRST.fullmatch(turn.content))
             ):
                 return f"the template leaves out turn {place + 1}, or some of it"
-            if turn.thoughts.strip() not in whole and not opened:
+            if turn.thoughts.strip() not in whole and (continues or not opened):
                 return f"the template does not write the thoughts of turn {place + 1}"
             prevented = turn.thoughts or (len(parts) > 1 and re.search(r"</think>\s*$", prompt))
             if prevented and not continues and not opened:
@@ -186,7 +186,8 @@ class Judge:
             rest = rest.lstrip()
             if rest.startswith(f"</{tag[1]}>"):
                 return f"it ends the thought twice, with </{tag[1]}>"
-            return "" if f"{rest}{end}" in whole and (turn.tool_calls or rest.startswith(answer)) else NOT_WRITTEN
+            written = f"{rest}{end}" in whole or whole.endswith(rest.rstrip())  # what opens the next turn may end it
+            return "" if written and (turn.tool_calls or rest.startswith(answer)) else NOT_WRITTEN
         if said not in whole or (f"{said}{end}" not in whole and not whole.endswith(said)):
             return NOT_WRITTEN
         head, at = said[: said.rfind(answer)], whole.rfind(f"{said}{end}")

@@ -105,6 +105,23 @@ def test_the_judge_sees_an_answer_that_begins_elsewhere(name, early, fault):
     assert fault in wrong, (whole, prompt)
 
 
+def test_the_judge_takes_what_opens_the_next_turn_for_the_end_of_an_answer_after_a_thought():
+    body = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}" + ASKED.replace("PROMPT", "\n<think>")
+    renderer, tokenizer, eot, judge = opened(body)
+    talk = Conversation(id="c", turns=(TURNS[0], Turn("assistant", "So.", thoughts="Hm.")))
+    assert trained(renderer.render(talk, tokenizer, eot)[0], tokenizer) == ["Hm.\n</think>\n\nSo.<|user|>"]
+    assert check("", talk, renderer, tokenizer, eot, judge).passed
+
+
+def test_a_role_in_a_tag_is_no_thought():
+    body = "{% for m in messages %}<role_{{ m.role }}>{{ m.content }}<|end|>{% endfor %}"
+    renderer, tokenizer, eot, judge = opened(body + "{% if add_generation_prompt %}<role_assistant>{% endif %}")
+    plain, thinking = (Conversation(id="c", turns=(TURNS[0], Turn("assistant", "So.", thoughts=t))) for t in ("", "Hm."))
+    assert trained(renderer.render(plain, tokenizer, eot)[0], tokenizer) == ["So.<|end|>"]
+    found = check("", thinking, renderer, tokenizer, eot, judge)
+    assert (found.passed, found.cannot) == (True, "the template does not write the thoughts of turn 2")
+
+
 def test_white_space_may_stand_before_what_opens_the_next_turn():
     body = "<|first|>{% for m in messages %}{{ '\n<turn_1>' ~ m.role ~ '\n' ~ m.content | trim }}{% endfor %}"
     renderer, tokenizer, eot, judge = opened(
