@@ -225,6 +225,11 @@ class OwnTemplateRenderer(ChatRenderer):
     def tool_template(self, tokenizer: Any, eot: str) -> str:
         return self._defaults() + self._source(tokenizer, True)[1]
 
+    def named_templates(self, tokenizer: Any, eot: str) -> dict[str, str]:
+        """Of a tokenizer's further templates the one for tools, with the recipe's variables"""
+        several = isinstance(tokenizer.chat_template, dict) and tokenizer.chat_template.get(TOOL_USE)
+        return {TOOL_USE: self.tool_template(tokenizer, eot)} if several else {}
+
     def _source(self, tokenizer: Any, tools: bool) -> tuple[str, str, int]:
         template = tokenizer.chat_template
         if isinstance(template, dict):

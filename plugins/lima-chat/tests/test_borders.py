@@ -116,7 +116,9 @@ def test_the_judge_takes_what_opens_the_next_turn_for_the_end_of_an_answer_after
 def test_a_role_in_a_tag_is_no_thought():
     body = "{% for m in messages %}<role_{{ m.role }}>{{ m.content }}<|end|>{% endfor %}"
     renderer, tokenizer, eot, judge = opened(body + "{% if add_generation_prompt %}<role_assistant>{% endif %}")
-    plain, thinking = (Conversation(id="c", turns=(TURNS[0], Turn("assistant", "So.", thoughts=t))) for t in ("", "Hm."))
+    plain, thinking = (
+        Conversation(id="c", turns=(TURNS[0], Turn("assistant", "So.", thoughts=t))) for t in ("", "Hm.")
+    )
     assert trained(renderer.render(plain, tokenizer, eot)[0], tokenizer) == ["So.<|end|>"]
     found = check("", thinking, renderer, tokenizer, eot, judge)
     assert (found.passed, found.cannot) == (True, "the template does not write the thoughts of turn 2")

@@ -1,5 +1,7 @@
 """A tokenizer with several templates: with tools the one named tool_use is trained with, as transformers prompts with it."""
 
+import json
+
 import pytest
 
 from lima import LimaError
@@ -47,6 +49,25 @@ def test_without_tools_the_default_is_used():
     renderer, tokenizer = opened({"default": PLAIN, "tool_use": "{{ raise_exception('no') }}"})
     (row,) = renderer.render(Conversation(id="c", turns=(TALK[0], TALK[3])), tokenizer, "<|end|>")
     assert tokenizer.decode(row.ids) == "<|user|>When?<|end|><|assistant|>Noon.<|end|>"
+
+
+def test_the_template_for_tools_is_saved_with_the_variables_that_it_was_trained_with(tmp_path):
+    from lima import Recipe, load_plugins, prepare
+    from lima.testing import tiny_base
+    from lima.train.saved_tokenizer import to_save
+
+    _, tokenizer = opened({"default": PLAIN, "rag": PLAIN, "tool_use": "{{ place }}" + WITH_TOOLS})
+    file = tmp_path / "talks.jsonl"
+    messages = [{"role": t.role, "content": t.content} for t in (TALK[0], TALK[3])]
+    file.write_text(json.dumps({"messages": messages, "tools": [TOOL]}) + "\n")
+    base = str(tiny_base(tmp_path / "base", tokenizer=tokenizer))
+    recipe = Recipe(base=base, sources=(str(file),), template={"place": "Brest"})
+    ready = prepare(recipe, load_plugins())
+    saved, notes = to_save(ready)
+    prompt = saved.apply_chat_template(messages[:1], tools=[TOOL], add_generation_prompt=True, tokenize=False)
+    assert prompt.startswith("Brest<|tools|>")
+    assert tokenizer.decode(ready.renderer.prompts(ready.records[0], ready.tokenizer, ready.eot)[0]) == prompt
+    assert notes.strip().endswith("Its further templates, which were not trained with, are the base's: rag.")
 
 
 def test_without_a_default_the_names_that_there_are_are_said():
