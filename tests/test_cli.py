@@ -220,7 +220,6 @@ def bad(tmp_path, text):
         ),
         (b'{"prompt": "a", "response": 3}\n', "line 1: expected text in 'response', found 'response' is a number"),
         (b'{"prompt": "a", "response": "b", "weight": -1}\n', "'weight' is -1; expected a number from 0 to 1,000,000"),
-        (b'{"prompt": "a", "response": "b", "weight": 0}\n', "its weight is 0, so nothing of it is to be learnt"),
         (b'{"prompt": "a", "response": "\\ud800"}\n', "line 1: the line holds half of a character"),
         (b'{"id": "\\ud800", "prompt": "a", "response": "b"}\n', "line 1: the line holds half of a character"),
         (

@@ -92,6 +92,13 @@ class HasChatTemplate(Protocol):
 
 
 @runtime_checkable
+class HasNamedTemplates(Protocol):
+    """A renderer that uses some of the tokenizer's further templates, too: the Jinja to save for them, by their names"""
+
+    def named_templates(self, tokenizer: Any, eot: str) -> Mapping[str, str]: ...
+
+
+@runtime_checkable
 class TakesVariables(Protocol):
     """A renderer whose template takes variables of the recipe's table `template`, and writes a date (ISO 8601; empty: now)"""
 
@@ -215,7 +222,10 @@ _GRADES = (GradesTurns, GradesReplies)
 
 KINDS = {
     "sources": Kind(ExampleSource, (Recognises, TakesOptions)),
-    "renderers": Kind(Renderer, (TextPrompts, ChatPrompts, HasChatTemplate, TakesVariables, SplitsThoughts, SuitsBase)),
+    "renderers": Kind(
+        Renderer,
+        (TextPrompts, ChatPrompts, HasChatTemplate, HasNamedTemplates, TakesVariables, SplitsThoughts, SuitsBase),
+    ),
     "base_models": Kind(BaseModel, (Fetches,)),
     "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),
     "graders": Kind(Described, (*_GRADES, Opens), some=True, opened=Kind(None, _GRADES, some=True)),

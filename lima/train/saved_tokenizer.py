@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lima.contract.examples import Record
-from lima.contract.kinds import HasChatTemplate, TextPrompts
+from lima.contract.kinds import HasChatTemplate, HasNamedTemplates, TextPrompts
 from lima.data.dataset import Prepared
 from lima.isolation import plugin_code
 
@@ -30,7 +30,8 @@ def to_save(ready: Prepared) -> tuple[Any, str]:
     with plugin_code(f"the renderer {renderer.name!r}"):
         own = renderer.chat_template(ready.tokenizer, eot) if isinstance(renderer, HasChatTemplate) else ""
         templates = {name: text for name, text in base.items() if name != "default"}
-        templates |= {"default": own} if own else {}
+        used = dict(renderer.named_templates(ready.tokenizer, eot)) if isinstance(renderer, HasNamedTemplates) else {}
+        templates |= used | ({"default": own} if own else {})
         tokenizer, notes = _ending(ready, templates)
         if own and own != base.get("default") and not _prompts_alike(ready, tokenizer):
             own = ""
@@ -38,7 +39,7 @@ def to_save(ready: Prepared) -> tuple[Any, str]:
             tokenizer, notes = _ending(ready, templates)
     if not own:
         notes.append(_removed(renderer.name, "default" in base))
-    elif others := sorted(templates.keys() - {"default"}):
+    elif others := sorted(templates.keys() - used.keys() - {"default"}):
         notes.append(f"Its further templates, which were not trained with, are the base's: {', '.join(others)}.")
     return tokenizer, "".join(f"\n{note}\n" for note in notes)
 

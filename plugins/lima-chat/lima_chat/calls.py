@@ -13,7 +13,7 @@ PROBE: list[Message] = [
     {
         "role": "assistant",
         "content": "",
-        "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"x": "y"}}}],
+        "tool_calls": [{"type": "function", "id": "a1b2c3d4e", "function": {"name": "f", "arguments": {"x": "y"}}}],
     },
 ]
 "What shows which of the two a template takes"

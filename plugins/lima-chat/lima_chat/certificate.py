@@ -106,7 +106,12 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
     },
 }
-CALL = {"type": "function", "function": {"name": "tide_at", "arguments": {"place": "Brest"}}}
+CALL: dict[str, Any] = {
+    "type": "function",
+    "id": "tideBrest",
+    "function": {"name": "tide_at", "arguments": {"place": "Brest"}},
+}
+"Its id has the nine letters and digits that Mistral's templates insist on"
 QUESTIONS = ("When is high tide in Brest?", "And tomorrow?", "Thank you!")
 ANSWERS = ("At noon.", "A little later:\n\n1. 12:50\n2. 13:05", "You are welcome.")
 THOUGHTS = ("They ask about the sea.", "Each day it moves\nby fifty minutes.", "Be polite.")
@@ -124,7 +129,7 @@ def shapes() -> Iterator[tuple[str, Conversation]]:
     calls = (
         Turn("user", QUESTIONS[0]),
         Turn("assistant", "", tool_calls=(CALL,)),
-        Turn("tool", "12:00", name="tide_at"),
+        Turn("tool", "12:00", name="tide_at", call_id=CALL["id"]),
     )
     yield "tools", _talk(*calls, Turn("assistant", ANSWERS[0]), *_exchanges(3)[2:4], tools=(TOOL,))
 
@@ -150,7 +155,8 @@ def certify(name: str, renderer: ChatRenderer, tokenizer: Any, variables: Mappin
         return Certificate(name, "", "", (), str(e))
     missing = [t for t in (eot, *renderer.special_tokens(tokenizer)) if t not in tokenizer.all_special_tokens]
     tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_extra_special_tokens=False)
-    judge = Judge(tokenizer, renderer.chat_template(tokenizer, eot), eot)
+    templates = renderer.chat_template(tokenizer, eot), renderer.tool_template(tokenizer, eot)
+    judge = Judge(tokenizer, templates[0], eot, templates[1])
     checks = tuple(check(shape, talk, renderer, tokenizer, eot, judge) for shape, talk in shapes())
     return Certificate(name, eot, _bos(renderer, tokenizer, eot), checks)
 

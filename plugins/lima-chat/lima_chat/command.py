@@ -67,7 +67,7 @@ def _files(what: str) -> list[Path]:
 
 
 def _of_files(files: list[Path], variables: dict[str, Any]) -> Iterator[Any]:
-    from lima_chat.certificate import certify
+    from lima_chat.certificate import Certificate, certify
     from lima_chat.renderer import OwnTemplateRenderer, TemplateRenderer
     from lima_chat.stand_in import stand_in
     from lima_chat.templates import parse
@@ -76,7 +76,11 @@ def _of_files(files: list[Path], variables: dict[str, Any]) -> Iterator[Any]:
         try:
             file = parse(path.stem, path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as e:
-            raise LimaError(f"Cannot read {path}: {e}. Repair or remove it.") from e
+            yield Certificate(path.stem, "", "", (), f"cannot read {path}: {e}. Repair or remove it.")
+            continue
+        except LimaError as e:
+            yield Certificate(path.stem, "", "", (), str(e))
+            continue
         ours = "eot_token" in file.source
         yield certify(path.stem, TemplateRenderer(file) if ours else OwnTemplateRenderer(), stand_in(file), variables)
 

@@ -42,6 +42,8 @@ class Turn:
     'An assistant\'s calls: {"type": "function", "function": {"name": …, "arguments": {…}}}'
     name: str = ""
     "Which tool answers"
+    call_id: str = ""
+    "The id of the call that a tool answers, where the file has one"
 
     @property
     def trained(self) -> bool:
@@ -77,6 +79,7 @@ class Conversation(Record):
             if turn.role == "assistant":
                 said["weight"] = turn.weight if turn.train else 0.0
             more = {"thoughts": turn.thoughts, "tool_calls": list(turn.tool_calls), "name": turn.name}
+            more |= {"call_id": turn.call_id}
             turns.append(said | {key: value for key, value in more.items() if value})
         return {"turns": turns} | ({"tools": list(self.tools)} if self.tools else {})
 
@@ -118,7 +121,12 @@ def _problem_of_turn(turn: Turn, which: str) -> str:
     if turn.role not in ROLES:
         return f"{which} has role {turn.role!r}.{did_you_mean(str(turn.role), ROLES)}"
     which = f"{which} ({turn.role})"
-    for text, what in ((turn.content, ""), (turn.thoughts, "thoughts: "), (turn.name, "name: ")):
+    for text, what in (
+        (turn.content, ""),
+        (turn.thoughts, "thoughts: "),
+        (turn.name, "name: "),
+        (turn.call_id, "call_id: "),
+    ):
         if not isinstance(text, str):
             return f"{which} is {what}{type(text).__name__}; expected text."
         if not text.isascii() and (at := SURROGATE.search(text)):
@@ -130,6 +138,8 @@ def _problem_of_turn(turn: Turn, which: str) -> str:
         return f"{which} has weight {weight!r}; expected a number of 0 or more."
     if turn.role != "assistant" and (turn.thoughts or turn.tool_calls):
         return f"{which} has thoughts or tool calls, which only the assistant has."
+    if turn.role != "tool" and turn.call_id:
+        return f"{which} answers a call, which only a tool does."
     if any(not isinstance(c, dict) or not isinstance(c.get("function"), dict) for c in turn.tool_calls):
         return f'{which} has a tool call of another shape; expected {{"function": {{"name": …, "arguments": …}}}}.'
     return ""

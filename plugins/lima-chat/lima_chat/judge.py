@@ -8,6 +8,7 @@ that the sandbox has not rendered first.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from os.path import commonprefix
 from typing import Any
 
@@ -20,16 +21,21 @@ from lima_chat.layout import CLOSED, OPENED
 NOT_WRITTEN = "it is not what the template writes"
 FIRST = re.compile(rf"\s*(<think(?:ing)?>)?((?!{TAGS.pattern}).)*</think(?:ing)?>((?!{TAGS.pattern}).)*", re.DOTALL)
 "A content that has its thoughts first"
+WITHIN = re.compile(r"([<\[])([\w:]*(?:think|thought|reason|reflect|scratch)[\w:]*[>\]])\s*$", re.IGNORECASE)
+"A tag of thoughts, of any name, at the end of a prompt"
+HALF = re.compile(r"</?[\w|｜:]*$")
+"The beginning of a tag or a token, without its end"
 
 
 class Judge:
     """transformers with a tokenizer and the template that is saved with it; a date that this writes is today's"""
 
-    def __init__(self, tokenizer: Any, template: str, eot: str) -> None:
+    def __init__(self, tokenizer: Any, template: str, eot: str, with_tools: str = "") -> None:
         self.tokenizer, self.template, self.eot = tokenizer, template, eot
+        self.with_tools = with_tools or template
         self.special = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special and t.content]
         self._parts: bool | None = None
-        self._values: bool | None = None
+        self._values: dict[bool, bool] = {}
 
     def text(self, talk: Conversation, stop: int, prompting: bool) -> str:
         """What transformers writes for the first `stop` turns"""
@@ -39,15 +45,17 @@ class Judge:
         if self._parts is None:
             self._parts = self._wants_parts()
         messages = [self._message(turn) for turn in talk.turns[:stop]]
+        tools = {"tools": list(talk.tools)} if talk.tools else {}
         if any("tool_calls" in message for message in messages):
-            if self._values is None:
-                self._values = self._takes_values()
-            messages = given(messages, not self._values)
-        return self._rendered(messages, prompting, **more, **({"tools": list(talk.tools)} if talk.tools else {}))
+            if bool(tools) not in self._values:
+                self._values[bool(tools)] = self._takes_values(tools)
+            messages = given(messages, not self._values[bool(tools)])
+        return self._rendered(messages, prompting, **more, **tools)
 
     def _rendered(self, messages: list[dict[str, Any]], prompting: bool, **more: Any) -> Any:
+        template = self.with_tools if more.get("tools") else self.template
         return self.tokenizer.apply_chat_template(
-            messages, chat_template=self.template, add_generation_prompt=prompting, **more
+            messages, chat_template=template, add_generation_prompt=prompting, **more
         )
 
     def _message(self, turn: Turn) -> dict[str, Any]:
@@ -57,6 +65,7 @@ class Judge:
         if turn.thoughts:
             message |= {"reasoning_content": turn.thoughts, "thinking": turn.thoughts}
         message |= {"tool_calls": list(turn.tool_calls)} if turn.tool_calls else {}
+        message |= {"tool_call_id": turn.call_id} if turn.call_id else {}
         return message | ({"name": turn.name} if turn.name else {})
 
     def _wants_parts(self) -> bool:
@@ -69,10 +78,10 @@ class Judge:
                 continue
         return False
 
-    def _takes_values(self) -> bool:
+    def _takes_values(self, tools: dict[str, Any]) -> bool:
         """Whether a call's arguments may be values and not only JSON text"""
         try:
-            self._rendered(PROBE, False, tokenize=False)
+            self._rendered(PROBE, False, tokenize=False, **tools)
         except Exception:  # a template is somebody else's program
             return False
         return True
@@ -85,9 +94,16 @@ class Judge:
                 prompt, whole = self.text(talk, place, True), self.text(talk, place + 1, False)
             except Exception as e:  # whatever a template raises
                 return f"apply_chat_template raises: {e}"
+            if unnamed := self._unnamed(talk, place + 1):
+                return f"the template does not write the name of turn {unnamed}"
+            if (bos := self.tokenizer.bos_token) and bos != self.eot and prompt.startswith(bos * 2):
+                return "the prompt begins with two BOS tokens"
             if any(t.role != "assistant" and t.content.strip() not in prompt for t in before):
                 return "the template leaves out what somebody says before"
             continues, opened = whole.startswith(prompt), bool(OPENED.search(prompt))
+            within = WITHIN.search(prompt)
+            if within and (continues or not opened) and f"{within[1]}/{within[2]}" not in whole[len(prompt) :]:
+                return f"the answer would stand within the thought that the prompt opens with {within[0].strip()!r}"
             parts = [part.strip() for part in TAGS.split(turn.content)]
             text = whole[len(prompt) :] if continues else whole
             bare = TAGS.search(turn.content) and not any(parts)
@@ -101,7 +117,7 @@ class Judge:
                 and (bare or not parts[-1] or not FIRST.fullmatch(turn.content))
             ):
                 return f"the template leaves out turn {place + 1}, or some of it"
-            if turn.thoughts.strip() not in whole and not opened:
+            if turn.thoughts.strip() not in whole and (continues or not opened):
                 return f"the template does not write the thoughts of turn {place + 1}"
             prevented = turn.thoughts or (len(parts) > 1 and CLOSED.search(prompt))
             if prevented and not continues and not opened:
@@ -112,6 +128,15 @@ class Judge:
             if lost := [name for name, text in names if name not in text]:
                 return f"the template leaves out {lost[0]!r}"
         return ""
+
+    def _unnamed(self, talk: Conversation, stop: int) -> int:
+        """The number of the assistant's first turn whose name is not written; 0 without one"""
+        for i, turn in enumerate(talk.turns[:stop]):
+            if turn.role == "assistant" and turn.name:
+                turns = (*talk.turns[:i], replace(turn, name="zebra crossing"), *talk.turns[i + 1 :])
+                if "zebra crossing" not in self.text(replace(talk, turns=turns), stop, False):
+                    return i + 1
+        return 0
 
     def _calm(self, text: str) -> str:
         """Without the special tokens, in which letters stand that somebody may say"""
@@ -160,12 +185,29 @@ class Judge:
             if not found or between.strip() or not said.lstrip().startswith(thoughts):
                 return "the thought that inference is prompted into does not end as it should"
             rest = rest.lstrip()
-            return "" if f"{rest}{end}" in whole and (turn.tool_calls or rest.startswith(answer)) else NOT_WRITTEN
+            if rest.startswith(f"</{tag[1]}>"):
+                return f"it ends the thought twice, with </{tag[1]}>"
+            written = f"{rest}{end}" in whole or whole.endswith(rest.rstrip())  # what opens the next turn may end it
+            return "" if written and (turn.tool_calls or rest.startswith(answer)) else NOT_WRITTEN
         if said not in whole or (f"{said}{end}" not in whole and not whole.endswith(said)):
             return NOT_WRITTEN
-        head, at = said[: said.rfind(answer)], whole.rfind(said)
+        head, at = said[: said.rfind(answer)], whole.rfind(f"{said}{end}")
+        at = whole.rfind(said) if at < 0 else at
+        if problem := self._wrong_beginning(prompt, whole[:at], said):
+            return problem
         follows = any(f"{prompt[-n:]}{said}" in whole for n in (1, 2, 4))
         return "" if not head or follows or prompt.startswith(whole[:at]) else f"it has {head!r} before the answer"
+
+    def _wrong_beginning(self, prompt: str, before: str, said: str) -> str:
+        """What is wrong with where an answer begins that does not simply follow the prompt in what the template writes"""
+        if half := HALF.search(before):
+            return f"it begins within a tag, after {half[0]!r}"
+        for token in self.special:
+            head = said[: said.find(token) + len(token)]
+            _, found, rest = prompt.rpartition(head)
+            if token in said and found and not rest.strip():
+                return f"it repeats {head!r}, with which the prompt ends"
+        return ""
 
     def _wrong_continuation(self, talk: Conversation, place: int, whole: str, added: str, said: str, end: str) -> str:
         """What is wrong where the template continues the prompt"""
@@ -174,7 +216,7 @@ class Judge:
             for token in self.special:
                 rest = rest.replace(token, "")
             return f"the template writes {rest!r} after it" if rest.strip() else ""
-        if added != said:
+        if not said.startswith(added) or said[len(added) :].strip():  # white space may stand before what opens the next
             return f"the template writes {added!r}"
         follows = talk.turns[place + 1] if place + 1 < len(talk.turns) else Turn("user", "Next?")
         longer = Conversation(

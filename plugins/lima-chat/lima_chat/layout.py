@@ -16,16 +16,10 @@ from lima import LimaError
 from lima_chat import calls
 from lima_chat.hidden import BEGIN, END, TAGS, Hidden
 from lima_chat.sandbox import Template
+from lima_chat.tags import CLOSED, OPENED, THOUGHT, closed, parted, unended
 
 Message = dict[str, Any]
 "role, content and whatever else a template may know"
-
-OPENED = re.compile(r"<([\w:]+)>\s*$")
-"A tag at the end of a prompt, within which a model is to think"
-THOUGHT = re.compile(r"\s*(?:<think(?:ing)?>)?(?:(?!</?think(?:ing)?>).)*</think(?:ing)?>\s*|\s*", re.DOTALL)
-"Thoughts before an answer, as they stand in a content"
-CLOSED = re.compile(r"</think(?:ing)?>\s*$")
-"The end of a prompt that asks for an answer without thoughts"
 
 
 @dataclass(frozen=True)
@@ -45,11 +39,13 @@ class Answer:
 
 
 class Layout:
-    """A template with the variables it is given, the EOT, and the control tokens that may be hidden"""
+    """A template with the variables it is given, the EOT, the control tokens that may be hidden; is it the base's `own`?"""
 
-    def __init__(self, template: Template, variables: dict[str, Any], eot: str, tokens: Sequence[str]) -> None:
+    def __init__(
+        self, template: Template, variables: dict[str, Any], eot: str, tokens: Sequence[str], own: bool
+    ) -> None:
         self.template, self.variables, self.eot, self.tokens = template, variables, eot, tokens
-        self.hidden = Hidden(tokens)
+        self.hidden, self.own = Hidden(tokens), own
         self._parts: bool | None = None
         self._text: bool | None = None
         self._sound: set[tuple[str, ...]] = set()
@@ -98,14 +94,18 @@ class Layout:
     ) -> Answer:
         name, message = f"The template {self.template.name}", messages[i]
         added = self._added(messages, i, prompt, whole, tools)
-        end, at = self._end_of(messages, i, added, whole, tools)
+        end, text = self._end_of(messages, i, added, tools)
         if not end:
             rest = _short(self._shown(added.rpartition(message["content"].strip())[2]))
             raise LimaError(
                 f"{name} writes {rest} after answer {number}, and not the end-of-turn token {self.eot!r}, so the model would "
                 "never learn to stop. Write {{ eot_token }} after the content, or use another template."
             )
-        text = added[:at]
+        if tag := unended(prompt, text):
+            raise LimaError(
+                f"{name} prompts for turn {i + 1} within {tag}, and what it writes then does not end that thought, so the "
+                "answer would be learnt as a thought. Use another template."
+            )
         parts = TAGS.split(message["content"])
         said = parts if any(part.strip() for part in parts) else [message["content"]]
         if any(part.strip() not in text for part in said):
@@ -127,14 +127,13 @@ class Layout:
         if whole.startswith(prompt):
             return whole[len(prompt) :]
         # It writes something else before an answer than what it prompts with: find where the answer itself begins.
-        message, (inside, answer) = messages[i], _parted(messages[i]["content"])
+        message, (inside, answer) = messages[i], parted(messages[i]["content"])
         marked = message | {"content": f"{inside}{_mark(i)}"} if answer else message
         asked = [*messages[: i - 1], messages[i - 1] | {"content": _mark(i - 1)}]
         texts = self._render([([*messages[:i], marked], False), (asked, True), ([*asked, marked], False)], tools)
         prompted, written = (text.rpartition(_mark(i - 1))[2] for text in texts[1:])
         begin, tag = texts[0].find(_mark(i)), OPENED.search(prompt)
-        if tag and whole.startswith(prompt[: tag.start()]):
-            # Inference is prompted into a thought, which is left out of the conversation: the model has to end it first.
+        if tag and whole.startswith(prompt[: tag.start()].rstrip()):
             nothing = not message.get("tool_calls") and not TAGS.sub("", message["content"]).strip()
             other = begin >= 0 and not whole.startswith(texts[0][:begin])
             if nothing or other or not THOUGHT.fullmatch(inside):
@@ -143,11 +142,10 @@ class Layout:
                     f"<{tag[1]}>, thoughts, </{tag[1]}>, answer. Change that turn."
                 )
             thoughts = message.get("reasoning_content", "") or TAGS.sub("", inside).strip()
-            calls_only = _without_thoughts(whole[tag.start() :], tag[1])
-            said = calls_only if message.get("tool_calls") else whole[begin:] if begin >= 0 else ""
-            return f"{thoughts}\n</{tag[1]}>\n\n{said}" if said else ""
+            rest = whole[len(prompt[: tag.start()].rstrip()) :]
+            return closed(thoughts, rest, whole[begin:] if begin >= 0 else "", tag[1], bool(message.get("tool_calls")))
         if message.get("tool_calls"):  # which may stand before the content, or without one
-            said = written[self._shared(prompted, written) :].replace(_mark(i), answer.strip())
+            said = self._called([*asked, message], prompted, written).replace(_mark(i), answer.strip())
             return said if whole.endswith(said) else ""
         if begin < 0 or not whole.startswith(texts[0][:begin]):
             raise LimaError(
@@ -159,42 +157,50 @@ class Layout:
         verbatim = between.endswith(inside.lstrip()) and not CLOSED.search(prompt)  # thoughts are text to this template
         return whole[begin - len(inside.lstrip()) * verbatim :]
 
-    def _shared(self, prompt: str, whole: str) -> int:
-        """How far two texts are the same, to the beginning of a control token where one of them has it"""
-        shared = len(commonprefix([prompt, whole]))
-        halved = [
-            m.start() for text in (prompt, whole) for m in self._ends.finditer(text) if m.start() < shared < m.end()
-        ]
-        return min([shared, *halved])
+    def _called(self, messages: Sequence[Message], prompted: str, written: str) -> str:
+        """What is written for a turn with calls, the last one, after what the template writes before any answer
 
-    def _end_of(
-        self, messages: Sequence[Message], i: int, added: str, whole: str, tools: Sequence[Message]
-    ) -> tuple[str, int]:
-        """(the token that ends an answer, where it begins in what was added); ("", 0) without one"""
+        Both texts begin after the question. Only a whole beginning that an answer without calls has, too, is taken for its
+        header: what two texts merely share may end within a tag."""
+        if written.startswith(prompted):
+            return written[len(prompted) :]
+        plain = [*messages[:-1], {"role": "assistant", "content": _mark(len(messages))}]
+        header = self._render([(plain, False)])[0].partition(_mark(len(messages)))[0].rpartition(END)[2]
+        if not written.startswith(header):
+            raise LimaError(
+                f"The template {self.template.name} begins turn {len(messages)}, which calls tools, neither as it prompts for it "
+                "nor as it begins other answers. Leave the conversation out, or use another template."
+            )
+        return written[len(header) :]
+
+    def _end_of(self, messages: Sequence[Message], i: int, added: str, tools: Sequence[Message]) -> tuple[str, str]:
+        """(the token that ends an answer, what was added before it); ("", "") without one"""
         called = messages[i].get("tool_calls")
         if self.eot and (at := added.find(self.eot)) >= 0:
-            return self.eot, at
+            return self.eot, added[:at]
         if called and (found := list(self._ends.finditer(added))):
             last = found[-1]
             if not added[last.end() :].strip():
-                return last[0], last.start()
-        opens = self._opens_next(messages, i, tools)
-        return (opens, len(added)) if opens and (opens == self.eot or called) else ("", 0)
+                return last[0], added[: last.start()]
+        space, opens = self._opens_next(messages, i, tools)
+        return (opens, added + space) if opens and (opens == self.eot or called) else ("", "")
 
-    def _opens_next(self, messages: Sequence[Message], i: int, tools: Sequence[Message]) -> str:
-        """The token right after what a template writes for an answer, where that is what opens the next turn; else empty
+    def _opens_next(self, messages: Sequence[Message], i: int, tools: Sequence[Message]) -> tuple[str, str]:
+        """(white space, token) right after what a template writes for an answer, where that opens the next turn; else empty
 
         Some write no token after an answer: what opens the next turn stops it. Once it follows, they may drop thoughts."""
         role = "tool" if messages[i].get("tool_calls") else "user"
         alone = [*messages[:i], messages[i] | {"content": _mark(i)}]
-        longer = [*alone, {"role": role, "content": _mark(i + 1)}]
+        call = next((call["id"] for call in messages[i].get("tool_calls", []) if call.get("id")), "")
+        longer = [*alone, {"role": role, "content": _mark(i + 1)} | ({"tool_call_id": call} if call else {})]
         try:
             texts = self._render([(alone, False), (longer, False)], tools)
         except LimaError:
-            return ""
+            return "", ""
         after, following = (text.rpartition(_mark(i))[2] for text in texts)
-        opens = self._ends.match(following, len(after)) if following.startswith(after) else None
-        return opens[0] if opens else ""
+        rest = following[len(after) :].lstrip() if following.startswith(after) else ""
+        opens = self._ends.match(rest)
+        return (following[len(after) : -len(rest)], opens[0]) if opens else ("", "")
 
     def _check_thoughts_and_calls(self, message: Message, text: str, whole: str, i: int) -> None:
         name = f"The template {self.template.name}"
@@ -206,7 +212,7 @@ class Layout:
                 "template that writes reasoning_content."
             )
         if missing := [lost for call in message.get("tool_calls", []) if (lost := calls.left_out(call, text))]:
-            raise LimaError(_no_tools(name, f"{missing[0]} in turn {i + 1}"))
+            raise LimaError(self._no_tools(f"{missing[0]} in turn {i + 1}"))
 
     def _shown(self, text: str) -> str:
         return self.hidden.show(text)[0]
@@ -224,17 +230,39 @@ class Layout:
         for i, message in enumerate(marked[:last]):
             if message["content"].strip() not in prompt:
                 raise LimaError(self._left_out(i, message["role"]))
+        self._check_names(marked, tools)
         for tool in tools:
             if str(called := tool.get("function", tool).get("name")) not in prompt:
-                raise LimaError(_no_tools(f"The template {self.template.name}", f"the tool {called!r}"))
+                raise LimaError(self._no_tools(f"the tool {called!r}"))
+
+    def _check_names(self, marked: Sequence[Message], tools: Sequence[Message]) -> None:
+        """LimaError where the template leaves out which assistant speaks"""
+        marks = {
+            i: _mark(len(marked) + i) for i, m in enumerate(marked) if m["role"] == "assistant" and m.get("name", "")
+        }
+        named = [m | {"name": marks[i]} if i in marks else m for i, m in enumerate(marked)]
+        written = self.written(named, tools) if marks else ""
+        if lost := [i for i, mark in marks.items() if mark not in written]:
+            raise LimaError(
+                f"The template {self.template.name} does not write the name of turn {lost[0] + 1}, the assistant's. Leave the "
+                "name out, or use a template that writes it."
+            )
 
     def _left_out(self, i: int, role: str) -> str:
         name = f"The template {self.template.name}"
         if role == "tool":
-            return _no_tools(name, f"turn {i + 1}, a tool's answer")
+            return self._no_tools(f"turn {i + 1}, a tool's answer")
         if role == "system":
             return f"{name} leaves out turn 1, the system's. {_OTHERS}"
         return f"{name} leaves out turn {i + 1}, the {role}'s. Use another template."
+
+    def _no_tools(self, what: str) -> str:
+        others = (
+            "Leave the conversation out, or use a base model whose template writes tools and their calls."
+            if self.own
+            else "Use --renderer template with a base model whose own template does, or leave the conversation out."
+        )
+        return f"The template {self.template.name} leaves out {what}: it knows no tools. {others}"
 
     def end_of_turn(self) -> str:
         """The token that ends an answer, found by rendering one; empty if there is none
@@ -314,28 +342,8 @@ def _marked(messages: Sequence[Message]) -> list[Message]:
     return [m | {"content": _mark(i)} if m["content"].strip() else m for i, m in enumerate(messages)]
 
 
-def _parted(content: str) -> tuple[str, str]:
-    """(thoughts with their tags, answer) of a content that has both"""
-    tags = list(TAGS.finditer(content))
-    at = tags[-1].end() if tags and tags[-1][0].startswith("</") else 0
-    at += len(content[at:]) - len(content[at:].lstrip())
-    return (content[:at], content[at:]) if content[at:] else ("", content)
-
-
-def _without_thoughts(text: str, tag: str) -> str:
-    """The text after the thoughts that it may begin with"""
-    return re.sub(rf"\A\s*<{tag}>.*?</{tag}>\s*", "", text, count=1, flags=re.DOTALL)
-
-
 def _mark(i: int) -> str:
     return f"{BEGIN}{i}{END}"
-
-
-def _no_tools(name: str, what: str) -> str:
-    return (
-        f"{name} leaves out {what}: it knows no tools. Use --renderer template with a base model whose own template does, or "
-        "leave the conversation out."
-    )
 
 
 def _short(text: str) -> str:

@@ -30,6 +30,8 @@ class ChatRenderer(ABC):
     name: str
     description: str
     renders: tuple[type, ...] = (Conversation, Example)
+    own = False
+    "Whether the template is the base model's"
 
     variables: Mapping[str, Any] = {}
     "What the template is given by the recipe's table [template]"
@@ -63,6 +65,10 @@ class ChatRenderer(ABC):
     def chat_template(self, tokenizer: Any, eot: str) -> str:
         """The Jinja source to save with the tokenizer, so that plain transformers prompts with the same ids"""
 
+    def tool_template(self, tokenizer: Any, eot: str) -> str:
+        """The Jinja source for conversations with tools: usually the same"""
+        return self.chat_template(tokenizer, eot)
+
     def _defaults(self) -> str:
         """Jinja that gives the recipe's variables to whoever renders the saved template without any"""
         return "".join(
@@ -70,16 +76,16 @@ class ChatRenderer(ABC):
         )
 
     @abstractmethod
-    def _source(self, tokenizer: Any) -> tuple[str, str, int]:
-        """A name for error messages, the Jinja source, and how many lines of its file come before it"""
+    def _source(self, tokenizer: Any, tools: bool) -> tuple[str, str, int]:
+        """A name for error messages, the Jinja source (with or without tools), and how many lines of its file come before it"""
 
     @abstractmethod
     def _variables(self, tokenizer: Any, eot: str) -> dict[str, Any]:
         """What the template is given besides the messages"""
 
-    def layout(self, tokenizer: Any, eot: str) -> "Layout":
-        """The template with this tokenizer's variables, made once"""
-        name, source, head = self._source(tokenizer)
+    def layout(self, tokenizer: Any, eot: str, tools: bool = False) -> "Layout":
+        """The template with this tokenizer's variables, made once; a tokenizer may have another one for `tools`"""
+        name, source, head = self._source(tokenizer, tools)
         known = self._layouts.setdefault(tokenizer, {})
         key = (source, eot, repr(tokenizer.special_tokens_map), len(tokenizer))
         try:
@@ -92,7 +98,7 @@ class ChatRenderer(ABC):
             added = tokenizer.added_tokens_decoder.values()
             tokens = [t.content for t in added if t.content and (t.special or not eot)]
             variables = {**self._variables(tokenizer, eot), **self.variables}
-            known[key] = Layout(compiled(name, source, head, self.date), variables, eot, tokens)
+            known[key] = Layout(compiled(name, source, head, self.date), variables, eot, tokens, self.own)
             return known[key]
 
     def _warn_of_unused(self, name: str, source: str) -> None:
@@ -115,7 +121,7 @@ class ChatRenderer(ABC):
 
     def _tokens(self, record: Conversation | Example, tokenizer: Any, eot: str) -> "Tokens":
         """Both from one pass: who calls for the one needs the other next"""
-        layout = self.layout(tokenizer, eot)
+        layout = self.layout(tokenizer, eot, bool(getattr(record, "tools", ())))
         last_record, last_layout, tokens = self._last
         if tokens is None or last_record is not record or last_layout is not layout:
             from lima_chat.tokens import Encoder
@@ -155,7 +161,8 @@ class ChatRenderer(ABC):
         """Render what inference would prompt with for each trained answer, and what the template then writes
 
         LimaError where the template itself raises, or is stopped."""
-        layout, talk = self.layout(tokenizer, eot), Conversation.of(record)
+        talk = Conversation.of(record)
+        layout = self.layout(tokenizer, eot, bool(talk.tools))
         messages, tools = _messages(talk.turns), talk.tools
         for place in talk.trained_turns:
             layout.prompt(messages[:place], tools)
@@ -196,7 +203,7 @@ class TemplateRenderer(ChatRenderer):
         fixed = "".join(f"{{% set {k} = {json.dumps(v, ensure_ascii=False)} %}}\n" for k, v in own.items())
         return fixed + self._defaults() + self.file.source
 
-    def _source(self, tokenizer: Any) -> tuple[str, str, int]:
+    def _source(self, tokenizer: Any, tools: bool) -> tuple[str, str, int]:
         return repr(self.name), self.file.source, self.file.head
 
     def _variables(self, tokenizer: Any, eot: str) -> dict[str, Any]:
@@ -210,6 +217,7 @@ class OwnTemplateRenderer(ChatRenderer):
 
     name = "template"
     description = "the base model's own chat template"
+    own = True
 
     def suits(self, tokenizer: Any) -> bool:
         """Whether the tokenizer has a template: then it is the one to train with"""
@@ -225,11 +233,27 @@ class OwnTemplateRenderer(ChatRenderer):
         return found
 
     def chat_template(self, tokenizer: Any, eot: str) -> str:
-        return self._defaults() + self._source(tokenizer)[1]
+        return self._defaults() + self._source(tokenizer, False)[1]
 
-    def _source(self, tokenizer: Any) -> tuple[str, str, int]:
+    def tool_template(self, tokenizer: Any, eot: str) -> str:
+        return self._defaults() + self._source(tokenizer, True)[1]
+
+    def named_templates(self, tokenizer: Any, eot: str) -> dict[str, str]:
+        """Of a tokenizer's further templates the one for tools, with the recipe's variables"""
+        several = isinstance(tokenizer.chat_template, dict) and tokenizer.chat_template.get(TOOL_USE)
+        return {TOOL_USE: self.tool_template(tokenizer, eot)} if several else {}
+
+    def _source(self, tokenizer: Any, tools: bool) -> tuple[str, str, int]:
         template = tokenizer.chat_template
         if isinstance(template, dict):
+            if tools and template.get(TOOL_USE):  # as transformers chooses
+                return f"{TOOL_USE!r} of the tokenizer", template[TOOL_USE], 0
+            if template and "default" not in template:
+                raise LimaError(
+                    "The renderer 'template' uses the tokenizer's template 'default', and this tokenizer has none of that name, "
+                    f"only {', '.join(map(repr, template))}. Name one of them 'default' in the tokenizer's files, or train with "
+                    "--renderer lima, chatml, or another of `lima renderers`."
+                )
             template = template.get("default")
         if not template:
             raise LimaError(
@@ -242,6 +266,8 @@ class OwnTemplateRenderer(ChatRenderer):
         return _named(tokenizer)
 
 
+TOOL_USE = "tool_use"
+"The name of the template for conversations with tools, where a tokenizer has several"
 RESERVED = ("messages", "add_generation_prompt", "tools", "documents")
 "What every template is given besides the tokens"
 WORDS = frozenset(
@@ -306,5 +332,7 @@ def _messages(turns: Sequence[Turn]) -> "list[Message]":
             message["tool_calls"] = list(calls)
         if name := getattr(turn, "name", ""):
             message["name"] = name
+        if call := getattr(turn, "call_id", ""):
+            message["tool_call_id"] = call
         messages.append(message)
     return messages

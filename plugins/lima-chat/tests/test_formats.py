@@ -101,7 +101,7 @@ def test_tools_calls_and_their_answers_from_either_shape(read):
     assert openai.turns == (
         Turn("user", "Why?"),
         Turn("assistant", "", tool_calls=(call,)),
-        Turn("tool", "sunny"),
+        Turn("tool", "sunny", call_id="c1"),
         Turn("assistant", "So.", thoughts="Hm."),
     )
     sharegpt = read([SHAPES["sharegpt"][2]]).records[0]
@@ -115,11 +115,13 @@ def test_tools_calls_and_their_answers_from_either_shape(read):
     assert record.turns[1].tool_calls == ({"type": "function", "id": "", "function": {"name": "sun", "arguments": {}}},)
 
 
-def test_answers_of_tools_come_in_the_order_of_their_calls(read):
+def test_answers_of_tools_stand_as_in_the_file_with_the_ids_of_their_calls(read):
     calls = [{"id": i, "type": "function", "function": {"name": f"f{i}", "arguments": {}}} for i in "ab"]
     answers = [{"role": "tool", "tool_call_id": i, "content": i.upper()} for i in "ba"]
     row = {"messages": [U, {"role": "assistant", "content": "", "tool_calls": calls}, *answers, A]}
-    assert [t.content for t in read([row]).records[0].turns] == ["Why?", "", "A", "B", "So."]
+    record = read([row]).records[0]
+    assert record.turns[2:4] == (Turn("tool", "B", call_id="b"), Turn("tool", "A", call_id="a"))
+    assert [t.get("call_id") for t in record.content()["turns"]] == [None, None, "b", "a", None]
 
 
 def test_sharegpt_in_an_array_over_many_lines(read, said, tmp_path):

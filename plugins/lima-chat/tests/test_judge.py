@@ -184,6 +184,44 @@ def test_a_template_without_an_end_of_turn_token_is_refused_with_the_reason(fold
     assert "endless: The tokenizer's own chat template writes no special token after an answer" in done.output
 
 
+def test_a_file_that_cannot_be_read_does_not_end_the_check_of_the_others(folder):
+    (folder / "a_folder.jinja").mkdir()
+    (folder / "bytes.jinja").write_bytes(b"\xff\xfe\x00")
+    (folder / "head.jinja").write_text("{# nonsense: 1 #}\n" + BODY)
+    done = run(folder, "--json")
+    assert done.exit_code == 1
+    found = {one["name"]: (one["passed"], one["problem"]) for one in json.loads(done.output)}
+    assert found.pop("good") == (True, "")
+    assert {name: passed for name, (passed, _) in found.items()} == dict.fromkeys(("a_folder", "bytes", "head"), False)
+    assert found["bytes"][1].startswith(f"cannot read {folder / 'bytes.jinja'}: 'utf-8' codec can't decode")
+    assert "line 1: 'nonsense' is not a key of a template's head." in found["head"][1]
+
+
+def test_two_bos_are_refused_as_they_must_be(folder):
+    (folder / "twice.jinja").write_text("{{ bos_token }}{{ bos_token }}" + BODY)
+    done = run(folder / "twice.jinja")
+    assert done.exit_code == 0
+    assert "refused, as it must be: it begins with two BOS tokens; expected one." in " ".join(done.output.split())
+
+
+NAMED = (Turn("user", "Who?", name="ann"), Turn("assistant", "I.", name="bob"))
+
+
+def test_the_name_of_an_assistant_is_written_or_refused():
+    talk = Conversation(id="t", turns=NAMED)
+    with pytest.raises(
+        LimaError, match="does not write the name of turn 2, the assistant's. Leave the name out, or use"
+    ):
+        judged(talk=talk)
+    judge, _, _ = judged()
+    assert judge.cannot(talk) == "the template does not write the name of turn 2"
+    judge, rows, tokenizer = judged(
+        BODY.replace("{{ '<|' ~ m.role ~ '|>'", "{{ '<|' ~ m.role ~ '|>' ~ (m.name or '')"), talk
+    )
+    assert (judge.faults(talk, rows), judge.cannot(talk)) == ([], "")
+    assert tokenizer.decode(rows[0].ids) == "<|user|>annWho?<|end|><|assistant|>bobI.<|end|>"
+
+
 def test_the_templates_of_this_project_pass_also_with_a_tokenizer_that_joins_line_breaks(joining):
     from lima_chat.templates import template_files
 

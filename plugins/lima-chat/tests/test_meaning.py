@@ -128,3 +128,12 @@ def test_turns_that_differ_cannot_be_joined_and_are_not_told_to_be(read):
     turns = [ASKED, {"role": "assistant", "content": "a", "train": False}, {"role": "assistant", "content": "b"}]
     with pytest.raises(LimaError, match="that differ in train, weight, thoughts or name cannot be joined"):
         read([{"messages": turns}], merge_turns=True)
+
+
+def test_a_pair_of_weight_0_is_left_out_and_said(read):
+    rows = [{"prompt": "Why?", "response": "So."}, {"prompt": "Why?", "response": "No.", "weight": 0}]
+    source = read(rows)
+    assert [len(source.records), [r.reason for r in source.refused]] == [
+        1,
+        ["its weight is 0, so nothing of it is to be learnt."],
+    ]

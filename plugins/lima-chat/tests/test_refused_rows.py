@@ -55,6 +55,11 @@ WRONG = [
         ),
         "turn 3 answers the call 'y', which the turn before does not make. Correct its id.",
     ),
+    (
+        "openai",
+        talk({**U, "tool_call_id": "y"}, A),
+        "turn 1 is the user's, and has 'tool_call_id', which only a tool's answer has. Leave it out.",
+    ),
     ("openai", talk(U, A, tools="f"), "'tools' is text; expected a list of objects that describe functions."),
     (
         "openai",

@@ -7,7 +7,8 @@ import pytest
 
 from lima import LimaError, verify
 from lima_chat import Conversation, Turn
-from lima_chat.certificate import CALL, TOOL
+from lima_chat.certificate import CALL, TOOL, certify, check
+from lima_chat.judge import Judge
 from lima_chat.renderer import OwnTemplateRenderer
 from lima_chat.stand_in import stand_in
 from lima_chat.templates import parse
@@ -87,6 +88,14 @@ def test_a_format_without_tools_says_which_way_there_is(name, renderers, ready):
         )
 
 
+def test_a_base_without_tools_does_not_send_to_the_renderer_in_use():
+    with pytest.raises(LimaError) as e:
+        trained("zephyr", talk())
+    assert str(e.value).endswith(
+        "it knows no tools. Leave the conversation out, or use a base model whose template writes tools and their calls."
+    )
+
+
 def test_a_template_that_leaves_out_an_argument_is_refused():
     body = (
         "{% for m in messages %}{{ '<|' ~ m.role ~ '|>' ~ m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name }}"
@@ -105,3 +114,42 @@ def test_a_control_token_in_an_argument_stays_text():
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     assert row.ids[row.spans[0].start : row.spans[0].stop].count(end) == 1
     assert '{"place": "<|im_end|>"}' in tokenizer.decode(row.ids[row.spans[0].start : row.spans[0].stop])
+
+
+STRICT = (
+    "{% set bad = 'An id of a call has 9 letters and digits.' %}{% if tools %}<|tools|>{{ tools | tojson }}<|end|>{% endif %}"
+    "{% for m in messages %}{% if m.role == 'tool' and m.tool_call_id | default('') | length != 9 %}{{ raise_exception(bad) }}"
+    "{% endif %}<|{{ m.role }}|>{{ m.tool_call_id | default('') }} {{ m.content }}{% for c in m.tool_calls or [] %}"
+    "{% if c.id | default('') | length != 9 %}{{ raise_exception(bad) }}{% endif %}[{{ c.id }} {{ c.function | tojson }}]"
+    "{% endfor %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% if false %}<|user|><|tool|>{% endif %}"
+)
+
+
+def parallel(ids, answered):
+    calls = [CALL | {"id": i} for i in ids]
+    answers = [Turn("tool", f"for {i}", call_id=i) for i in answered]
+    turns = (
+        Turn("user", "Both?"), Turn("assistant", "", tool_calls=calls), *answers, Turn("assistant", "At noon.")
+    )  # fmt: skip
+    return Conversation(id="c", turns=turns, tools=(TOOL,))
+
+
+def test_the_ids_of_calls_and_answers_reach_the_template_and_the_judge():
+    tokenizer, renderer = stand_in(parse("t", STRICT, "t")), OwnTemplateRenderer()
+    eot = renderer.end_of_turn(tokenizer)
+    conversation = parallel(("aaaaaaaa1", "aaaaaaaa2"), ("aaaaaaaa2", "aaaaaaaa1"))
+    judge = Judge(tokenizer, renderer.chat_template(tokenizer, eot), eot)
+    found = check("", conversation, renderer, tokenizer, eot, judge)
+    assert (found.passed, found.refused, found.answers) == (True, "", 2)
+    (row,) = renderer.render(conversation, tokenizer, eot)
+    answers = "<|tool|>aaaaaaaa2 for aaaaaaaa2<|end|><|tool|>aaaaaaaa1 for aaaaaaaa1<|end|>"
+    assert answers in tokenizer.decode(row.ids)
+    with pytest.raises(LimaError, match="An id of a call has 9 letters and digits"):
+        renderer.render(parallel("ab", "ab"), tokenizer, eot)
+    assert certify("t", renderer, tokenizer, {}).as_row()["tools"] == "yes"
+
+
+def test_only_a_tool_answers_a_call():
+    with pytest.raises(LimaError, match=r"turn 1 \(user\) answers a call, which only a tool does"):
+        Conversation(id="c", turns=(Turn("user", "?", call_id="a"), Turn("assistant", "!")))

@@ -44,7 +44,7 @@ OPENAI, SHAREGPT = Names("role", "content"), Names("from", "value")
 
 def turns_of(messages: Sequence[Any], names: Names, ignored: Ignored, first: int = 1, shape: str = "") -> list[Turn]:
     """The turns of a list of messages, which are counted from `first` in errors"""
-    found = list[tuple[Turn, str]]()
+    found = list[Turn]()
     keys = _KEYS | {names.role, names.text}
     for number, message in enumerate(messages, first):
         what = f"turn {number}"
@@ -53,8 +53,9 @@ def turns_of(messages: Sequence[Any], names: Names, ignored: Ignored, first: int
         if len(message) > 2:  # more than a role and a text
             refuse_media(message, what)
             ignored.check(message, keys, what)
-        found.append((_turn(message, names, what, ignored), tools.check_answer(message, what)))
-    return tools.in_order(found)
+        found.append(_turn(message, names, what, ignored))
+    tools.check_answers(found)
+    return found
 
 
 def spoken(row: Mapping[str, Any], key: str, role: str, ignored: Ignored, first: int) -> list[Turn]:
@@ -97,7 +98,8 @@ def _turn(message: dict[str, Any], names: Names, what: str, ignored: Ignored) ->
             "false or 0; prompt_weight in the recipe trains everything besides answers, too."
         )
     name = optional_text(message, ("name",), what)
-    return Turn(role, content, train is not False, 1.0 if weight is None else weight, thoughts, calls, name)
+    call = tools.answered(message, role, what)
+    return Turn(role, content, train is not False, 1.0 if weight is None else weight, thoughts, calls, name, call)
 
 
 def _learning_key(message: dict[str, Any]) -> str:

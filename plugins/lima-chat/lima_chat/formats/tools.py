@@ -4,7 +4,7 @@ OpenAI's shape, whatever the file's: a call is {"type", "id", "function": {"name
 nothing of how a template writes them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lima import LimaError, kind_of
@@ -77,32 +77,24 @@ def spelt_calls(text: str, what: str) -> tuple[dict[str, Any], ...]:
     return called(found, what)
 
 
-def in_order(turns: list[tuple[Turn, str]]) -> list[Turn]:
-    """The turns, with the tools' answers in the order of the calls that they name; each comes with the id of its call, or ''"""
-    if not any(turn.tool_calls for turn, _ in turns):
-        return [turn for turn, _ in turns]
-    ordered, at = list[Turn](), 0
-    while at < len(turns):
-        ordered.append(turns[at][0])
-        at += 1
-        wanted = [call["id"] for call in ordered[-1].tool_calls]
-        if not wanted:
-            continue
-        answers = list[tuple[Turn, str]]()
-        while at < len(turns) and turns[at][0].role == "tool":
-            answers.append(turns[at])
-            at += 1
-        for place, (_, call) in enumerate(answers, at - len(answers) + 1):
-            if call and any(wanted) and call not in wanted:
-                raise LimaError(
-                    f"turn {place} answers the call {call!r}, which the turn before does not make. Correct its id."
-                )
-        if all(call for _, call in answers) and all(wanted):
-            answers.sort(key=lambda answer: wanted.index(answer[1]))
-        ordered += [turn for turn, _ in answers]
-    return ordered
+def check_answers(turns: Sequence[Turn]) -> None:
+    """LimaError where a tool answers a call that the turn before its answers does not make"""
+    wanted: list[str] = []
+    for number, turn in enumerate(turns, 1):
+        if turn.role != "tool":
+            wanted = [call["id"] for call in turn.tool_calls]
+        elif turn.call_id and any(wanted) and turn.call_id not in wanted:
+            raise LimaError(
+                f"turn {number} answers the call {turn.call_id!r}, which the turn before does not make. Correct its id."
+            )
 
 
-def check_answer(message: Mapping[str, Any], what: str) -> str:
+def answered(message: Mapping[str, Any], role: str, what: str) -> str:
     """The id of the call that a tool's message answers, or ''"""
-    return text_of(message, "tool_call_id", what) if message.get("tool_call_id") else ""
+    if not message.get("tool_call_id"):
+        return ""
+    if role != "tool":
+        raise LimaError(
+            f"{what} is the {role}'s, and has 'tool_call_id', which only a tool's answer has. Leave it out."
+        )
+    return text_of(message, "tool_call_id", what)
