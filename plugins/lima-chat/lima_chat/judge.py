@@ -16,7 +16,7 @@ from lima import Rendered
 from lima_chat.calls import PROBE, given
 from lima_chat.conversation import Conversation, Turn
 from lima_chat.hidden import TAGS
-from lima_chat.layout import CLOSED, OPENED
+from lima_chat.tags import CLOSED, OPENED
 
 NOT_WRITTEN = "it is not what the template writes"
 FIRST = re.compile(rf"\s*(<think(?:ing)?>)?((?!{TAGS.pattern}).)*</think(?:ing)?>((?!{TAGS.pattern}).)*", re.DOTALL)

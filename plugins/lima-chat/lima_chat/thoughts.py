@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from lima import LimaError
 from lima_chat.hidden import BEGIN, END
-from lima_chat.layout import OPENED, Layout, Message
+from lima_chat.layout import Layout, Message
+from lima_chat.tags import OPENED
 
 USUAL = (("<think>", "</think>"), ("<thinking>", "</thinking>"))
 "What most reasoning models write around their thoughts, where the template itself never does"
