@@ -22,7 +22,7 @@ _PUBLIC = {
     "contract.examples": "Record Example Refused",
     "contract.rendered": "Span Rendered as_rows",
     "contract.answers": "Message Prompt Reply Sampling",
-    "contract.grades": "GRADES SCORES GRADED NEEDS_PERSON GRADER_FAILED Verdict",
+    "contract.grades": "GRADES SCORES GRADED UNDECIDED GRADER_FAILED Tick Verdict",
     "contract.runs": "Run SourceRow PluginRow",
     "contract.kinds": "ExampleSource Recognises TakesOptions Renderer TextPrompts ChatPrompts HasChatTemplate HasNamedTemplates "
     "TakesVariables SplitsThoughts SuitsBase BaseModel Fetches Opens ModelOpener Model Streams TellsPrompts GradesTurns "

@@ -8,8 +8,19 @@ from dataclasses import dataclass
 SCORES = {"fail": 0, "pass": 1, "excellent": 2}
 "What each grade counts in a mean"
 GRADES = ("excellent", "pass", "fail")
-GRADED, NEEDS_PERSON, GRADER_FAILED = "graded", "needs a person", "error"
-"What became of a reply"
+GRADED, UNDECIDED, GRADER_FAILED = "graded", "undecided", "error"
+"What became of a reply: it has a grade; a reader must decide; the grader failed"
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One requirement, and whether a reply meets it"""
+
+    requirement: str
+    met: bool | None
+    "None where the grader could not tell"
+    quote: str = ""
+    "What of the reply shows it"
 
 
 @dataclass(frozen=True)
@@ -20,4 +31,6 @@ class Verdict:
     "One of GRADES, or None"
     reason: str
     status: str = GRADED
-    "GRADED, NEEDS_PERSON or GRADER_FAILED"
+    "GRADED, UNDECIDED or GRADER_FAILED"
+    ticks: tuple[Tick, ...] = ()
+    "The requirements one by one, where the grader looks at them one by one"

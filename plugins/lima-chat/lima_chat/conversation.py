@@ -180,9 +180,13 @@ class EvalConversation:
     id: str
     topic: str
     turns: tuple[EvalTurn, ...]
+    system: str = ""
+    "What the model is told before the user speaks; empty: nothing"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turns", tuple(self.turns))
+        if not isinstance(self.system, str):
+            raise LimaError(f"Evaluation conversation {self.id!r}: 'system' is {self.system!r}; expected text.")
         if not self.turns:
             raise LimaError(f"Evaluation conversation {self.id!r} has no turns; expected at least one user turn.")
         for number, turn in enumerate(self.turns, 1):

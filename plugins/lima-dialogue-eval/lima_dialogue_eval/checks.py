@@ -4,13 +4,16 @@ Replies may be hostile text: they are only read. Patterns run under a time limit
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import regex
 
 from lima import LimaError, did_you_mean
+
+if TYPE_CHECKING:
+    from lima_chat import Turn
 
 SECONDS = 0.5
 "Longest that one pattern may search one reply"
@@ -33,8 +36,8 @@ class Undecided(Exception):
     """A check that could not be decided, such as a pattern that ran out of time; becomes a status, never a grade"""
 
 
-def missed(check: dict[str, Any], reply: str) -> list[str]:
-    """What the reply misses of a check, in words; empty when it holds"""
+def missed(check: dict[str, Any], reply: str, history: "Sequence[Turn]" = ()) -> list[str]:
+    """What the reply misses of a check, in words; empty when it holds. `history` is all that was said before it"""
     text = reply[:LONGEST_REPLY].translate(_QUOTES)
     return [why for key, wanted in check.items() if (why := _CHECKS[key][1](wanted, text))]
 

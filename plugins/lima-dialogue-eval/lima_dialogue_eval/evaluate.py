@@ -260,7 +260,8 @@ def judged(judge: Any, turn: GradedTurn) -> Verdict:
 
 def script_hash(script: "Sequence[EvalConversation]") -> str:
     """SHA-256 of everything that an evaluation asks and requires; runs can be compared only if it is the same"""
-    text = json.dumps([asdict(c) for c in script], sort_keys=True, ensure_ascii=False, default=str)
+    rows = [{key: value for key, value in asdict(c).items() if key != "system" or value} for c in script]
+    text = json.dumps(rows, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lima import GRADER_FAILED, NEEDS_PERSON, LimaError, Verdict
+from lima import GRADER_FAILED, UNDECIDED, LimaError, Verdict
 from lima_dialogue_eval.checks import Undecided, missed, verify
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class GradedTurn:
     reply: str
     stop: str
     "Why the reply ended: 'eot' or another of ENDED, 'length', or what a server said"
+    checks_decide: bool = False
+    "Whether the evaluation declares that its checks decide all: then a reply that meets them needs no reader"
 
 
 class Requirements:
@@ -49,15 +51,15 @@ class Requirements:
                         raise LimaError(f"Conversation {conversation.id!r}, turn {number}: {e}") from None
 
     def grade(self, turn: GradedTurn) -> Verdict:
-        """Excellent, Pass or Fail; 'needs a person' when no requirement of the turn has a check"""
+        """Excellent, Pass or Fail; undecided when no requirement of the turn has a check"""
         requirements = turn.conversation.turns[turn.index].requirements
         checked = [r for r in requirements if r.get("check")]
         left = [r["text"] for r in requirements if not r.get("check")]
         to_person = f"Left to a person: {'; '.join(left)}." if left else ""
         if not checked:
-            return Verdict(None, to_person or "This turn has no requirement.", NEEDS_PERSON)
+            return Verdict(None, to_person or "This turn has no requirement.", UNDECIDED)
         try:
-            failures = [(r, why) for r in checked if (why := missed(r["check"], turn.reply))]
+            failures = [(r, why) for r in checked if (why := missed(r["check"], turn.reply, turn.history))]
         except Undecided as e:
             return Verdict(None, f"Not decided: {e}", GRADER_FAILED)
         ended = turn.stop in ENDED

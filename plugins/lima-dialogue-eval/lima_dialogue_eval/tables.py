@@ -86,7 +86,7 @@ def _grades(db: Database) -> None:
             "rater": str,  # the person's name; empty for a program
             "grade": str,
             "reason": str,
-            "status": str,  # graded, or why there is no grade: needs a person, error
+            "status": str,  # graded, or why there is no grade: undecided (earlier: needs a person), error
             "created": str,
         },
         pk="id",
@@ -196,3 +196,14 @@ def m004_gain(db: Database) -> None:
         group by runs.id
         """,
     )
+
+
+@migrations()
+def m005_identity(db: Database) -> None:
+    """What made a grade and a reply, by hash; null in rows of earlier versions"""
+    grades, runs = db.table("dialogue_grades"), db.table("dialogue_runs")
+    grades.add_column("grader_hash", str)
+    grades.add_column("ticks", str)  # the requirements one by one, as JSON
+    for column in ("grader_hash", "model_hash", "template_hash"):
+        runs.add_column(column, str)
+    runs.add_column("checks_decide", int)  # 1: the evaluation declares that its checks need no reader

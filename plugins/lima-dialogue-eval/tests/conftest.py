@@ -166,7 +166,7 @@ def by_hand(store):
                 "grader": row["grader"],
                 "grade": letters[label],
                 "reason": f"because {label}",
-                "status": "needs a person" if label == "-" else "graded",
+                "status": "undecided" if label == "-" else "graded",
             }
             for c, seed, labels in keys
             for n, label in enumerate(labels, 1)

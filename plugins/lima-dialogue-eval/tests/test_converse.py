@@ -39,7 +39,7 @@ def test_too_few_replies_are_an_error_of_the_model(script, Model):
             Verdict(None, "The grader said 'Excellent'; expected excellent, pass, fail.", "error"),
         ),
         (Verdict(None, "x"), Verdict(None, "The grader said None; expected excellent, pass, fail.", "error")),
-        (Verdict(None, "x", "needs a person"), Verdict(None, "x", "needs a person")),
+        (Verdict(None, "x", "undecided"), Verdict(None, "x", "undecided")),
         (ValueError("no verdict line"), Verdict(None, "The grader failed: ValueError: no verdict line", "error")),
     ],
 )

@@ -42,6 +42,7 @@ def test_every_column_of_a_run(store, Model, script):
         "sampling": {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.2, "max_new_tokens": 2048},
         "grader": "requirements",
         "primary_test": PRIMARY,
+        **dict.fromkeys(("grader_hash", "model_hash", "template_hash", "checks_decide")),
     }
     assert conversations(store, id) == [
         {"dialogue_run": id, "conversation": c, "seed": 3, "topic": t, "turns": n, "status": "complete", "message": ""}
@@ -90,7 +91,7 @@ def test_every_column_of_the_turns_and_own_replies_in_the_history(store, Model, 
         row("bus", 2, "And back? after WWA", "fail", "Missed (must): says ten (without 'ten')."),
         row("tea", 1, "Boil water", "excellent", met),
         row("tea", 2, "Shorter. after HBS", "excellent", met),
-        row("tea", 3, "Is it kind? after HBSSI", None, "Left to a person: is kind.", "needs a person"),
+        row("tea", 3, "Is it kind? after HBSSI", None, "Left to a person: is kind.", "undecided"),
     ]
 
 

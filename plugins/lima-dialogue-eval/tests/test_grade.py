@@ -115,8 +115,8 @@ OPEN = {"text": "is kind"}
         ),
         (turn(MUST, stop="stop"), Verdict("excellent", "The checked requirement is met.")),
         (turn(MUST, OPEN), Verdict("excellent", "The checked requirement is met. Left to a person: is kind.")),
-        (turn(OPEN), Verdict(None, "Left to a person: is kind.", "needs a person")),
-        (turn(), Verdict(None, "This turn has no requirement.", "needs a person")),
+        (turn(OPEN), Verdict(None, "Left to a person: is kind.", "undecided")),
+        (turn(), Verdict(None, "This turn has no requirement.", "undecided")),
     ],
 )
 def test_grades(given, verdict):

@@ -164,7 +164,7 @@ def test_what_left_the_comparison_is_shown_and_named(store, page, by_hand):
     assert "Waiting: 1 turns have no grade on both sides" in words
     assert "About b left out" in words
     assert "error no <line>" in words
-    assert "needs a person because -" in words
+    assert "undecided because -" in words
 
 
 @pytest.mark.parametrize("path", ["", ".", "/"])

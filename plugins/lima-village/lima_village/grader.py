@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
-from lima import NEEDS_PERSON, Example, Record, Verdict
+from lima import UNDECIDED, Example, Record, Verdict
 from lima_dialogue_eval.grade import ENDED, GradedTurn
 from lima_village.free_words import among, answered, named, relative, told
 from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, ParsedReply, leads, read, values_of
@@ -158,17 +158,17 @@ class Facts:
     description = "the facts of the village: what was asked for, about the right subject, in the right form"
 
     def grade(self, turn: GradedTurn) -> Verdict:
-        """Grade one reply; a turn without facts of the village needs a person"""
+        """Grade one reply; a turn without facts of the village is undecided"""
         facts = turn.conversation.turns[turn.index].facts
         if "required" not in facts:
-            return Verdict(None, "This turn has no facts of the village to check the reply against.", NEEDS_PERSON)
+            return Verdict(None, "This turn has no facts of the village to check the reply against.", UNDECIDED)
         return Verdict(*judge(facts, turn.reply, turn.stop))
 
     def grade_reply(self, example: Record, reply: str, stop: str) -> Verdict:
-        """Grade the reply to a single request by the facts that its words ask for; any other example needs a person"""
+        """Grade the reply to a single request by the facts that its words ask for; any other example is undecided"""
         from lima_village.dev import facts_of
 
         facts = facts_of(example.prompt) if isinstance(example, Example) else None
         if facts is None:
-            return Verdict(None, "This is not a single request about the village.", NEEDS_PERSON)
+            return Verdict(None, "This is not a single request about the village.", UNDECIDED)
         return Verdict(*judge(facts, reply, stop))
