@@ -35,7 +35,8 @@ def test_a_prompt_that_no_epoch_decides_is_left_out_and_the_mean_grade_of_the_ot
     say(["undecided", "pass", "pass"], ["undecided", "pass", "excellent"], ["undecided", "fail", "excellent"])
     assert choose(store, run) == {
         "epoch": 2,
-        "reason": "mean grade 1.50 of 2 by judge over 2 dev prompts, the best of 3 epochs; 1 without a grade in every epoch left out",
+        "reason": "mean grade 1.50 of 2 by judge over 2 dev prompts, the best of 3 epochs; 1 without a grade in every epoch "
+        "left out",
     }
 
 

@@ -4,11 +4,12 @@ Knows nothing of models or graders.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from lima import UNDECIDED, LimaError, Store, exclusive, now
+from lima import GRADER_FAILED, UNDECIDED, LimaError, Store, exclusive, now
 
 _TURN = ("dialogue_run", "conversation", "seed", "turn")
 
@@ -152,6 +153,15 @@ def replies(store: Store, id: str, grader: str, grader_hash: str | None = None) 
         row["grade_status"] = _RENAMED.get(status := grade.get("status", "not graded"), status)
         row["grader_hash"], row["ticks"] = grade.get("grader_hash"), json.loads(grade.get("ticks") or "[]")
     return rows
+
+
+def counts_by(store: Store, id: str, grader: str, grader_hash: str | None) -> dict[str, Any]:
+    """How many replies of a run got which grade from one grader with one hash, or are undecided, or made it fail"""
+    rows = [row for row in replies(store, id, grader, grader_hash) if row["status"] == "answered"]
+    count = Counter(row["grade"] or row["grade_status"] for row in rows)
+    grades = {name: count[name] for name in ("excellent", "pass", "fail", UNDECIDED)}
+    head = {"id": id, "grader": grader, "grader_hash": grader_hash, "turns": len(rows)}
+    return {**head, **grades, "errors": count[GRADER_FAILED]}
 
 
 _RENAMED = {"needs a person": UNDECIDED}
