@@ -5,7 +5,7 @@ Knows nothing of how replies are asked for and graded, nor of comparing runs.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +167,13 @@ def _check_promptable(model: Any, dialogues: Sequence[Dialogue]) -> None:
 
 
 def _check_system(model: TellsPrompts, dialogue: Dialogue, ids: list[int], why: LimaError | None) -> None:
-    """LimaError when a model takes a dialogue only without its system turn, or leaves that out without a word"""
+    """LimaError when a model takes a dialogue only without its system turn, or writes the same whatever that says"""
+    system, *rest = dialogue.prompt()
     try:
-        without = model.prompt_ids(dialogue.prompt()[1:])
+        other = model.prompt_ids(rest if why else [replace(system, content=f"{system.content} x"), *rest])
     except LimaError:
         return
-    if why or ids == without:
+    if why or ids == other:
         name, reason = getattr(model, "name", model), why or "its template leaves a system turn out."
         raise LimaError(
             f"{name} cannot hold the conversation {dialogue.conversation.id!r}, which begins with a system turn: {reason} Ask a "

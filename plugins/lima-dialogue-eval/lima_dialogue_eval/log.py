@@ -4,6 +4,7 @@ Knows nothing of models or graders.
 """
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -126,7 +127,7 @@ def newest_hash(store: Store, id: str, grader: str) -> str | None:
         names = ", ".join(dict.fromkeys(row["grader"] for row in known)) or "none"
         raise LimaError(
             f"The grader {grader!r} has graded no reply of dialogue run {id}; graders that have: {names}. Let it grade them with "
-            f"`lima dialogues regrade {id} --grader {grader}`."
+            f"`lima dialogues regrade {id} --grader {shlex.quote(grader)}`."
         )
     return found[-1]
 

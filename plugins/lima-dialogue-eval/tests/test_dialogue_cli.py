@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -137,13 +138,56 @@ def test_an_arm_is_its_newest_run(lima):
     assert json.loads(lima("compare", "before", "tuned, epoch 3", "--json"))["after"]["runs"] == [newest]
 
 
+def run_of(plugins, tmp_path, model, *options):
+    """`lima dialogues run small` with a model; its result"""
+    plugins.registry("models")["parrot"].open = lambda argument, store: model
+    line = ["run", "small", "--model", "parrot", "--seeds", "1", *options, "-d", str(tmp_path / "cli.db")]
+    return CliRunner().invoke(dialogues, line)
+
+
 def test_what_ended_early_is_said(plugins, Model, tmp_path):
-    plugins.registry("models")["parrot"].open = lambda argument, store: Model(full=("And back?",))
-    arguments = ["run", "small", "--model", "parrot", "--seeds", "1", "-d", str(tmp_path / "cli.db")]
-    said = (
-        "1 of 2 conversations ended early: context full 1. Shorter replies leave room for more turns: --max-new-tokens."
-    )
-    assert said in CliRunner().invoke(dialogues, arguments).stderr
+    result = run_of(plugins, tmp_path, Model(full=("And back?",)))
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[:2] == [
+        "1 of 2 conversations ended early: context full 1. Shorter replies leave room for more turns: --max-new-tokens.",
+        "4 replies: 1 undecided; 1 turn not reached (context full).",
+    ]
+
+
+def test_a_run_with_errors_says_so_and_how_to_try_again_and_exits_with_one(plugins, Model, tmp_path):
+    first = run_of(plugins, tmp_path, Model(fail=("And back?",)), "--json")
+    row = json.loads(first.stdout)
+    counts = {"turns": 4, "excellent": 1, "pass": 0, "fail": 2, "undecided": 1, "not_reached": 0, "errors": 1, "cut": 0}
+    assert (first.exit_code, {key: row[key] for key in counts}) == (1, counts)
+    again = f"lima dialogues run --resume {row['id']} --model parrot"
+    assert first.stderr.splitlines() == [
+        "1 of 2 conversations ended early: error 1.",
+        "4 replies: 1 undecided; 1 error.",
+        f"Try again what failed: {again}",
+        f"Undecided replies wait for a reader. Let a judge grade them: lima dialogues regrade {row['id']} --grader NAME",
+    ]
+    plugins.registry("models")["parrot"].open = lambda argument, store: Model()
+    result = CliRunner().invoke(dialogues, [*again.split()[2:], "-d", str(tmp_path / "cli.db")])
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (0, "5 replies: 1 undecided.")
+
+
+def test_a_grader_that_fails_is_an_error_of_the_run(plugins, Model, tmp_path, monkeypatch):
+    grader = plugins.registry("graders")["requirements"]
+    monkeypatch.setattr(type(grader), "grade", lambda self, turn: None)
+    result = run_of(plugins, tmp_path, Model())
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (1, "5 errors.")
+    listed = CliRunner().invoke(dialogues, ["-d", str(tmp_path / "cli.db")], env={"COLUMNS": "160"}).stdout
+    assert "errors" in listed
+    assert "undecided" not in listed
+
+
+def test_a_reply_that_was_cut_off_is_counted(plugins, Model, tmp_path):
+    class Cut(Model):
+        def reply(self, *arguments):
+            return [replace(r, stop="length") for r in super().reply(*arguments)]
+
+    result = run_of(plugins, tmp_path, Cut({"How do I make tea?": "water"}))
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (0, "5 replies: 1 undecided, 5 cut off.")
 
 
 def test_a_run_goes_on(lima, tmp_path):

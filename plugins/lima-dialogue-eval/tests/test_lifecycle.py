@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from lima import hookimpl
+from lima import CheckpointModel, hookimpl
 from lima.contract.answers import Sampling
 from lima.errors import Interrupted, LimaError
 from lima.recipe import Recipe
@@ -137,6 +137,33 @@ def test_a_model_in_a_relative_folder_is_found_again_from_anywhere(train, tmp_pa
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert resume_evaluation(store, id) == id
     assert {row["status"] for row in store.rows("select status from dialogue_conversations")} == {"complete"}
+
+
+def test_a_folder_with_other_weights_under_its_name_is_neither_resumed_nor_taken_for_held(train, tmp_path):
+    run, store = train(after_train="small", max_new_tokens=2)
+    (id,) = [row["id"] for row in store.rows("select id from dialogue_runs")]
+    assert evaluate(run, "after_train", run.folder, "") == id
+    with store.write() as db:
+        db.execute("update dialogue_conversations set status = 'error'")
+        db.execute("delete from dialogue_turns where turn = 2")
+    weights = run.folder / "model.safetensors"
+    shutil.copy(weights, tmp_path / "mine")
+    other = tiny_base(
+        tmp_path / "other", tokenizer=tiny_tokenizer(), vocab_size=len(CheckpointModel(run.folder).tokenizer)
+    )
+    shutil.copy(other / "model.safetensors", weights)
+    with pytest.raises(LimaError) as e:
+        resume_evaluation(store, id)
+    assert str(e.value).startswith(
+        f"The model '{run.folder}', by its weights, configuration and tokenizer, has changed since "
+    )
+    assert str(e.value).endswith(
+        f"put the earlier one back, or start a new run: lima dialogues run small --model {run.folder} "
+        "--grader requirements --arm out"
+    )
+    assert evaluate(run, "after_train", run.folder, "") != id
+    shutil.copy(tmp_path / "mine", weights)
+    assert resume_evaluation(store, id) == id
 
 
 def test_without_a_table_nothing_is_held(train):
