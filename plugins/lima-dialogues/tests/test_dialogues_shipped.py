@@ -160,7 +160,7 @@ def test_the_table_in_the_readme_is_up_to_date():
 
 
 def test_every_check_can_be_met_and_missed():
-    """With the grader of lima-dialogue-eval: for each turn a reply that is excellent and one that fails"""
+    """With the grader of lima-dialogue-eval, as if checks decided: for each turn a reply that is excellent and one that fails"""
     grading = pytest.importorskip("lima_dialogue_eval")
     from importlib import import_module
 
@@ -174,7 +174,7 @@ def test_every_check_can_be_met_and_missed():
         assert len(replies[conversation.id]) == len(conversation.turns)
         for index, pair in enumerate(replies[conversation.id]):
             for wanted, reply in pair.items():
-                verdict = grader.grade(grading.GradedTurn(conversation, index, (), reply, "eot"))
+                verdict = grader.grade(grading.GradedTurn(conversation, index, (), reply, "eot", True))
                 if verdict.grade != wanted:
                     wrong.append((conversation.id, index + 1, wanted, verdict))
     assert wrong == []
