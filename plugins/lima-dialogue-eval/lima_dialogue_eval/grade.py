@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lima import GRADER_FAILED, UNDECIDED, LimaError, Verdict
 from lima_dialogue_eval.checks import Undecided, missed, verify
+from lima_dialogue_eval.nothing import says_nothing
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation, Turn
@@ -52,6 +53,8 @@ class Requirements:
 
     def grade(self, turn: GradedTurn) -> Verdict:
         """Excellent, Pass or Fail; undecided when no requirement of the turn has a check"""
+        if why := says_nothing(turn.conversation.turns[turn.index], turn.reply, turn.history):
+            return Verdict("fail", why)
         requirements = turn.conversation.turns[turn.index].requirements
         checked = [r for r in requirements if r.get("check")]
         left = [r["text"] for r in requirements if not r.get("check")]
