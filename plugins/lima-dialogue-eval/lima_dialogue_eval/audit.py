@@ -15,7 +15,7 @@ from lima_dialogue_eval.evaluate import judged, script_hash
 from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.identity import grader_hash
 from lima_dialogue_eval.kinds import TurnGrader, Verifies, turn_grader
-from lima_dialogue_eval.known import KnownReply, Tested, opened
+from lima_dialogue_eval.known import KnownReply, Ground, opened
 from lima_dialogue_eval.null_models import Finding, NullReply, findings, floor, null_replies
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class _Said:
         return self.verdict
 
 
-def _judge(plugins: "Plugins", grader: str, tested: Tested, store: Store) -> TurnGrader:
+def _judge(plugins: "Plugins", grader: str, tested: Ground, store: Store) -> TurnGrader:
     judge = turn_grader(plugins, grader, store)
     if isinstance(judge, Verifies):
         graders = plugins.registry("graders")

@@ -80,15 +80,15 @@ def share(outcomes: Iterable[tuple[Hashable, bool]]) -> dict[str, Any]:
 
 
 def design_effect(hits: np.ndarray, size: np.ndarray) -> float:
-    """Variance of the share with turns as clusters over that of independent replies, at least 1
+    """Variance of the share with turns as clusters over that of independent replies, both unbiased, and at least 1
 
-    `hits` and `size` are outcomes and replies of each turn."""
+    `hits` and `size` are outcomes and replies of each turn; with one reply a turn it is 1."""
     n, turns = size.sum(), len(size)
     p = hits.sum() / n
     if turns < 2 or p in (0, 1):
         return 1.0
     clustered = turns / (turns - 1) * ((hits - p * size) ** 2).sum() / n**2
-    return max(1.0, float(clustered / (p * (1 - p) / n)))
+    return max(1.0, float(clustered / (p * (1 - p) / (n - 1))))
 
 
 def wilson_of(share: float, n: float) -> tuple[float, float]:

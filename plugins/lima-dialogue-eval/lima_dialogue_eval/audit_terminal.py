@@ -17,7 +17,8 @@ from lima_dialogue_eval.audit_figures import DEFINITIONS, GIVEN, GROUPS, remarks
 from lima_dialogue_eval.null_models import DEFINITION
 from lima_dialogue_eval.statistics import interval_text, share_text
 
-HEADINGS = {"all": "all", "unseen": "author had not seen the checks", "seen": "author had seen the checks"}
+HEADINGS = {"all": "all", "unseen": "checks unseen", "seen": "checks seen"}
+NOTES = {"visible": "Visible flaw", "hidden": "Hidden flaw", "unseen": "Checks unseen"}
 
 
 def print_audit(row: dict[str, Any], console: Console) -> None:
@@ -34,8 +35,8 @@ def print_audit(row: dict[str, Any], console: Console) -> None:
     for sentence in remarks(found):
         console.print(Text(sentence, style="yellow"))
     print_floor(row["floor"], console)
-    notes = ("good", "bad", "visible", "hidden", "interval", "kappa") if found else ()
-    console.print(Text("\n".join([*(f"{name.capitalize()}: {DEFINITIONS[name]}" for name in notes), DEFINITION]), style="dim"))
+    notes = ("good", "bad", "visible", "hidden", "unseen", "interval", "kappa") if found else ()
+    console.print(Text("\n".join([*(f"{NOTES.get(name, name.capitalize())}: {DEFINITIONS[name]}" for name in notes), DEFINITION]), style="dim"))
 
 
 def print_floor(floor: dict[str, dict[str, int]], console: Console) -> None:
@@ -100,7 +101,7 @@ def _shares(found: dict[str, Any], groups: Sequence[str]) -> Table:
         table.add_column(HEADINGS[name], justify="right")
     rows = [("good: failed (false alarms)", "good", "failed"), ("good: praised", "good", "praised")]
     rows += [("bad: failed", "bad", "failed"), ("bad: not praised", "bad", "not_praised")]
-    rows += [("flaw that a program can see: failed", "visible", "failed"), ("flaw for a reader: failed", "hidden", "failed")]
+    rows += [("visible flaw: failed", "visible", "failed"), ("hidden flaw: failed", "hidden", "failed")]
     for label, part, key in rows:
         table.add_row(label, *(share_cell(found[name][part][key]) for name in groups))
     none = {"n": 0}

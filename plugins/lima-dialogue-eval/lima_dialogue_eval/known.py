@@ -28,7 +28,7 @@ class KnowsReplies(Protocol):
 
 
 @dataclass(frozen=True)
-class Tested:
+class Ground:
     """An evaluation, with what a grader is tested on"""
 
     name: str
@@ -52,7 +52,7 @@ class Tested:
         return GradedTurn(conversation, known.turn - 1, history, known.reply, known.stop, self.checks_decide)
 
 
-def opened(plugins: "Plugins", name: str) -> Tested:
+def opened(plugins: "Plugins", name: str) -> Ground:
     """The evaluation of that name; LimaError for a known reply to a turn that it does not have"""
     found: Any = find_evaluation(plugins, name)
     with plugin_code(f"the evaluation {name!r}"):
@@ -66,7 +66,7 @@ def opened(plugins: "Plugins", name: str) -> Tested:
                 f"The evaluation {name!r} has a known reply to {reply.conversation!r}, turn {reply.turn}, a {what} that it does "
                 "not have. `lima dialogues-lint FOLDER` checks files of known replies."
             )
-    return Tested(name, found.grader, script, known, bool(getattr(found, "checks_decide", False)))
+    return Ground(name, found.grader, script, known, bool(getattr(found, "checks_decide", False)))
 
 
 def history_of(conversation: "EvalConversation", replies: Sequence[str]) -> tuple[Turn, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lima import GRADER_FAILED, Verdict
 from lima_chat import NULL_REPLIES
 from lima_dialogue_eval.grade import GradedTurn
-from lima_dialogue_eval.known import KnownReply, Tested, history_of
+from lima_dialogue_eval.known import KnownReply, Ground, history_of
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation
@@ -56,7 +56,7 @@ class Finding:
         return f"{self.conversation}, turn {self.turn}: {self.what}. {self.fix}"
 
 
-def null_replies(tested: Tested) -> Iterator[NullReply]:
+def null_replies(tested: Ground) -> Iterator[NullReply]:
     """The replies of the null models to every turn, after the first known good replies"""
     good = _good(tested.known)
     for conversation in tested.script.values():
@@ -88,7 +88,7 @@ def _before(mine: dict[int, KnownReply], index: int) -> tuple[str, ...]:
 
 
 def _others(
-    tested: Tested, good: dict[str, dict[int, KnownReply]], conversation: "EvalConversation", index: int
+    tested: Ground, good: dict[str, dict[int, KnownReply]], conversation: "EvalConversation", index: int
 ) -> list[str]:
     """Texts of the next conversations, of the same turn or the last before it"""
     if pool := [id for id in good if id != conversation.id]:
