@@ -197,7 +197,9 @@ class Plugins:
         owners = dict.fromkeys(_commands(cli), CORE)
         for plugin, caller in list(self._callers("register_commands")):
             before = _commands(cli)
-            groups = [(group, dict(group.commands)) for group in (cli, *before.values()) if isinstance(group, click.Group)]
+            groups = [
+                (group, dict(group.commands)) for group in (cli, *before.values()) if isinstance(group, click.Group)
+            ]
             error = ""
             try:
                 with contained("register_commands", plugin.name):

@@ -184,9 +184,9 @@ def _first_good(replies: list[Any]) -> dict[int, str]:
     """The first good reply to each turn, which is what came before where nothing else is said"""
     found: dict[int, str] = {}
     for row in replies:
-        if isinstance(row, dict) and _is_turn(row.get("turn")) and _is_text(row.get("reply")):
-            if row.get("grade") in GRADES and row["grade"] != FAIL:
-                found.setdefault(row["turn"], row["reply"])
+        graded = isinstance(row, dict) and row.get("grade") in GRADES and row["grade"] != FAIL
+        if graded and _is_turn(row.get("turn")) and _is_text(row.get("reply")):
+            found.setdefault(row["turn"], row["reply"])
     return found
 
 

@@ -50,7 +50,11 @@ def without(key):
         ([], (None, "is not an object", "Put one with conversation, author, licence, saw_checks, replies.")),
         (
             without("author"),
-            (None, "has no 'author'", "Add it; a file of known replies has conversation, author, licence, saw_checks, replies."),
+            (
+                None,
+                "has no 'author'",
+                "Add it; a file of known replies has conversation, author, licence, saw_checks, replies.",
+            ),
         ),
         (changed(author=" "), (None, "'author' is ' '", "Put a text.")),
         (
@@ -72,7 +76,11 @@ def without(key):
         (changed({"flaw": ""}), (2, "reply 1 fails without a flaw", f'Add "flaw", one of: {", ".join(FLAWS)}.')),
         (
             changed({"flaw": "forgot"}),
-            (2, "reply 1 has the flaw 'forgot'", f"Rename it. Did you mean 'forgets'? Known: {', '.join(sorted(FLAWS))}."),
+            (
+                2,
+                "reply 1 has the flaw 'forgot'",
+                f"Rename it. Did you mean 'forgets'? Known: {', '.join(sorted(FLAWS))}.",
+            ),
         ),
         (
             changed({"grade": "pass"}),
@@ -107,7 +115,9 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place_and_what_to_do(data, p
     assert str(refused.value).startswith(f"known/tea.json{f', turn {found[0]}' if found[0] else ''}: {found[1]}. ")
 
 
-@pytest.mark.parametrize("row", [None, "x", {}, {"turn": 1}, {"turn": [], "grade": {}, "reply": 3, "flaw": [], "why": 1}])
+@pytest.mark.parametrize(
+    "row", [None, "x", {}, {"turn": 1}, {"turn": [], "grade": {}, "reply": 3, "flaw": [], "why": 1}]
+)
 def test_any_json_in_place_of_a_reply_is_a_problem_and_no_traceback(row):
     assert [what for _, what, _ in known_problems(changed(replies=[row]))]
 
@@ -118,7 +128,10 @@ def test_any_json_in_place_of_a_reply_is_a_problem_and_no_traceback(row):
         ((0, "a", "pass"), "Known reply to 'tea', turn 0: it has the turn 0. Put the number"),
         ((1, "a", "good"), "Known reply to 'tea', turn 1: it has the grade 'good'. Put one of"),
         ((1, "a", "fail"), "Known reply to 'tea', turn 1: it fails without a flaw."),
-        ((2, "a", "pass"), "Known reply to 'tea', turn 2: 0 replies come before it. Give one for each earlier turn, 1."),
+        (
+            (2, "a", "pass"),
+            "Known reply to 'tea', turn 2: 0 replies come before it. Give one for each earlier turn, 1.",
+        ),
     ],
 )
 def test_a_plugin_that_makes_one_wrongly_is_told(values, sentence):

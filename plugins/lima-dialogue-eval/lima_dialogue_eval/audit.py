@@ -4,6 +4,8 @@ Verdicts are committed as they come; an audit that was interrupted is continued 
 evaluation. Knows nothing of how a grader decides.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -15,7 +17,7 @@ from lima_dialogue_eval.evaluate import judged, script_hash
 from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.identity import grader_hash
 from lima_dialogue_eval.kinds import TurnGrader, Verifies, turn_grader
-from lima_dialogue_eval.known import KnownReply, Ground, opened
+from lima_dialogue_eval.known import AuditSet, KnownReply, opened
 from lima_dialogue_eval.null_models import Finding, NullReply, findings, floor, null_replies
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def audit_grader(store: Store, grader: str, evaluation: str, on_progress: OnProg
     nulls = list(null_replies(tested))
     items = [Item(tested.turn(known), known=known) for known in tested.known]
     items += [Item(null.turn, null=null) for null in nulls]
-    key = Key(grader, grader_hash(judge), evaluation, script_hash(list(tested.script.values())), tested.known_hash)
+    key = Key(grader, grader_hash(judge), evaluation, script_hash(list(tested.script.values())), _hash(items))
     # Before anything is read: another process may be at the same audit.
     with exclusive(store.path.resolve().with_name(f".audit-{key.short}.lock"), f"auditing {grader}"):
         log = AuditLog.begun_or_new(store, key, len(tested.known))
@@ -129,7 +131,7 @@ class _Said:
         return self.verdict
 
 
-def _judge(plugins: "Plugins", grader: str, tested: Ground, store: Store) -> TurnGrader:
+def _judge(plugins: "Plugins", grader: str, tested: AuditSet, store: Store) -> TurnGrader:
     judge = turn_grader(plugins, grader, store)
     if isinstance(judge, Verifies):
         graders = plugins.registry("graders")
@@ -137,6 +139,18 @@ def _judge(plugins: "Plugins", grader: str, tested: Ground, store: Store) -> Tur
         with contained(f"the grader {grader!r}", graders.owners[graders.split(grader)[0]]):
             judge.verify([*tested.script.values(), *scripts])
     return judge
+
+
+def _hash(items: Sequence[Item]) -> str:
+    """SHA-256 of all replies with what came before and what is known of them: an audit is only continued on the same"""
+    rows = []
+    for item in items:
+        said = [[turn.role, turn.content] for turn in item.turn.history]
+        known = item.known and [item.known.grade, item.known.flaw, item.known.why, item.known.saw_checks]
+        null = item.null and [item.null.name, item.null.excuse]
+        rows.append([item.turn.conversation.id, said, item.turn.reply, item.turn.stop, known, null])
+    text = json.dumps(rows, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _grade_rest(judge: TurnGrader, log: AuditLog, items: Sequence[Item], on_progress: OnProgress | None) -> None:
@@ -168,7 +182,7 @@ def _row(position: int, item: Item, verdict: Verdict) -> dict[str, Any]:
         "known": known.grade if known else None,
         "flaw": known.flaw if known else "",
         "saw_checks": int(known.saw_checks) if known else None,
-        "why": storable(known.why) if known else "",
+        "why": storable(known.why if known else item.null.excuse if item.null else ""),
         "reply": storable(item.turn.reply),
         "grade": verdict.grade,
         "reason": storable(verdict.reason),

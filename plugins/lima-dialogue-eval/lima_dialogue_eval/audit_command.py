@@ -36,8 +36,12 @@ def audit(
 
     chosen = evaluation or _only_evaluation(name)
     with Store(database) as store:
-        with Bar("replies") as bar:
-            id = audit_grader(store, name, chosen, bar.move)
+        try:
+            with Bar("replies") as bar:
+                id = audit_grader(store, name, chosen, bar.move)
+        except KeyboardInterrupt:
+            click.echo("Every verdict so far is kept: the same command continues the audit.", err=True)
+            raise
         row, rows = find_audit(store, id), verdicts(store, id)
     _show(row, rows, verbose, as_json)
     if any(r["status"] == GRADER_FAILED for r in rows):
@@ -131,7 +135,9 @@ def _show(row: dict[str, Any], rows: list[dict[str, Any]], verbose: bool, as_jso
     print_audit(row, console)
     if verbose:
         print_wrong(rows, console)
-    click.echo(visible(f"Audit {row['id']}" + ("" if verbose else f"; what it got wrong: lima graders audits {row['id']} -v")))
+    click.echo(
+        visible(f"Audit {row['id']}" + ("" if verbose else f"; what it got wrong: lima graders audits {row['id']} -v"))
+    )
 
 
 def _summary(row: dict[str, Any]) -> dict[str, Any]:

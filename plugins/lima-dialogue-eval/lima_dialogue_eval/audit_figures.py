@@ -27,16 +27,16 @@ DRAWS, SEED = 9_999, 0
 
 DEFINITIONS = {
     "good": "Replies whose known grade is Pass or Excellent. False alarms: those that the grader fails.",
-    "bad": "Replies whose known grade is Fail. Failed: the grader fails them. Not praised: it fails them or leaves them undecided; its "
-    "errors are neither.",
+    "bad": "Replies whose known grade is Fail. Failed: the grader fails them. Not praised: it fails them or leaves them "
+    "undecided; its errors are neither.",
     "visible": f"Bad replies whose flaw a program can see: {', '.join(VISIBLE_FLAWS)}.",
-    "hidden": f"Bad replies whose flaw only a reader sees: {', '.join(flaw for flaw in FLAWS if flaw not in VISIBLE_FLAWS)}.",
-    "interval": "95 % Wilson interval. Where several replies are to the same turn, n is divided by the design effect: the variance of the "
-    "share with turns as clusters (linearised ratio) over that of independent replies, at least 1; it is 1 where all outcomes "
-    "are the same.",
-    "kappa": "Cohen's kappa of known against given grade where one was given, with quadratic weights over fail, pass, excellent; 95 % "
-    f"percentile bootstrap over turns ({DRAWS:,} draws, seed {SEED}), from {FEWEST_TURNS} turns on.",
+    "hidden": f"Bad replies whose flaw only a reader sees: {', '.join(f for f in FLAWS if f not in VISIBLE_FLAWS)}.",
     "unseen": "Replies whose author had not seen the evaluation's checks, or that the grader was not changed by.",
+    "interval": "95 % Wilson interval. Where several replies are to the same turn, n is divided by the design effect: the "
+    "variance of the share with turns as clusters (linearised ratio) over that of independent replies, at least 1; it is 1 "
+    "where all outcomes are the same.",
+    "kappa": "Cohen's kappa of known against given grade where one was given, with quadratic weights over fail, pass, "
+    f"excellent; 95 % percentile bootstrap over turns ({DRAWS:,} draws, seed {SEED}), from {FEWEST_TURNS} turns on.",
 }
 Row = dict[str, Any]
 "conversation, turn, known, flaw, saw_checks, grade, status"
@@ -44,7 +44,11 @@ Row = dict[str, Any]
 
 def figures(rows: Sequence[Row]) -> dict[str, Any]:
     """The figures of every group that has replies, JSON-ready"""
-    groups = {"all": rows, "unseen": [r for r in rows if not r["saw_checks"]], "seen": [r for r in rows if r["saw_checks"]]}
+    groups = {
+        "all": rows,
+        "unseen": [r for r in rows if not r["saw_checks"]],
+        "seen": [r for r in rows if r["saw_checks"]],
+    }
     return {name: _group(some) for name, some in groups.items() if some}
 
 
@@ -54,7 +58,9 @@ def remarks(figures: dict[str, Any]) -> list[str]:
         return ["There are no replies with known grades."]
     whole, found = figures["all"], []
     if errors := whole["given"][GRADER_FAILED]:
-        found.append(f"The grader failed on {errors} of {whole['replies']} replies: they count as neither failed nor praised.")
+        found.append(
+            f"The grader failed on {errors} of {whole['replies']} replies: they count as neither failed nor praised."
+        )
     said = [grade for grade, n in whole["given"].items() if n and grade != GRADER_FAILED]
     if len(said) == 1 and whole["good"]["failed"]["n"] and whole["bad"]["failed"]["n"]:
         word = said[0] if said[0] == UNDECIDED else said[0].capitalize()
@@ -114,7 +120,7 @@ def _group(rows: Sequence[Row]) -> dict[str, Any]:
     bad = [r for r in rows if r["known"] == "fail"]
     visible = [r for r in bad if r["flaw"] in VISIBLE_FLAWS]
     flaws = {flaw: [r for r in bad if r["flaw"] == flaw] for flaw in FLAWS}
-    matrix = {known: {given: 0 for given in GIVEN} for known in GRADES}
+    matrix = {known: dict.fromkeys(GIVEN, 0) for known in GRADES}
     for row in rows:
         matrix[row["known"]][_given(row)] += 1
     return {

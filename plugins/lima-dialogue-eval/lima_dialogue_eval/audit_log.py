@@ -36,6 +36,7 @@ class Key:
     evaluation: str
     evaluation_hash: str
     known_hash: str
+    "Of all replies that are graded, those of null models among them"
 
     @property
     def short(self) -> str:
@@ -168,7 +169,8 @@ def _not_audited(store: Store, grader: str, grader_hash: str | None, evaluation:
     if grader_hash is None:
         return f"{grader} of an earlier version, of which no audit is known: {how} audits today's"
     earlier = store.rows(
-        "select created from grader_audits where figures is not null and replies > 0 and grader = ? order by created desc limit 1",
+        "select created from grader_audits where figures is not null and replies > 0 and grader = ? "
+        "order by created desc limit 1",
         [grader],
     )
     if earlier:

@@ -36,7 +36,12 @@ def print_audit(row: dict[str, Any], console: Console) -> None:
         console.print(Text(sentence, style="yellow"))
     print_floor(row["floor"], console)
     notes = ("good", "bad", "visible", "hidden", "unseen", "interval", "kappa") if found else ()
-    console.print(Text("\n".join([*(f"{NOTES.get(name, name.capitalize())}: {DEFINITIONS[name]}" for name in notes), DEFINITION]), style="dim"))
+    console.print(
+        Text(
+            "\n".join([*(f"{NOTES.get(name, name.capitalize())}: {DEFINITIONS[name]}" for name in notes), DEFINITION]),
+            style="dim",
+        )
+    )
 
 
 def print_floor(floor: dict[str, dict[str, int]], console: Console) -> None:
@@ -53,7 +58,9 @@ def print_wrong(rows: Sequence[dict[str, Any]], console: Console) -> None:
     """The replies that a grader got wrong, with its reason and the author's"""
     wrong = [(why, row) for row in rows if (why := wrongness(row))]
     for why, row in wrong:
-        known = f"{row['known']}{', ' + row['flaw'] if row['flaw'] else ''}" if not row["null_model"] else row["null_model"]
+        known = (
+            f"{row['known']}{', ' + row['flaw'] if row['flaw'] else ''}" if not row["null_model"] else row["null_model"]
+        )
         console.print()
         head = f"{row['conversation']}, turn {row['turn']} ({known}): {why}"
         console.print(Text(visible(head), style="bold"))
@@ -70,7 +77,7 @@ def wrongness(row: dict[str, Any]) -> str:
     if given == GRADER_FAILED:
         return "the grader failed"
     if row["null_model"]:
-        return "" if given == "fail" else f"a null model is {given}"
+        return "" if given == "fail" or row["why"] else f"a null model is {given}"
     if row["known"] != "fail":
         return "a good reply is failed" if given == "fail" else ""
     if row["grade"] in ("pass", "excellent"):

@@ -53,8 +53,8 @@ class Requirements:
 
     def grade(self, turn: GradedTurn) -> Verdict:
         """Excellent, Pass or Fail; undecided when no requirement of the turn has a check"""
-        if why := says_nothing(turn.conversation.turns[turn.index], turn.reply, turn.history):
-            return Verdict("fail", why)
+        if nothing := says_nothing(turn.conversation.turns[turn.index], turn.reply, turn.history):
+            return Verdict("fail", nothing)
         requirements = turn.conversation.turns[turn.index].requirements
         checked = [r for r in requirements if r.get("check")]
         left = [r["text"] for r in requirements if not r.get("check")]

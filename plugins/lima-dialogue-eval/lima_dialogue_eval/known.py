@@ -3,10 +3,8 @@
 Knows nothing of graders.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from lima import LimaError, plugin_code
@@ -28,7 +26,7 @@ class KnowsReplies(Protocol):
 
 
 @dataclass(frozen=True)
-class Ground:
+class AuditSet:
     """An evaluation, with what a grader is tested on"""
 
     name: str
@@ -39,12 +37,6 @@ class Ground:
     checks_decide: bool
     "Whether it declares that its checks need no reader"
 
-    @property
-    def known_hash(self) -> str:
-        """SHA-256 of the known replies"""
-        rows = json.dumps([asdict(known) for known in self.known], sort_keys=True, ensure_ascii=False, default=str)
-        return hashlib.sha256(rows.encode("utf-8", "surrogatepass")).hexdigest()
-
     def turn(self, known: KnownReply) -> GradedTurn:
         """A known reply as it is graded: after the replies that came before it"""
         conversation = known.script or self.script[known.conversation]
@@ -52,7 +44,7 @@ class Ground:
         return GradedTurn(conversation, known.turn - 1, history, known.reply, known.stop, self.checks_decide)
 
 
-def opened(plugins: "Plugins", name: str) -> Ground:
+def opened(plugins: "Plugins", name: str) -> AuditSet:
     """The evaluation of that name; LimaError for a known reply to a turn that it does not have"""
     found: Any = find_evaluation(plugins, name)
     with plugin_code(f"the evaluation {name!r}"):
@@ -66,7 +58,7 @@ def opened(plugins: "Plugins", name: str) -> Ground:
                 f"The evaluation {name!r} has a known reply to {reply.conversation!r}, turn {reply.turn}, a {what} that it does "
                 "not have. `lima dialogues-lint FOLDER` checks files of known replies."
             )
-    return Ground(name, found.grader, script, known, bool(getattr(found, "checks_decide", False)))
+    return AuditSet(name, found.grader, script, known, bool(getattr(found, "checks_decide", False)))
 
 
 def history_of(conversation: "EvalConversation", replies: Sequence[str]) -> tuple[Turn, ...]:

@@ -18,7 +18,8 @@ SAME_ANSWER = 7
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _SORRY = r"(?:i'm|i am|we're|we are) (?:so |very |really |truly |deeply )?sorry|sorry|(?:my )?apologies|(?:i|we) apologi[sz]e"
 _FOR = r"(?: (?:for|about) (?:that|this|it|(?:the|any|my) (?:confusion|inconvenience|mistake|error|misunderstanding)))?"
-_CANNOT = r"(?:can't|cannot|can not|won't|am unable to|am not able to) (?:help|assist|answer|do)(?: you)?(?: with)?(?: (?:that|this|it))?"
+_UNABLE = r"(?:can't|cannot|can not|won't|am unable to|am not able to)"
+_CANNOT = rf"{_UNABLE} (?:help|assist|answer|do)(?: you)?(?: with)?(?: (?:that|this|it))?"
 _APOLOGY = re.compile(rf"(?:{_SORRY}){_FOR}|(?:(?:{_SORRY})(?: but)? )?(?:i|we) {_CANNOT}(?: request)?")
 
 

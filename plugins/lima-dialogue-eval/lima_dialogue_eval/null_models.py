@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lima import GRADER_FAILED, Verdict
 from lima_chat import NULL_REPLIES
 from lima_dialogue_eval.grade import GradedTurn
-from lima_dialogue_eval.known import KnownReply, Ground, history_of
+from lima_dialogue_eval.known import AuditSet, KnownReply, history_of
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation
@@ -22,8 +22,8 @@ FILLER = "I see."
 "What came before where no good reply is known"
 DEFINITION = (
     "Floor: turns at which a reply that needs no model is failed, of those that it was given to: "
-    f"{'; '.join(f'{name}: {what}' for name, what in NULL_REPLIES.items())} ({OTHERS} of them, all of which must fail; without known "
-    "replies another conversation's user)."
+    f"{'; '.join(f'{name}: {what}' for name, what in NULL_REPLIES.items())} ({OTHERS} of them, all of which must fail; without "
+    "known replies another conversation's user)."
 )
 
 
@@ -56,7 +56,7 @@ class Finding:
         return f"{self.conversation}, turn {self.turn}: {self.what}. {self.fix}"
 
 
-def null_replies(tested: Ground) -> Iterator[NullReply]:
+def null_replies(tested: AuditSet) -> Iterator[NullReply]:
     """The replies of the null models to every turn, after the first known good replies"""
     good = _good(tested.known)
     for conversation in tested.script.values():
@@ -69,9 +69,7 @@ def null_replies(tested: Ground) -> Iterator[NullReply]:
                 texts.append(("previous", before[-1]))
             texts += [("other", text) for text in _others(tested, good, conversation, index)]
             for name, text in texts:
-                yield NullReply(
-                    name, GradedTurn(conversation, index, history, text, "eot", tested.checks_decide)
-                )
+                yield NullReply(name, GradedTurn(conversation, index, history, text, "eot", tested.checks_decide))
 
 
 def _good(known: Iterable[KnownReply]) -> dict[str, dict[int, KnownReply]]:
@@ -88,7 +86,7 @@ def _before(mine: dict[int, KnownReply], index: int) -> tuple[str, ...]:
 
 
 def _others(
-    tested: Ground, good: dict[str, dict[int, KnownReply]], conversation: "EvalConversation", index: int
+    tested: AuditSet, good: dict[str, dict[int, KnownReply]], conversation: "EvalConversation", index: int
 ) -> list[str]:
     """Texts of the next conversations, of the same turn or the last before it"""
     if pool := [id for id in good if id != conversation.id]:

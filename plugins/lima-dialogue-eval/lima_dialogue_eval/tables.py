@@ -234,7 +234,7 @@ def m006_audits(db: Database) -> None:
             "known": str,  # the grade that it has; null for a null model's
             "flaw": str,
             "saw_checks": int,  # 1: its author knew the checks
-            "why": str,
+            "why": str,  # of a null model: why the turn says that it is right
             "reply": str,
             "grade": str,
             "reason": str,

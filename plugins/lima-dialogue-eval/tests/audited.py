@@ -30,7 +30,13 @@ FILES = (
         "replies": [
             {"turn": 1, "grade": "excellent", "reply": "Pour boiling water over the leaves."},
             {"turn": 1, "grade": "fail", "flaw": "talk", "reply": "Tea is loved the world over."},
-            {"turn": 1, "grade": "fail", "flaw": "cruel", "why": "it scalds", "reply": "Pour water\x1b[31m on your hand."},
+            {
+                "turn": 1,
+                "grade": "fail",
+                "flaw": "cruel",
+                "why": "it scalds",
+                "reply": "Pour water\x1b[31m on your hand.",
+            },
             {"turn": 2, "grade": "pass", "reply": "Milk comes last."},
             {"turn": 2, "grade": "fail", "flaw": "nonsense", "reply": "Milk is the tea of the moon."},
             {"turn": 3, "grade": "excellent", "reply": "Hello, dear aunt!"},

@@ -3,14 +3,14 @@
 import json
 
 import pytest
+from audited import KNOWN, TEA, Plugin
 
 import lima_dialogue_eval
-from audited import KNOWN, TEA, Plugin
 from lima import LimaError, Store
 from lima.testing import only_plugins
 from lima_dialogue_eval.audit import audit_grader
 from lima_dialogue_eval.audit_log import audit_line, audits, find_audit, floor_line, last_audit, verdicts
-from lima_dialogue_eval.known import KnownReply, Ground, opened
+from lima_dialogue_eval.known import AuditSet, KnownReply, opened
 
 NULLS = 4 * 3 + 2 + 4
 "Empty, echo and apology at four turns; the reply before at two; one other conversation's at each"
@@ -37,7 +37,7 @@ def audited(file, grader):
 
 
 def test_a_known_reply_is_graded_after_what_came_before_it():
-    tested = Ground("tested", "requirements", {TEA.id: TEA}, tuple(KNOWN), True)
+    tested = AuditSet("tested", "requirements", {TEA.id: TEA}, tuple(KNOWN), True)
     turn = tested.turn(KNOWN[4])
     assert [(said.role, said.content) for said in turn.history] == [
         ("system", "You are brief."),
@@ -81,7 +81,10 @@ def test_a_grader_that_fails_on_half_of_them_is_asked_again_for_these_alone(file
     crash = plugin.graders["crash"]
     row, whole = audited(file, "crash")
     assert whole["given"]["error"] == 4
-    assert counts(whole["bad"]["not_praised"]) == (whole["bad"]["not_praised"]["n"] - whole["matrix"]["fail"]["error"], 4)
+    assert counts(whole["bad"]["not_praised"]) == (
+        whole["bad"]["not_praised"]["n"] - whole["matrix"]["fail"]["error"],
+        4,
+    )
     reasons = [v["reason"] for v in verdicts(file, row["id"]) if v["status"] == "error"]
     assert reasons == ["The grader failed: ConnectionError: no answer"] * ((8 + NULLS) // 2)
     crash.broken, before = False, len(crash.calls)
@@ -176,7 +179,9 @@ def test_the_line_of_a_floor(file):
 def test_an_audit_on_the_same_evaluation_comes_before_a_newer_one_on_another(file, monkeypatch):
     row, _ = audited(file, "right")
     with file.write() as db:
-        db["grader_audits"].insert({**file.rows("select * from grader_audits")[0], "id": "z", "evaluation": "other", "created": "9"})
+        db["grader_audits"].insert(
+            {**file.rows("select * from grader_audits")[0], "id": "z", "evaluation": "other", "created": "9"}
+        )
     assert last_audit(file, "right", row["grader_hash"], "tested")["id"] == row["id"]
     assert last_audit(file, "right", row["grader_hash"], "third")["id"] == "z"
 

@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from audited import Plugin
 from click.testing import CliRunner
 
 import lima_dialogue_eval
-from audited import Plugin
 from lima import LimaError
 from lima.testing import only_plugins
 from lima_dialogue_eval.audit_command import audit, audits, check
@@ -76,7 +76,9 @@ def test_a_grader_that_shrugs_gives_no_answer_and_one_that_is_right_nothing_wron
 def test_a_grader_that_crashes_ends_with_code_1_and_says_what_to_do(run, plugin):
     done = run(audit, "crash", "tested")
     assert done.exit_code == 1
-    assert "The grader failed on 4 of 8 replies: they count as neither failed nor praised." in " ".join(done.output.split())
+    assert "The grader failed on 4 of 8 replies: they count as neither failed nor praised." in " ".join(
+        done.output.split()
+    )
     assert "The grader failed on some replies: the same command tries these again." in done.output
     plugin.graders["crash"].broken = False
     assert run(audit, "crash", "tested").exit_code == 0
@@ -107,7 +109,7 @@ def test_an_evaluation_is_checked_before_anybody_is_asked(run):
     done = run(check, "tested", "--grader", "shrug")
     assert done.exit_code == 1
     assert (
-        'tea, turn 2: the reply before, once more is undecided, not Fail. Add a check that it misses, or say why it is right '
+        "tea, turn 2: the reply before, once more is undecided, not Fail. Add a check that it misses, or say why it is right "
         'here: "null": {"previous": "…"}.'
     ) in done.output
     assert "tea, turn 3: the user's own words" not in done.output  # the turn says why
@@ -133,4 +135,8 @@ def test_they_are_commands_of_the_cores_listings(tmp_path):
     assert code in (0, 1)
     code, text = lima("graders", "audits", "-d", str(tmp_path / "l.db"))
     assert (code, text) == (0, f"No audit in {tmp_path}/l.db. Make one with `lima graders audit NAME EVALUATION`.\n")
-    assert lima("graders", "adit")[1].strip().endswith("There is no command 'adit'. Did you mean 'audit'? Known: audit, audits.")
+    assert (
+        lima("graders", "adit")[1]
+        .strip()
+        .endswith("There is no command 'adit'. Did you mean 'audit'? Known: audit, audits.")
+    )

@@ -1,12 +1,12 @@
 """Replies that need no model: what they are at each turn, what is certain without a check, and what a floor says."""
 
 import pytest
-
 from audited import BUS, KNOWN, TEA
+
 from lima import Verdict
 from lima_chat import EvalConversation, EvalTurn, Turn
 from lima_dialogue_eval.grade import GradedTurn, Requirements
-from lima_dialogue_eval.known import Ground
+from lima_dialogue_eval.known import AuditSet
 from lima_dialogue_eval.nothing import says_nothing
 from lima_dialogue_eval.null_models import FILLER, findings, floor, null_replies
 
@@ -14,7 +14,7 @@ SCRIPT = {"tea": TEA, "bus": BUS}
 
 
 def ground(known=tuple(KNOWN), script=SCRIPT):
-    return Ground("tested", "requirements", script, tuple(known), False)
+    return AuditSet("tested", "requirements", script, tuple(known), False)
 
 
 def replies(ground, conversation, index):

@@ -1,7 +1,8 @@
 """The linter: everything that can be checked about a folder of dialogues without understanding them.
 
 Shape and lengths (`schema`), near-duplicates over all turns and files, topics and ids, follow-ups that seem to stand alone
-(`dependence`), stock phrases, and whether replies with known grades fit (`known`). Each finding says file, turn, what, and the fix. Knows nothing of how good a dialogue is.
+(`dependence`), stock phrases, and whether replies with known grades fit (`known`). Each finding says file, turn, what, and the
+fix. Knows nothing of how good a dialogue is.
 """
 
 import re

@@ -12,7 +12,7 @@ from lima_dialogues.files import EVAL, TRAIN, File, our_folder, read, read_folde
 from lima_dialogues.schema import shape
 
 if TYPE_CHECKING:
-    from lima_chat import Conversation, EvalConversation
+    from lima_chat import Conversation, EvalConversation, KnownReply
 
 LICENCE = "Apache-2.0"
 

@@ -22,12 +22,14 @@ EXCEPTIONS = {
 @pytest.fixture(scope="module")
 def ground():
     """The evaluation with its known replies; where it has none, with the replies that the linter's tests come with"""
-    from lima_dialogue_eval.known import Ground
+    from lima_dialogue_eval.known import AuditSet
 
     evaluation = Conversations()
     script = {conversation.id: conversation for conversation in evaluation.conversations()}
     known = evaluation.known_replies() or list(_replies(script))
-    return Ground("dialogues", evaluation.grader, script, tuple(known), bool(getattr(evaluation, "checks_decide", False)))
+    return AuditSet(
+        "dialogues", evaluation.grader, script, tuple(known), bool(getattr(evaluation, "checks_decide", False))
+    )
 
 
 def _replies(script):
@@ -62,14 +64,14 @@ def test_no_reply_that_needs_no_model_is_better_than_fail(ground, grade):
 def test_known_replies_get_their_grades(grade):
     """What `lima graders audit requirements dialogues` must say of the replies that ship"""
     from lima_dialogue_eval.audit_figures import figures
-    from lima_dialogue_eval.known import Ground
+    from lima_dialogue_eval.known import AuditSet
 
     evaluation = Conversations()
     known = evaluation.known_replies()
     if not known:
         pytest.skip("no replies with known grades ship yet")
     script = {conversation.id: conversation for conversation in evaluation.conversations()}
-    ground = Ground("dialogues", "requirements", script, tuple(known), False)
+    ground = AuditSet("dialogues", "requirements", script, tuple(known), False)
     rows = [
         {
             "conversation": one.conversation,

@@ -83,7 +83,7 @@ def test_a_second_file_about_a_conversation_makes_a_turn_good_and_has_a_history_
     del files[1].data["replies"][3]
     second = KNOWN | {"saw_checks": False, "replies": [{"turn": 3, "grade": "pass", "reply": "Growth."}]}
     assert [str(p) for p in found([*files, File("known/more.json", second)])] == [
-        "known/cats.json, turn 3: no known reply to this turn is good. Add one that is \"pass\" or \"excellent\".",
+        'known/cats.json, turn 3: no known reply to this turn is good. Add one that is "pass" or "excellent".',
         "known/more.json, turn 3: reply 1 has no history: no reply to turn 1 in this file is good. Add one to the file that is "
         '"pass" or "excellent", or give "after", the replies before: 2.',
     ]
@@ -161,7 +161,9 @@ def test_a_folder_of_ones_own_is_told_apart_by_shape(tmp_path):
     with pytest.raises(LimaError, match="has only conversations to evaluate with"):
         list(Dialogues().examples(str(tmp_path)))
     replies = all_known(read_folder(tmp_path))
-    assert replies[3] == KnownReply("cats", 3, "They grow while they sleep.", "excellent", after=(LONG, "Up to twenty."))
+    assert replies[3] == KnownReply(
+        "cats", 3, "They grow while they sleep.", "excellent", after=(LONG, "Up to twenty.")
+    )
 
 
 def test_a_broken_file_of_known_replies_is_refused_with_its_name(tmp_path):

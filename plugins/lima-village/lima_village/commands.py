@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lima import LimaError, did_you_mean, visible
+from lima import LimaError, did_you_mean
 from lima.cli import Group, database_option, json_option, print_fields, print_json, print_rows
 
 report_option = click.option(

@@ -2,8 +2,8 @@
 
 Each line of `labels.jsonl` has what is needed to grade a reply again: what was said before, what was asked for, the reply, its
 label, what is wrong with it, and the annotator's reason. Sample 1 was used to fix the grader, sample 2 a little as well; sample 3
-came after that and changed nothing. Replies of origin "written" come from no model: they were written to deceive a grader. Some of
-them later became sentences that the grader knows (`Attribute.also`), so the agreement on them is partly fitted.
+came after that and changed nothing. Replies of origin "written" come from no model: they were written to deceive a grader. Some
+of them later became sentences that the grader knows (`Attribute.also`), so the agreement on them is partly fitted.
 """
 
 from __future__ import annotations
