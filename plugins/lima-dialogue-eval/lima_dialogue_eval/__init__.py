@@ -34,6 +34,10 @@ _HOME = {
     "floor_line": "audit_log",
     "print_comparison": "terminal",
     "write_report": "report",
+    "gains": "gain",
+    "by_conversation": "gain",
+    "write_gain": "gain_log",
+    "gain_rows": "gain_log",
 }
 
 __all__ = list(_HOME)
@@ -90,6 +94,14 @@ def before_train(run: "Run", examples: "Sequence[Record]") -> None:
     from lima_dialogue_eval.lifecycle import check
 
     check(run.recipe)
+
+
+@hookimpl
+def measure_epoch(model: Any, examples: "Sequence[Record]", record: Callable[[str, float], None]) -> None:
+    from lima_dialogue_eval.gain import measured
+
+    for name, value in measured(model, examples).items():
+        record(name, value)
 
 
 @hookimpl
