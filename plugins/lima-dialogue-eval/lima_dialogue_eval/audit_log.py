@@ -146,13 +146,13 @@ def audit_line(store: Store, grader: str, grader_hash: str | None, evaluation: s
 
 
 def floor_line(
-    store: Store, grader: str, grader_hash: str | None, evaluation: str, evaluation_hash: str | None = None
+    store: Store, evaluation_hash: str, grader_hash: str | None, grader: str = "", evaluation: str = ""
 ) -> str:
     """How often this grader fails replies that need no model, at this evaluation; how to measure it, where it was not"""
     rows = store.rows(
-        "select floor, created from grader_audits where figures is not null and grader = ? and grader_hash is ? "
-        "and evaluation = ? and evaluation_hash = coalesce(?, evaluation_hash) order by created desc, id desc limit 1",
-        [grader, grader_hash, evaluation, evaluation_hash],
+        "select grader, floor, created from grader_audits where figures is not null and evaluation_hash = ? and grader_hash = ? "
+        "order by created desc, id desc limit 1",
+        [evaluation_hash, grader_hash],
     )
     if not rows:
         return f"Floor not measured: {_command(grader, evaluation)}"
@@ -161,12 +161,12 @@ def floor_line(
         for name, row in json.loads(rows[0]["floor"]).items()
         if row["turns"] and name in NULL_REPLIES
     ]
-    return f"Floor: {grader} fails {', '.join(parts)} turns, {_day(rows[0]['created'])}"
+    return f"Floor: {rows[0]['grader']} fails {', '.join(parts)} turns, {_day(rows[0]['created'])}"
 
 
 def _not_audited(store: Store, grader: str, grader_hash: str | None, evaluation: str) -> str:
     how = _command(grader, evaluation)
-    if grader_hash is None:
+    if not grader_hash:
         return f"{grader} of an earlier version, of which no audit is known: {how} audits today's"
     earlier = store.rows(
         "select created from grader_audits where figures is not null and replies > 0 and grader = ? "
@@ -179,7 +179,8 @@ def _not_audited(store: Store, grader: str, grader_hash: str | None, evaluation:
 
 
 def _command(grader: str, evaluation: str) -> str:
-    return " ".join(["lima graders audit", shlex.quote(grader), *([shlex.quote(evaluation)] if evaluation else [])])
+    named = (shlex.quote(grader) if grader else "GRADER", shlex.quote(evaluation) if evaluation else "EVALUATION")
+    return " ".join(["lima graders audit", *named])
 
 
 def _of(share: dict[str, Any], what: str) -> str:

@@ -162,18 +162,17 @@ def test_the_line_of_an_audit(file):
 
 
 def test_the_line_of_a_floor(file):
-    assert floor_line(file, "liar", "x", "tested") == "Floor not measured: lima graders audit liar tested"
+    assert floor_line(file, "e", "x") == "Floor not measured: lima graders audit GRADER EVALUATION"
     row, _ = audited(file, "liar")
     file.db.execute("update grader_audits set created = '2026-11-28T09:00:00.000+00:00'")
-    wanted = (
+    assert floor_line(file, row["evaluation_hash"], row["grader_hash"]) == (
         "Floor: liar fails an empty reply in 0 of 4, an echo of the user in 0 of 4 (right in 1), an apology in 0 of 4, the reply "
         "before once more in 2 of 2, another conversation's in 4 of 4 turns, 28 November 2026"
     )
-    assert floor_line(file, "liar", row["grader_hash"], "tested") == wanted
-    assert floor_line(file, "liar", row["grader_hash"], "tested", row["evaluation_hash"]) == wanted
-    assert floor_line(file, "liar", row["grader_hash"], "tested", "another") == (
-        "Floor not measured: lima graders audit liar tested"
-    )
+    for other in (("another", row["grader_hash"]), (row["evaluation_hash"], "another"), (row["evaluation_hash"], None)):
+        assert floor_line(file, *other, "liar", "my folder") == (
+            "Floor not measured: lima graders audit liar 'my folder'"
+        )
 
 
 def test_an_audit_on_the_same_evaluation_comes_before_a_newer_one_on_another(file, monkeypatch):
