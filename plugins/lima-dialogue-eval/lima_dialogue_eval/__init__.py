@@ -73,13 +73,13 @@ def register_graders(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def declare_protocols(declare: Callable[[str, type], None]) -> None:
-    from lima_dialogue_eval.kinds import HoldsConversations, TurnGrader, Verifies
+    from lima_dialogue_eval.kinds import GradesMany, HoldsConversations, Identifies, TurnGrader, Verifies
     from lima_dialogue_eval.known import KnowsReplies
 
     declare("evaluations", HoldsConversations)
     declare("evaluations", KnowsReplies)
-    declare("graders", TurnGrader)
-    declare("graders", Verifies)
+    for protocol in (TurnGrader, GradesMany, Identifies, Verifies):
+        declare("graders", protocol)
 
 
 @hookimpl

@@ -8,15 +8,15 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
-from lima import GRADER_FAILED, PluginStopped, Store, Verdict, contained, exclusive, storable
+from lima import Store, Verdict, exclusive, storable
 from lima_dialogue_eval.audit_figures import figures
 from lima_dialogue_eval.audit_log import AuditLog, Key
-from lima_dialogue_eval.evaluate import judged, script_hash
 from lima_dialogue_eval.grade import GradedTurn
-from lima_dialogue_eval.identity import grader_hash
-from lima_dialogue_eval.kinds import TurnGrader, Verifies, turn_grader
+from lima_dialogue_eval.identity import grader_hash, script_hash
+from lima_dialogue_eval.judging import judged, judged_many
+from lima_dialogue_eval.kinds import GradesMany, TurnGrader, check_gradable, turn_grader
 from lima_dialogue_eval.known import AuditSet, KnownReply, opened
 from lima_dialogue_eval.null_models import Finding, NullReply, findings, floor, null_replies
 
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
 
 OnProgress = Callable[[int, int], None]
 "Called with (replies graded, replies in all)"
-OnVerdict = Callable[[int, Verdict], None]
-"Called with (position, verdict)"
-
-
-@runtime_checkable
-class GradesMany(Protocol):
-    """A grader that grades many turns at once and says each verdict when it is there"""
-
-    def grade_all(self, turns: Sequence[GradedTurn], on_verdict: OnVerdict) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -80,8 +71,8 @@ def check_floor(
     nulls = list(null_replies(tested))
     verdicts: dict[int, Verdict] = {}
 
-    def keep(position: int, verdict: Verdict) -> None:
-        verdicts[position] = verdict
+    def keep(found: list[tuple[int, Verdict]]) -> None:
+        verdicts.update(found)
         if on_progress:
             on_progress(len(verdicts), len(nulls))
 
@@ -90,54 +81,21 @@ def check_floor(
     return name, floor(graded), findings(graded)
 
 
-def grade_each(judge: TurnGrader, turns: Sequence[GradedTurn], on_verdict: OnVerdict) -> None:
-    """One verdict for each turn, in any order; whatever fails in a grader is a verdict that says so"""
-    if not isinstance(judge, GradesMany):
+def grade_each(
+    judge: TurnGrader, turns: Sequence[GradedTurn], keep: Callable[[list[tuple[int, Verdict]]], None]
+) -> None:
+    """Keep one verdict for each turn, in any order; whatever fails in a grader is a verdict that says so"""
+    if isinstance(judge, GradesMany):
+        judged_many(judge, turns, keep)
+    else:
         for position, turn in enumerate(turns):
-            on_verdict(position, judged(judge, turn))
-        return
-    missing, ours, why = set(range(len(turns))), [], "it gave no verdict"
-
-    def take(position: int, verdict: Verdict) -> None:
-        if position not in missing:
-            return
-        missing.discard(position)
-        try:
-            on_verdict(position, judged(_Said(verdict), turns[position]))
-        except BaseException as e:
-            ours.append(e)  # not the grader's
-            raise
-
-    try:
-        with contained("grading replies"):
-            judge.grade_all(turns, take)
-    except PluginStopped:
-        raise
-    except Exception as e:
-        if ours:
-            raise
-        why = f"{type(e).__name__}: {e}"
-    for position in sorted(missing):
-        take(position, Verdict(None, f"The grader failed: {why}", GRADER_FAILED))
-
-
-class _Said:
-    """A verdict that is there, to be looked at as a grader's is"""
-
-    def __init__(self, verdict: Verdict) -> None:
-        self.verdict = verdict
-
-    def grade(self, turn: GradedTurn) -> Verdict:
-        return self.verdict
+            keep([(position, judged(judge, turn))])
 
 
 def _judge(plugins: "Plugins", grader: str, tested: AuditSet, store: Store) -> TurnGrader:
     judge = turn_grader(plugins, grader, store)
-    if isinstance(judge, Verifies):
-        graders = plugins.registry("graders")
-        scripts = [known.script for known in tested.known if known.script]
-        with contained(f"the grader {grader!r}", graders.owners[graders.split(grader)[0]]):
-            judge.verify([*tested.script.values(), *scripts])
+    scripts = [known.script for known in tested.known if known.script]
+    check_gradable(plugins, grader, judge, [*tested.script.values(), *scripts])
     return judge
 
 
@@ -159,10 +117,11 @@ def _grade_rest(judge: TurnGrader, log: AuditLog, items: Sequence[Item], on_prog
     left = [position for position in range(len(items)) if position not in done]
     count = len(done)
 
-    def keep(index: int, verdict: Verdict) -> None:
+    def keep(found: list[tuple[int, Verdict]]) -> None:
         nonlocal count
-        log.add(_row(left[index], items[left[index]], verdict))
-        count += 1
+        for index, verdict in found:
+            log.add(_row(left[index], items[left[index]], verdict))
+        count += len(found)
         if on_progress:
             on_progress(count, len(items))
 

@@ -22,6 +22,7 @@ from lima.cli import (
     trust_option,
 )
 from lima_dialogue_eval.gain_command import gain
+from lima_dialogue_eval.regrade_command import regrade
 
 _WITH_RESUME = ("--resume", "--model", "--grader", "--trust-remote-code", "--database", "--json")
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
@@ -40,11 +41,13 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
     lima dialogues compare BEFORE AFTER
     """
     if ctx.invoked_subcommand is None:
+        from lima_dialogue_eval.counts import remarkable
         from lima_dialogue_eval.log import dialogue_runs
 
         with store_to_read(database) as store:
             empty = f"No dialogue run in {store.path}. Make one with `lima dialogues run EVALUATION --model MODEL`."
-            print_rows(dialogue_runs(store), as_json, empty, _LISTED)
+            rows = dialogue_runs(store)
+            print_rows(rows, as_json, empty, [*_LISTED, *remarkable(rows)])
 
 
 @dialogues.command()
@@ -81,7 +84,7 @@ def run(
     from lima import Sampling, Store
     from lima.cli.progress import Bar
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
-    from lima_dialogue_eval.log import dialogue_runs
+    from lima_dialogue_eval.log import summary
 
     if resume is None and (evaluation is None or model is None):
         raise click.UsageError("Give an EVALUATION and a --model, or --resume RUN.")
@@ -114,13 +117,8 @@ def run(
                 on_progress=bar.move,
                 trust_remote_code=trust_remote_code,
             )
-        row = next(row for row in dialogue_runs(store) if row["id"] == id)
-    if as_json:
-        print_json(row)
-    else:
-        print_rows([row], False, "", _LISTED)
-    if row["message"]:
-        click.echo(visible(row["message"]), err=True)
+        row = summary(store, id)
+    _print_ended(row, as_json)
 
 
 @dialogues.command()
@@ -165,17 +163,21 @@ def report(before: str, after: str, out: Path, title: str, database: str | None)
 @click.argument("run")
 @click.option("--seed", type=int, help="Only this seed")
 @click.option("--conversation", help="Only this conversation")
+@click.option("--grader", help="The verdicts of this grader, which graded last (see regrade)  [default: the run's own]")
 @database_option
 @json_option
-def show(run: str, seed: int | None, conversation: str | None, database: str | None, as_json: bool) -> None:
+def show(
+    run: str, seed: int | None, conversation: str | None, grader: str | None, database: str | None, as_json: bool
+) -> None:
     """The conversations of a dialogue run, reply by reply with grade and reason"""
-    from lima_dialogue_eval.log import conversations, find_run, replies
+    from lima_dialogue_eval.log import conversations, find_run, newest_hash, replies
 
     with store_to_read(database) as store:
         row = find_run(store, run)
+        hashed = newest_hash(store, row["id"], grader) if grader else row["grader_hash"]
         rows = [
             r
-            for r in replies(store, row["id"], row["grader"])
+            for r in replies(store, row["id"], grader or row["grader"], hashed)
             if (seed is None or r["seed"] == seed) and (conversation is None or r["conversation"] == conversation)
         ]
         held = conversations(store, row["id"])
@@ -194,7 +196,23 @@ def show(run: str, seed: int | None, conversation: str | None, database: str | N
     print_dialogues(row, held, rows, Console())
 
 
+dialogues.add_command(regrade)
 dialogues.add_command(gain)
+
+
+def _print_ended(row: dict[str, Any], as_json: bool) -> None:
+    """A run that has ended, and what of it needs a look; exit code 1 where something failed"""
+    from lima_dialogue_eval.counts import advice, counted, remarkable
+
+    if as_json:
+        print_json(row)
+    else:
+        print_rows([row], False, "", [*_LISTED, *remarkable([row])])
+    for line in (row["message"], counted(row), *advice(row)):
+        if line:
+            click.echo(visible(line), err=True)
+    if row["errors"]:
+        click.get_current_context().exit(1)
 
 
 def _ids(store: Any, names: str) -> list[str]:

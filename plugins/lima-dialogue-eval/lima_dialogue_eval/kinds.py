@@ -3,10 +3,11 @@
 Knows nothing of how a conversation is held.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from lima import Evaluation, LimaError
+from lima import Evaluation, LimaError, contained, plugin_code
+from lima_dialogue_eval.arrivals import takes
 
 if TYPE_CHECKING:
     from lima import Plugins, Store, Verdict
@@ -33,6 +34,25 @@ class TurnGrader(Protocol):
 
 
 @runtime_checkable
+class GradesMany(Protocol):
+    """A grader that takes many turns at once, such as one that asks a server: calls on_verdict(place, verdict) as each is there
+
+    A place is counted from 0; in place of a verdict may stand the exception that is this turn's failure. Verdicts that it has
+    not told of it may return, one a turn."""
+
+    def grade_all(
+        self, turns: "Sequence[GradedTurn]", on_verdict: "Callable[[int, Verdict | Exception], None]"
+    ) -> "Sequence[Verdict | Exception] | None": ...
+
+
+@runtime_checkable
+class Identifies(Protocol):
+    """What says itself what decides its verdicts or replies, such as a prompt and a model: as text, which is hashed"""
+
+    def identity(self) -> str: ...
+
+
+@runtime_checkable
 class Verifies(Protocol):
     """A grader that checks what it is to grade by before anything is asked; LimaError for what it cannot read"""
 
@@ -48,10 +68,44 @@ def find_evaluation(plugins: "Plugins", name: str) -> HeldEvaluation:
     return found
 
 
-def turn_grader(plugins: "Plugins", spec: str, store: "Store") -> TurnGrader:
-    """The grader NAME or NAME:ARGUMENT; LimaError when it does not grade the turns of a conversation"""
+def script_of(name: str, evaluation: HoldsConversations) -> "dict[str, EvalConversation]":
+    """The conversations of an evaluation by their ids, in its order; LimaError where there are none, or an id twice"""
+    with plugin_code(f"the evaluation {name!r}"):
+        found = list(evaluation.conversations())
+    script = {c.id: c for c in found}
+    if not script:
+        raise LimaError(f"The evaluation {name!r} has no conversations.")
+    if len(script) < len(found):
+        twice = sorted({c.id for c in found if sum(o.id == c.id for o in found) > 1})
+        raise LimaError(f"The evaluation {name!r} has several conversations with the id {twice[0]!r}.")
+    return script
+
+
+def check_gradable(plugins: "Plugins", spec: str, grader: Any, script: "Sequence[EvalConversation]") -> None:
+    """LimaError for conversations that a grader, by its own word, cannot grade"""
+    if isinstance(grader, Verifies):
+        graders = plugins.registry("graders")
+        with contained(f"the grader {spec!r}", graders.owners[graders.split(spec)[0]]):
+            grader.verify(script)
+
+
+def checks_decide(evaluation: Any, name: str) -> bool:
+    """Whether an evaluation declares that its checks decide Pass and Excellent, too; LimaError unless it says true or false"""
+    said = getattr(evaluation, "checks_decide", False)
+    if not isinstance(said, bool):
+        raise LimaError(f"The evaluation {name!r} has checks_decide = {said!r}; expected True or False.")
+    return said
+
+
+def turn_grader(plugins: "Plugins", spec: str, store: "Store", trust_remote_code: bool = False) -> TurnGrader:
+    """The grader NAME or NAME:ARGUMENT; LimaError when it does not grade the turns of a conversation
+
+    Code that comes with a model by which it grades runs only with `trust_remote_code`; LimaError where nothing takes that."""
     graders = plugins.registry("graders")
-    found = graders.open(spec, store)
+    opener = graders.find(graders.split(spec)[0])
+    if trust_remote_code and not (graders.opens(spec) and takes(opener.open, "trust_remote_code")):
+        raise LimaError(f"The grader {spec!r} runs no code of a folder. Leave out --trust-remote-code.")
+    found = graders.open(spec, store, **({"trust_remote_code": True} if trust_remote_code else {}))
     if not isinstance(found, TurnGrader):
         raise LimaError(graders.lacking(spec, TurnGrader, "grade the replies of a conversation"))
     return found

@@ -11,7 +11,7 @@ from lima import LimaError, plugin_code
 from lima_chat import KnownReply as KnownReply
 from lima_chat import Turn
 from lima_dialogue_eval.grade import GradedTurn
-from lima_dialogue_eval.kinds import find_evaluation
+from lima_dialogue_eval.kinds import checks_decide, find_evaluation, script_of
 
 if TYPE_CHECKING:
     from lima import Plugins
@@ -47,8 +47,8 @@ class AuditSet:
 def opened(plugins: "Plugins", name: str) -> AuditSet:
     """The evaluation of that name; LimaError for a known reply to a turn that it does not have"""
     found: Any = find_evaluation(plugins, name)
+    script = script_of(name, found)
     with plugin_code(f"the evaluation {name!r}"):
-        script = {conversation.id: conversation for conversation in found.conversations()}
         known = tuple(found.known_replies()) if isinstance(found, KnowsReplies) else ()
     for reply in known:
         conversation = reply.script or script.get(reply.conversation)
@@ -58,7 +58,7 @@ def opened(plugins: "Plugins", name: str) -> AuditSet:
                 f"The evaluation {name!r} has a known reply to {reply.conversation!r}, turn {reply.turn}, a {what} that it does "
                 "not have. `lima dialogues-lint FOLDER` checks files of known replies."
             )
-    return AuditSet(name, found.grader, script, known, bool(getattr(found, "checks_decide", False)))
+    return AuditSet(name, found.grader, script, known, checks_decide(found, name))
 
 
 def history_of(conversation: "EvalConversation", replies: Sequence[str]) -> tuple[Turn, ...]:

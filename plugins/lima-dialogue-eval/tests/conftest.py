@@ -72,6 +72,7 @@ class Evaluations:
                 description="two conversations",
                 licence="Apache-2.0",
                 grader="requirements",
+                checks_decide=True,
                 conversations=lambda: CONVERSATIONS,
             ),
         )

@@ -14,6 +14,8 @@ from lima_dialogue_eval.known import AuditSet, KnownReply, opened
 
 NULLS = 4 * 3 + 2 + 4
 "Empty, echo and apology at four turns; the reply before at two; one other conversation's at each"
+ASKED = 8 + NULLS - 4
+"An empty reply is a Fail without the grader"
 
 
 @pytest.fixture
@@ -86,10 +88,10 @@ def test_a_grader_that_fails_on_half_of_them_is_asked_again_for_these_alone(file
         4,
     )
     reasons = [v["reason"] for v in verdicts(file, row["id"]) if v["status"] == "error"]
-    assert reasons == ["The grader failed: ConnectionError: no answer"] * ((8 + NULLS) // 2)
+    assert reasons == ["The grader failed: ConnectionError: no answer"] * (ASKED // 2)
     crash.broken, before = False, len(crash.calls)
     again, whole = audited(file, "crash")
-    assert (again["id"], len(crash.calls) - before) == (row["id"], (8 + NULLS) // 2)
+    assert (again["id"], len(crash.calls) - before) == (row["id"], ASKED // 2)
     assert (whole["given"]["error"], whole["kappa"]["value"]) == (0, 1)
     assert len(audits(file)) == 1
 
@@ -108,7 +110,7 @@ def test_an_audit_that_was_interrupted_is_continued(file, plugin, monkeypatch):
     assert audits(file) == []
     assert len(file.rows("select * from grader_audit_verdicts")) == 5
     audit_grader(file, "crash", "tested")
-    assert len(crash.calls) == 8 + NULLS
+    assert len(crash.calls) == ASKED
     assert len(audits(file)) == 1
 
 
@@ -166,7 +168,7 @@ def test_the_line_of_a_floor(file):
     row, _ = audited(file, "liar")
     file.db.execute("update grader_audits set created = '2026-11-28T09:00:00.000+00:00'")
     assert floor_line(file, row["evaluation_hash"], row["grader_hash"]) == (
-        "Floor: liar fails an empty reply in 0 of 4, an echo of the user in 0 of 4 (right in 1), an apology in 0 of 4, the reply "
+        "Floor: liar fails an empty reply in 4 of 4, an echo of the user in 0 of 4 (right in 1), an apology in 0 of 4, the reply "
         "before once more in 2 of 2, another conversation's in 4 of 4 turns, 28 November 2026"
     )
     for other in (("another", row["grader_hash"]), (row["evaluation_hash"], "another"), (row["evaluation_hash"], None)):

@@ -42,13 +42,14 @@ def test_the_table_says_what_it_says_and_hostile_text_does_nothing(run):
         "51.0–100.0 %",  # Wilson, 4 of 4
         "Checks unseen: Replies whose author had not seen",
         "Weighted kappa -",
-        "an empty reply 4 0 0 0",
+        "an empty reply 4 4 0 0",
+        "the user's own words 4 0 1 0",
         "tea, turn 1 (fail, cruel): a bad reply is excellent",
         "Pour water⟨U+001B⟩[31m on your hand.",
         "The author: it scalds",
         "The grader: ⟨U+001B⟩[2J a lie",
         "tea, turn 3 (excellent): a good reply is failed",
-        "tea, turn 1 (empty): a null model is excellent",
+        "tea, turn 1 (echo): a null model is excellent",
         "Interval: 95 % Wilson interval.",
         "Floor: turns at which",
     ):
@@ -113,7 +114,7 @@ def test_an_evaluation_is_checked_before_anybody_is_asked(run):
         'here: "null": {"previous": "…"}.'
     ) in done.output
     assert "tea, turn 3: the user's own words" not in done.output  # the turn says why
-    assert "tested, graded by shrug: 17 problems" in done.output
+    assert "tested, graded by shrug: 13 problems" in done.output
     found = json.loads(run(check, "tested", "--json").output)
     assert found["grader"] == "requirements"
     assert [(one["conversation"], one["turn"], one["name"]) for one in found["findings"]] == []

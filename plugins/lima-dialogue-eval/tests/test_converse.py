@@ -6,7 +6,7 @@ from lima.contract.answers import Sampling
 from lima_chat import Turn
 from lima_dialogue_eval import GradedTurn, Verdict
 from lima_dialogue_eval.converse import Dialogue, converse
-from lima_dialogue_eval.evaluate import judged
+from lima_dialogue_eval.judging import judged
 
 
 def test_a_conversation_that_is_alone_is_tried_once_more_too(script, Model):

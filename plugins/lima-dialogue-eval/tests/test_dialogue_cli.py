@@ -35,8 +35,8 @@ def test_from_run_to_report(lima, tmp_path):
         for arm in ("one", "two")
     ]
     assert [(m["status"], m["arm"], m["seeds"], m["turns"]) for m in made] == [
-        ("done", "one", [0, 1], 8),
-        ("done", "two", [0, 1], 8),
+        ("done", "one", [0, 1], 10),
+        ("done", "two", [0, 1], 10),
     ]
     assert json.loads(lima("--json")) == made
     one, two = (m["id"] for m in made)

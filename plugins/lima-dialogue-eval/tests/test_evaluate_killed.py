@@ -45,7 +45,9 @@ def test_kill_9_leaves_an_open_database_with_whole_turns(plugins, tmp_path, Mode
         id = store.rows("select id from dialogue_runs")[0]["id"]
         with pytest.raises(LimaError) as e:
             resume_evaluation(store, id, Model())
-    assert str(e.value) == f"Another process is answering dialogue run {id} right now. Wait for it, or stop it."
+    assert (
+        str(e.value) == f"Another process is answering or grading dialogue run {id} right now. Wait for it, or stop it."
+    )
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
@@ -65,6 +67,6 @@ def test_kill_9_leaves_an_open_database_with_whole_turns(plugins, tmp_path, Mode
         assert model.calls == [2]
         assert find_run(store, run["id"])["status"] == "done"
         assert list(tmp_path.glob(".*.lock")) == []
-        assert store.rows("select turns, excellent, pass, fail from dialogue_grades_by_run") == [
-            {"turns": 8, "excellent": 2, "pass": 0, "fail": 6}
+        assert store.rows("select turns, excellent, pass, fail, undecided from dialogue_grades_by_run") == [
+            {"turns": 10, "excellent": 2, "pass": 0, "fail": 6, "undecided": 2}
         ]

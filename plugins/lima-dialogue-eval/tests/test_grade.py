@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lima.errors import LimaError
+from lima import LimaError, Tick
 from lima_chat import EvalConversation, EvalTurn
 from lima_dialogue_eval import GradedTurn, Verdict
 from lima_dialogue_eval.checks import missed, verify
@@ -88,39 +88,84 @@ def test_a_check_that_cannot_be_read_is_an_error(check, sentence):
     assert str(e.value).startswith(sentence)
 
 
-def turn(*requirements, reply="Fine, thanks.", stop="eot"):
+def turn(*requirements, reply="Fine, thanks.", stop="eot", decide=False):
     conversation = EvalConversation("c", "Topic", (EvalTurn("How are you?", requirements),))
     Requirements().verify([conversation])
-    return GradedTurn(conversation, 0, (), reply, stop)
+    return GradedTurn(conversation, 0, (), reply, stop, decide)
 
 
 MUST = {"text": "is fine", "check": {"contains_all": "fine"}}
 NICE = {"text": "is short", "check": {"max_words": 2}, "must": False}
 OPEN = {"text": "is kind"}
+SLOW = {"text": "is odd", "check": {"regex": "(.*,){25}P"}}
+CUT = "The model did not end the reply (stop: length)."
+GOOD = "Left to a reader: whether the reply is good."
+
+
+def verdict(grade, reason, status="graded", **met):
+    return Verdict(grade, reason, status, tuple(Tick(text.replace("_", " "), value) for text, value in met.items()))
 
 
 @pytest.mark.parametrize(
-    ("given", "verdict"),
+    ("given", "expected"),
     [
-        (turn(MUST, NICE), Verdict("excellent", "All 2 checked requirements met.")),
-        (turn(MUST), Verdict("excellent", "The checked requirement is met.")),
-        (turn(MUST, NICE, reply="I am fine"), Verdict("pass", "Missed: is short (3 words, at most 2 wanted).")),
+        ((MUST, NICE), verdict("excellent", "All 2 checked requirements met.", is_fine=True, is_short=True)),
+        ((MUST,), verdict("excellent", "The checked requirement is met.", is_fine=True)),
         (
-            turn(MUST, NICE, reply="Bad"),
-            Verdict("fail", "Missed (must): is fine (without 'fine')."),
+            (MUST, NICE, "I am fine"),
+            verdict("pass", "Missed: is short (3 words, at most 2 wanted).", is_fine=True, is_short=False),
         ),
         (
-            turn(MUST, stop="length"),
-            Verdict("pass", "The checked requirement is met. The model did not end the reply (stop: length)."),
+            (MUST, NICE, "Bad"),
+            verdict("fail", "Missed (must): is fine (without 'fine').", is_fine=False, is_short=True),
         ),
-        (turn(MUST, stop="stop"), Verdict("excellent", "The checked requirement is met.")),
-        (turn(MUST, OPEN), Verdict("excellent", "The checked requirement is met. Left to a person: is kind.")),
-        (turn(OPEN), Verdict(None, "Left to a person: is kind.", "undecided")),
-        (turn(), Verdict(None, "This turn has no requirement.", "undecided")),
+        ((MUST, "Fine", "length"), verdict("pass", f"The checked requirement is met. {CUT}", is_fine=True)),
+        ((MUST, "Fine", "stop"), verdict("excellent", "The checked requirement is met.", is_fine=True)),
+        (
+            (MUST, OPEN),
+            verdict(
+                "excellent", "The checked requirement is met. Left to a reader: is kind.", is_fine=True, is_kind=None
+            ),
+        ),
+        ((OPEN,), verdict(None, "Left to a reader: is kind.", "undecided", is_kind=None)),
+        ((), verdict(None, f"This turn has no requirement. {GOOD}", "undecided")),
     ],
 )
-def test_grades(given, verdict):
-    assert Requirements().grade(given) == verdict
+def test_grades_where_the_evaluation_says_that_its_checks_decide(given, expected):
+    requirements = [r for r in given if isinstance(r, dict)]
+    words = dict(zip(("reply", "stop"), [r for r in given if isinstance(r, str)], strict=False))
+    assert Requirements().grade(turn(*requirements, decide=True, **words)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (turn(MUST), verdict(None, f"The checked requirement is met. {GOOD}", "undecided", is_fine=True)),
+        (
+            turn(MUST, NICE, OPEN, reply="I am fine", stop="length"),
+            verdict(
+                None,
+                f"Missed: is short (3 words, at most 2 wanted). {CUT} Left to a reader: is kind.",
+                "undecided",
+                is_fine=True,
+                is_short=False,
+                is_kind=None,
+            ),
+        ),
+        (turn(MUST, reply="Bad"), verdict("fail", "Missed (must): is fine (without 'fine').", is_fine=False)),
+        (
+            turn(NICE, reply="one two three"),
+            verdict(None, f"Missed: is short (3 words, at most 2 wanted). {GOOD}", "undecided", is_short=False),
+        ),
+        # What is missed for certain is a Fail whatever else could not be decided.
+        (
+            turn(SLOW, MUST, reply="1," * 3_000),
+            verdict("fail", "Missed (must): is fine (without 'fine').", is_odd=None, is_fine=False),
+        ),
+    ],
+)
+def test_checks_may_fail_a_reply_and_otherwise_leave_it_to_a_reader(given, expected):
+    assert Requirements().grade(given) == expected
 
 
 @pytest.mark.parametrize(

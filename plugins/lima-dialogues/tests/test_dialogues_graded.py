@@ -42,8 +42,8 @@ def _replies(script):
 
 @pytest.fixture(scope="module")
 def grade():
-    from lima_dialogue_eval.evaluate import judged
     from lima_dialogue_eval.grade import Requirements
+    from lima_dialogue_eval.judging import judged
 
     return lambda turn: judged(Requirements(), turn)
 
