@@ -24,7 +24,6 @@ from lima.data.dev import DevPrompt, dev_prompts
 from lima.data.rendering import fit_rows, render, with_prompt_weight
 from lima.data.sources import Source, open_dev, open_sources
 from lima.errors import LimaError, did_you_mean
-from lima.isolation import plugin_code
 from lima.model.build import Additions, Longest
 from lima.plugins import Plugins
 from lima.recipe import AUTO, Recipe
@@ -101,9 +100,7 @@ def find_base(name: str, plugins: Plugins) -> Path:
             f"The recipe names no base model. Use --base FOLDER, or a registered one.{did_you_mean('', bases)}"
         )
     if name in bases or name in bases.contested:
-        base = bases.find(name)
-        with plugin_code(f"the base model {name!r}", bases.owners[name]):
-            return Path(base.folder())
+        return Path(bases.find(name).folder())
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser().resolve()
     hub = f" Nothing is downloaded: `hf download {name} --local-dir FOLDER`, then --base FOLDER." if "/" in name else ""
@@ -135,15 +132,12 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True, date: str = 
     recipe = settle(recipe, tokenizer, config, renderers)
     date = date or datetime.now().isoformat(timespec="seconds")
     renderer = _given(renderers.find(recipe.renderer), recipe, date)
-    place, owner = f"the renderer {recipe.renderer!r}", renderers.owners[recipe.renderer]
-    with plugin_code(place, owner):
-        used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
-        new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
+    used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
+    new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
 
     def rendered_whole(record: Record) -> list[Rendered]:
         check_length(record, recipe.max_tokens)
-        with plugin_code(place, owner):
-            return render(record, renderer, tokenizer, eot, list(renderers.values()))
+        return render(record, renderer, tokenizer, eot, list(renderers.values()))
 
     trained, sources, rows = _cut(opened, rendered_whole, recipe, tokenizer.convert_tokens_to_ids(eot))
     check_rows(trained, tokenizer, new_ids, config.get_text_config().vocab_size)
@@ -219,9 +213,14 @@ def _cut(
 def check_rows(trained: list[tuple[Record, list[Rendered]]], tokenizer: Any, new_ids: list[int], rows: int) -> None:
     """Raise LimaError for an example with a token that has no row in the base's embedding, which has `rows` rows"""
     for record, one in [(record, one) for record, several in trained for one in several]:
-        if max(one.ids) >= rows and (rowless := sorted({i for i in one.ids if i >= rows} - set(new_ids))):
+        ids = set(one.ids)
+        if (min(ids) < 0 or max(ids) >= rows) and (
+            rowless := sorted({i for i in ids if not 0 <= i < rows} - {*new_ids})
+        ):
+            token = tokenizer.convert_ids_to_tokens(rowless[0]) if 0 <= rowless[0] < 2**31 else None
+            what = repr(token) if token else f"the id {rowless[0]}"
             raise LimaError(
-                f"Example {record.id!r} of source {record.source!r} has {tokenizer.convert_ids_to_tokens(rowless[0])!r}, and the "
+                f"Example {record.id!r} of source {record.source!r} has {what}, and the "
                 f"base model's embedding of {rows} rows has none for it. Take it out of the text, or use another base."
             )
 

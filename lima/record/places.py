@@ -1,14 +1,8 @@
-"""Where lima keeps what belongs to a user. Knows nothing of what lies there."""
+"""Where the store is when none is named. Knows nothing of what it holds."""
 
-import os
 from pathlib import Path
 
-import click
-
-
-def user_folder() -> Path:
-    """The folder that LIMA_USER_PATH names, else the user's folder for application data"""
-    return Path(os.environ.get("LIMA_USER_PATH") or click.get_app_dir("lima-tune"))
+from lima.places import user_folder as user_folder
 
 
 def default_path() -> Path:
