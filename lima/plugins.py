@@ -101,7 +101,7 @@ class Plugins:
         plugin = Plugin(name, version, module if isinstance(module, ModuleType) else None, found=found)
         code = str(module.__name__ if plugin.module else type(module).__module__)
         try:
-            if name != CORE:
+            if name != CORE and (found or plugin.module):  # an object that a test made is not the test's module
                 name_code(code, name)
             with Visit("the names of its hooks", name, errors=False):
                 plugin.hooks, plugin.remarks = checked_hooks(self.manager, module)

@@ -24,7 +24,7 @@ class Guarded:
     """Stands for an object of a plugin"""
 
     def __init__(self, thing: Any, what: str, owner: str, kind: Kind, protocols: Sequence[type]) -> None:
-        state = {"_thing": thing, "_what": what, "_owner": owner, "_kind": kind, "_values": {}, "_methods": {}}
+        state = {"_thing": thing, "_what": what, "_owner": owner, "_kind": kind, "_values": {}, "_methods": {}, "_own": {}}
         vars(self).update(state)
         for protocol in protocols:
             values, methods = members(protocol)
@@ -49,6 +49,8 @@ class Guarded:
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._own:  # whoever has the method that was there still calls that one
+            self._own[name].append(getattr(self._thing, name))
         setattr(self._thing, name, value)
         if name in self._methods:
             self._wrap(name)
@@ -68,7 +70,8 @@ class Guarded:
     def _wrap(self, name: str) -> None:
         """Put the contained method of that name in place; none where the object has none, or None for it"""
         if callable(getattr(self._thing, name, None)):
-            vars(self)[name] = _method(self, name, returns(self._methods[name]))
+            self._own[name] = own = list[Callable[..., Any]]()
+            vars(self)[name] = _method(self, name, returns(self._methods[name]), own)
 
 
 class _Call(Visit):
@@ -89,7 +92,8 @@ class _Call(Visit):
         return PluginFailed(f"Plugin {self.plugin!r} returned {wrong} from {self.place}. {advice(self.plugin)}")
 
 
-def _method(guard: Guarded, name: str, hint: Any) -> Callable[..., Any]:
+def _method(guard: Guarded, name: str, hint: Any, own: list[Callable[..., Any]]) -> Callable[..., Any]:
+    """The object's method of that name as it is when it is called, or the one that is in `own`"""
     thing, what, owner, kind = guard._thing, guard._what, guard._owner, guard._kind
     origin, look, protocol = get_origin(hint), check_of(hint), getattr(hint, "_is_protocol", False)
 
@@ -97,7 +101,7 @@ def _method(guard: Guarded, name: str, hint: Any) -> Callable[..., Any]:
     def method(*arguments: Any, **named: Any) -> Any:
         call = _Call(name, what, owner, arguments)
         with call:
-            value = getattr(thing, name)(*arguments, **named)
+            value = (own[0] if own else getattr(thing, name))(*arguments, **named)
         if origin in STREAMS:
             return (_pieces if origin is Generator else _items)(value, hint, call)
         if wrong := look(value):
