@@ -41,9 +41,15 @@ def __getattr__(name: str) -> Any:
 
 @hookimpl
 def register_commands(cli: "click.Group") -> None:
+    import click
+
     from lima_dialogue_eval.cli import dialogues
+    from lima_dialogue_eval.evaluation_command import show_evaluation
 
     cli.add_command(dialogues)
+    # A command of the core's listing: `lima evaluations show`.
+    if isinstance(listing := cli.commands.get("evaluations"), click.Group):
+        listing.add_command(show_evaluation)
 
 
 @hookimpl
@@ -55,9 +61,12 @@ def register_graders(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def declare_protocols(declare: Callable[[str, type], None]) -> None:
+    from lima_dialogue_eval.file_evaluation import ReadsEvaluations, YieldsScripts
     from lima_dialogue_eval.kinds import HoldsConversations, TurnGrader, Verifies
 
+    declare("sources", YieldsScripts)
     declare("evaluations", HoldsConversations)
+    declare("evaluations", ReadsEvaluations)
     declare("graders", TurnGrader)
     declare("graders", Verifies)
 

@@ -6,7 +6,7 @@ Lists the dialogue runs by default. Everything heavy loads inside the commands. 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +21,11 @@ from lima.cli import (
     store_to_read,
     trust_option,
 )
+from lima_dialogue_eval.evaluation_command import with_part
 from lima_dialogue_eval.gain_command import gain
+
+if TYPE_CHECKING:
+    from lima_dialogue_eval.part import Part
 
 _WITH_RESUME = ("--resume", "--model", "--grader", "--trust-remote-code", "--database", "--json")
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
@@ -59,6 +63,7 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @click.option("--max-new-tokens", type=click.IntRange(1), help="Longest reply  [default: 2048]")
 @click.option("--grader", help="Of `lima graders`  [default: the evaluation's]")
 @click.option("--resume", metavar="RUN", help="Resume a dialogue run that did not finish, or had errors")
+@with_part
 @trust_option
 @database_option
 @json_option
@@ -72,12 +77,17 @@ def run(
     arm: str,
     grader: str | None,
     resume: str | None,
+    part: "Part",
     trust_remote_code: bool,
     database: str | None,
     as_json: bool,
     **sampling: Any,
 ) -> None:
-    """Hold every conversation of EVALUATION with a model and grade it (`lima evaluations` lists them)"""
+    """Hold every conversation of EVALUATION with a model and grade it
+
+    EVALUATION is one of `lima evaluations`, or a file or folder: conversations in lima's format, or anything that
+    `lima sources` reads, of which the users' turns are asked. ./NAME is always a file.
+    """
     from lima import Sampling, Store
     from lima.cli.progress import Bar
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
@@ -85,8 +95,6 @@ def run(
 
     if resume is None and (evaluation is None or model is None):
         raise click.UsageError("Give an EVALUATION and a --model, or --resume RUN.")
-    if resume is not None and evaluation is not None:
-        raise click.UsageError(f"--resume {resume} continues its own evaluation: leave out {evaluation!r}.")
     if resume is not None and (beside := [o for o in options_given(ctx) if o not in _WITH_RESUME]):
         raise click.UsageError(
             f"--resume {resume} continues with the settings that it was started with: leave out {beside[0]}."
@@ -101,7 +109,7 @@ def run(
         Bar("replies") as bar,
     ):
         if resume is not None:
-            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader)
+            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader, evaluation)
         else:
             id = run_evaluation(
                 store,
@@ -113,6 +121,7 @@ def run(
                 grader=grader,
                 on_progress=bar.move,
                 trust_remote_code=trust_remote_code,
+                part=part,
             )
         row = next(row for row in dialogue_runs(store) if row["id"] == id)
     if as_json:

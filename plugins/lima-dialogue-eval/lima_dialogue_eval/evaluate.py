@@ -26,14 +26,15 @@ from lima import (
     contained,
     environment,
     new_run_id,
-    plugin_code,
     storable,
 )
 from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, FULL, RUNNING, Dialogue, Outcome, converse
+from lima_dialogue_eval.file_evaluation import from_anywhere
 from lima_dialogue_eval.grade import GradedTurn
-from lima_dialogue_eval.kinds import HeldEvaluation, Verifies, find_evaluation, turn_grader
+from lima_dialogue_eval.kinds import Verifies, find_evaluation, reopened_evaluation, script_of, turn_grader
 from lima_dialogue_eval.log import DialogueLog, conversations, find_run, replies
 from lima_dialogue_eval.models import is_registered, open_model, reopenable
+from lima_dialogue_eval.part import Part, say
 from lima_dialogue_eval.rows import dialogue_row, ended_row, recalled, turn_row, wants_grade
 from lima_dialogue_eval.statistics import PRIMARY
 
@@ -56,17 +57,20 @@ def run_evaluation(
     grader: str | None = None,
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
+    part: Part | None = None,
 ) -> str:
-    """Hold every conversation of a registered evaluation with a model, once a seed, and grade it; the dialogue run's id
+    """Hold the conversations of an evaluation, registered or a file, with a model, once a seed; the dialogue run's id
 
     `model` is something with `reply`, or text as `open_model` takes it. LimaError for what is unknown or cannot be graded,
     before anything is asked, and if every conversation failed."""
     from lima import load_plugins
 
     plugins = load_plugins()
-    found = find_evaluation(plugins, evaluation)
+    part = part or Part()
+    found = find_evaluation(plugins, evaluation, part.tables)
     grader = grader or found.grader
-    script, judge = _script(evaluation, found), turn_grader(plugins, grader, store)
+    whole, judge = script_of(evaluation, found), turn_grader(plugins, grader, store)
+    script = part.of(evaluation, whole)
     if isinstance(judge, Verifies):
         graders = plugins.registry("graders")
         with contained(f"the grader {grader!r}", graders.owners[graders.split(grader)[0]]):
@@ -78,6 +82,8 @@ def run_evaluation(
     row = {
         "evaluation": evaluation,
         "evaluation_hash": script_hash(list(script.values())),
+        "evaluation_path": from_anywhere(evaluation, plugins),
+        "evaluation_part": part.row(len(whole), len(script)),
         "model": reopenable(model, answering),
         "run": run_id or _run_of(store, str(answering.name)),
         "arm": arm,
@@ -89,9 +95,10 @@ def run_evaluation(
         "environment": json.dumps(environment(1)),
     }
     dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
+    say(evaluation, len(whole), list(script.values()), grader)
     with log.exclusive():
         log.start(row, [dialogue_row(d) for d in dialogues])
-        again = _again(log.id, str(row["model"]), grader)
+        again = _again(log.id, str(row["model"]), grader, row["evaluation_path"])
         return _Evaluation(log, judge, grader, dialogues, again).run(answering, sampling, on_progress)
 
 
@@ -102,31 +109,39 @@ def resume_evaluation(
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
     grader: str | None = None,
+    evaluation: str | None = None,
 ) -> str:
     """Resume a dialogue run that was interrupted, killed or had errors; what was answered stays
 
-    `model` and `grader` are those it was begun with, the model open already or by its name. They may be left out for a
-    checkpoint and for a grader that need not be opened; others are opened only when they are named, for a database may come
-    from anywhere. LimaError for another one, when the evaluation has changed since, when another process is at it, or when
-    nothing is left to do."""
+    `model`, `grader` and `evaluation` are those it was begun with, the model open already or by its name. They may be left out
+    for a checkpoint, a grader that need not be opened and a registered evaluation; others are opened only when they are named:
+    a database may come from anywhere. LimaError for another one, when the evaluation has changed since, when another process
+    is at it, or when nothing is left to do."""
     log = DialogueLog(store, find_run(store, name)["id"])
     with log.exclusive():  # before anything is read: another process may just have answered
-        return _resume(log, model, on_progress, trust_remote_code, grader)
+        return _resume(log, model, on_progress, trust_remote_code, grader, evaluation)
 
 
 def _resume(
-    log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_remote_code: bool, grader: str | None
+    log: DialogueLog,
+    model: Any,
+    on_progress: OnProgress | None,
+    trust_remote_code: bool,
+    grader: str | None,
+    named: str | None,
 ) -> str:
     from lima import load_plugins
 
     store, row = log.store, find_run(log.store, log.id)
     plugins = load_plugins()
-    script = _script(row["evaluation"], find_evaluation(plugins, row["evaluation"]))
+    again = _again(row["id"], row["model"], row["grader"], row["evaluation_path"])
+    part, name = Part.recalled(row["evaluation_part"]), named or row["evaluation"]
+    script = part.of(name, script_of(name, reopened_evaluation(plugins, row, named, part.tables, again)))
     if script_hash(list(script.values())) != row["evaluation_hash"]:
+        other = f", or is another than {row['evaluation']!r}" if name != row["evaluation"] else ""
         raise LimaError(
-            f"The evaluation {row['evaluation']!r} has changed since dialogue run {row['id']} was begun; start a new one."
+            f"The evaluation {name!r} has changed since dialogue run {row['id']} was begun{other}; start a new one."
         )
-    again = _again(row["id"], row["model"], row["grader"])
     why = "" if grader in (None, row["grader"]) else "; resume it with that one"
     if grader is None and plugins.registry("graders").opens(row["grader"]):
         why = ", which is opened only when you name it"
@@ -158,13 +173,14 @@ def _resume(
     return evaluation.run(answering, Sampling(**row["sampling"]), on_progress)
 
 
-def _again(id: str, model: str, grader: str) -> str:
+def _again(id: str, model: str, grader: str, path: str | None) -> str:
     """The command that resumes a dialogue run"""
     from lima import load_plugins
 
     named = {"--model": model} if is_registered(model) else {}
     named |= {"--grader": grader} if load_plugins().registry("graders").opens(grader) else {}
-    return " ".join([f"lima dialogues run --resume {id}", *(f"{k} {shlex.quote(v)}" for k, v in named.items())])
+    command = ["lima dialogues run", *([shlex.quote(path)] if path else []), f"--resume {id}"]
+    return " ".join([*command, *(f"{k} {shlex.quote(v)}" for k, v in named.items())])
 
 
 class _Evaluation:
@@ -263,18 +279,6 @@ def script_hash(script: "Sequence[EvalConversation]") -> str:
     rows = [{key: value for key, value in asdict(c).items() if key != "system" or value} for c in script]
     text = json.dumps(rows, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _script(name: str, evaluation: HeldEvaluation) -> "dict[str, EvalConversation]":
-    with plugin_code(f"the evaluation {name!r}"):
-        found = list(evaluation.conversations())
-    script = {c.id: c for c in found}
-    if not script:
-        raise LimaError(f"The evaluation {name!r} has no conversations.")
-    if len(script) < len(found):
-        twice = sorted({c.id for c in found if sum(o.id == c.id for o in found) > 1})
-        raise LimaError(f"The evaluation {name!r} has several conversations with the id {twice[0]!r}.")
-    return script
 
 
 def _check_seeds(seeds: Sequence[int], sampling: Sampling) -> None:

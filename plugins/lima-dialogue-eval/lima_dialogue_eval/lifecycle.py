@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lima import ChatPrompts, LimaError, Sampling, TakesVariables, did_you_mean
-from lima_dialogue_eval.kinds import find_evaluation
+from lima_dialogue_eval.kinds import find_evaluation, script_of
 
 if TYPE_CHECKING:
     from lima import Recipe, Run, Store
@@ -48,7 +48,7 @@ def check(recipe: "Recipe") -> None:
     plugins = load_plugins()
     for key in ("after_epoch", "after_train"):
         if key in table:
-            find_evaluation(plugins, table[key])
+            script_of(table[key], find_evaluation(plugins, table[key], recipe.plugins))
     if "grader" in table:
         graders = plugins.registry("graders")
         graders.find(graders.split(table["grader"])[0])
@@ -76,6 +76,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
     from lima import CheckpointModel, Store, load_plugins
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation, script_hash
     from lima_dialogue_eval.log import begun_since
+    from lima_dialogue_eval.part import Part
 
     table = run.recipe.plugins.get(TABLE, {})
     if when not in table or checkpoint is None:
@@ -83,7 +84,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
     arm = ", ".join(part for part in (table.get("arm", run.folder.name), label) if part)
     seeds, sampling = range(table.get("seeds", 1)), _sampling(table)
     plugins = load_plugins()
-    evaluation = find_evaluation(plugins, table[when])
+    evaluation = find_evaluation(plugins, table[when], run.recipe.plugins)
     grader = table.get("grader") or evaluation.grader
     with Store(run.database) as store:
         begun = begun_since(
@@ -95,7 +96,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
             seeds=json.dumps(list(seeds)),
             sampling=json.dumps(asdict(sampling)),
             grader=grader,
-            evaluation_hash=script_hash(list(evaluation.conversations())),
+            evaluation_hash=script_hash(list(script_of(table[when], evaluation).values())),
         )
         if begun and begun["status"] == "done":
             return str(begun["id"])
@@ -104,7 +105,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
             renderer = renderer.with_variables(run.recipe.template, run.date)
         model = CheckpointModel(checkpoint, renderer, trust_remote_code=run.recipe.trust_remote_code)
         if begun:
-            return resume_evaluation(store, begun["id"], model, grader=grader)
+            return resume_evaluation(store, begun["id"], model, grader=grader, evaluation=table[when])
         return run_evaluation(
             store,
             table[when],
@@ -114,6 +115,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
             sampling=sampling,
             run_id=run.id,
             grader=grader,
+            part=Part(tables=run.recipe.plugins),
         )
 
 

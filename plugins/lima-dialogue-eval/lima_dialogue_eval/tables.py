@@ -207,3 +207,11 @@ def m005_identity(db: Database) -> None:
     for column in ("grader_hash", "model_hash", "template_hash"):
         runs.add_column(column, str)
     runs.add_column("checks_decide", int)  # 1: the evaluation declares that its checks need no reader
+
+
+@migrations()
+def m006_files_as_evaluations(db: Database) -> None:
+    """Where an evaluation that is not registered was, and which part of one was held; null in rows of earlier versions"""
+    runs = db.table("dialogue_runs")
+    runs.add_column("evaluation_path", str)  # as it is found from any directory; null: registered
+    runs.add_column("evaluation_part", str)  # JSON: limit, conversations, tables, of, left_out; null: all of it
