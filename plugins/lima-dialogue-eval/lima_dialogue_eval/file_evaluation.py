@@ -85,7 +85,7 @@ def open_file(spec: str, plugins: "Plugins", tables: Tables | None = None) -> An
 
     LimaError where there is something that nobody reads."""
     evaluations, sources = plugins.registry("evaluations"), plugins.registry("sources")
-    able = list(_recognising(spec, plugins)) if Path(spec).exists() else []
+    able = list(_recognising(spec, plugins)) if spec and Path(spec).exists() else []
     if len(able) > 1:
         owners = " and ".join(repr(evaluations.owners[name]) for name in able)
         raise LimaError(f"The plugins {owners} both read {spec}. Remove one with `lima uninstall`.")

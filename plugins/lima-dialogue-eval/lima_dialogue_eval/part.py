@@ -46,13 +46,13 @@ class Part:
         return json.dumps({**kept, "of": whole, "left_out": whole - held}) if kept else None
 
     @classmethod
-    def recalled(cls, text: str | None) -> "Part":
-        """From a row; LimaError for what no run writes"""
+    def recalled(cls, said: Any) -> "Part":
+        """From a row, its JSON decoded; LimaError for what no run writes"""
+        said = {} if said is None else said
         try:
-            said = json.loads(text or "{}")
             return cls(said.get("limit"), tuple(map(str, said.get("conversations", ()))), dict(said.get("tables", {})))
         except (ValueError, TypeError, AttributeError):
-            raise LimaError(f"The row's evaluation_part is {text!r}, which no run writes.") from None
+            raise LimaError(f"The row's evaluation_part is {said!r}, which no run writes.") from None
 
 
 def say(name: str, whole: int, held: "Sequence[EvalConversation]", grader: str) -> None:

@@ -151,7 +151,7 @@ def test_without_a_table_nothing_is_held(train):
             {"after_trian": "small"},
             "'after_trian' is not a key of [plugins.lima-dialogue-eval]. Did you mean 'after_train'?",
         ),
-        ({"after_train": "smal"}, "There is no evaluation 'smal'. Did you mean 'small'?"),
+        ({"after_train": "smal"}, "There is no evaluation 'smal', and no such file. Did you mean 'small'?"),
         ({"after_train": "small", "grader": "x"}, "There is no grader 'x'. Known: requirements."),
         ({"after_train": 3}, "after_train of [plugins.lima-dialogue-eval] is 3; expected text."),
         ({"seeds": 0}, "seeds of [plugins.lima-dialogue-eval] is 0; expected a whole number of 1 or more."),

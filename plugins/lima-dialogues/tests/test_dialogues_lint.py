@@ -57,6 +57,11 @@ SCRIPT = {
         },
     ],
 }
+ALTERNATE = "User and assistant alternate, the user begins; only a system turn may come before."
+NO_MUST = "has no requirement that must hold and carries a check, or is for a reader"
+ADD_MUST = (
+    'Add {"text": …, "must": true, "check": {…}}, or "reader": true in place of the check: it decides about a fail.'
+)
 STAND = "Let it lean on the talk (it, the second one, and in winter?, sorry, I meant …), or make it an opening."
 
 
@@ -123,7 +128,7 @@ def test_roles_that_do_not_alternate():
     what = "has the role 'assistant', expected 'user'"
     assert found(train(turns=said)) == [
         Problem("train/tea.json", None, "has 2 exchanges", "Make it 3 to 6."),
-        Problem("train/tea.json", 3, what, "User and assistant alternate, the user begins."),
+        Problem("train/tea.json", 3, what, ALTERNATE),
     ]
 
 
@@ -232,13 +237,99 @@ def test_requirements_of_a_script():
     )
     assert found(file) == [
         Problem("eval/cats.json", 1, "a requirement has an unknown key 'weight'",
-                "Remove or rename it. Known: check, must, text."),
+                "Remove or rename it. Known: check, must, reader, text."),
         Problem("eval/cats.json", 1, "'contain_any' is not a check", f"Rename it. Did you mean 'contains_any'? Known: {known}."),
         Problem("eval/cats.json", 2, "'must' is 'yes'", "Put true or false."),
         Problem("eval/cats.json", 2, "has 'short' for a requirement", 'Put {"text": …, "must": …, "check": {…}}.'),
-        Problem("eval/cats.json", 2, "has no requirement that must hold and carries a check",
-                'Add {"text": …, "must": true, "check": {…}}: it decides between pass and fail.'),
+        Problem("eval/cats.json", 2, NO_MUST, ADD_MUST),
     ]  # fmt: skip
+
+
+def test_requirements_that_only_a_reader_sees():
+    file = script()
+    file.data["turns"][0]["requirements"] = [{"text": "Is kind", "reader": True}]
+    file.data["turns"][1]["requirements"] = [{"text": "Is kind", "reader": True, "check": {"max_words": 9}}]
+    file.data["turns"][2]["requirements"] = [
+        {"text": "Is kind", "reader": 1},
+        {"text": "Is nice", "must": False, "reader": True},
+    ]
+    assert found(file) == [
+        Problem(
+            "eval/cats.json",
+            2,
+            "'Is kind' is for a reader and has a check",
+            "Leave out one: what a program can decide needs no reader.",
+        ),
+        Problem("eval/cats.json", 3, "'reader' is 1", "Put true or false."),
+    ]
+    file.data["turns"][2]["requirements"] = [{"text": "Is nice", "must": False, "reader": True}]
+    assert found(file)[1:] == [Problem("eval/cats.json", 3, NO_MUST, ADD_MUST)]
+
+
+def test_what_a_turn_of_a_script_may_have():
+    file = script()
+    file.data["turns"][0] |= {"facts": "A cat sleeps 12 to 16 hours.", "null": {"empty reply": "nobody needs more"}}
+    assert found(file) == []
+    file.data["turns"][0] |= {"facts": ["12"], "null": {"empty reply": ""}}
+    file.data["turns"][1] |= {"fact": "x"}
+    assert found(file) == [
+        Problem("eval/cats.json", 1, "'facts' is ['12']", "Write what is said."),
+        Problem(
+            "eval/cats.json",
+            1,
+            "'null' is {'empty reply': ''}",
+            'Put {"NULL MODEL": "why a better grade than Fail is right for it"}.',
+        ),
+        Problem(
+            "eval/cats.json",
+            2,
+            "has the keys 'user', 'kind', 'requirements', 'fact'",
+            "A turn has 'user' and 'requirements', and may have 'kind', 'facts' and 'null'.",
+        ),
+    ]
+
+
+def test_a_system_turn_before_a_dialogue_and_beside_a_script():
+    told = "You sell tea in a small shop, and answer in one or two sentences at most, always kindly."
+    said = [{"role": "system", "content": told}, *CLEAN["turns"]]
+    report = lint([train(turns=said), train(id="mint", topic="mint", turns=[said[0], *_others()]), script(system=told)])
+    assert report.problems == ()
+    assert report.counts["train"] == {"files": 2, "exchanges": 6, "words": 60 + 2 * 18 + 31}
+    assert report.counts["eval"] == {"files": 1, "exchanges": 3, "words": 14 + 18}
+    assert found(train(turns=[*said[:1], *said[2:]])) == [
+        Problem("train/tea.json", None, "has 2 exchanges", "Make it 3 to 6."),
+        *[Problem("train/tea.json", n, f"has the role '{a}', expected '{b}'", ALTERNATE) for n, a, b in _swapped(2, 6)],
+        Problem("train/tea.json", 6, "has no answer", "End with the assistant's turn."),
+    ]
+    assert found(train(turns=[*said[1:3], said[0], *said[3:]]))[0].what == "has the role 'system', expected 'user'"
+    long = " ".join(f"w{i}" for i in range(151))
+    assert found(script(system=long)) == [Problem("eval/cats.json", None, "'system' has 151 words", "Cut it to 150.")]
+    assert found(script(system="")) == [Problem("eval/cats.json", None, "'system' is ''", "Put a text.")]
+    assert found(train(system=told))[0].what == "has an unknown key 'system'"
+    assert found(train(turns=said[:1]))[-1] == Problem(
+        "train/tea.json", 1, "has no answer", "End with the assistant's turn."
+    )
+
+
+def _others():
+    """Another dialogue of three exchanges"""
+    said = (
+        "Does mint grow in shade?",
+        "It does.",
+        "And in pots?",
+        "Very well.",
+        "Why pots?",
+        "It spreads and takes the bed over.",
+    )
+    more = "Keep the soil damp, and cut it before it flowers."
+    return [
+        {"role": ("user", "assistant")[i % 2], "content": f"{t} {more}" if i == 1 else t} for i, t in enumerate(said)
+    ]
+
+
+def _swapped(first, last):
+    """(number, role, expected role) of turns that are one place early"""
+    return [(n, *(("assistant", "user") if n % 2 == 0 else ("user", "assistant"))) for n in range(first, last + 1)]
 
 
 def test_a_file_in_the_folder_of_the_other_set():

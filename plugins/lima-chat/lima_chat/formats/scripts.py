@@ -25,9 +25,11 @@ def script(row: Row, turns: Sequence[Turn], reading: Reading, name: str = "") ->
     Left for a row with tools, LimaError for turns that are out of order or say nothing."""
     if described(row.value) or any(t.role == "tool" or t.tool_calls for t in turns):
         raise Left(NO_TOOLS)
+    if all(t.role != "user" for t in turns):
+        raise LimaError("no user says anything in it. Leave it out.")
     turns = merged(turns) if reading.options.merge_turns else list(turns)
     head = 1 if turns and turns[0].role == "system" else 0
-    first = next((i for i, t in enumerate(turns) if t.role == "user"), 0)
+    first = next(i for i, t in enumerate(turns) if t.role == "user")
     if first > head and all(t.role == "assistant" for t in turns[head:first]):
         reading.note(row, "a first answer without a question")
         turns = turns[:head] + turns[first:]
@@ -42,11 +44,13 @@ def topic_of(row: Mapping[str, Any]) -> str:
     return whole_text(next((one for one in said if isinstance(one, str)), ""), "its topic")
 
 
-def unanswered(questions: Sequence[Any], references: Any, shape: str) -> list[Turn]:
+def unanswered(questions: Sequence[str], references: Any, shape: str) -> list[Turn]:
     """Turns of questions that a file has without answers, but with a reference for some of them, in their order"""
     given = [references] if isinstance(references, str) else references or []
     if not isinstance(given, list) or len(given) > len(questions) or not all(isinstance(r, str | None) for r in given):
         raise LimaError(f"'reference' is not a list of texts, one a question at most; expected a row such as {shape}.")
+    if empty := next((number for number, question in enumerate(questions, 1) if not question.strip()), 0):
+        raise LimaError(f"question {empty} is empty. Write it, or leave the row out.")
     given = [*given, *[None] * (len(questions) - len(given))]
     return [
         turn
