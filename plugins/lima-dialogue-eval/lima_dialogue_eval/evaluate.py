@@ -82,8 +82,7 @@ def run_evaluation(
     row = {
         "evaluation": evaluation,
         "evaluation_hash": script_hash(list(script.values())),
-        "evaluation_path": from_anywhere(evaluation, plugins),
-        "evaluation_part": part.row(len(whole), len(script)),
+        **part.columns(from_anywhere(evaluation, plugins), len(whole), len(script)),
         "model": reopenable(model, answering),
         "run": run_id or _run_of(store, str(answering.name)),
         "arm": arm,

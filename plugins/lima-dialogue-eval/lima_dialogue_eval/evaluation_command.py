@@ -86,7 +86,7 @@ def _counts(held: "Sequence[EvalConversation]") -> dict[str, Any]:
 def _shown(counts: dict[str, Any]) -> dict[str, Any]:
     """The counts in words"""
     r = counts["requirements"]
-    said = f"{r['all']:,}, of which {r['must']:,} must hold; {r['checked']:,} have a check, {r['for_readers']:,} are for readers"
+    said = f"{r['all']:,}, of which {r['must']:,} must hold; {r['checked']:,} with a check, {r['for_readers']:,} for readers"
     kinds = ", ".join(f"{kind or 'none'} {n:,}" for kind, n in counts["kinds"].items())
     return {**counts, "kinds": kinds, "requirements": said if r["all"] else "none"}
 

@@ -48,7 +48,7 @@ def check(recipe: "Recipe") -> None:
     plugins = load_plugins()
     for key in ("after_epoch", "after_train"):
         if key in table:
-            script_of(table[key], find_evaluation(plugins, table[key], recipe.plugins))
+            script_of(table[key], find_evaluation(plugins, table[key], _reading(recipe)))
     if "grader" in table:
         graders = plugins.registry("graders")
         graders.find(graders.split(table["grader"])[0])
@@ -84,7 +84,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
     arm = ", ".join(part for part in (table.get("arm", run.folder.name), label) if part)
     seeds, sampling = range(table.get("seeds", 1)), _sampling(table)
     plugins = load_plugins()
-    evaluation = find_evaluation(plugins, table[when], run.recipe.plugins)
+    evaluation = find_evaluation(plugins, table[when], _reading(run.recipe))
     grader = table.get("grader") or evaluation.grader
     with Store(run.database) as store:
         begun = begun_since(
@@ -115,8 +115,13 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
             sampling=sampling,
             run_id=run.id,
             grader=grader,
-            part=Part(tables=run.recipe.plugins),
+            part=Part(tables=_reading(run.recipe)),
         )
+
+
+def _reading(recipe: "Recipe") -> dict[str, dict[str, Any]]:
+    """The recipe's tables that say how files are read, of its sources and of an evaluation alike"""
+    return {name: table for name, table in recipe.plugins.items() if name != TABLE}
 
 
 def _written(store: "Store", run: str, checkpoint: Path) -> str | None:

@@ -39,11 +39,14 @@ class Part:
         ids = [id for id in script if not self.conversations or id in self.conversations]
         return {id: script[id] for id in ids[: self.limit]}
 
-    def row(self, whole: int, held: int) -> str | None:
-        """This as JSON, with how many conversations were left out; None where all are held and nothing else is said"""
-        said = {"limit": self.limit, "conversations": list(self.conversations), "tables": self.tables}
+    def columns(self, path: str | None, whole: int, held: int) -> dict[str, str | None]:
+        """Two columns of a run: where an evaluation that is not registered is, and as JSON which part of it was held
+
+        The part is null where all is held, and no table says how a file is read."""
+        said = {"limit": self.limit, "conversations": list(self.conversations), "tables": self.tables if path else {}}
         kept = {key: value for key, value in said.items() if value}
-        return json.dumps({**kept, "of": whole, "left_out": whole - held}) if kept else None
+        part = json.dumps({**kept, "of": whole, "left_out": whole - held}) if kept else None
+        return {"evaluation_path": path, "evaluation_part": part}
 
     @classmethod
     def recalled(cls, said: Any) -> "Part":
