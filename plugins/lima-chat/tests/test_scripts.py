@@ -69,6 +69,17 @@ def test_questions_of_mt_bench(asked):
     )
 
 
+def test_questions_in_a_table(asked):
+    text = (
+        'question_id,category,turns,reference\n1,maths,"[""2 + 2?"", ""And + 3?""]","[""4""]"\n2,maths,"[""Why?""]",\n'
+    )
+    scripts, _ = asked(text, "asks.csv")
+    assert scripts == (
+        EvalConversation("1", "maths", (opening("2 + 2?", "4"), later("And + 3?"))),
+        EvalConversation("2", "maths", (opening("Why?"),)),
+    )
+
+
 @pytest.mark.parametrize("reference", [["4", "7", "9"], [4], {"1": "4"}, 4])
 def test_references_that_fit_no_question(reference, asked):
     with pytest.raises(

@@ -85,9 +85,7 @@ def run(
 ) -> None:
     """Hold every conversation of EVALUATION with a model and grade it
 
-    EVALUATION is one of `lima evaluations`, or a file or folder: conversations in lima's format, or anything that
-    `lima sources` reads, of which the users' turns are asked. ./NAME is always a file.
-    """
+    EVALUATION is one of `lima evaluations`, or a file or folder in lima's format or that `lima sources` reads."""
     from lima import Sampling, Store
     from lima.cli.progress import Bar
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation

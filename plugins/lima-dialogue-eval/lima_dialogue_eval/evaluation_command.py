@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def with_part(command: Callable[..., Any]) -> Callable[..., Any]:
     """A command with the options that choose conversations of an evaluation and say how its file is read, given as `part`"""
 
-    @with_reading
     @click.option(
         "--limit", type=click.IntRange(1), metavar="N", help="Only the first N conversations, in the file's order"
     )
     @click.option("--conversation", "ids", multiple=True, metavar="ID", help="Only this conversation; may be repeated")
+    @with_reading
     @wraps(command)
     def chosen(*args: Any, tables: Any, limit: int | None, ids: tuple[str, ...], **options: Any) -> Any:
         if limit is not None and ids:

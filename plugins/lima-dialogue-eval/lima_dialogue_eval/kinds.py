@@ -43,7 +43,7 @@ class Verifies(Protocol):
 def find_evaluation(plugins: "Plugins", name: str, tables: Tables | None = None) -> HeldEvaluation:
     """The evaluation that is registered under the name, or that a file, a folder or a source of the name is
 
-    `tables` say how files are read, as in a recipe. LimaError when there is none, or it has no conversations to hold."""
+    `tables` say how files are read, as in a recipe. LimaError for an unknown name, and for what has no conversations."""
     evaluations = plugins.registry("evaluations")
     found: Any = None
     if name not in evaluations and name not in evaluations.contested:

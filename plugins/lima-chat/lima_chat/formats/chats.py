@@ -13,7 +13,7 @@ from lima_chat.formats.file_source import FileSource, Noting
 from lima_chat.formats.messages import OPENAI, SHAREGPT, Names, turns_of
 from lima_chat.formats.recognise import EXCHANGES, LISTS, list_key, pair_in
 from lima_chat.formats.scripts import unanswered
-from lima_chat.formats.values import list_of, listed, object_of, text_of
+from lima_chat.formats.values import from_text, list_of, listed, object_of, text_of
 
 
 class Messages(FileSource):
@@ -115,7 +115,9 @@ class Exchanges(FileSource):
         key, found = self._list(row)
         if all(isinstance(one, str) for one in found):
             self.check(row, frozenset((key, "reference")))
-            return unanswered(found, row.value.get("reference"), '{"turns": ["…", "…"], "reference": ["…", "…"]}')
+            given = row.value.get("reference")
+            references = from_text(given, "reference") if row.texts else given
+            return unanswered(found, references, '{"turns": ["…", "…"], "reference": ["…", "…"]}')
         self.check(row, frozenset((key,)))
         return [turn for number, one in enumerate(found, 1) for turn in self._exchange(one, f"exchange {number}")]
 
