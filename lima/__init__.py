@@ -33,7 +33,7 @@ _PUBLIC = {
     "data.json_text": "parse_json NotJson",
     "data.keys": "BEYOND_A_PAIR Ignored",
     "data.rendering": "encode verify bos_ids reused_or_new_eot",
-    "data.sources": "open_source",
+    "data.sources": "FoundSource find_source open_source",
     "data.dataset": "prepare find_base",
     "model.folder": "load_tokenizer folder_hash",
     "model.saving": "check_new beside to_disk put_in_place",

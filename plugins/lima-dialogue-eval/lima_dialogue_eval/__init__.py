@@ -55,10 +55,11 @@ def register_commands(cli: "click.Group") -> None:
 
     from lima_dialogue_eval.audit_command import audit, audits, check
     from lima_dialogue_eval.cli import dialogues
+    from lima_dialogue_eval.evaluation_command import show_evaluation
 
     cli.add_command(dialogues)
-    # Commands of the core's listings: `lima graders audit`, `lima evaluations check`.
-    for listing, commands in (("graders", (audit, audits)), ("evaluations", (check,))):
+    # Commands of the core's listings: `lima graders audit`, `lima evaluations check` and `show`.
+    for listing, commands in (("graders", (audit, audits)), ("evaluations", (check, show_evaluation))):
         if isinstance(group := cli.commands.get(listing), click.Group):
             for command in commands:
                 group.add_command(command)
@@ -73,11 +74,14 @@ def register_graders(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def declare_protocols(declare: Callable[[str, type], None]) -> None:
+    from lima_dialogue_eval.file_evaluation import ReadsEvaluations, YieldsScripts
     from lima_dialogue_eval.kinds import GradesMany, HoldsConversations, Identifies, TurnGrader, Verifies
     from lima_dialogue_eval.known import KnowsReplies
 
+    declare("sources", YieldsScripts)
     declare("evaluations", HoldsConversations)
     declare("evaluations", KnowsReplies)
+    declare("evaluations", ReadsEvaluations)
     for protocol in (TurnGrader, GradesMany, Identifies, Verifies):
         declare("graders", protocol)
 

@@ -6,7 +6,7 @@ Lists the dialogue runs by default. Everything heavy loads inside the commands. 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,8 +21,12 @@ from lima.cli import (
     store_to_read,
     trust_option,
 )
+from lima_dialogue_eval.evaluation_command import with_part
 from lima_dialogue_eval.gain_command import gain
 from lima_dialogue_eval.regrade_command import regrade
+
+if TYPE_CHECKING:
+    from lima_dialogue_eval.part import Part
 
 _WITH_RESUME = ("--resume", "--model", "--grader", "--trust-remote-code", "--database", "--json")
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
@@ -62,6 +66,7 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @click.option("--max-new-tokens", type=click.IntRange(1), help="Longest reply  [default: 2048]")
 @click.option("--grader", help="Of `lima graders`  [default: the evaluation's]")
 @click.option("--resume", metavar="RUN", help="Resume a dialogue run that did not finish, or had errors")
+@with_part
 @trust_option
 @database_option
 @json_option
@@ -75,12 +80,15 @@ def run(
     arm: str,
     grader: str | None,
     resume: str | None,
+    part: "Part",
     trust_remote_code: bool,
     database: str | None,
     as_json: bool,
     **sampling: Any,
 ) -> None:
-    """Hold every conversation of EVALUATION with a model and grade it (`lima evaluations` lists them)"""
+    """Hold every conversation of EVALUATION with a model and grade it
+
+    EVALUATION is one of `lima evaluations`, or a file or folder in lima's format or that `lima sources` reads."""
     from lima import Sampling, Store
     from lima.cli.progress import Bar
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
@@ -88,8 +96,6 @@ def run(
 
     if resume is None and (evaluation is None or model is None):
         raise click.UsageError("Give an EVALUATION and a --model, or --resume RUN.")
-    if resume is not None and evaluation is not None:
-        raise click.UsageError(f"--resume {resume} continues its own evaluation: leave out {evaluation!r}.")
     if resume is not None and (beside := [o for o in options_given(ctx) if o not in _WITH_RESUME]):
         raise click.UsageError(
             f"--resume {resume} continues with the settings that it was started with: leave out {beside[0]}."
@@ -104,7 +110,7 @@ def run(
         Bar("replies") as bar,
     ):
         if resume is not None:
-            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader)
+            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader, evaluation)
         else:
             id = run_evaluation(
                 store,
@@ -116,6 +122,7 @@ def run(
                 grader=grader,
                 on_progress=bar.move,
                 trust_remote_code=trust_remote_code,
+                part=part,
             )
         row = summary(store, id)
     _print_ended(row, as_json)

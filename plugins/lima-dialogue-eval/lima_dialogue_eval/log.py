@@ -85,7 +85,8 @@ def find_run(store: Store, name: str) -> dict[str, Any]:
         name = of_arm[-1]["id"] if of_arm else name
     advice = "Make one with `lima dialogues run EVALUATION --model MODEL`."
     row = store.find("dialogue_runs", name, "dialogue run", advice)
-    return {**row, **{key: json.loads(row[key]) for key in ("seeds", "sampling", "plugins", "environment")}}
+    encoded = ("seeds", "sampling", "plugins", "environment", "evaluation_part")
+    return {**row, **{key: json.loads(row[key] or "null") for key in encoded}}
 
 
 def summary(store: Store, id: str) -> dict[str, Any]:

@@ -209,6 +209,14 @@ def m005_identity(db: Database) -> None:
     runs.add_column("checks_decide", int)  # 1: the evaluation declares that its checks need no reader
 
 
+@migrations()
+def m006_files_as_evaluations(db: Database) -> None:
+    """Where an evaluation that is not registered was, and which part of one was held; null in rows of earlier versions"""
+    runs = db.table("dialogue_runs")
+    runs.add_column("evaluation_path", str)  # as it is found from any directory; null: registered
+    runs.add_column("evaluation_part", str)  # JSON: limit, conversations, tables, of, left_out; null: all of it
+
+
 _OF_GRADES = """
   count(*) as turns,
   sum(grade is 'excellent') as excellent, sum(grade is 'pass') as pass, sum(grade is 'fail') as fail,
@@ -263,7 +271,7 @@ def _summary(db: Database) -> None:
         "dialogue_run_summary",
         f"""
         select runs.id, runs.status, runs.message, runs.created,
-          runs.evaluation, runs.arm, runs.model, runs.run, runs.grader, runs.seeds, {zeros},
+          runs.evaluation, runs.evaluation_path, runs.arm, runs.model, runs.run, runs.grader, runs.seeds, {zeros},
           (select coalesce(sum(c.turns), 0) from dialogue_conversations c
             where c.dialogue_run = runs.id and c.status = 'context full')
           - (select count(*) from dialogue_turns t join dialogue_conversations c using (dialogue_run, conversation, seed)

@@ -84,7 +84,10 @@ def test_seeds_and_sampling(lima):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("run", "smal", "--model", "parrot"), "There is no evaluation 'smal'. Did you mean 'small'? Known: small."),
+        (
+            ("run", "smal", "--model", "parrot"),
+            "There is no evaluation 'smal', and no such file. Did you mean 'small'? Known: small.",
+        ),
         (("run", "small", "--model", "parot"), "'parot' is not a model, a folder, a base model or a run in "),
         (("run", "small", "--model", "parrot", "--grader", "x"), "There is no grader 'x'. Known: requirements."),
         (("run", "--resume", "x"), "No dialogue run 'x' in "),
@@ -103,7 +106,12 @@ def test_bad_input_is_a_sentence(lima, arguments, sentence):
     ("arguments", "sentence"),
     [
         (("run", "small"), "Give an EVALUATION and a --model, or --resume RUN."),
-        (("run", "small", "--resume", "x"), "--resume x continues its own evaluation: leave out 'small'."),
+        (
+            ("run", "--resume", "x", "--limit", "3"),
+            "--resume x continues with the settings that it was started with: leave out --limit.",
+        ),
+        (("run", "small", "--model", "m", "--limit", "0"), "not in the range"),
+        (("run", "small", "--model", "m", "--limit", "1", "--conversation", "tea"), "which ones: not both."),
         (
             ("run", "--resume", "x", "--top-p", "1"),
             "--resume x continues with the settings that it was started with: leave out --top-p.",

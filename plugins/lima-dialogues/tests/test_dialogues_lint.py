@@ -57,6 +57,11 @@ SCRIPT = {
         },
     ],
 }
+ALTERNATE = "User and assistant alternate, the user begins; only a system turn may come before."
+NO_MUST = "has no requirement that must hold and carries a check, or is for a reader"
+ADD_MUST = (
+    'Add {"text": …, "must": true, "check": {…}}, or "reader": true in place of the check: it decides about a fail.'
+)
 STAND = "Let it lean on the talk (it, the second one, and in winter?, sorry, I meant …), or make it an opening."
 
 
@@ -124,7 +129,7 @@ def test_roles_that_do_not_alternate():
     what = "has the role 'assistant', expected 'user'"
     assert found(train(turns=said)) == [
         Problem("train/tea.json", None, "has 2 exchanges", "Make it 3 to 6."),
-        Problem("train/tea.json", 3, what, "User and assistant alternate, the user begins."),
+        Problem("train/tea.json", 3, what, ALTERNATE),
     ]
 
 
@@ -233,12 +238,11 @@ def test_requirements_of_a_script():
     )
     assert found(file) == [
         Problem("eval/cats.json", 1, "a requirement has an unknown key 'weight'",
-                "Remove or rename it. Known: check, must, text."),
+                "Remove or rename it. Known: check, must, reader, text."),
         Problem("eval/cats.json", 1, "'contain_any' is not a check", f"Rename it. Did you mean 'contains_any'? Known: {known}."),
         Problem("eval/cats.json", 2, "'must' is 'yes'", "Put true or false."),
         Problem("eval/cats.json", 2, "has 'short' for a requirement", 'Put {"text": …, "must": …, "check": {…}}.'),
-        Problem("eval/cats.json", 2, "has no requirement that must hold and carries a check",
-                'Add {"text": …, "must": true, "check": {…}}: it decides between pass and fail.'),
+        Problem("eval/cats.json", 2, NO_MUST, ADD_MUST),
     ]  # fmt: skip
 
 
