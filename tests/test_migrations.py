@@ -173,6 +173,42 @@ def test_what_a_plugin_set_aside_registered_is_gone(file):
         assert CliRunner().invoke(cli, ["mine", str(file)]).exception is not None
 
 
+class Below(Plugin):
+    """A plugin with a command in a group of the core's; its second try adds one and fails"""
+
+    fails = False
+
+    @lima.hookimpl
+    def register_commands(self, cli):
+        @cli.commands["list"].command("of-fails" if self.fails else "mine")
+        @click.argument("path")
+        def mine(path):
+            Store(path).close()
+
+        if self.fails:
+            raise RuntimeError("too late")
+
+
+def test_a_command_in_a_group_of_the_core_has_an_owner_too(file):
+    cli, listing = Group("lima"), Group("list")
+    cli.add_command(listing)
+    with only_plugins(lima_bad=Below("lima-bad", bad, executes("drop table steps"))) as plugins:
+        plugins.add_commands(cli)
+        refused = CliRunner().invoke(cli, ["list", "mine", str(file)])
+        assert "`lima list mine` is a command of plugin 'lima-bad', which is set aside" in str(refused.exception)
+    late = Below("lima-late", bad)
+    late.fails = True
+    with only_plugins(lima_also=Below("lima-also", bad), lima_late=late) as plugins:
+        listing.commands.clear()
+        plugins.add_commands(cli)
+        assert list(listing.commands) == ["mine"]
+        assert [p.error for p in plugins.broken] == ["register_commands failed: RuntimeError: too late"]
+    with only_plugins(lima_a=Below("lima-a", bad), lima_b=Below("lima-b", bad)) as plugins:
+        listing.commands.clear()
+        plugins.add_commands(cli)
+        assert [p.error for p in plugins.broken] == ["its command 'list mine' is registered by 'lima-a' already"]
+
+
 def test_a_file_that_may_only_be_read_is_read_without_the_plugin_whose_tables_it_lacks(file, monkeypatch):
     before = file.read_bytes()
     forget = [lambda db: db["new"].create({"x": int})]

@@ -171,6 +171,8 @@ class EvalTurn:
     "What the turn tries: opening, follow-up, correction …"
     facts: dict[str, Any] = field(default_factory=dict)
     "What a grader of facts needs to know"
+    null: dict[str, str] = field(default_factory=dict)
+    "Why a reply of NULL_REPLIES (an echo, an apology …) may be right here, by its name"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,12 @@ _HOME = {
     "Verdict": "grade",
     "dialogue_runs": "log",
     "find_run": "log",
+    "KnownReply": "known",
+    "KnowsReplies": "known",
+    "audit_grader": "audit",
+    "last_audit": "audit_log",
+    "audit_line": "audit_log",
+    "floor_line": "audit_log",
     "print_comparison": "terminal",
     "write_report": "report",
     "gains": "gain",
@@ -45,9 +51,17 @@ def __getattr__(name: str) -> Any:
 
 @hookimpl
 def register_commands(cli: "click.Group") -> None:
+    import click
+
+    from lima_dialogue_eval.audit_command import audit, audits, check
     from lima_dialogue_eval.cli import dialogues
 
     cli.add_command(dialogues)
+    # Commands of the core's listings: `lima graders audit`, `lima evaluations check`.
+    for listing, commands in (("graders", (audit, audits)), ("evaluations", (check,))):
+        if isinstance(group := cli.commands.get(listing), click.Group):
+            for command in commands:
+                group.add_command(command)
 
 
 @hookimpl
@@ -60,8 +74,10 @@ def register_graders(register: Callable[[str, Any], None]) -> None:
 @hookimpl
 def declare_protocols(declare: Callable[[str, type], None]) -> None:
     from lima_dialogue_eval.kinds import GradesMany, HoldsConversations, Identifies, TurnGrader, Verifies
+    from lima_dialogue_eval.known import KnowsReplies
 
     declare("evaluations", HoldsConversations)
+    declare("evaluations", KnowsReplies)
     for protocol in (TurnGrader, GradesMany, Identifies, Verifies):
         declare("graders", protocol)
 

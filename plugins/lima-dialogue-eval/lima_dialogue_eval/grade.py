@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lima import GRADED, GRADER_FAILED, UNDECIDED, LimaError, Tick, Verdict
 from lima_dialogue_eval.checks import Undecided, missed, verify
+from lima_dialogue_eval.nothing import says_nothing
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation, Turn
@@ -69,7 +70,10 @@ class Requirements:
 
     def grade(self, turn: GradedTurn) -> Verdict:
         """Fail, or undecided; Pass and Excellent only where the turn's evaluation declares that its checks decide"""
-        found = [_examined(r, turn) for r in turn.conversation.turns[turn.index].requirements]
+        asked = turn.conversation.turns[turn.index]
+        if nothing := says_nothing(asked, turn.reply, turn.history):
+            return Verdict("fail", nothing)
+        found = [_examined(r, turn) for r in asked.requirements]
         ticks = tuple(Tick(one.text, one.met) for one in found)
         checked = [one for one in found if one.checked]
         missed_ones = [one for one in found if one.met is False]

@@ -24,8 +24,14 @@ OWN = "lima-dialogue-eval"
 
 def script_hash(script: "Sequence[EvalConversation]") -> str:
     """SHA-256 of everything that an evaluation asks and requires; runs can be compared only if it is the same"""
-    rows = [{key: value for key, value in asdict(c).items() if key != "system" or value} for c in script]
+    rows = [_without_later(asdict(c)) for c in script]
     return _hash(json.dumps(rows, sort_keys=True, ensure_ascii=False, default=str))
+
+
+def _without_later(row: dict[str, Any]) -> dict[str, Any]:
+    """A conversation's fields without those that later versions added, where they are empty: so a hash stays what it was"""
+    turns = [{key: value for key, value in turn.items() if key != "null" or value} for turn in row["turns"]]
+    return {key: value for key, value in {**row, "turns": turns}.items() if key != "system" or value}
 
 
 def grader_hash(grader: Any) -> str:

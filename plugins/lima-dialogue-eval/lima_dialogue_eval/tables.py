@@ -276,3 +276,39 @@ def _summary(db: Database) -> None:
         from dialogue_runs runs left join dialogue_grades_by_run g on g.dialogue_run = runs.id
         """,
     )
+
+
+@migrations()
+def m006_audits(db: Database) -> None:
+    """Graders tested on replies with known grades, and on replies that need no model"""
+    hashes = ("grader", "grader_hash", "evaluation", "evaluation_hash", "known_hash")
+    db.table("grader_audits").create(
+        {
+            "id": str,
+            "created": str,
+            **dict.fromkeys(hashes, str),
+            "replies": int,  # with known grades
+            "figures": str,  # JSON; null: interrupted
+            "floor": str,  # JSON: for each null model the turns, and those that were failed
+        },
+        pk="id",
+    )
+    db.table("grader_audit_verdicts").create(
+        {
+            "audit": str,
+            "position": int,
+            "null_model": str,  # empty for a known reply
+            "conversation": str,
+            "turn": int,
+            "known": str,  # the grade that it has; null for a null model's
+            "flaw": str,
+            "saw_checks": int,  # 1: its author knew the checks
+            "why": str,  # of a null model: why the turn says that it is right
+            "reply": str,
+            "grade": str,
+            "reason": str,
+            "status": str,
+        },
+        pk=("audit", "position"),
+        foreign_keys=[("audit", "grader_audits", "id")],
+    )

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from lima import LimaError, NotJson, parse_json
+from lima_chat import has_known_replies
 
-TRAIN, EVAL = "train", "eval"
-"The two sets, and their folders"
+TRAIN, EVAL, KNOWN = "train", "eval", "known"
+"The two sets and the replies with known grades, and their folders"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,12 @@ class File:
         first = turns[0] if isinstance(turns, list) and turns else None
         if isinstance(first, dict) and ("user" in first) != ("role" in first):
             return "user" in first
-        return self.folder == EVAL
+        return self.folder == EVAL and not self.is_known
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has replies with known grades to a conversation's turns"""
+        return has_known_replies(self.data) or self.folder == KNOWN
 
 
 def our_folder() -> Traversable:

@@ -12,7 +12,7 @@ from lima_dialogues.files import EVAL, TRAIN, File, our_folder, read, read_folde
 from lima_dialogues.schema import shape
 
 if TYPE_CHECKING:
-    from lima_chat import Conversation, EvalConversation
+    from lima_chat import Conversation, EvalConversation, KnownReply
 
 LICENCE = "Apache-2.0"
 
@@ -59,14 +59,23 @@ class Conversations:
         for file in read(our_folder()):
             if file.folder == EVAL:
                 _refuse(file)
-                turns = (EvalTurn(t["user"], tuple(t["requirements"]), t.get("kind", "")) for t in file.data["turns"])
+                turns = (
+                    EvalTurn(t["user"], tuple(t["requirements"]), t.get("kind", ""), null=t.get("null", {}))
+                    for t in file.data["turns"]
+                )
                 found.append(EvalConversation(file.data["id"], file.data["topic"], tuple(turns)))
         return found
+
+    def known_replies(self) -> "list[KnownReply]":
+        """The replies with known grades, file by file"""
+        from lima_dialogues.known import all_known
+
+        return all_known(read(our_folder()))
 
 
 def _dialogues(argument: str | None) -> list[File]:
     files = read_folder(argument) if argument else [file for file in read(our_folder()) if file.folder == TRAIN]
-    kept = [file for file in files if not file.is_evaluation]
+    kept = [file for file in files if not file.is_evaluation and not file.is_known]
     if not kept:
         raise LimaError(
             f"{argument} has only conversations to evaluate with; expected dialogues with 'role' and 'content'."

@@ -1,7 +1,7 @@
 """The shape of one file, which keys it has and that the roles alternate; and its lengths.
 
-Two shapes: a dialogue to train on (user and assistant in turn) and a conversation to evaluate with (the user's lines, each with
-what is required of a reply). Knows nothing of other files.
+Three shapes: a dialogue to train on (user and assistant in turn), a conversation to evaluate with (the user's lines, each with
+what is required of a reply), and replies with known grades, whose shape lima-chat knows. Knows nothing of other files.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lima import did_you_mean
-from lima_dialogues.files import EVAL, TRAIN, File
+from lima_chat import NULL_REPLIES, known_problems
+from lima_dialogues.files import EVAL, KNOWN, TRAIN, File
 
 FEWEST, MOST = 3, 6
 "Exchanges of a dialogue, and user turns of a conversation"
@@ -42,6 +43,11 @@ _TRAIN = {"id": True, "topic": True, "origin": False, "author": True, "licence":
 _EVAL = {"id": True, "topic": True, "author": True, "licence": True, "turns": True}
 
 
+_TURN = {"user", "requirements", "kind", "null"}
+_NULL = tuple(name for name in NULL_REPLIES if name != "empty")
+"An empty reply is never right"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One problem: what is wrong, where, and what to do about it"""
@@ -70,6 +76,11 @@ def shape(file: File) -> Iterator[Problem]:
         yield Problem(
             file.name, None, f"holds {_kind(file.data)}, not an object", 'Put {"id": …, "topic": …, "turns": […]}.'
         )
+        return
+    if file.is_known:
+        if file.folder in (TRAIN, EVAL):
+            yield Problem(file.name, None, "has replies with known grades", f"Move it to {KNOWN}/.")
+        yield from (Problem(file.name, *found) for found in known_problems(file.data))
         return
     evaluation = file.is_evaluation
     if file.folder in (TRAIN, EVAL) and evaluation != (file.folder == EVAL):
@@ -164,9 +175,11 @@ def _dialogue(file: File, turns: list[Any]) -> Iterator[Problem]:
 
 def _script(file: File, turns: list[Any]) -> Iterator[Problem]:
     for number, turn in enumerate(turns, 1):
-        if not isinstance(turn, dict) or not {"user", "requirements"} <= set(turn) <= {"user", "requirements", "kind"}:
-            yield Problem(file.name, number, _odd(turn), "A turn has 'user', 'kind' and 'requirements', nothing else.")
+        if not isinstance(turn, dict) or not {"user", "requirements"} <= set(turn) <= _TURN:
+            fix = "A turn has 'user', 'kind' and 'requirements', and may have 'null', nothing else."
+            yield Problem(file.name, number, _odd(turn), fix)
             continue
+        yield from _null(file, number, turn.get("null", {}))
         yield from _text(file, number, "user", turn["user"])
         if not isinstance(turn.get("kind", ""), str):
             yield Problem(file.name, number, f"'kind' is {_shown(turn['kind'])}", 'Put a word, such as "ellipsis".')
@@ -181,6 +194,20 @@ def _script(file: File, turns: list[Any]) -> Iterator[Problem]:
                 "has no requirement that must hold and carries a check",
                 'Add {"text": …, "must": true, "check": {…}}: it decides between pass and fail.',
             )
+
+
+def _null(file: File, number: int, reasons: Any) -> Iterator[Problem]:
+    """Why a reply that needs no model may be right"""
+    if not isinstance(reasons, dict):
+        yield Problem(file.name, number, f"'null' is {_shown(reasons)}", 'Put {"echo": "why an echo is right here"}.')
+        return
+    for name, why in reasons.items():
+        if name not in _NULL:
+            fix = f"Remove or rename it.{did_you_mean(name, _NULL)}"
+            yield Problem(file.name, number, f"'null' has an unknown key {name!r}", fix)
+        elif not isinstance(why, str) or not why.strip():
+            what = f"'null' has {_shown(why)} for {name!r}"
+            yield Problem(file.name, number, what, "Say why such a reply is right here.")
 
 
 def _requirement(file: File, number: int, requirement: Any) -> Iterator[Problem]:

@@ -85,6 +85,7 @@ def test_nothing_is_wrong_with_the_clean_ones():
     assert report.as_dict() == {
         "train": {"files": 1, "exchanges": 3, "words": 60},
         "eval": {"files": 1, "exchanges": 3, "words": 14},
+        "known": {"files": 0, "replies": 0, "good": 0},
         "dependence": {"later_turns": 4, "leaning": 4, "share": 1.0, "markers": {"opening": 3, "short": 4}},
         "problems": [],
     }

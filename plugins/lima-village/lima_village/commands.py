@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lima import LimaError, did_you_mean, visible
+from lima import LimaError, did_you_mean
 from lima.cli import Group, database_option, json_option, print_fields, print_json, print_rows
 
 report_option = click.option(
@@ -142,32 +142,6 @@ def facts(name: str | None, as_json: bool) -> None:
         if name in (None, fact.subject)
     ]
     print_rows(rows, as_json, "No facts.")
-
-
-@village.command()
-@json_option
-def agreement(as_json: bool) -> None:
-    """Show how far the grader agrees with an annotator who read every reply
-
-    Grades the labelled replies that come with the plugin, and prints accuracy, Cohen's kappa and every disagreement.
-    """
-    from lima_village.agreement import DEFINITION, agreements, graded, labels
-
-    rows = graded(labels())
-    found = agreements(rows)
-    shown = ("id", "label", "grade", "user", "reply", "note", "reason")
-    disputed = [{key: row[key] for key in shown} for row in rows if row["label"] != row["grade"]]
-    if as_json:
-        figures = [one.as_dict() for one in found]
-        print_json({"definition": DEFINITION, "agreements": figures, "disagreements": disputed})
-        return
-    print_rows([one.as_row() for one in found], False, "")
-    print_rows(found[0].as_table(), False, "")
-    click.echo(f"{found[0].sentence}\n{DEFINITION}\n")
-    for row in disputed:
-        verdicts = f"{row['label']} for the annotator ({row['note']}), {row['grade']} for the grader"
-        click.echo(visible(f"{row['id']}: {verdicts}"))
-        click.echo(visible(f"  {row['user']} {row['reply']!r}\n  {row['reason']}"))
 
 
 @village.command()
