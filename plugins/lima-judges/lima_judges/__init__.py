@@ -1,0 +1,27 @@
+"""lima-judges: models behind APIs and recorded replies, and judges that grade replies by their requirements.
+
+What the plugin registers; libraries load when a model is opened or asked. Knows nothing of training.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from lima import hookimpl
+
+
+@hookimpl
+def register_models(register: Callable[[str, Any], None]) -> None:
+    from lima_judges.llm_library import LlmModels
+    from lima_judges.openai_server import OpenAIServers
+    from lima_judges.recorded import RecordedReplies
+
+    register("openai", OpenAIServers())
+    register("llm", LlmModels())
+    register("recorded", RecordedReplies())
+
+
+@hookimpl
+def register_migrations(register: Callable[[str, Any], None]) -> None:
+    from lima_judges.tables import migrations
+
+    register("lima-judges", migrations)
