@@ -21,6 +21,13 @@ def register_models(register: Callable[[str, Any], None]) -> None:
 
 
 @hookimpl
+def register_graders(register: Callable[[str, Any], None]) -> None:
+    from lima_judges.judge import Judges
+
+    register("judge", Judges())
+
+
+@hookimpl
 def register_migrations(register: Callable[[str, Any], None]) -> None:
     from lima_judges.tables import migrations
 

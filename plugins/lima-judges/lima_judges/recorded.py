@@ -1,4 +1,6 @@
-"""Replies that were recorded elsewhere, `recorded:FILE`: rows of conversation, turn (from 1), reply, and optionally seed.
+"""Replies that were recorded elsewhere, `recorded:FILE`: rows of conversation, turn (from 1), reply; seed and stop if known.
+
+What a judge answered can be recorded, too: its seed is the number of the vote, and `code` is the code that it was asked for.
 
 A row without a seed answers every seed. They are found by the dialogue's keys, never by the text of a prompt. Knows nothing of
 who gave the replies.
@@ -37,7 +39,7 @@ class Recording:
     def __init__(self, file: str) -> None:
         self.name = f"recorded:{Path(file).resolve()}"
         self.file = file
-        self._replies: dict[tuple[str, int, int | None], tuple[str, str]] = {}
+        self._replies: dict[tuple[str, int, int | None], tuple[str, str, str]] = {}
         places: dict[tuple[str, int, int | None], str] = {}
         for row in read_rows(file):
             key, reply = _read(row)
@@ -54,6 +56,14 @@ class Recording:
         """All replies with their keys"""
         return "\n".join(["recorded", *(repr(item) for item in sorted(self._replies.items(), key=repr))])
 
+    def code(self, key: Key) -> str:
+        """The code with which the recorded answer of a judge begins its lines; empty where none is recorded"""
+        row = self._row(key)
+        return row[2] if row else ""
+
+    def _row(self, key: Key) -> tuple[str, str, str] | None:
+        return self._replies.get(key) or self._replies.get((key[0], key[1], None))
+
     def reply(
         self,
         prompts: "Sequence[Prompt]",
@@ -67,7 +77,7 @@ class Recording:
             raise LimaError(f"{self.name} answers turns of conversations only, as in `lima dialogues run EVALUATION`.")
         found: list[Reply | Exception] = []
         for conversation, turn, one in keys:
-            row = self._replies.get((conversation, turn, one)) or self._replies.get((conversation, turn, None))
+            row = self._row((conversation, turn, one))
             if row is None:
                 found.append(
                     LimaError(f"{self.file} has no reply for conversation {conversation!r}, turn {turn}, seed {one}.")
@@ -79,12 +89,13 @@ class Recording:
         return found
 
 
-def _read(row: "Row") -> tuple[tuple[str, int, int | None], tuple[str, str]]:
-    """(key, (reply, stop)) of one row; LimaError with its place for anything else"""
+def _read(row: "Row") -> tuple[tuple[str, int, int | None], tuple[str, str, str]]:
+    """(key, (reply, stop, code)) of one row; LimaError with its place for anything else"""
     value = row.value
     if not isinstance(value, dict):
         raise LimaError(f"{row.where}: {row.problem or 'expected an object with conversation, turn and reply.'}")
-    conversation, reply, stop = value.get("conversation"), value.get("reply"), value.get("stop", "stop")
+    conversation, reply = value.get("conversation"), value.get("reply")
+    stop, code = value.get("stop", "stop"), value.get("code", "")
     numbers = {name: _number(row, name) for name in ("turn", "seed")}
     if not isinstance(conversation, str) or not conversation:
         raise LimaError(f"{row.where}: 'conversation' is {conversation!r}; expected the id of a conversation.")
@@ -92,9 +103,11 @@ def _read(row: "Row") -> tuple[tuple[str, int, int | None], tuple[str, str]]:
         raise LimaError(f"{row.where}: 'reply' is {reply!r}; expected text.")
     if not isinstance(stop, str):
         raise LimaError(f"{row.where}: 'stop' is {stop!r}; expected why the reply ended, such as 'stop' or 'length'.")
+    if not isinstance(code, str):
+        raise LimaError(f"{row.where}: 'code' is {code!r}; expected the code of a judge's answer.")
     if not numbers["turn"]:
         raise LimaError(f"{row.where}: 'turn' is {value.get('turn')!r}; expected a whole number from 1.")
-    return (conversation, numbers["turn"], numbers["seed"]), (reply, stop or "stop")
+    return (conversation, numbers["turn"], numbers["seed"]), (reply, stop or "stop", code)
 
 
 def _number(row: "Row", name: str) -> int | None:

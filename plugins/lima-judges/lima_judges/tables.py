@@ -57,6 +57,7 @@ def m002_votes(db: Database) -> None:
             "status": str,  # parsed, unparsed, error
             "overall": str,
             "ticks": str,  # JSON: met and quote of each requirement
+            "code": str,  # what the lines of its verdict begin with
             "answer": str,
         },
         pk="id",

@@ -1,6 +1,7 @@
 """A chat server on loopback that answers, and misbehaves, as a test says: real sockets, in a thread of its own."""
 
 import json
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import pytest
 import lima_chat
 import lima_dialogue_eval
 import lima_judges
+from lima import Reply
 from lima.record.store import Store
 from lima.testing import only_plugins
 
@@ -175,3 +177,47 @@ def patiently():
             time.sleep(0.01)
 
     return until
+
+
+class Reader:
+    """A judge that finds the code in its prompt, as a model would, and answers what `say(code, prompt)` returns"""
+
+    name = "reader"
+
+    def __init__(self, *says):
+        self.says, self.prompts, self.seeds = list(says), [], []
+
+    def reply(self, prompts, settings, seed, on_progress=None):
+        found = []
+        for prompt, one in zip(prompts, seed, strict=True):
+            text = prompt[0].content
+            self.prompts.append(text)
+            self.seeds.append(one)
+            say = self.says[min(len(self.prompts), len(self.says)) - 1]
+            said = say(code_in(text), text) if callable(say) else say
+            found.append(said if isinstance(said, Exception) else Reply(said, [], "stop", 0.0, []))
+        return found
+
+
+def code_in(prompt):
+    """The code that a prompt asks for: in its last line that is about OVERALL or BETTER, and not quoted"""
+    return re.findall(r"^([A-Z]{6}) (?:OVERALL|BETTER): ", prompt, re.M)[-1]
+
+
+@pytest.fixture(name="Reader")
+def reader_class():
+    return Reader
+
+
+@pytest.fixture
+def judged_turn():
+    """A turn to judge: a reply, requirements, and what else a test wants"""
+    from lima_chat import EvalConversation, EvalTurn, Turn
+    from lima_dialogue_eval import GradedTurn
+
+    def made(reply, *requirements, user="Plan my move with the cat.", stop="eot", facts=None, id="move", system=""):
+        rows = tuple(r if isinstance(r, dict) else {"text": r} for r in requirements)
+        conversation = EvalConversation(id, "moving", (EvalTurn(user, rows, "opening", facts or {}),), system)
+        return GradedTurn(conversation, 0, (Turn("user", user),), reply, stop)
+
+    return made
