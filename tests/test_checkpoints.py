@@ -36,8 +36,10 @@ def test_a_grader_chooses_and_the_runs_folder_is_the_epoch_it_chose(done, judges
         "step": 4,
         "folder": str(run.folder),
         "model": "chosen",
+        "measures": {},
         "grades": {"judge": counts[1]},
         "grader": "judge",
+        "measure": "",
         "reason": why,
     }
     assert judges.asked[0] == ("What is 91?", "It is 91.", "fail", judges.asked[0][3])
@@ -54,7 +56,7 @@ def test_a_grader_chooses_and_the_runs_folder_is_the_epoch_it_chose(done, judges
     ]
     assert [r["folder"] for r in listed] == [str(run.folder / f"epoch-0{n}") for n in (1, 2, 3)]
     shown = json.loads(run_lima("runs", "show", run.id, "--json", "-d", store.path).stdout)
-    assert shown["chosen"] == {"epoch": 2, "grader": "judge", "reason": why}
+    assert shown["chosen"] == {"epoch": 2, "grader": "judge", "measure": "", "reason": why}
 
 
 def test_appendix_b_is_one_line_of_sql(done, judges):
@@ -64,7 +66,7 @@ def test_appendix_b_is_one_line_of_sql(done, judges):
     known = {r["epoch"]: r["perplexity"] for r in store.rows("select epoch, perplexity from checkpoints")}
     assert store.rows("select * from checkpoint_quality where grader = 'judge' order by epoch") == [
         {"run": run.id, "epoch": e, "step": 2 * e, "perplexity": known[e], "grader": "judge"}
-        | {"mean_grade": m, "excellent": x, "pass": p, "fail": f, "n": 3}
+        | {"measures": "{}", "mean_grade": m, "excellent": x, "pass": p, "fail": f, "n": 3}
         for e, m, x, p, f in ((1, 0.0, 0, 0, 3), (2, 1.0, 0, 3, 0), (3, 5 / 3, 2, 1, 0))
     ]
     assert store.rows("select * from choices") == []
@@ -128,7 +130,7 @@ def test_a_choice_that_cannot_be_made_is_said_in_a_sentence(done, arguments, mes
 
 def test_nothing_chooses_by_loss():
     command = cli.commands["checkpoints"].commands["choose"]
-    assert sorted(p.name for p in command.params) == ["as_json", "database", "epoch", "grader", "run", "why"]
+    assert sorted(p.name for p in command.params) == ["as_json", "database", "epoch", "grader", "measure", "run", "why"]
 
 
 def test_by_hand_with_a_reason_and_changed_again(done):

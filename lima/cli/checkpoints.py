@@ -61,24 +61,31 @@ def grade_replies(run: str, grader: str, database: str | None, as_json: bool) ->
 @click.argument("run")
 @click.option("--epoch", type=int, help="The epoch, chosen by hand")
 @click.option("--grader", help=f"Grade what is not graded yet and take the best mean grade. {GRADER}")
+@click.option("--by", "measure", help="Take the highest value of a measure that `lima checkpoints` lists, such as gain")
 @click.option("--why", default="", help="With --epoch: the reason, for the record")
 @database_option
 @json_option
 def choose_epoch(
-    run: str, epoch: int | None, grader: str | None, why: str, database: str | None, as_json: bool
+    run: str,
+    epoch: int | None,
+    grader: str | None,
+    measure: str | None,
+    why: str,
+    database: str | None,
+    as_json: bool,
 ) -> None:
-    """Make one epoch's model the model of its run, by a grader or by hand
+    """Make one epoch's model the model of its run, by a grader, by a measure or by hand
 
-    Without --epoch and --grader it shows the replies to the dev prompts, epoch for epoch, and asks. A grader's best is the
+    Without --epoch, --grader and --by it shows the replies to the dev prompts, epoch for epoch, and asks. A grader's best is the
     highest mean of Fail 0, Pass 1, Excellent 2, and among equal ones the earlier epoch. Perplexity is shown and decides
     nothing: held-out perplexity doubled while the judged quality rose (LIMA App. B).
 
     The run's folder then has that model; every epoch stays in its own folder, so another can be chosen later.
     """
-    from lima.record.selection import best, choose, epochs, finished
+    from lima.record.selection import best, best_by, choose, epochs, finished
 
-    if epoch is not None and grader:
-        raise click.UsageError("--epoch chooses by hand, --grader by grades: give only one of them.")
+    if sum(given is not None for given in (epoch, grader, measure)) > 1:
+        raise click.UsageError("--epoch chooses by hand, --grader by grades, --by by a measure: give only one of them.")
     if why and epoch is None:
         raise click.UsageError("--why is the reason for a choice by hand: give --epoch, too.")
     with store_to_read(database) as store:
@@ -86,29 +93,39 @@ def choose_epoch(
         if grader:
             _grade(store, found, grader)
             epoch, why = best(store, found, grader)
+        elif measure:
+            epoch, why = best_by(store, found, measure)
         elif epoch is None:
             if as_json or not sys.stdin.isatty():
                 raise LimaError(_which(f"{found} -d {store.path}"))
             epoch = _ask(store, found)
-        folder = choose(store, found, epoch, grader or "", why)
+        folder = choose(store, found, epoch, grader or "", why, measure or "")
         (row,) = [r for r in epochs(store, found) if r["epoch"] == epoch]
         if as_json:
-            print_json({**row, "folder": str(folder), "grader": grader or "", "reason": why})
+            print_json({**row, "folder": str(folder), "grader": grader or "", "measure": measure or "", "reason": why})
             return
-        if grader:
+        if grader or measure:
             _print_epochs(store, found, as_json)
     click.echo(visible(f"Epoch {epoch} is now the model of run {found}{f': {why}' if why else ''}.\nModel: {folder}"))
 
 
 def _print_epochs(store: Any, run: str, as_json: bool) -> None:
-    """The epochs of one run or of all as a table or as JSON, a column for each grader"""
+    """The epochs of one run or of all as a table or as JSON, a column for each measure and each grader"""
     from lima.record.selection import epochs
 
     rows = epochs(store, run)
     graders = sorted({name for row in rows for name in row["grades"]})
+    measures = sorted({name for row in rows for name in row["measures"]})
     if not as_json:
-        rows = [{**row, **{name: _quality(row["grades"].get(name)) for name in graders}} for row in rows]
-    columns = [*([] if run else ["run"]), "epoch", "step", "perplexity", *graders, "model"]
+        rows = [
+            {
+                **row,
+                **{name: f"{value:.3f}" for name, value in row["measures"].items()},
+                **{name: _quality(row["grades"].get(name)) for name in graders},
+            }
+            for row in rows
+        ]
+    columns = [*([] if run else ["run"]), "epoch", "step", "perplexity", *measures, *graders, "model"]
     print_rows(rows, as_json, f"No checkpoint in {store.path}.", columns)
     if graders and not as_json:
         click.echo("A grader's column is the mean of Fail 0, Pass 1, Excellent 2, and the share of Excellent.")

@@ -82,5 +82,10 @@ def after_epoch(run: "Run", epoch: int, checkpoint: Path | None) -> None:
 
 
 @hookspec
+def measure_epoch(model: Any, examples: "Sequence[Record]", record: Callable[[str, float], None]) -> None:
+    "Called with each epoch's model, on every process that has a part of it: `record(name, value)`; the larger the better"
+
+
+@hookspec
 def after_train(run: "Run", checkpoint: Path) -> None:
     "Called once when training is done and its checkpoint folder is complete"

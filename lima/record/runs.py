@@ -7,7 +7,7 @@ import json
 import platform
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +18,7 @@ from lima.data.cuts import losses
 from lima.errors import LimaError
 from lima.record.lock import held
 from lima.record.store import Store
+from lima.text import storable
 
 
 def now() -> str:
@@ -224,10 +225,11 @@ class RunLog:
             )
             db.execute("delete from steps where run = ? and step > ?", [self.run.id, step])
             db.execute("delete from checkpoints where run = ? and step > ?", [self.run.id, step])
-            db.execute(
-                "delete from generations where run = ? and epoch not in (select epoch from checkpoints where run = ?)",
-                [self.run.id, self.run.id],
-            )
+            for table in ("generations", "epoch_measures"):
+                db.execute(
+                    f"delete from {table} where run = ? and epoch not in (select epoch from checkpoints where run = ?)",
+                    [self.run.id, self.run.id],
+                )
             recipe = json.dumps(self.run.recipe.as_dict())  # the recipe's changeable keys may differ now
             about = {"status": "running", "message": "", "finished": None}
             db.table("runs").update(self.run.id, {**about, "recipe": recipe, "folder": str(self.run.folder)})
@@ -253,14 +255,20 @@ class RunLog:
         found = self.store.rows("select 1 from generations where run = ? and epoch = ? limit 1", [self.run.id, epoch])
         return bool(found)
 
-    def replies(self, epoch: int, rows: Sequence[dict[str, Any]], perplexity: float) -> None:
-        """What the model of an epoch answered to each dev prompt, and its perplexity on their answers"""
+    def replies(
+        self, epoch: int, rows: Sequence[dict[str, Any]], perplexity: float, measures: Mapping[str, float]
+    ) -> None:
+        """What the model of an epoch answered to each dev prompt, its perplexity on their answers, and what plugins measured"""
         with self.store.write() as db:
             db.table("generations").insert_all(
                 {"run": self.run.id, "epoch": epoch, "position": i, **row} for i, row in enumerate(rows)
             )
             db.execute(
                 "update checkpoints set perplexity = ? where run = ? and epoch = ?", [perplexity, self.run.id, epoch]
+            )
+            db.table("epoch_measures").insert_all(
+                {"run": self.run.id, "epoch": epoch, "name": storable(name), "value": value}
+                for name, value in measures.items()
             )
 
     def finish(self, status: str, message: str, steps: int, seconds: float) -> None:

@@ -1,9 +1,10 @@
-"""Which epoch's model is the run's: replies to the dev prompts, their grades, and the choice, by a grader or by hand (LIMA §3).
+"""Which epoch's model is the run's, chosen by a grader's grades of its replies to dev prompts, a measure, or by hand (LIMA §3).
 
 Perplexity chooses nothing: in LIMA's App. B it doubles while the judged quality rises. Knows nothing of how the replies
 were made, nor of what a grader looks at.
 """
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -29,7 +30,7 @@ OnGrade = Callable[[int, int], None]
 
 
 def epochs(store: Store, run: str = "") -> list[dict[str, Any]]:
-    """A row for each epoch of each run, or of one: step, folder, perplexity, grades, and whether it is the run's model"""
+    """A row for each epoch of each run, or of one: folder, perplexity, measures, grades, and whether it is the run's model"""
     chosen = {r["run"] for r in store.rows("select run from choices")}
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for row in store.rows(
@@ -39,19 +40,22 @@ def epochs(store: Store, run: str = "") -> list[dict[str, Any]]:
         [run],
     ):
         top = row.pop("top")
-        one = found.setdefault((row["run"], row["epoch"]), {**row, "model": "", "grades": {}})
+        one = found.setdefault((row["run"], row["epoch"]), {**row, "model": "", "measures": {}, "grades": {}})
         if top:
             one["model"] = "chosen" if row["run"] in chosen else "last"
-    for row in store.rows("select * from checkpoint_quality where grader is not null order by grader"):
-        if (row["run"], row["epoch"]) in found:
+    for row in store.rows("select * from checkpoint_quality order by grader"):
+        if (row["run"], row["epoch"]) not in found:
+            continue
+        found[row["run"], row["epoch"]]["measures"] = json.loads(row["measures"])
+        if row["grader"] is not None:
             counts = {k: row[k] for k in ("mean_grade", "excellent", "pass", "fail", "n")}
             found[row["run"], row["epoch"]]["grades"][row["grader"]] = counts
     return list(found.values())
 
 
 def last_choice(store: Store, run: str) -> dict[str, Any] | None:
-    """Epoch, grader and reason of what was chosen last; None where nothing was, and the last epoch is the model"""
-    rows = store.rows("select epoch, grader, reason from choices where run = ? order by id", [run])
+    """Epoch, grader or measure and reason of what was chosen last; None where nothing was, and the last epoch is the model"""
+    rows = store.rows("select epoch, grader, measure, reason from choices where run = ? order by id", [run])
     return rows[-1] if rows else None
 
 
@@ -204,15 +208,34 @@ def best(store: Store, run: str, grader: str) -> tuple[int, str]:
     return epoch, why + (f"; {left} without a grade in every epoch left out" if left else "")
 
 
-def choose(store: Store, run: str, epoch: int, grader: str, reason: str) -> Path:
-    """Make an epoch's model the run's, and record who chose it (a grader, or '' by hand) and why; the run's folder
+def best_by(store: Store, run: str, measure: str) -> tuple[int, str]:
+    """(epoch, why) with the highest value of what a plugin measured; of equal ones the earlier
+
+    LimaError if some epoch that was kept has no such value."""
+    kept = [row for row in epochs(store, run) if row["folder"]]
+    known = sorted({name for row in kept for name in row["measures"]})
+    values = {row["epoch"]: row["measures"][measure] for row in kept if measure in row["measures"]}
+    if not values:
+        has = did_you_mean(measure, known) if known else " Measures are taken where a recipe names `dev` examples."
+        raise LimaError(f"Run {run} has no measure {measure!r}.{has}")
+    if lacking := [str(row["epoch"]) for row in kept if row["epoch"] not in values]:
+        raise LimaError(
+            f"Epoch {', '.join(lacking)} of run {run} has no {measure!r}, so the epochs cannot be compared by it. "
+            "Choose by hand, with --epoch N."
+        )
+    epoch = max(values, key=lambda e: (values[e], -e))
+    return epoch, f"{measure} {values[epoch]:.3f}, the highest of {len(values)} epochs"
+
+
+def choose(store: Store, run: str, epoch: int, grader: str, reason: str, measure: str = "") -> Path:
+    """Make an epoch's model the run's, and record who chose it (a grader, a measure, or neither: by hand) and why; its folder
 
     The epochs' own folders stay as they are, the last one's among them. LimaError for an epoch that was not kept, and where the
     folders that the database names hold anything but this run's models."""
     folder = Path(finished(store, run)["folder"])
     _choosable(store, run, epoch)
     with exclusive(lock_of(folder), f"writing to {folder}"):
-        _choose(store, run, epoch, grader, reason, _choosable(store, run, epoch))
+        _choose(store, run, epoch, (grader, measure, reason), _choosable(store, run, epoch))
     return folder
 
 
@@ -245,14 +268,16 @@ def _choosable(store: Store, run: str, epoch: int) -> dict[int, dict[str, Any]]:
     return kept
 
 
-def _choose(store: Store, run: str, epoch: int, grader: str, reason: str, kept: dict[int, dict[str, Any]]) -> None:
+def _choose(store: Store, run: str, epoch: int, by: tuple[str, str, str], kept: dict[int, dict[str, Any]]) -> None:
     """Copy a kept epoch's model over the run's, and record it"""
     from lima.model.folder import check_weights
     from lima.model.saving import beside, put_in_place, to_disk
 
+    grader, measure, reason = by
     source = check_weights(kept[epoch]["folder"])
     folder = source.parent
-    how = f"Epoch {epoch} of {len(kept)}, chosen {f'by the grader {grader}' if grader else 'by hand'}"
+    who = f"by the grader {grader}" if grader else f"by the measure {measure}" if measure else "by hand"
+    how = f"Epoch {epoch} of {len(kept)}, chosen {who}"
     with beside(folder) as copy:
         shutil.copytree(source, copy, dirs_exist_ok=True)
         with open(copy / "README.md", "a", encoding="utf-8") as card:
@@ -260,9 +285,8 @@ def _choose(store: Store, run: str, epoch: int, grader: str, reason: str, kept: 
         to_disk(copy)
         # Copied first, so that the database is locked only for a few renames.
         with store.write() as db:
-            db.table("choices").insert(
-                {"run": run, "epoch": epoch, "grader": grader, "reason": storable(reason), "created": now()}
-            )
+            about = {"grader": grader, "measure": measure, "reason": storable(reason), "created": now()}
+            db.table("choices").insert({"run": run, "epoch": epoch, **about})
             db.execute(
                 "update checkpoints set epoch = ?, step = ?, perplexity = ? where run = ? and folder = ?",
                 [epoch, kept[epoch]["step"], kept[epoch]["perplexity"], run, str(folder)],

@@ -1,10 +1,11 @@
-"""What an epoch's checkpoint answers to the dev prompts, and its perplexity on their answers.
+"""What an epoch's model answers to the dev prompts, its perplexity on their answers, and what plugins measure of it.
 
 Perplexity is only shown with the replies: it does not track their quality (LIMA App. B). Knows nothing of grades, of
 choosing or of the store.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,33 @@ from lima.recipe import Recipe
 OnDev = Callable[[int, int], None]
 "Called with (replies of this epoch so far, all of them)"
 
+Measure = Callable[[Any], dict[str, float]]
+"What plugins measure of the epoch's model: values by name"
+
+
+@dataclass(frozen=True)
+class DevAnswers:
+    """What one epoch's model made of the dev prompts"""
+
+    replies: list[dict[str, Any]]
+    "Rows of generations, in the order of the prompts"
+    perplexity: float
+    measures: dict[str, float]
+
+
 ROWS = 16
 "Replies at once: their cache must fit next to the training's weights and moments"
 
 
 def answers(
-    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, renderer: Any, on_dev: OnDev | None = None
-) -> tuple[list[dict[str, Any]], float]:
-    """(rows of generations in the order of the prompts, perplexity) of the model in a checkpoint folder
+    folder: Path,
+    prompts: Sequence[DevPrompt],
+    recipe: Recipe,
+    renderer: Any,
+    measure: Measure,
+    on_dev: OnDev | None = None,
+) -> DevAnswers:
+    """Replies, perplexity and the measures of plugins, of the model in a checkpoint folder
 
     Replies are drawn as in LIMA §4.1, each epoch's from the same seeds. The folder answers and not the model in memory,
     because a folder is chosen. With the recipe's `shard` the model is sharded over all processes, which must all call this."""
@@ -31,7 +51,7 @@ def answers(
 
     free_memory()  # between steps there are no gradients: a second copy of the weights fits into their memory
     try:
-        return _answers(folder, prompts, recipe, renderer, on_dev)
+        return _answers(folder, prompts, recipe, renderer, measure, on_dev)
     except (RuntimeError, MemoryError) as e:
         if not is_out_of_memory(e):
             raise
@@ -44,8 +64,8 @@ def answers(
 
 
 def _answers(
-    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, renderer: Any, on_dev: OnDev | None
-) -> tuple[list[dict[str, Any]], float]:
+    folder: Path, prompts: Sequence[DevPrompt], recipe: Recipe, renderer: Any, measure: Measure, on_dev: OnDev | None
+) -> DevAnswers:
     from lima.answer.checkpoint_model import CheckpointModel
     from lima.contract.answers import Sampling
 
@@ -74,7 +94,7 @@ def _answers(
         {"reply": r.text, "thoughts": r.thoughts, "stop": r.stop, "tokens": len(r.ids), "seconds": r.seconds}
         for r in replies
     ]
-    return rows, found
+    return DevAnswers(rows, found, measure(model))
 
 
 def perplexity(model: Any, examples: Sequence[Rendered], device: str) -> float:

@@ -6,6 +6,7 @@ Knows nothing of what the examples are about, of memory, nor of how a run is sta
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
@@ -17,6 +18,7 @@ from lima.train.batching import all_steps, epoch_order, rows_of, steps_of
 from lima.train.checkpoint import write_checkpoint
 from lima.train.dev_answers import OnDev, answers
 from lima.train.gradients import Gradients
+from lima.train.measures import measures
 from lima.train.metrics import StepMetrics
 from lima.train.reporter import Reporter
 from lima.train.resume_state import State, mark_ended, save_state, states_folder
@@ -136,6 +138,10 @@ class Loop:
             if self.main:
                 self.log.checkpoint(epoch, self.step, checkpoint)
 
+    def measured(self, model: Any) -> dict[str, float]:
+        """What plugins measure of an epoch's model on the dev examples"""
+        return measures(self.plugins, model, [prompt.record for prompt in self.ready.dev])
+
     def end_of_epoch(self, epoch: int) -> None:
         """Answer the dev prompts and tell the plugins"""
         checkpoint, recipe = self.epoch_folder(epoch), self.recipe
@@ -147,9 +153,9 @@ class Loop:
         with nullcontext() if recipe.shard else raise_together():
             if checkpoint and left and (self.main or recipe.shard):
                 on_dev = self.on_dev if self.main else None
-                replies, perplexity = answers(checkpoint, self.ready.dev, recipe, self.ready.renderer, on_dev)
+                found = answers(checkpoint, self.ready.dev, recipe, self.ready.renderer, self.measured, on_dev)
                 if self.main:
-                    self.log.replies(epoch, replies, perplexity)
+                    self.log.replies(epoch, found.replies, found.perplexity, found.measures)
         if self.main:
             self.plugins.call("after_epoch", run=self.run, epoch=epoch, checkpoint=checkpoint)
             if self.state_due():

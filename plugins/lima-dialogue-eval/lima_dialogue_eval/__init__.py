@@ -77,6 +77,14 @@ def before_train(run: "Run", examples: "Sequence[Record]") -> None:
 
 
 @hookimpl
+def measure_epoch(model: Any, examples: "Sequence[Record]", record: Callable[[str, float], None]) -> None:
+    from lima_dialogue_eval.gain import measured
+
+    for name, value in measured(model, examples).items():
+        record(name, value)
+
+
+@hookimpl
 def after_epoch(run: "Run", epoch: int, checkpoint: Path | None) -> None:
     from lima_dialogue_eval.lifecycle import evaluate
 

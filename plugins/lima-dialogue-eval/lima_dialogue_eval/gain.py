@@ -10,11 +10,13 @@ databases.
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lima import CheckpointModel, LimaError, as_rows, log_likelihoods
 
 if TYPE_CHECKING:
+    from lima import Record
     from lima_chat import Conversation, Turn
 
 DEFINITION = (
@@ -171,6 +173,20 @@ def _fitted(
         f"Answer {len(question.history) + 1} of conversation {question.conversation.id!r} with its question has {span.stop} "
         f"tokens, and the context of {model.name} {model.context}. Leave the conversation out."
     )
+
+
+def measured(model: Any, examples: "Iterable[Record]") -> dict[str, float]:
+    """The gains of an epoch's model on the dev examples: `gain` over no history, `gain_over_other` over one other history
+
+    Means over conversations; empty where fewer than two examples are conversations with a later answer."""
+    from lima_chat import Conversation
+
+    conversations = [e for e in examples if isinstance(e, Conversation) and _questions(e)]
+    if len(conversations) < 2:
+        return {}
+    answers = gains(model, conversations, others=1)
+    values = {"gain": lambda a: a.over_none, "gain_over_other": lambda a: a.over_other}
+    return {name: fmean(by_conversation(answers, value).values()) for name, value in values.items()}
 
 
 def by_conversation(answers: Iterable[Later], value: Callable[[Later], float]) -> dict[str, float]:

@@ -8,11 +8,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from lima import CheckpointModel, LimaError, Store
+from lima import CheckpointModel, Example, LimaError, Recipe, Store
+from lima.cli import cli
+from lima.record.selection import epochs
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
+from lima.train.start import fine_tune
 from lima_chat import Conversation, Turn
 from lima_dialogue_eval.figures import signed
-from lima_dialogue_eval.gain import Later, gains
+from lima_dialogue_eval.gain import Later, gains, measured
 from lima_dialogue_eval.gain_figures import differences, summary
 
 TEMPLATE = "{% for m in messages %}{{ m.content ~ eos_token }}{% endfor %}"
@@ -190,3 +193,48 @@ def test_the_command_measures_stores_and_compares(folder, tmp_path, monkeypatch)
         shown = [signed(value, 3) for value in (one["figure"]["mean"], *one["figure"]["interval"])]
         assert f": {shown[0]} [{shown[1]}, {shown[2]}], more in" in " ".join(said.split())
     assert "Likelihood of given answers is not the quality" in " ".join(said.split())
+
+
+def test_gain_of_each_epoch_stands_beside_its_perplexity(folder, tmp_path):
+    import lima_chat
+    import lima_dialogue_eval
+    from lima_chat.renderer import OwnTemplateRenderer
+
+    def rows(*talks):
+        return "".join(json.dumps({"id": t.id, "messages": messages(t.turns)}) + "\n" for t in talks)
+
+    (tmp_path / "dev.jsonl").write_text(rows(*TALKS))
+    (tmp_path / "train.jsonl").write_text(rows(*(talk(f"eve{i}", 2) for i in range(8))))
+    recipe = Recipe(
+        base=str(folder),
+        sources=(str(tmp_path / "train.jsonl"),),
+        dev=(str(tmp_path / "dev.jsonl"),),
+        renderer="template",
+        out=str(tmp_path / "out"),
+        epochs=2,
+        batch_size=4,
+        keep_epochs=True,
+        device="cpu",
+    )
+    with only_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval), Store(tmp_path / "l.db") as store:
+        run = fine_tune(recipe, store)
+        for row in epochs(store, run.id):
+            model = CheckpointModel(
+                row["folder"] if row["epoch"] == 1 else run.folder, OwnTemplateRenderer(), device="cpu"
+            )
+            later = gains(model, TALKS, others=1)
+            one = summary("", later)
+            assert row["measures"] == {
+                "gain": pytest.approx(one.gains["over_none"].mean, abs=1e-5),
+                "gain_over_other": pytest.approx(one.gains["over_other"].mean, abs=1e-5),
+            }
+            assert row["perplexity"]
+        best = max(epochs(store, run.id), key=lambda r: r["measures"]["gain"])["epoch"]
+        arguments = ["checkpoints", "choose", run.id, "--by", "gain", "--json", "-d", str(store.path)]
+        chosen = CliRunner().invoke(cli, arguments)
+        assert json.loads(chosen.stdout)["epoch"] == best
+
+
+def test_single_turns_and_one_conversation_have_no_gain(model):
+    assert measured(model, [talk("ann", 1), talk("bob", 1), Example(id="c", prompt="Why?", response="So.")]) == {}
+    assert measured(model, [talk("ann", 3), talk("bob", 1)]) == {}
