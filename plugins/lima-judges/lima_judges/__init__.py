@@ -4,9 +4,19 @@ What the plugin registers; libraries load when a model is opened or asked. Knows
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lima import hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+
+@hookimpl
+def register_commands(cli: "click.Group") -> None:
+    from lima_judges.cli import judges
+
+    cli.add_command(judges)
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from inspect import signature
 from typing import Any, Protocol, runtime_checkable
 
 from lima import PluginStopped, Reply, Sampling
+from lima_judges.quoting import new_code
 
 Heard = Callable[[int, Reply | Exception], None]
 
@@ -36,6 +37,12 @@ class KnowsCodes(Protocol):
 def identity_of(model: Any) -> str:
     """What decides a model's answers, as far as it says so; else its name"""
     return model.identity() if isinstance(model, Identified) else str(model.name)
+
+
+def code_for(model: Any, key: tuple[str, int, int], shown: Sequence[str]) -> str:
+    """A code that none of the texts has that a judge is shown: that of a recorded answer, or a new one"""
+    recorded = model.code(key) if isinstance(model, KnowsCodes) else ""
+    return recorded if recorded and recorded.upper() not in "\n".join(shown).upper() else new_code(shown)
 
 
 def hear_all(

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from lima import LimaError, Reply, Sampling, Store, Verdict, now, storable
 from lima_chat import Turn
-from lima_judges.asking import Charges, KnowsCodes, hear_all, identity_of
+from lima_judges.asking import Charges, code_for, hear_all, identity_of
 from lima_judges.ballots import Ballot, Unparsed, quotable, read_ballot
 from lima_judges.failures import shortened
-from lima_judges.options import check_known, divided, joined, whole
-from lima_judges.quoting import new_code, one_line, quoted
-from lima_judges.templates import template
+from lima_judges.options import check_known, divided, joined, number_of, whole
+from lima_judges.quoting import one_line, quoted
+from lima_judges.templates import PromptTemplate, template
 from lima_judges.votes import CUT, RULE, verdict_of
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Judges:
 
     description = "a model reads the conversation and ticks each requirement with a quote: judge:MODEL of `lima models`"
 
-    def open(self, argument: str | None, store: Store) -> "Judge":
-        """The judge; LimaError for a model, an option or a template that cannot be used"""
+    def open(self, argument: str | None, store: Store, trust_remote_code: bool = False) -> "Judge":
+        """The judge; code of a folder runs only with `trust_remote_code`; LimaError for a model, an option or a template that cannot be used"""
         from lima_dialogue_eval import open_model
 
         if not argument:
@@ -55,7 +55,7 @@ class Judges:
                 "Name the model that judges: judge:MODEL, such as judge:openai:http://127.0.0.1:8000/v1#qwen."
             )
         spec, options = split_options(argument)
-        return Judge(open_model(spec, store), options, store)
+        return Judge(open_model(spec, store, trust_remote_code), options, store)
 
 
 class Judge:
@@ -67,7 +67,7 @@ class Judge:
         self.votes = whole(options, "votes", 1, 1, 25)
         self.attempts = whole(options, "attempts", 3, 1, 20)
         self.sampling = Sampling(
-            temperature=_temperature(options.get("temperature"), 0.0 if self.votes == 1 else 0.7),
+            temperature=number_of(options, "temperature", 0.0 if self.votes == 1 else 0.7),
             top_p=1.0,
             repetition_penalty=1.0,
             max_new_tokens=whole(options, "max_new_tokens", 2048, 1, 1_000_000),
@@ -149,8 +149,8 @@ class Sitting:
         """One round; the votes that could not be read, and are asked for again"""
         judge, unread = self.judge, []
         keys = [(self.turns[i].conversation.id, self.turns[i].index + 1, vote) for i, vote in waiting]
-        codes = [self._code(self.turns[i], key) for (i, _), key in zip(waiting, keys, strict=True)]
-        prompts = [self._prompt(self.turns[i], code) for (i, _), code in zip(waiting, codes, strict=True)]
+        codes = [code_for(judge.model, key, _shown(self.turns[i])) for (i, _), key in zip(waiting, keys, strict=True)]
+        prompts = [prompt_for(judge.template, self.turns[i], code) for (i, _), code in zip(waiting, codes, strict=True)]
 
         def heard(place: int, reply: Reply | Exception) -> None:
             (index, vote), code = waiting[place], codes[place]
@@ -173,10 +173,6 @@ class Sitting:
         hear_all(judge.model, prompts, judge.sampling, seeds, keys, heard)
         return sorted(unread)
 
-    def _prompt(self, turn: "GradedTurn", code: str) -> tuple[Turn, ...]:
-        variables = prompt_variables(_said_before(turn), turn.reply, _requirements(turn), _facts(turn), turn.stop, code)
-        return (Turn("user", self.judge.template.render(**variables)),)
-
     def _read(self, turn: "GradedTurn", code: str, reply: Reply | Exception) -> "Ballot | Exception":
         if isinstance(reply, Exception):
             return reply
@@ -185,12 +181,6 @@ class Sitting:
         except Unparsed as e:
             cut = f" (its answer was cut off: {reply.stop})" if reply.stop in CUT else ""
             return Unparsed(f"the judge's answer has no verdict: {e}{cut}")
-
-    def _code(self, turn: "GradedTurn", key: tuple[str, int, int]) -> str:
-        """A code that nothing has that the judge is shown: a new one, or that of a recorded answer"""
-        texts = _shown(turn)
-        recorded = self.judge.model.code(key) if isinstance(self.judge.model, KnowsCodes) else ""
-        return recorded if recorded and recorded.upper() not in "\n".join(texts).upper() else new_code(texts)
 
     def _note(self, index: int, call: tuple[int, int, str], reply: Reply | Exception, found: object) -> None:
         """Write down what the judge answered, word for word"""
@@ -216,6 +206,12 @@ class Sitting:
                     "answer": storable(reply.text if isinstance(reply, Reply) else str(reply)),
                 }
             )
+
+
+def prompt_for(prompts: PromptTemplate, turn: "GradedTurn", code: str) -> tuple[Turn, ...]:
+    """What a judge is asked about a turn"""
+    variables = prompt_variables(_said_before(turn), turn.reply, _requirements(turn), _facts(turn), turn.stop, code)
+    return (Turn("user", prompts.render(**variables)),)
 
 
 def prompt_variables(
@@ -273,15 +269,3 @@ def _seed(turn: "GradedTurn", vote: int, attempt: int) -> int:
     """A function of the turn, the vote and the attempt, and of nothing else"""
     text = f"{turn.conversation.id}\0{turn.index}\0{vote}\0{attempt}"
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:6], "big")
-
-
-def _temperature(text: str | None, default: float) -> float:
-    if text is None:
-        return default
-    try:
-        found = float(text)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found <= 10:
-        raise LimaError(f"The option 'temperature' is {text!r}; expected a number from 0 to 10.")
-    return found

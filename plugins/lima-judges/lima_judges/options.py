@@ -53,6 +53,20 @@ def whole(options: Mapping[str, str], key: str, default: int, least: int, most: 
     return int(text)
 
 
+def number_of(options: Mapping[str, str], key: str, default: float, most: float = 10.0) -> float:
+    """The number from 0 that an option has; LimaError for anything else"""
+    text = options.get(key)
+    if text is None:
+        return default
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= most:
+        raise LimaError(f"The option {key!r} is {text!r}; expected a number from 0 to {most:g}.")
+    return found
+
+
 def check_address(url: str, plain_http: bool) -> None:
     """LimaError unless prompts and keys may go to this address: https anywhere, http on this machine or where it was asked for"""
     try:

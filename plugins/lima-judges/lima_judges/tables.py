@@ -93,6 +93,7 @@ def m003_preferences(db: Database) -> None:
             "first": str,  # A or B: which was shown first
             "preferred": str,  # A, B, neither; null where the judge said nothing that can be read
             "status": str,  # parsed, unparsed, error
+            "code": str,
             "answer": str,
         },
         pk="id",
