@@ -7,6 +7,7 @@ conversation, never a grade and never the end of the others. Knows nothing of gr
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from lima import PluginStopped, Reply, Sampling, contained, storable
@@ -110,7 +111,9 @@ def _ask(
     """One outcome per dialogue, in order: all in one call; if that fails, each alone, so that only the failing ones are errors"""
     try:
         with contained(f"a reply of {model.name}"):
-            replies = model.reply([d.prompt() for d in live], sampling, [draw_seed(d) for d in live], listener)
+            keys = [(d.conversation.id, d.index + 1, d.seed) for d in live]
+            more = {"keys": keys} if "keys" in signature(model.reply).parameters else {}
+            replies = model.reply([d.prompt() for d in live], sampling, [draw_seed(d) for d in live], listener, **more)
         if len(replies) != len(live):
             raise ValueError(f"{model.name} gave {len(replies)} replies to {len(live)} prompts")
     except Exception as e:
@@ -125,7 +128,10 @@ def _ask(
     return [Outcome(live[0], live[0].index, live[0].prompt(), ERROR, message=message)]
 
 
-def _outcome(dialogue: Dialogue, reply: Reply, model: Any) -> Outcome:
+def _outcome(dialogue: Dialogue, reply: Reply | Exception, model: Any) -> Outcome:
+    if isinstance(reply, Exception):
+        message = f"{type(reply).__name__}: {reply}"
+        return Outcome(dialogue, dialogue.index, dialogue.prompt(), ERROR, message=message)
     if reply.stop == "context" and not reply.text:
         message = f"The history has {len(reply.prompt_ids)} tokens, which fill the context of {model.name}."
         return Outcome(dialogue, dialogue.index, dialogue.prompt(), FULL, message=message)

@@ -47,7 +47,9 @@ class Judges:
     description = "a model reads the conversation and ticks each requirement with a quote: judge:MODEL of `lima models`"
 
     def open(self, argument: str | None, store: Store, trust_remote_code: bool = False) -> "Judge":
-        """The judge; code of a folder runs only with `trust_remote_code`; LimaError for a model, an option or a template that cannot be used"""
+        """The judge; code of a folder runs only with `trust_remote_code`
+
+        LimaError for a model, an option or a template that cannot be used."""
         from lima_dialogue_eval import open_model
 
         if not argument:
