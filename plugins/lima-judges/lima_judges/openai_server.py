@@ -194,14 +194,14 @@ def answer_of(who: str, body: bytes) -> Answer:
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise Passing(f"{who} answered without a choice: {shortened(body[:2_000].decode('utf-8', 'replace'))}.")
     message, usage = (x if isinstance(x, dict) else {} for x in (choices[0].get("message"), value.get("usage")))
-    text, stop = _said(who, message, str(choices[0].get("finish_reason") or "stop"))
+    text, stop = _said(who, message, str(choices[0].get("finish_reason") or "stop")[:40])
     return Answer(
         text,
         stop,
         next((str(message[k]) for k in ("reasoning_content", "reasoning") if isinstance(message.get(k), str)), ""),
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
-        usage["cost"] if isinstance(usage.get("cost"), int | float) and not isinstance(usage["cost"], bool) else None,
+        _cost(usage.get("cost")),
     )
 
 
@@ -223,4 +223,11 @@ def _said(who: str, message: Mapping[str, Any], stop: str) -> tuple[str, str]:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A number of tokens, if it can be one"""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+
+
+def _cost(value: Any) -> float | None:
+    """US dollars, if it can be a sum of them: a budget must not grow by what a server claims"""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value < 1e9 else None

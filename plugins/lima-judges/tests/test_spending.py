@@ -58,6 +58,21 @@ def test_without_a_price_or_usage_nothing_is_made_up(serve, store, completion):
     assert [(r["prompt_tokens"], r["completion_tokens"], r["usd"]) for r in calls(store)] == [(None, None, None)]
 
 
+@pytest.mark.parametrize("wrong", [-1, True, "7", 10**400, 1.5, None])
+def test_what_a_server_claims_about_tokens_and_cost_is_checked(wrong, serve, store, completion):
+    body = completion("yes")
+    body["usage"] = {"prompt_tokens": wrong, "completion_tokens": wrong, "cost": wrong if wrong != 1.5 else -1.5}
+    (reply,) = open_model(serve(lambda h, b: h.answer(body=body)), store).reply(["a"], SHORT, 0)
+    assert reply.text == "yes"
+    assert [(r["prompt_tokens"], r["completion_tokens"], r["usd"]) for r in calls(store)] == [(None, None, None)]
+
+
+def test_a_cost_that_is_not_a_number_is_not_one(serve, store):
+    text = b'{"choices": [{"message": {"content": "yes"}}], "usage": {"cost": NaN}}'
+    open_model(serve(lambda h, b: h.answer(body=text)), store).reply(["a"], SHORT, 0)
+    assert [r["usd"] for r in calls(store)] == [None]
+
+
 def test_failed_calls_are_not_written(serve, store):
     open_model(serve(lambda h, b: h.answer(400, {})), store).reply(["a"], SHORT, 0)
     assert calls(store) == []
