@@ -37,6 +37,10 @@ _HOME = {
     "p_text": "statistics",
     "print_comparison": "terminal",
     "write_report": "report",
+    "gains": "gain",
+    "by_conversation": "gain",
+    "write_gain": "gain_log",
+    "gain_rows": "gain_log",
 }
 
 __all__ = list(_HOME)

@@ -1,4 +1,4 @@
-"""Writes what a model gained from histories into the store. Knows nothing of models or figures."""
+"""Writes what a model gained from histories into the store, and reads it back. Knows nothing of models or figures."""
 
 import json
 from collections.abc import Sequence
@@ -19,3 +19,12 @@ def write_gain(store: Store, about: dict[str, Any], answers: Sequence[Later], se
             {"gain_run": id, **asdict(answer), "tags": json.dumps(answer.tags)} for answer in answers
         )
     return id
+
+
+def gain_rows(store: Store, run: str, source: str) -> list[dict[str, Any]]:
+    """The answers of the newest measurement of a run's model on a source; empty without one"""
+    measured = store.rows("select id from gain_runs where run = ? and source = ? order by created, id", [run, source])
+    if not measured:
+        return []
+    sql = 'select *, "true" - none as over_none, "true" - other as over_other from gain_answers where gain_run = ?'
+    return store.rows(f"{sql} order by rowid", [measured[-1]["id"]])
