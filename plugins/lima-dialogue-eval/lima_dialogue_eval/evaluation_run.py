@@ -12,6 +12,7 @@ from lima import LimaError, Sampling
 from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, FULL, RUNNING, Dialogue, Outcome, converse
 from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.judging import Grading
+from lima_dialogue_eval.kinds import charge
 from lima_dialogue_eval.log import DialogueLog
 from lima_dialogue_eval.provenance import resume_command
 from lima_dialogue_eval.rows import ended_row, turn_row
@@ -39,6 +40,8 @@ class EvaluationRun:
     ) -> str:
         """Grade what is ungraded, run what is left, and record in the run's row how it ended, with a note; its id"""
         started = time.monotonic()
+        charge(model, self.log.id, "reply")
+        charge(self.grading.judge, self.log.id, "judge")
         try:
             self.grading.grade(ungraded)
             self._hold(model, sampling, on_progress)

@@ -47,6 +47,19 @@ class GradesMany(Protocol):
 
 
 @runtime_checkable
+class Charges(Protocol):
+    """A model or grader that keeps account of what it costs: for which dialogue run, and what for, the next calls are"""
+
+    def charge_to(self, run: str, purpose: str) -> None: ...
+
+
+def charge(thing: Any, run: str, purpose: str) -> None:
+    """Tell a model or grader that keeps account for which run the next calls are; any other hears nothing"""
+    if isinstance(thing, Charges):
+        thing.charge_to(run, purpose)
+
+
+@runtime_checkable
 class Identifies(Protocol):
     """What says itself what decides its verdicts or replies, such as a prompt and a model: as text, which is hashed"""
 

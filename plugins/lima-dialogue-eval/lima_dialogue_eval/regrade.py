@@ -13,7 +13,7 @@ from lima import LimaError, Plugins, Store, load_plugins
 from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.identity import grader_hash
 from lima_dialogue_eval.judging import Grading
-from lima_dialogue_eval.kinds import check_gradable, turn_grader
+from lima_dialogue_eval.kinds import charge, check_gradable, turn_grader
 from lima_dialogue_eval.log import DialogueLog, conversations, counts_by, find_run, replies
 from lima_dialogue_eval.provenance import begun_with, resume_command
 from lima_dialogue_eval.rows import recalled, ungraded
@@ -61,6 +61,7 @@ def regrade(
         found = [_left(store, plugins, row, (grader, hashed, judge), evaluation) for row in runs.values()]
         total = sum(len(one.turns) for one in found)
         for one in found:
+            charge(judge, one.log.id, "judge")
             Grading(judge, grader, hashed, one.log.grades).grade(one.turns, on_verdict)
     return [counts_by(store, id, grader, hashed) for id in runs]
 
