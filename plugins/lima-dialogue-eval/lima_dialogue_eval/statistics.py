@@ -5,16 +5,18 @@ them as independent finds differences that are not there in 7–13 % of null exp
 databases or reports.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 PRIMARY = (
-    "two-sided exact sign-flip test on conversation means (Fail 0, Pass 1, Excellent 2; turns and seeds averaged first)"
+    "two-sided exact sign-flip test on conversation means (Fail 0, Pass 1, Excellent 2; turns and seeds averaged first); where "
+    "the grader can only fail a reply, of failed / not failed instead of the grade"
 )
 "The test that decides; stored with every run before it starts"
+LEVEL = 0.05
+"What p must not exceed to be called significant"
 
 EXACT_UP_TO = 20
 "Up to this many conversations all 2^n flips are counted"
@@ -36,6 +38,11 @@ class Test:
     # pytest collects classes by this name.
     __test__ = False
 
+    @property
+    def least(self) -> float:
+        """The smallest p that a sign-flip test of this number of conversations can give, whatever they say"""
+        return least_p(self.n)
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -44,32 +51,27 @@ class Tally:
     excellent: int = 0
     passed: int = 0
     fail: int = 0
+    undecided: int = 0
+    "Checks hold, and a reader has not looked yet"
 
     @property
     def turns(self) -> int:
-        return self.excellent + self.passed + self.fail
+        return self.excellent + self.passed + self.fail + self.undecided
 
     def count(self, grade: str) -> int:
-        """The replies with that grade"""
-        return {"excellent": self.excellent, "pass": self.passed, "fail": self.fail}[grade]
+        """The replies with that grade, or those that are 'undecided'"""
+        return self.as_dict()[grade]
 
     def as_dict(self) -> dict[str, int]:
         """JSON-ready"""
-        return {"excellent": self.excellent, "pass": self.passed, "fail": self.fail, "turns": self.turns}
+        counts = {"excellent": self.excellent, "pass": self.passed, "fail": self.fail, "undecided": self.undecided}
+        return {**counts, "turns": self.turns}
 
 
 def tally(grades: Iterable[str]) -> Tally:
-    """Count grades"""
+    """Count grades; 'undecided' is counted beside them"""
     found = list(grades)
-    return Tally(found.count("excellent"), found.count("pass"), found.count("fail"))
-
-
-def tally_by(rows: Iterable[Mapping[str, Any]], key: str) -> dict[Hashable, Tally]:
-    """A tally for each value of a column, such as 'turn' or 'kind', in sorted order"""
-    groups: dict[Any, list[str]] = {}
-    for row in rows:
-        groups.setdefault(row[key], []).append(row["grade"])
-    return {value: tally(groups[value]) for value in sorted(groups)}
+    return Tally(*(found.count(grade) for grade in ("excellent", "pass", "fail", "undecided")))
 
 
 def sign_flip(differences: Sequence[float], seed: int = 0) -> Test:
@@ -94,6 +96,11 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> Test:
         extreme += int((np.abs(signs @ d) >= bar).sum())
         left -= rows
     return Test((extreme + 1) / (DRAWS + 1), n, f"Monte Carlo, {DRAWS:,} sign flips drawn with seed {seed}", seed)
+
+
+def least_p(n: int) -> float:
+    """The smallest p of a two-sided sign-flip test over n conversations: .0625 for five, .031 for six, .00195 for ten"""
+    return min(1.0, 2.0 / 2**n) if n <= EXACT_UP_TO else 1 / (DRAWS + 1)
 
 
 def sign_test(better: int, worse: int) -> float:

@@ -207,3 +207,13 @@ def m005_identity(db: Database) -> None:
     for column in ("grader_hash", "model_hash", "template_hash"):
         runs.add_column(column, str)
     runs.add_column("checks_decide", int)  # 1: the evaluation declares that its checks need no reader
+
+
+@migrations()
+def m006_comparison_indexes(db: Database) -> None:
+    """What a comparison counts, in the order in which it is read: a million grades in seconds, without touching their texts"""
+    db.execute(
+        "create index dialogue_grades_counted on dialogue_grades "
+        "(dialogue_run, grader, grader_hash, conversation, seed, turn, grade, status)"
+    )
+    db.execute("create index dialogue_turns_stops on dialogue_turns (dialogue_run, status, stop)")
