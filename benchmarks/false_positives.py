@@ -77,7 +77,7 @@ def experiment(scenario: Scenario, draw: np.random.Generator) -> float:
     """The p of the primary test in one experiment without a difference"""
     n = scenario.conversations
     turns, effect = draw.integers(3, 7, n), draw.normal(0, 0.7, (n, 1, 1))
-    sides = [_side(scenario, seeds, turns, effect, draw) for seeds in scenario.seeds]
+    sides = [side(scenario, seeds, turns, effect, draw) for seeds in scenario.seeds]
     try:
         found = pair(*sides)
     except LimaError:  # every reply is undecided: nothing is found
@@ -86,7 +86,7 @@ def experiment(scenario: Scenario, draw: np.random.Generator) -> float:
     return sign_flip(after - before).p_value
 
 
-def _side(scenario: Scenario, seeds: int, turns: np.ndarray, effect: np.ndarray, draw: np.random.Generator) -> Side:
+def side(scenario: Scenario, seeds: int, turns: np.ndarray, effect: np.ndarray, draw: np.random.Generator) -> Side:
     """One arm: its grades, as if read from a database"""
     n = len(turns)
     scale = (

@@ -4,6 +4,7 @@ An arm is one dialogue run or several, whose seeds are pooled. Turns pair, since
 are the unit. Knows nothing of how the result is shown.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -44,7 +45,8 @@ def compare_each(
 def _compared(pair: Pair, labels: tuple[str, str]) -> Comparison:
     """The figures of a pair"""
     first, second = pair.sides
-    means = zip(pair.names, *pair.means(pair.outcome), strict=True)
+    names = [name for name, tested in zip(pair.names, pair.tested, strict=True) if tested]
+    means = zip(names, *pair.means(pair.outcome), strict=True)
     changes = tuple(Change(name, first.grid.topics[name], float(b), float(a)) for name, b, a in means)
     d = [c.difference for c in changes]
     undecided = any((codes == outcomes.UNDECIDED).any() for codes in pair.paired)
@@ -139,9 +141,11 @@ def _weaknesses(comparison: Comparison, pair: Pair) -> list[str]:
         )
     if unseen := [arm for arm in sides if arm.counts.unseen]:
         runs = " ".join(run["id"] for arm in unseen for run in arm.runs)
+        number = sum(arm.counts.unseen for arm in unseen)
+        count = "1 reply has" if number == 1 else f"{number:,} replies have"
         notes.append(
-            f"{sum(arm.counts.unseen for arm in unseen)} replies have no verdict of {comparison.grader} and count as undecided. "
-            f"Let it grade: lima dialogues regrade {runs} --grader {comparison.grader}"
+            f"{count} no verdict of {comparison.grader}: undecided so far. Let it grade: lima dialogues regrade {runs} --grader "
+            f"{shlex.quote(comparison.grader)}"
         )
     return [*notes, *_seed_notes(comparison, pair)]
 

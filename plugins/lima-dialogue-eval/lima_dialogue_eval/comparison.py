@@ -23,11 +23,11 @@ class Arm:
     seeds: tuple[int, ...]
     "One a replicate, in the order of the runs"
     tally: Tally
-    "Over all replies of the conversations that count"
+    "Over all turns of the conversations that did not leave"
     early_fails: int
     "Conversations, once a seed, with a Fail within the first three interactions"
     dialogues: int
-    "Conversations times seeds that count"
+    "Those conversations times seeds"
     counts: Counts
     "Of all conversations, also those that left"
     reliability: Reliability | None = None
@@ -134,7 +134,7 @@ class Comparison:
     before: Arm
     after: Arm
     changes: tuple[Change, ...]
-    "One a conversation that counts, in the order of the evaluation"
+    "One a conversation that is tested, in the order of the evaluation"
     primary: Test
     difference: float
     "Mean over conversations, in grade points or as a share of replies"

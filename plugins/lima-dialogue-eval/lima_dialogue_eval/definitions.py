@@ -3,7 +3,7 @@
 DEFINITIONS = {
     "turn": "One reply of the model in one conversation with one seed. The user's turns are scripted; the history holds the "
     "model's own replies.",
-    "excellent": "Replies that the grader labelled Excellent, of all replies of the conversations that count.",
+    "excellent": "Replies that the grader labelled Excellent, of all turns of the conversations that have no error.",
     "pass": "Replies labelled Pass: what must be met is met, something else is not.",
     "fail": "Replies labelled Fail: something that must be met is not. A turn that was not reached, because the replies "
     "before it filled the model's context, is a Fail too.",
@@ -34,10 +34,11 @@ DEFINITIONS = {
     "are at least Pass in every turn (not failed, where the grader can only fail).",
     "by_turn": "Replies by their place in the conversation (1 is the opening); descriptive.",
     "by_kind": "Replies by what the user's turn tries; descriptive.",
-    "counts": "Of all conversations, also those that left: replies; undecided ones; those cut, which the model did not end; "
+    "counts": "Of all conversations, also those with an error: replies; undecided ones; those cut, which the model did not end; "
     "conversations that filled the context, and their turns not reached; errors of the infrastructure and of the "
     "grader.",
-    "left_out": "Conversations with an error of the infrastructure or the grader on one side leave both sides.",
+    "left_out": "Conversations with an error of the infrastructure or the grader on one side leave both sides; those without a "
+    "turn that is decided on both sides leave the tests.",
     "waiting": "Turns that count on neither side, because a reply to them is undecided on one; only where the test is on grades.",
     "audit": "What replies with known grades say of the grader, and what empty replies, echoes and other null models score.",
 }

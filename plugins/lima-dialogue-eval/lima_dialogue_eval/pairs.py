@@ -47,16 +47,23 @@ class Pair:
 
     sides: tuple[Side, Side]
     names: tuple[str, ...]
+    "The conversations"
     codes: tuple[np.ndarray, np.ndarray]
     "(conversations, replicates, turns): all replicates"
     picks: tuple[list[int], list[int]]
     "The places of the replicates that the tests are on, as many on both sides"
     outcome: str
     good: np.ndarray
-    "(conversations, replicates, turns), of the paired ones: whether a turn counts in the outcome"
+    "(conversations, replicates, turns), of the paired ones: whether a turn counts in the tests"
     kinds: np.ndarray
     "(conversations, turns): what the user's turn tries"
     left_out: tuple[dict[str, str], ...]
+    "Conversations that leave both arms, and those that leave only the tests as no turn of them is decided on both sides"
+
+    @property
+    def tested(self) -> np.ndarray:
+        """(conversations): whether the tests are on it"""
+        return np.asarray(self.good.any(axis=(1, 2)))
 
     @property
     def paired(self) -> tuple[np.ndarray, np.ndarray]:
@@ -69,8 +76,8 @@ class Pair:
         return int(((self.paired[0] != ABSENT) & ~self.good).sum())
 
     def means(self, scale: str) -> tuple[np.ndarray, np.ndarray]:
-        """One mean a conversation, before and after"""
-        before, after = (outcomes.means(codes, self.good, scale) for codes in self.paired)
+        """One mean a conversation that is tested, before and after"""
+        before, after = (outcomes.means(codes, self.good, scale)[self.tested] for codes in self.paired)
         return before, after
 
 
@@ -96,12 +103,12 @@ def pair(before: Side, after: Side) -> Pair:
         raise LimaError(f"No conversation can be compared. {reasons}")
     return Pair(
         sides=(before, after),
-        names=tuple(names[i] for i in np.flatnonzero(kept)),
-        codes=(codes[0][kept], codes[1][kept]),
+        names=tuple(names),
+        codes=(codes[0], codes[1]),
         picks=picks,
         outcome=outcome,
-        good=good[kept],
-        kinds=np.where(kinds[0] == "", kinds[1], kinds[0])[kept],
+        good=good,
+        kinds=np.where(kinds[0] == "", kinds[1], kinds[0]),
         left_out=tuple(left_out),
     )
 

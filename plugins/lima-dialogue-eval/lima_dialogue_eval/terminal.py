@@ -94,14 +94,12 @@ def print_family(family: Family, console: Console) -> None:
     console.print(Text(f"{visible(family.comparisons[0].evaluation)}; {METHOD}.", style="dim"))
 
 
-def _print_table(console: Console, corner: str, names: list[str], groups: list[Columns], narrow: bool = False) -> None:
-    """A table with its groups of columns side by side, or where they do not fit one below the other
-
-    The names in the first column fold where it is narrow, to nine characters or, with `narrow`, to any number."""
+def _print_table(console: Console, corner: str, names: list[str], groups: list[Columns]) -> None:
+    """A table with its groups of columns side by side, or where they do not fit one below the other"""
 
     def table(columns: Columns) -> Table:
         found = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        found.add_column(corner, min_width=1 if narrow else 9)
+        found.add_column(corner, min_width=9, overflow="fold")
         for heading, style, cells in columns:
             _column(found, heading, [text for cell in cells for text in cell], style)
         for i, name in enumerate(names):
@@ -137,9 +135,8 @@ def _print_groups(comparison: Comparison, console: Console, name: str) -> None:
     for grade in figures.shown_grades(comparison):
         changes = [(f"{_percent(before, grade)} → {_percent(after, grade)} %", "") for _, before, after in rows]
         counted.append((NAMES[grade], "", changes))
-    _print_table(
-        console, f"by {name}", [str(value) or "none" for value, _, _ in rows], [counted[:3], counted[3:]], narrow=True
-    )
+    names = [str(value) or "none" for value, _, _ in rows]
+    _print_table(console, f"by {name}", names, [counted[:2], counted[2:]])
 
 
 def _percent(tally: Tally, grade: str) -> str:

@@ -160,8 +160,8 @@ def by_hand(store):
         turns = [answered(id, c, s, n) for c, s, g in keys for n, _ in enumerate(g.rstrip("."), 1)]
         full = {"reply": None, "stop": None, "status": "context full", "message": "too long"}
         turns += [{**answered(id, c, s, len(g.rstrip(".")) + 1), **full} for c, s, g in keys if "." in g]
-        how = {True: ("context full", "too long"), False: ("complete", "")}
-        ended = [dict(conversation=c, seed=s, status=how["." in g][0], message=how["." in g][1]) for c, s, g in keys]
+        ends = {True: {"status": "context full", "message": "too long"}, False: {"status": "complete", "message": ""}}
+        ended = [{"conversation": c, "seed": s, **ends["." in g]} for c, s, g in keys]
         log.turns(turns, ended)
         log.grades(
             {

@@ -97,7 +97,7 @@ def test_turns_without_a_grade_on_one_side_count_on_neither(store, by_hand):
     before = by_hand({"a": {0: "F-P", 1: "FEP"}, "b": {0: "--", 1: "--"}})
     after = by_hand({"a": {0: "EEP", 1: "EEP"}, "b": {0: "EE", 1: "EE"}})
     c = compare(store, before, after)
-    assert (c.before.tally, c.after.tally, c.waiting) == (Tally(1, 2, 2, 1), Tally(4, 2, 0), 1)
+    assert (c.before.tally, c.after.tally, c.waiting) == (Tally(1, 2, 2, 5), Tally(8, 2, 0), 5)
     # Of seed 0 turn 2 counts on neither side: F P against E P and F E P against E E P.
     assert c.changes == (Change("a", "About a", 0.8, 1.6),)
     assert c.left_out == ({"conversation": "b", "arm": "both", "reason": "no turn of it has a grade on both sides"},)
