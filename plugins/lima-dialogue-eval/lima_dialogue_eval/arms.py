@@ -16,7 +16,7 @@ from lima_dialogue_eval.audit_log import audit_line, floor_line
 from lima_dialogue_eval.comparable import differences
 from lima_dialogue_eval.comparison import Arm, Change, Comparison, Reached, Secondary
 from lima_dialogue_eval.pairs import Names, Pair, Side, pair, read_sides
-from lima_dialogue_eval.statistics import LEVEL, holm, sign_flip, sign_test, t_interval
+from lima_dialogue_eval.statistics import LEVEL, Test, holm, sign_flip, sign_flips, sign_test, t_interval
 
 
 def compare(
@@ -49,6 +49,9 @@ def _compared(pair: Pair, labels: tuple[str, str]) -> Comparison:
     means = zip(names, *pair.means(pair.outcome), strict=True)
     changes = tuple(Change(name, first.grid.topics[name], float(b), float(a)) for name, b, a in means)
     d = [c.difference for c in changes]
+    graded = ("excellent", "fail") if pair.outcome == outcomes.GRADE else ()
+    shares = {grade: after - before for grade in graded for before, after in (pair.means(grade),)}
+    primary, *tests = sign_flips([d, *shares.values()])
     undecided = any((codes == outcomes.UNDECIDED).any() for codes in pair.paired)
     comparison = Comparison(
         evaluation=first.runs[0]["evaluation"],
@@ -58,11 +61,11 @@ def _compared(pair: Pair, labels: tuple[str, str]) -> Comparison:
         before=_arm(labels[0], pair, 0),
         after=_arm(labels[1], pair, 1),
         changes=changes,
-        primary=sign_flip(d),
+        primary=primary,
         difference=float(np.mean(d)),
         interval=t_interval(d),
         sign_p=sign_test(sum(c.verdict == "better" for c in changes), sum(c.verdict == "worse" for c in changes)),
-        secondary=_secondary(pair),
+        secondary=_secondary(shares, tests),
         bounds=outcomes.bounds(*pair.paired) if undecided else {},
         reached=_reached(pair),
         by_turn=outcomes.by_turn(*pair.codes),
@@ -100,16 +103,11 @@ def _arm(label: str, pair: Pair, which: int) -> Arm:
     )
 
 
-def _secondary(pair: Pair) -> dict[str, Secondary]:
-    """Share of Excellent and of Fail, per conversation, by the same test, Holm over the two; none without grades"""
-    if pair.outcome != outcomes.GRADE:
-        return {}
-    means, p_values = {}, {}
-    for grade in ("excellent", "fail"):
-        before, after = pair.means(grade)
-        means[grade], p_values[grade] = float((after - before).mean()), sign_flip(after - before).p_value
+def _secondary(shares: dict[str, np.ndarray], tests: Sequence[Test]) -> dict[str, Secondary]:
+    """The differences of the shares of Excellent and of Fail with their tests, Holm over the two; none without grades"""
+    p_values = {grade: test.p_value for grade, test in zip(shares, tests, strict=True)}
     adjusted = holm(p_values)
-    return {grade: Secondary(means[grade], p_values[grade], adjusted[grade]) for grade in means}
+    return {grade: Secondary(float(d.mean()), p_values[grade], adjusted[grade]) for grade, d in shares.items()}
 
 
 def _reached(pair: Pair) -> Reached | None:

@@ -19,9 +19,9 @@ DEFINITIONS = {
     "difference": "Mean over conversations of the outcome after minus before (grade points from −2 to 2, or the share of replies "
     "not failed), with the paired t interval (n − 1 degrees of freedom).",
     "p_value": "Primary test, fixed before the run: two-sided sign-flip test of the difference being 0, conversations as the "
-    "unit. Exact up to 20 conversations, above that 99,999 flips drawn with a fixed seed. The grader's kind decides "
-    "whether it is on grades or on failed / not failed; where the kind is not known, it is the latter if no reply of "
-    "either arm is Pass or Excellent and some are undecided.",
+    "unit. Exact up to 20 conversations, above that 99,999 flips drawn with a fixed seed (9,999 above a thousand). The "
+    "grader's kind decides whether it is on grades or on failed / not failed; where the kind is not known, it is the latter "
+    "if no reply of either arm is Pass or Excellent and some are undecided.",
     "least_p_value": "The smallest p that this number of conversations can give, .0625 for five and .031 for six: above .05 no "
     "result can be significant.",
     "secondary": "The same sign-flip test on each conversation's share of Excellent and of Fail; p adjusted by Holm over the "

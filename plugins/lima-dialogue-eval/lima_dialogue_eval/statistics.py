@@ -20,8 +20,8 @@ LEVEL = 0.05
 
 EXACT_UP_TO = 20
 "Up to this many conversations all 2^n flips are counted"
-DRAWS = 99_999
-"Flips drawn above that"
+DRAWS, FEWER_DRAWS, MANY = 99_999, 9_999, 1_000
+"Flips drawn above that, and above as many conversations as the last, where each flip takes long and p needs few"
 
 
 @dataclass(frozen=True)
@@ -77,30 +77,51 @@ def tally(grades: Iterable[str]) -> Tally:
 def sign_flip(differences: Sequence[float], seed: int = 0) -> Test:
     """Two-sided sign-flip test of the mean difference being 0; one difference a conversation
 
-    Exact up to 20 conversations; above that 99,999 drawn flips and the observed one. The smallest p for ten is 2/1024."""
-    d = np.asarray(differences, dtype=float)
-    n = len(d)
+    Exact up to 20 conversations; above that 99,999 drawn flips and the observed one, 9,999 above a thousand. The smallest p for
+    ten is 2/1024."""
+    return sign_flips([differences], seed)[0]
+
+
+def sign_flips(outcomes: Sequence[Sequence[float]], seed: int = 0) -> list[Test]:
+    """The same test of several outcomes of the same conversations, with the same flips"""
+    d = np.asarray(outcomes, dtype=float)  # (outcomes, conversations)
+    n = d.shape[1]
     if n == 0:
-        return Test(1.0, 0, "no conversation to compare")
+        return [Test(1.0, 0, "no conversation to compare") for _ in outcomes]
     # Different flips of the same sum may differ in the last bits.
-    bar = abs(d.sum()) - 1e-9 * max(1.0, np.abs(d).sum())
+    bars = np.abs(d.sum(axis=1)) - 1e-9 * np.maximum(1.0, np.abs(d).sum(axis=1))
     if n <= EXACT_UP_TO:
-        sums = np.zeros(1)
-        for x in d:
-            sums = np.concatenate([sums + x, sums - x])  # (2^n,) in the end
-        return Test(float((np.abs(sums) >= bar).mean()), n, f"exact, all 2^{n} = {2**n:,} sign flips")
-    draw, extreme, left = np.random.default_rng(seed), 0, DRAWS
+        return [
+            Test(_exact(one, bar), n, f"exact, all 2^{n} = {2**n:,} sign flips")
+            for one, bar in zip(d, bars, strict=True)
+        ]
+    draws = _draws(n)
+    draw, extreme, left = np.random.default_rng(seed), np.zeros(len(d), dtype=int), draws
     while left:
         rows = min(left, max(1, 4_000_000 // n))
         signs = draw.integers(0, 2, size=(rows, n), dtype=np.int8) * 2 - 1  # (rows, conversations)
-        extreme += int((np.abs(signs @ d) >= bar).sum())
+        extreme += (np.abs(signs @ d.T) >= bars).sum(axis=0)
         left -= rows
-    return Test((extreme + 1) / (DRAWS + 1), n, f"Monte Carlo, {DRAWS:,} sign flips drawn with seed {seed}", seed)
+    method = f"Monte Carlo, {draws:,} sign flips drawn with seed {seed}"
+    return [Test((int(count) + 1) / (draws + 1), n, method, seed) for count in extreme]
+
+
+def _exact(d: np.ndarray, bar: float) -> float:
+    """The share of all sign flips whose sum reaches the bar"""
+    sums = np.zeros(1)
+    for x in d:
+        sums = np.concatenate([sums + x, sums - x])  # (2^n,) in the end
+    return float((np.abs(sums) >= bar).mean())
+
+
+def _draws(n: int) -> int:
+    """How many flips are drawn for more conversations than all flips are counted of"""
+    return DRAWS if n <= MANY else FEWER_DRAWS
 
 
 def least_p(n: int) -> float:
     """The smallest p of a two-sided sign-flip test over n conversations: .0625 for five, .031 for six, .00195 for ten"""
-    return min(1.0, 2.0 / 2**n) if n <= EXACT_UP_TO else 1 / (DRAWS + 1)
+    return min(1.0, 2.0 / 2**n) if n <= EXACT_UP_TO else 1 / (_draws(n) + 1)
 
 
 def sign_test(better: int, worse: int) -> float:

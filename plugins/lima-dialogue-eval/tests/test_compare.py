@@ -9,6 +9,7 @@ from lima_dialogue_eval.figures import dialogue_line, primary_line, secondary_li
 from lima_dialogue_eval.log import DialogueLog
 from lima_dialogue_eval.statistics import PRIMARY, Tally
 
+OTHER_COUNTS = ("undecided", "unseen", "cut", "context_full", "not_reached", "errors")
 TEN = [f"{n:02d}" for n in range(1, 11)]
 
 
@@ -178,15 +179,7 @@ def test_as_dict_is_plain_and_says_what_every_number_is(store, by_hand):
         "models": ["by hand"],
         "seeds": [0],
         "sampling": {"temperature": 0.7},
-        "counts": {
-            "replies": 2,
-            "undecided": 0,
-            "unseen": 0,
-            "cut": 0,
-            "context_full": 0,
-            "not_reached": 0,
-            "errors": 0,
-        },
+        "counts": {"replies": 2, **dict.fromkeys(OTHER_COUNTS, 0)},
         "reliability": None,
     }
     assert plain["conversations"] == {"better": 1, "tied": 1, "worse": 0}
@@ -215,22 +208,8 @@ def test_as_dict_is_plain_and_says_what_every_number_is(store, by_hand):
         }
     ]
     assert (plain["seeds"], plain["versions"]) == ([0], {"torch": "2"})
-    assert set(plain) - {
-        "before",
-        "after",
-        "evaluation",
-        "grader",
-        "grader_hash",
-        "floor",
-        "seeds",
-        "versions",
-        "notes",
-        "definitions",
-        "test",
-    } <= {
-        *plain["definitions"],
-        "by_conversation",
-    }
+    about = {"before", "after", "evaluation", "grader", "grader_hash", "floor", "seeds", "versions", "notes", "test"}
+    assert set(plain) - about - {"definitions"} <= {*plain["definitions"], "by_conversation"}
 
 
 def test_what_else_differs_between_the_arms_is_noted(store, by_hand):

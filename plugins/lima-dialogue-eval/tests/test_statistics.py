@@ -33,7 +33,7 @@ def test_the_smallest_p_for_ten_conversations():
 
 def test_the_least_p_is_what_the_clearest_result_gives():
     assert [s.p_text(s.least_p(n)) for n in (1, 5, 6, 10)] == ["1", ".0625", ".0312", ".00195"]
-    for n in (1, 5, 6, 12, 25):
+    for n in (1, 5, 6, 12, 25, 1200):
         found = s.sign_flip([1.0 + i / 7 for i in range(n)])
         assert found.p_value == found.least == s.least_p(n)
 
