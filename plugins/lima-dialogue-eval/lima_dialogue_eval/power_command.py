@@ -23,7 +23,7 @@ _MORE = (20, 50, 100)
 )
 @click.option(
     "--conversations",
-    type=click.IntRange(2, 10_000),
+    type=click.IntRange(2, 2_000),
     multiple=True,
     help="How many; may be given several times  [default: the pilot's, 20, 50 and 100]",
 )
