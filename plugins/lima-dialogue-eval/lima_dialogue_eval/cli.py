@@ -5,7 +5,6 @@ Lists the dialogue runs by default. Everything heavy loads inside the commands. 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,8 +20,10 @@ from lima.cli import (
     store_to_read,
     trust_option,
 )
+from lima_dialogue_eval.compare_command import compare, report
 from lima_dialogue_eval.evaluation_command import with_part
 from lima_dialogue_eval.gain_command import gain
+from lima_dialogue_eval.power_command import power
 from lima_dialogue_eval.regrade_command import regrade
 
 if TYPE_CHECKING:
@@ -129,44 +130,6 @@ def run(
 
 
 @dialogues.command()
-@click.argument("before")
-@click.argument("after")
-@database_option
-@json_option
-def compare(before: str, after: str, database: str | None, as_json: bool) -> None:
-    """What changed from BEFORE to AFTER: dialogue runs by id or arm, or several with commas between, whose seeds are pooled"""
-    from lima_dialogue_eval.arms import compare
-    from lima_dialogue_eval.terminal import print_comparison
-
-    with store_to_read(database) as store:
-        result = compare(store, _ids(store, before), _ids(store, after))
-    if as_json:
-        print_json(result.as_dict())
-    else:
-        from rich.console import Console
-
-        print_comparison(result, Console())
-
-
-@dialogues.command()
-@click.argument("before")
-@click.argument("after")
-@click.option(
-    "-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The HTML file to write"
-)
-@click.option("--title", default="Before and after", show_default=True)
-@database_option
-def report(before: str, after: str, out: Path, title: str, database: str | None) -> None:
-    """Write BEFORE and AFTER as one HTML file: the figures, and all conversations side by side"""
-    from lima_dialogue_eval.arms import compare
-    from lima_dialogue_eval.report import write_report
-
-    with store_to_read(database) as store:
-        path = write_report(store, compare(store, _ids(store, before), _ids(store, after)), out, title=title)
-    click.echo(f"Wrote {path}")
-
-
-@dialogues.command()
 @click.argument("run")
 @click.option("--seed", type=int, help="Only this seed")
 @click.option("--conversation", help="Only this conversation")
@@ -203,8 +166,8 @@ def show(
     print_dialogues(row, held, rows, Console())
 
 
-dialogues.add_command(regrade)
-dialogues.add_command(gain)
+for command in (compare, regrade, report, power, gain):
+    dialogues.add_command(command)
 
 
 def _print_ended(row: dict[str, Any], as_json: bool) -> None:
@@ -220,13 +183,6 @@ def _print_ended(row: dict[str, Any], as_json: bool) -> None:
             click.echo(visible(line), err=True)
     if row["errors"]:
         click.get_current_context().exit(1)
-
-
-def _ids(store: Any, names: str) -> list[str]:
-    """The dialogue runs that are named, with commas between; an arm may have one in its name"""
-    if store.rows("select 1 from dialogue_runs where arm = ? limit 1", [names]):
-        return [names]
-    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 @contextmanager

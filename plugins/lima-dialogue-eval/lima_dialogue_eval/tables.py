@@ -228,7 +228,7 @@ _OF_GRADES = """
 
 
 @migrations()
-def m006_one_grader(db: Database) -> None:
+def m007_one_grader(db: Database) -> None:
     """Views with one grade a reply, that of the run's own grader with the hash that it had; undecided replies are counted"""
     counted = [f"dialogue_grades_by_{name}" for name in ("run", "turn", "kind")]
     for view in ("dialogue_run_summary", *counted, "dialogue_replies", "dialogue_latest_grades"):
@@ -287,7 +287,7 @@ def _summary(db: Database) -> None:
 
 
 @migrations()
-def m006_audits(db: Database) -> None:
+def m008_audits(db: Database) -> None:
     """Graders tested on replies with known grades, and on replies that need no model"""
     hashes = ("grader", "grader_hash", "evaluation", "evaluation_hash", "known_hash")
     db.table("grader_audits").create(
@@ -320,3 +320,13 @@ def m006_audits(db: Database) -> None:
         pk=("audit", "position"),
         foreign_keys=[("audit", "grader_audits", "id")],
     )
+
+
+@migrations()
+def m009_comparison_indexes(db: Database) -> None:
+    """What a comparison counts, in the order in which it is read: a million grades in seconds, without touching their texts"""
+    db.execute(
+        "create index dialogue_grades_counted on dialogue_grades "
+        "(dialogue_run, grader, grader_hash, conversation, seed, turn, grade, status)"
+    )
+    db.execute("create index dialogue_turns_stops on dialogue_turns (dialogue_run, status, stop)")

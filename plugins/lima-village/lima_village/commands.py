@@ -95,7 +95,8 @@ def _compare_and_report(experiment: Any, pages: dict[str, Path]) -> dict[str, An
         found = {name: compared(experiment, store, name) for name in pages}
         for name, comparison in found.items():
             try:
-                write_report(store, comparison, pages[name], title="The village before and after 30 dialogues")
+                title = "The village before and after 30 dialogues"
+                write_report(store, comparison, pages[name], title=title, beside_paper=True)
             except LimaError as e:
                 raise LimaError(f"{e} {report_again(experiment, store, name)}") from None
     return found
@@ -109,7 +110,7 @@ def _print_comparisons(compared: dict[str, Any]) -> None:
     console = Console()
     for name, comparison in compared.items():
         console.rule(f"{name}: {len(comparison.changes)} conversations")
-        print_comparison(comparison, console)
+        print_comparison(comparison, console, beside_paper=True)
 
 
 @click.group(cls=Group, invoke_without_command=True)
