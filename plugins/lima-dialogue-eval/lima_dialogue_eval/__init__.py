@@ -22,6 +22,7 @@ _HOME = {
     "run_evaluation": "evaluate",
     "resume_evaluation": "evaluate",
     "open_model": "models",
+    "check_problems": "checks",
     "GradedTurn": "grade",
     "Verdict": "grade",
     "dialogue_runs": "log",

@@ -64,7 +64,7 @@ class Requirements:
                 for requirement in turn.requirements:
                     try:
                         _shape(requirement)
-                        verify(requirement.get("check") or {})
+                        verify(requirement.get("check") or {}, number - 1)
                     except LimaError as e:
                         raise LimaError(f"Conversation {conversation.id!r}, turn {number}: {e}") from None
 

@@ -17,27 +17,6 @@ FEWEST, MOST = 3, 6
 LONGEST_USER, LONGEST_ANSWER, LONGEST_DIALOGUE = 150, 400, 1300
 "Words, a system turn as the user's; a dialogue of 1,300 fits into the 2,048 tokens that the recipe keeps"
 ORIGINS = ("free", "thread")
-CHECKS = (
-    "max_words",
-    "min_words",
-    "max_sentences",
-    "contains_all",
-    "contains_any",
-    "contains_none",
-    "regex",
-    "not_regex",
-    "list_items",
-    "min_list_items",
-    "max_list_items",
-    "no_list",
-    "ends_with_question",
-    "paragraphs",
-    "max_paragraphs",
-    "json",
-    "table",
-    "starts_with",
-)
-"The vocabulary of checks, which dialogues/README.md explains"
 
 _TRAIN = {"id": True, "topic": True, "origin": False, "author": True, "licence": True, "tags": False, "turns": True}
 _EVAL = {"id": True, "topic": True, "author": True, "licence": True, "system": False, "turns": True}
@@ -244,16 +223,14 @@ def _requirement(file: File, number: int, requirement: Any) -> Iterator[Problem]
                 f"a requirement has an unknown key {key!r}",
                 f"Remove or rename it.{did_you_mean(key, _REQUIREMENT)}",
             )
+    from lima_dialogue_eval import check_problems  # not to train on dialogues
+
     check = requirement.get("check", {})
-    if not isinstance(check, dict):
-        yield Problem(file.name, number, f"'check' is {_shown(check)}", 'Put an object such as {"max_words": 50}.')
-        return
     if check and requirement.get("reader") is True:
         what = f"{_shown(requirement['text'])} is for a reader and has a check"
         yield Problem(file.name, number, what, "Leave out one: what a program can decide needs no reader.")
-    for key in check:
-        if key not in CHECKS:
-            yield Problem(file.name, number, f"{key!r} is not a check", f"Rename it.{did_you_mean(key, CHECKS)}")
+    for what, fix in check_problems(check, number - 1):
+        yield Problem(file.name, number, what, fix)
 
 
 def _text(file: File, number: int, key: str, value: Any) -> Iterator[Problem]:
