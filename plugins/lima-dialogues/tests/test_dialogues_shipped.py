@@ -82,14 +82,14 @@ def test_the_evaluation_gives_the_conversations():
     assert [len(conversation.turns) for conversation in conversations] == [5, 5, 5, 4, 4, 4, 5, 4, 4, 6]
     turn = EVAL[7]["turns"][2]
     assert conversations[7].turns[2] == EvalTurn(
-        "Who's the youngest dog? Just the name.", tuple(turn["requirements"]), "reference"
+        "Who's the younger dog? Just the name.", tuple(turn["requirements"]), "reference"
     )
     assert isinstance(conversations[7], EvalConversation)
 
 
 def test_an_early_condition_is_checked_again_later():
     """In these conversations every turn has the same must-check for what was asked in the first"""
-    standing = {"02-inflation": {"max_sentences"}, "09-biting-puppy": {"no_list"}, "07-three-cities": {"not_regex"}}
+    standing = {"02-inflation": {"max_sentences"}, "09-biting-puppy": {"no_list"}, "07-three-cities": {"clock_24"}}
     for data in EVAL:
         for wanted in standing.get(data["id"], ()):
             for turn in data["turns"]:
