@@ -28,6 +28,20 @@ _HOME = {
     "find_run": "log",
     "print_comparison": "terminal",
     "write_report": "report",
+    "write_whole": "report",
+    "check_place": "report",
+    "GAIN_DEFINITION": "gain",
+    "Later": "gain",
+    "exchanges": "gain",
+    "gains": "gain",
+    "Difference": "gain_figures",
+    "Summary": "gain_figures",
+    "differences": "gain_figures",
+    "summary": "gain_figures",
+    "gain_answers": "gain_log",
+    "write_gain": "gain_log",
+    "signed": "figures",
+    "p_text": "statistics",
 }
 
 __all__ = list(_HOME)
