@@ -25,3 +25,12 @@ def gain_answers(store: Store, id: str) -> list[Later]:
     names = [field.name for field in fields(Later)]
     rows = store.rows("select * from gain_answers where gain_run = ? order by rowid", [id])
     return [Later(**{**{name: row[name] for name in names}, "tags": tuple(json.loads(row["tags"]))}) for row in rows]
+
+
+def gain_rows(store: Store, run: str, source: str) -> list[dict[str, Any]]:
+    """The answers of the newest measurement of a run's model on a source; empty without one"""
+    measured = store.rows("select id from gain_runs where run = ? and source = ? order by created, id", [run, source])
+    if not measured:
+        return []
+    sql = 'select *, "true" - none as over_none, "true" - other as over_other from gain_answers where gain_run = ?'
+    return store.rows(f"{sql} order by rowid", [measured[-1]["id"]])

@@ -77,6 +77,7 @@ def draw(lengths: Sequence[int], seed: int) -> list[Chain]:
         column_of = {giver: column for column, giver in enumerate(those)}
         cost = chance.random((len(those), len(those)))  # (fake, dialogue that gives)
         for row, fake in enumerate(those):
+            cost[row, row] += 1  # its own dialogue may be all that is left for its end
             for back, (giver, _) in enumerate(reversed(chains[fake])):
                 if giver in column_of:
                     cost[row, column_of[giver]] += len(those) if back else len(those) ** 2

@@ -1,6 +1,5 @@
 """`lima effect`: its options and what it prints. Everything heavy loads inside the command."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,11 +55,11 @@ def effect(report: Path | None, database: str | None, as_json: bool, settings: t
     from lima import Store, parse_setting
     from lima_dialogue_eval import check_place
     from lima_effect.experiment import Asked, plan
+    from lima_effect.ledger import Ledger
     from lima_effect.page import write_page
     from lima_effect.results import results
     from lima_effect.work import work
 
-    started = time.monotonic()
     if report:
         check_place(report)
     experiment = plan(Asked(settings=dict(map(parse_setting, settings)), **asked))
@@ -69,13 +68,14 @@ def effect(report: Path | None, database: str | None, as_json: bool, settings: t
             work(store, experiment, on_progress)
         found = results(store, experiment)
         page = write_page(store, experiment, found, report or store.path.resolve().parent / f"{experiment.id}.html")
+        row = Ledger(store, experiment).row()
     told = {"experiment": experiment.id, "database": str(store.path), "report": str(page)}
-    told |= {"seconds": round(time.monotonic() - started, 1)}
     if as_json:
-        print_json({**told, **_told(found), **found.as_dict()})
+        times = {key: round(row[key], 1) for key in ("seconds", "processor")}
+        print_json({**told, "settings": experiment.settings, **times, **_told(found), **found.as_dict()})
         return
     _print(found)
-    click.echo(visible(f"\n{told['seconds']:.0f} s.\nReport:   {page}\nDatabase: {store.path}"))
+    click.echo(visible(f"\n{row['seconds']:.0f} s.\nReport:   {page}\nDatabase: {store.path}"))
 
 
 @contextmanager

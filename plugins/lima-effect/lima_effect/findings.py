@@ -77,7 +77,7 @@ def sentence(results: Results, arm: str, difference: Difference) -> str:
     return (
         f"{lead}: its gain over {OVER[gain]} is {number(ours)} and not {number(theirs)} nats per token, "
         f"{signed(difference.figure.mean, 3)}{between}, more in {difference.more} and less in {difference.less} of {test.n} "
-        f"conversations (sign-flip p {_equals(test.p_value)}, by Holm {_equals(difference.holm)}; {test.method})."
+        f"conversations (sign-flip p {_equals(test.p_value)}, adjusted {_equals(difference.holm)}; {test.method})."
     )
 
 
@@ -102,7 +102,7 @@ def fakeness(results: Results) -> str:
     if not left:
         return "In no fake dialogue does an exchange stand after one of its own dialogue."
     return (
-        f"In the fake dialogues of all folds and seeds {left} exchanges stand after one of their own dialogue, because too few "
+        f"In the fake dialogues of all folds and seeds an exchange stands {left} times after one of its own dialogue, because too few "
         "dialogues are as long."
     )
 

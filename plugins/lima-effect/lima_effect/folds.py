@@ -53,9 +53,10 @@ def divide(conversations: "Sequence[Conversation]", folds: int) -> "list[list[Co
     divided: list[list[int]] = [[] for _ in range(folds)]
     tested = [0] * folds
     for group in groups:
-        smallest = min(range(folds), key=lambda fold: (tested[fold], len(divided[fold])))
+        more = sum(testable[i] for i in group)
+        smallest = min(range(folds), key=[(t if more else 0, len(d)) for t, d in zip(tested, divided, strict=True)].__getitem__)
         divided[smallest] += group
-        tested[smallest] += sum(testable[i] for i in group)
+        tested[smallest] += more
     if folds < 2 or min(tested) < 2:
         raise LimaError(
             f"{len(conversations)} conversations, {sum(testable)} of them with an answer after an earlier exchange and "

@@ -23,16 +23,17 @@ class Ledger:
         asked = self.experiment.asked
         with self.store.write() as db:
             db.execute(
-                "insert into effect_experiments (id, created, status, seconds, seeds, settings) values (?, ?, 'running', 0, ?, ?) "
+                "insert into effect_experiments (id, created, status, seconds, processor, seeds, settings) "
+                "values (?, ?, 'running', 0, 0, ?, ?) "
                 "on conflict (id) do update set status = 'running', seeds = max(seeds, excluded.seeds)",
                 [self.experiment.id, now(), asked.seeds, json.dumps(self.experiment.settings)],
             )
 
-    def mark(self, status: str, seconds: float) -> None:
-        """Record how it ended (done, interrupted, failed), and add the time that it took"""
-        sql = "update effect_experiments set status = ?, seconds = seconds + ? where id = ?"
+    def mark(self, status: str, seconds: float, processor: float) -> None:
+        """Record how it ended (done, interrupted, failed), and add the time that it took, on the clock and of the processor"""
+        sql = "update effect_experiments set status = ?, seconds = seconds + ?, processor = processor + ? where id = ?"
         with self.store.write() as db:
-            db.execute(sql, [status, seconds, self.experiment.id])
+            db.execute(sql, [status, seconds, processor, self.experiment.id])
 
     def row(self) -> dict[str, Any]:
         """The experiment's row"""

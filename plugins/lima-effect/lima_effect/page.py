@@ -78,9 +78,10 @@ def panels(results: Results) -> list[tuple[str, list[Panel]]]:
 def _made(experiment: Experiment, results: Results, row: dict[str, Any], store: Store) -> dict[str, str]:
     settings, asked = experiment.settings, experiment.asked
     training = sum(one.seconds for one in results.given)
+    time = f"{row['seconds']:,.0f} s, {row['processor']:,.0f} s of processor time, without processes that were killed"
     return {
         "experiment": f"{experiment.id}, begun {row['created'][:19].replace('T', ' ')} UTC",
-        "seconds": f"{row['seconds']:,.0f} in all: training {training:,.0f}, measuring {results.measuring:,.0f}",
+        "time": f"{time}; training took {training:,.0f} s, measuring {results.measuring:,.0f} s",
         "database": str(store.path),
         "base": f"{asked.base} (sha256 {settings['base']['sha256'][:16]})",
         "source": f"{asked.source} (sha256 {settings['source']['sha256'][:16]})",

@@ -35,7 +35,8 @@ def work(store: Store, experiment: Experiment, on_progress: OnProgress) -> None:
     LimaError if another process is working on it."""
     folder = folder_of(store.path, experiment)
     with _alone(folder, experiment):
-        started, status, ledger = time.monotonic(), "failed", Ledger(store, experiment)
+        started, used = time.monotonic(), time.process_time()
+        status, ledger = "failed", Ledger(store, experiment)
         ledger.begin()
         try:
             _Work(ledger, folder, on_progress).all()
@@ -44,7 +45,7 @@ def work(store: Store, experiment: Experiment, on_progress: OnProgress) -> None:
             status = "interrupted"
             raise
         finally:
-            ledger.mark(status, time.monotonic() - started)
+            ledger.mark(status, time.monotonic() - started, time.process_time() - used)
     with suppress(OSError):
         folder.rmdir()
 

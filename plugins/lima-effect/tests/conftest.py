@@ -54,12 +54,12 @@ def plugins():
     return {m.__name__: m for m in (lima_chat, lima_dialogues, lima_dialogue_eval, lima_effect)}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def command(base, talks):
     """The arguments of `lima effect` for a database"""
 
     def arguments(database, *more, seeds=1):
-        given = ("--base", str(base), "--source", str(talks), "--seeds", str(seeds), *TINY)
+        given = ("--base", str(base), "--source", str(talks), "--folds", "2", "--seeds", str(seeds), *TINY)
         return [*given, "-d", str(database), *more]
 
     return arguments

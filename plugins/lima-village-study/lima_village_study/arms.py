@@ -18,8 +18,8 @@ SAMPLES = 5
 """of each single request (LIMA §5)"""
 # LIMA §4.1 but for its repetition penalty, which would punish a list or a card for repeating its own marks and labels.
 SAMPLED = {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.0, "max_new_tokens": 64}
-TEST = Sets("village-more", "village-prompts", "village")
-VALIDATION = Sets("village-validation", "village-prompts-validation")
+TEST = Sets("village-more", "village-prompts", "village", gain="village-more")
+VALIDATION = Sets("village-validation", "village-prompts-validation", gain="village-validation")
 ARMS = tuple(
     ArmSpec(name, **{"sources": (), **row}) for name, row in table(Path(__file__).with_name("arms.toml")).items()
 )

@@ -83,7 +83,9 @@ def study(
 
 
 def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
+    from lima_village.arm import GAIN
     from lima_village_study.arms import TEST
+    from lima_village_study.gain import named
 
     rows = [
         {
@@ -91,7 +93,7 @@ def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
             "what": arm.text,
             "trained_on": ", ".join(arm.sources) or "nothing",
             "changes": ", ".join(f"{key}={value}" for key, value in arm.changes.items()),
-            "held": ", ".join(getattr(TEST, role) for role in arm.held),
+            "held": ", ".join(named(TEST.gain) if role == GAIN else getattr(TEST, role) for role in arm.held),
             "seeds": arm.seeds,
         }
         for arm in arms

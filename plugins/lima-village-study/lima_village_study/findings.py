@@ -12,12 +12,14 @@ from lima_village_study.ablations import diversity, in_context, longest_and_rand
 from lima_village_study.appendices import formats, perplexity
 from lima_village_study.dialogue_findings import controls, draws_of_ten, number_of_dialogues, thirty_dialogues, turns
 from lima_village_study.finding import Finding, common
+from lima_village_study.gain_finding import history_gain
 from lima_village_study.scores import Results
 from lima_village_study.study import Study
 
 SECTIONS = (
     thirty_dialogues,
     controls,
+    history_gain,
     turns,
     number_of_dialogues,
     draws_of_ten,

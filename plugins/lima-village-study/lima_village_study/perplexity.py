@@ -14,7 +14,7 @@ from lima_village.talk import Exchange
 from lima_village.world import BY_NAME, village
 
 if TYPE_CHECKING:
-    from lima import CheckpointModel
+    from lima import CheckpointModel, Store
 
 NUMBER = 50
 """validation conversations, as many as LIMA has dev prompts"""
@@ -23,8 +23,8 @@ MEASURE = "lima_village_study.perplexity:perplexity"
 TRAINED, OTHER = "perplexity of answers as trained", "perplexity of answers in other words"
 
 
-def perplexity(model: CheckpointModel, text: str) -> float:
-    """exp of the mean loss over the tokens of the answers, TRAINED or OTHER"""
+def perplexity(model: CheckpointModel, text: str, store: Store | None = None, run: str | None = None) -> float:
+    """exp of the mean loss over the tokens of the answers, TRAINED or OTHER; nothing more is recorded of it"""
     from lima import as_rows
     from lima import perplexity as measured
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from lima_dialogue_eval.statistics import sign_flip, t_interval
 
 
 class GradedReply(TypedDict):
-    """What is used of a row of the view `village_study_replies`"""
+    """What is used of a row of the view `village_study_replies`, or of an answer whose history gain was measured"""
 
     conversation: str
     seed: int
@@ -28,6 +28,11 @@ class GradedReply(TypedDict):
     turn: int
     kind: str
     grade: str | None
+    """empty where only history gain was measured"""
+    over_none: NotRequired[float]
+    """history gain of an answer, nats per token, over no history"""
+    over_other: NotRequired[float]
+    """over the history of another conversation"""
 
 
 Score = Callable[[GradedReply], float]
@@ -43,7 +48,7 @@ class Estimate:
 
     value: float
     interval: Interval | None
-    """95 % t interval, clipped to the scale; if all units are equal, the exact one-sided bound of a share, else None"""
+    """95 % t interval, clipped to the scale of grades; if all units are equal, the exact one-sided bound of a share, else None"""
     units: int
     """prompts or conversations"""
     replies: int
@@ -152,6 +157,28 @@ class Results:
         rows = [row for row in self.noted if (row["arm"], row["evaluation"]) == (arm, evaluation)]
         return {row["epoch"]: row["value"] for row in rows if row["value"] is not None}
 
+    def gains(self, source: str, arms: Mapping[Any, str]) -> Compared:
+        """The answers whose history gain was measured on a source, by label, seeds pooled"""
+        from lima_dialogue_eval import gain_rows
+
+        def of(arm: str) -> list[GradedReply]:
+            return [
+                GradedReply(
+                    conversation=row["conversation"],
+                    seed=noted["seed"],
+                    turn=row["exchange"],
+                    kind="",
+                    grade="",
+                    over_none=row["over_none"],
+                    over_other=row["over_other"],
+                )
+                for noted in self.noted
+                if (noted["arm"], noted["evaluation"]) == (arm, "")
+                for row in gain_rows(self.store, noted["run"], source)
+            ]
+
+        return Compared({label: of(arm) for label, arm in arms.items()})
+
     def runs(self, arm: str) -> list[dict[str, Any]]:
         """The rows of an arm's fine-tunes, one per seed"""
         ids = [row["run"] for row in self.noted if (row["arm"], row["evaluation"]) == (arm, "")]
@@ -171,10 +198,11 @@ def mean(rows: Sequence[GradedReply], score: Score) -> Estimate:
     """The mean over units"""
     values = list(by_unit(rows, score).values())
     found = _estimate(values, rows)
-    if found.interval:
+    is_share = score in SHARES.values()
+    if found.interval and (is_share or score is points):
         low, high = found.interval
-        return replace(found, interval=(max(0.0, low), min(2.0 if score is points else 100.0, high)))
-    is_share = score in SHARES.values() and found.alike
+        return replace(found, interval=(max(0.0, low), min(100.0 if is_share else 2.0, high)))
+    is_share = is_share and found.alike
     return replace(found, interval=_bound(found.value, len(values))) if is_share else found
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from lima import LimaError, Store
-from lima_village.arm import EPOCHS, PROMPTS, ArmSpec, Sets
+from lima_village.arm import EPOCHS, GAIN, PROMPTS, ArmSpec, Sets
 from lima_village.experiment import Experiment
 from lima_village.worker import Holding
+from lima_village_study import gain
 from lima_village_study.arms import SAMPLED, SAMPLES, TEST, chosen
 from lima_village_study.perplexity import MEASURE, OTHER, TRAINED
 
@@ -76,6 +77,8 @@ class Study(Experiment):
 
     def held(self, role: str, seed: int) -> list[Holding]:
         """Single requests are sampled, differently for each seed; perplexities are measured with the checkpoint of every epoch"""
+        if role == GAIN:
+            return [Holding(gain.named(self.sets.gain), [], {}, measure=gain.MEASURE)] if self.sets.gain else []
         found = super().held(role, seed)
         if role == PROMPTS:
             samples = list(range(SAMPLES * seed, SAMPLES * (seed + 1)))

@@ -70,6 +70,18 @@ def models():
 
 
 @pytest.fixture(scope="session")
+def later():
+    """later(conversation, over_none, over_other): an answer whose history gain was measured"""
+    from lima_dialogue_eval.gain import Later
+
+    def answer(conversation, over_none=0.1, over_other=0.2):
+        none, other = -1.0 - over_none, -1.0 - over_other
+        return Later(conversation, (), exchange=2, tokens=5, true=-1.0, none=none, other=other, others=2, cut=0)
+
+    return answer
+
+
+@pytest.fixture(scope="session")
 def held():
     """The function `run`"""
     return run

@@ -6,12 +6,14 @@ import tomllib
 import pytest
 
 from lima.record.store import Store
-from lima_village.arm import EPOCHS
+from lima_dialogue_eval import write_gain
+from lima_village.arm import EPOCHS, GAIN
 from lima_village.ledger import Ledger
 from lima_village_study.arms import ARMS, VALIDATION, chosen
 from lima_village_study.drawing import draw
 from lima_village_study.finding import PROSE
 from lima_village_study.findings import as_dict, findings
+from lima_village_study.gain import source
 from lima_village_study.perplexity import OTHER, TRAINED
 from lima_village_study.study import Study
 
@@ -105,7 +107,7 @@ def test_of_the_paper_s_plateau_only_the_printed_number_is_drawn():
     assert "no number is printed" in point.name
 
 
-def test_every_finding_is_told_and_all_prose_is_used(tmp_path, models, held):
+def test_every_finding_is_told_and_all_prose_is_used(tmp_path, models, held, later):
     """With the same replies for every arm: no prose may lack a number"""
     work = Study.new(tmp_path / "lima.db", ARMS, sets=VALIDATION)
     with Store(work.database) as store:
@@ -116,8 +118,11 @@ def test_every_finding_is_told_and_all_prose_is_used(tmp_path, models, held):
         for arm in ARMS:
             for role in arm.held:
                 for epoch in (1, 2) if role == EPOCHS else (0,):
-                    if name := getattr(VALIDATION, role):
+                    if role != GAIN and (name := getattr(VALIDATION, role)):
                         ledger.note(arm.name, 0, name, epoch, None, runs[name])
+            if GAIN in arm.held:
+                ledger.note(arm.name, 0, run=arm.name)
+                write_gain(store, {"run": arm.name, "source": source(VALIDATION.gain)}, [later("c1"), later("c2")], 1.0)
         for text in (TRAINED, OTHER):
             for epoch in (1, 2):
                 ledger.note("epochs", 0, text, epoch, value=float(epoch))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-CONVERSATIONS, TEN, PROMPTS, EPOCHS = "conversations", "ten", "prompts", "epochs"
+CONVERSATIONS, TEN, PROMPTS, EPOCHS, GAIN = "conversations", "ten", "prompts", "epochs", "gain"
 GREEDY = {"temperature": 0.0, "top_p": 1.0, "repetition_penalty": 1.0, "max_new_tokens": 64}
 
 
@@ -22,7 +22,7 @@ class ArmSpec:
     sources: tuple[str, ...]
     """training data; empty for an arm that is only asked"""
     held: tuple[str, ...]
-    """evaluations: CONVERSATIONS, TEN, PROMPTS, or EPOCHS (conversations with the checkpoint of every epoch)"""
+    """evaluations: CONVERSATIONS, TEN, PROMPTS, EPOCHS (conversations with the checkpoint of every epoch), or GAIN"""
     seconds: int
     """rough time for one seed on one core: the longest jobs start first"""
     changes: dict[str, Any] = field(default_factory=dict)
@@ -46,3 +46,5 @@ class Sets:
     ten: str = ""
     epochs: str = "village-validation"
     """a checkpoint is chosen on data that no test contains (LIMA App. B)"""
+    gain: str = ""
+    """whose reference answers history gain is measured on"""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lima import Example, LimaError
+from lima import Example, LimaError, did_you_mean
 from lima_chat import Conversation, EvalConversation, Turn
 from lima_village import dev, dialogues, singles
 from lima_village.conversations import SIZES, conversations, scripts
@@ -67,7 +67,27 @@ class Source:
         return self.draw(whole_number(argument, self.name, self.number))
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """village-held-out:SET for the conversations of an evaluation with the answers that the facts give."""
+
+    name: str = "village-held-out"
+    description: str = (
+        "held-out conversations with the answers that the facts give, to measure with, as `lima dialogues gain` does, and not to "
+        f"train on (village-held-out:SET for {', '.join(SIZES)}; village without one)"
+    )
+    licence: str = LICENCE
+
+    def examples(self, argument: str | None) -> Iterable[Conversation]:
+        """The conversations of the set, in its order"""
+        wanted = argument or "village"
+        if wanted not in SIZES:
+            raise LimaError(f"{self.name}:{wanted} is no set of held-out conversations.{did_you_mean(wanted, SIZES)}")
+        return [as_conversation(script, self.name) for script in scripts(wanted)]
+
+
 SOURCES = (
+    HeldOut(),
     Source(
         "village-singles",
         "single requests about the village and their answers, all entities named (village-singles:N for N of them)",

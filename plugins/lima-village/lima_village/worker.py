@@ -32,7 +32,7 @@ class Holding:
     every_epoch: bool = False
     """with the checkpoint of every epoch instead of the finished model"""
     measure: str = ""
-    """package.module:function that turns a model into one number, instead of an evaluation of `lima`"""
+    """package.module:function of (model, evaluation, store, run) that gives one number, instead of an evaluation of `lima`"""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class _Task:
         """Record one number unless it is recorded"""
         job = self.job
         if not self.ledger.is_noted(job.arm, job.seed, holding.evaluation, epoch):
-            found = resolve_name(holding.measure)(self.opened(folder), holding.evaluation)
+            found = resolve_name(holding.measure)(self.opened(folder), holding.evaluation, self.store, self.run)
             self.ledger.note(job.arm, job.seed, holding.evaluation, epoch, self.run, value=found)
 
     def opened(self, folder: str) -> Any:
