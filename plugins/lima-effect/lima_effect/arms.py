@@ -5,7 +5,6 @@ of models.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -31,18 +30,20 @@ Chain = list[tuple[int, int]]
 
 def examples(arm: str, conversations: "Sequence[Conversation]", seed: int) -> "list[Conversation]":
     """What an arm is trained on; the seed draws the fakes"""
-    return {SINGLES: singles, DIALOGUES: list, FAKE: lambda these: fakes(these, seed)}[arm](conversations)
+    if arm == FAKE:
+        return fakes(conversations, seed)
+    return singles(conversations) if arm == SINGLES else list(conversations)
 
 
 def singles(conversations: "Sequence[Conversation]") -> "list[Conversation]":
-    """Each exchange as a conversation of its own, after the system turn if there is one; without those of which nothing is learnt"""
+    """Each exchange of which something is learnt as a conversation of its own, after the system turn if there is one"""
     from lima_dialogue_eval import exchanges
 
     found = []
     for conversation in conversations:
         system, said = exchanges(conversation)
         found += [
-            replace(conversation, id=f"{conversation.id}/{number}", turns=(*system, *exchange))
+            _made(conversation, f"/{number}", [*system, *exchange])
             for number, exchange in enumerate(said, 1)
             if any(turn.trained for turn in exchange)
         ]
@@ -60,8 +61,15 @@ def fakes(conversations: "Sequence[Conversation]", seed: int) -> "list[Conversat
         turns: list[Turn] = [*system]
         for which, place in chain:
             turns += parts[which][1][place]
-        found.append(replace(conversation, id=f"{conversation.id}/fake", turns=tuple(turns), tags=()))
+        found.append(_made(conversation, "/fake", turns))
     return found
+
+
+def _made(of: "Conversation", name: str, turns: "Sequence[Turn]") -> "Conversation":
+    from lima_chat import Conversation
+
+    origin = {"source": of.source, "licence": of.licence, "provenance": of.provenance}
+    return Conversation(id=f"{of.id}{name}", turns=tuple(turns), tools=of.tools, **origin)
 
 
 def draw(lengths: Sequence[int], seed: int) -> list[Chain]:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     help="Conversations to train on and to test with, as for `lima train`",
 )
 @click.option("--folds", default=3, show_default=True, type=click.IntRange(2), help="Parts, each tested once")
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Fine-tunes of an arm in a fold")
+@click.option(
+    "--seeds", default=3, show_default=True, type=click.IntRange(1, 100), help="Fine-tunes of an arm in a fold"
+)
 @click.option(
     "--others",
     default=2,
@@ -48,9 +50,9 @@ if TYPE_CHECKING:
 def effect(report: Path | None, database: str | None, as_json: bool, settings: tuple[str, ...], **asked: Any) -> None:
     """Measure whether training on dialogues makes a model use what was said
 
-    Fine-tunes a base on two thirds of the conversations: as dialogues, as single exchanges, and as fake dialogues of mixed exchanges,
-    with as many tokens and steps each. The other third is read, never answered: how much likelier is an answer after its own
-    history? Each third is tested once, with each seed. If it is stopped, the same command continues with what is missing.
+    Fine-tunes a base on two thirds of the conversations: as dialogues, as single exchanges, and as fake dialogues of mixed
+    exchanges, with as many tokens and steps each. The other third is read, never answered: how much likelier is an answer
+    after its own history? Each third is tested once, with each seed. If it is stopped, the same command continues.
     """
     from lima import Store, parse_setting
     from lima_dialogue_eval import check_place
@@ -85,7 +87,12 @@ def _bar() -> Iterator[Any]:
 
     from lima.cli.progress import progress
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), "{task.percentage:>3.0f} %", TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        "{task.percentage:>3.0f} %",
+        TimeRemainingColumn(),
+    )
     with progress(*columns) as bars:
         bar = bars.add_task("starting", total=None)
 
@@ -101,7 +108,9 @@ def _interruptible(id: str, database: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(visible(f"Interrupted. The same command continues {id} in {database} with what is missing."), err=True)
+        click.echo(
+            visible(f"Interrupted. The same command continues {id} in {database} with what is missing."), err=True
+        )
         click.get_current_context().exit(130)
 
 
@@ -110,7 +119,9 @@ def _told(found: "Results") -> dict[str, Any]:
     from lima_effect.findings import NOT_SHOWN, equality, fakeness, findings
 
     return {
-        "findings": [{"against": one.key, "verdict": one.verdict, "sentences": one.sentences} for one in findings(found)],
+        "findings": [
+            {"against": one.key, "verdict": one.verdict, "sentences": one.sentences} for one in findings(found)
+        ],
         "equal": [equality(found), fakeness(found)],
         "definition": GAIN_DEFINITION,
         "not_shown": NOT_SHOWN,

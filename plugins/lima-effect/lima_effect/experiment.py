@@ -1,7 +1,7 @@
 """The experiment: what decides its results, which jobs it has, and that all arms are given the same.
 
-A job is an arm in a fold with a seed. An experiment is named by a hash of what decides its results, so that the same command finds
-it again, and more seeds add jobs to it. Knows nothing of how a job is done or what the numbers will say.
+A job is an arm in a fold with a seed. An experiment is named by a hash of what decides its results, so that the same command
+finds it again, and more seeds add jobs to it. Knows nothing of how a job is done or what the numbers will say.
 """
 
 import hashlib
@@ -133,8 +133,8 @@ class Experiment:
 def plan(asked: Asked) -> Experiment:
     """The experiment that is asked for, after every check that needs no training
 
-    LimaError for anything wrong with base, source or recipe, or if the arms of a fold would not train on as many tokens in as many
-    steps."""
+    LimaError for anything wrong with base, source or recipe, or if the arms of a fold would not train on as many tokens in as
+    many steps."""
     plugins = load_plugins()
     if own := [key for key in asked.settings if key in OWN]:
         raise LimaError(f"`lima effect` decides {own[0]!r} itself. Leave it out of --set.")

@@ -26,11 +26,12 @@ NOT_SHOWN = (
     "Whether the model's own replies are better. Only given answers are read; none is generated and none is graded.",
     "Whether it holds for conversations of other people, topics and styles than those of this source: training and test are "
     "different conversations of one source.",
-    "Whether it holds for another base, more data or another recipe. The test is over conversations, with this base and this recipe; "
-    "seeds draw the order of the examples and the fakes, and are averaged.",
-    "How much of a gain is understanding and how much is words that come back: an answer that repeats its history is likelier after it.",
-    "Singles train an answer without history, and fakes one after a foreign history: the very readings that one of the two gains is "
-    "measured against. That alone lowers this gain, so look at both.",
+    "Whether it holds for another base, more data or another recipe. The test is over conversations, with this base and this "
+    "recipe; seeds draw the order of the examples and the fakes, and are averaged.",
+    "How much of a gain is understanding and how much is words that come back: an answer that repeats its history is likelier "
+    "after it.",
+    "Singles train an answer without history, and fakes one after a foreign history: the very readings that one of the two gains "
+    "is measured against. That alone lowers this gain, so look at both.",
 )
 
 
@@ -72,7 +73,9 @@ def sentence(results: Results, arm: str, difference: Difference) -> str:
         "less": f"The model uses the history less than {THAN[arm]}",
         "undecided": f"Whether the model uses the history more than {THAN[arm]} is not decided",
     }[verdict(difference)]
-    between = f" [{', '.join(signed(end, 3) for end in difference.figure.interval)}]" if difference.figure.interval else ""
+    between = (
+        f" [{', '.join(signed(end, 3) for end in difference.figure.interval)}]" if difference.figure.interval else ""
+    )
     test = difference.test
     return (
         f"{lead}: its gain over {OVER[gain]} is {number(ours)} and not {number(theirs)} nats per token, "
@@ -91,8 +94,8 @@ def equality(results: Results) -> str:
     tokens = {(one.fold, one.trained_tokens, one.steps) for one in results.given}
     told = "; ".join(f"fold {fold}: {count:,} in {steps} steps" for fold, count, steps in sorted(tokens))
     return (
-        "Checked in the rows of all runs: the three trained arms of a fold were trained on the same number of tokens an epoch, in the "
-        f"same number of steps, from the same base ({told})."
+        "Checked in the rows of all runs: the three trained arms of a fold were trained on the same number of tokens an epoch, "
+        f"in the same number of steps, from the same base ({told})."
     )
 
 
@@ -102,8 +105,8 @@ def fakeness(results: Results) -> str:
     if not left:
         return "In no fake dialogue does an exchange stand after one of its own dialogue."
     return (
-        f"In the fake dialogues of all folds and seeds an exchange stands {left} times after one of its own dialogue, because too few "
-        "dialogues are as long."
+        f"In the fake dialogues of all folds and seeds an exchange stands {left} times after one of its own dialogue, because "
+        "too few dialogues are as long."
     )
 
 

@@ -43,9 +43,9 @@ def is_testable(conversation: "Conversation") -> bool:
 def divide(conversations: "Sequence[Conversation]", folds: int) -> "list[list[Conversation]]":
     """The test conversations of each fold, in the order of the source; what is not among them is trained on
 
-    Those that share their opening or an exchange, such as branches of one tree, are in one fold. The numbers of conversations that
-    can be tested differ as little as that allows. The same conversations are always divided alike. LimaError if a fold would have
-    fewer than two that can be tested, which swap their histories, or nothing to train on."""
+    Those that share their opening or an exchange, such as branches of one tree, are in one fold. The numbers of conversations
+    that can be tested differ as little as that allows. The same conversations are always divided alike. LimaError if a fold
+    would have fewer than two that can be tested, which swap their histories."""
     groups = _related(conversations)
     random.Random(f"folds/{folds}").shuffle(groups)
     testable = [is_testable(c) for c in conversations]
@@ -54,7 +54,9 @@ def divide(conversations: "Sequence[Conversation]", folds: int) -> "list[list[Co
     tested = [0] * folds
     for group in groups:
         more = sum(testable[i] for i in group)
-        smallest = min(range(folds), key=[(t if more else 0, len(d)) for t, d in zip(tested, divided, strict=True)].__getitem__)
+        smallest = min(
+            range(folds), key=[(t if more else 0, len(d)) for t, d in zip(tested, divided, strict=True)].__getitem__
+        )
         divided[smallest] += group
         tested[smallest] += more
     if folds < 2 or min(tested) < 2:

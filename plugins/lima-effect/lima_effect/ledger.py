@@ -1,7 +1,7 @@
 """What an experiment has done so far, in the store: its settings, and the run and the measurement of each job.
 
-A model is known by its folder and a measurement by an id that is chosen before it begins, so that a process that is killed between
-doing something and noting it loses nothing. Knows nothing of what a job does.
+A model is known by its folder and a measurement by an id that is chosen before it is written, so that a process that is killed
+between doing something and noting it loses nothing. Knows nothing of what a job does.
 """
 
 import json
@@ -41,9 +41,7 @@ class Ledger:
 
     def measured(self) -> dict[Job, dict[str, Any]]:
         """The jobs that are done, in the order of `Experiment.jobs`, each with its row"""
-        sql = (
-            "select jobs.* from effect_jobs jobs join gain_runs on gain_runs.id = jobs.gain_run where jobs.experiment = ?"
-        )
+        sql = "select jobs.* from effect_jobs jobs join gain_runs on gain_runs.id = jobs.gain_run where jobs.experiment = ?"
         rows = {Job(r["arm"], r["fold"], r["seed"]): r for r in self.store.rows(sql, [self.experiment.id])}
         return {job: rows[job] for job in self.experiment.jobs() if job in rows}
 

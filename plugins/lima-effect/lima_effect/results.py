@@ -1,11 +1,12 @@
 """The figures of a finished experiment: of each arm, and of the dialogues against each other arm.
 
-Seeds are averaged first, answer by answer; then the conversation is the unit, as everywhere. Knows nothing of how figures are told
-or drawn.
+Seeds are averaged first, answer by answer; then the conversation is the unit, as everywhere. Knows nothing of how figures are
+told or drawn.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -71,15 +72,17 @@ def results(store: Store, experiment: Experiment) -> Results:
     ledger = Ledger(store, experiment)
     measured = ledger.measured()
     if left := [job for job in experiment.jobs() if job not in measured]:
-        raise LimaError(f"{len(left)} of {len(experiment.jobs())} jobs of {experiment.id} are not done; the same command does them.")
+        raise LimaError(
+            f"{len(left)} of {len(experiment.jobs())} jobs of {experiment.id} are not done; the same command does them."
+        )
     by_arm = {arm: averaged(gain_answers(store, row["gain_run"]) for row in _of(measured, arm)) for arm in ARMS}
     tags = sorted({tag for answer in by_arm[DIALOGUES] for tag in answer.tags})
     places = sorted({answer.exchange for answer in by_arm[DIALOGUES]})
     return Results(
         arms={arm: summary(arm, answers) for arm, answers in by_arm.items()},
         against=compared(by_arm),
-        by_tag={tag: _some(by_arm, lambda a, tag=tag: tag in a.tags) for tag in tags},
-        by_exchange={n: _some(by_arm, lambda a, n=n: a.exchange == n) for n in places},
+        by_tag={tag: _some(by_arm, partial(_has, tag)) for tag in tags},
+        by_exchange={n: _some(by_arm, partial(_is_at, n)) for n in places},
         given=tuple(_given(store, experiment, measured)),
         seeds=experiment.asked.seeds,
         measuring=sum(
@@ -111,6 +114,14 @@ def compared(by_arm: Mapping[str, Sequence[Later]]) -> dict[str, list[Difference
     """The dialogues minus each other arm; p is adjusted over both gains and all arms"""
     found = differences(by_arm[DIALOGUES], {arm: by_arm[arm] for arm in AGAINST})
     return {arm: [difference.turned() for difference in those] for arm, those in found.items()}
+
+
+def _has(tag: str, answer: Later) -> bool:
+    return tag in answer.tags
+
+
+def _is_at(exchange: int, answer: Later) -> bool:
+    return answer.exchange == exchange
 
 
 def _of(measured: Mapping[Job, dict[str, Any]], arm: str) -> list[dict[str, Any]]:

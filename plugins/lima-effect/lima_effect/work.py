@@ -11,7 +11,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lima import CheckpointModel, LimaError, Store, TakesVariables, exclusive, fine_tune, load_plugins, open_source, resume
+from lima import (
+    CheckpointModel,
+    LimaError,
+    Store,
+    TakesVariables,
+    exclusive,
+    fine_tune,
+    load_plugins,
+    open_source,
+    resume,
+)
 from lima_dialogue_eval import gains, write_gain
 from lima_effect.arms import BASE
 from lima_effect.experiment import Experiment, Job

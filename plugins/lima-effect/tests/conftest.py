@@ -70,7 +70,7 @@ import sys
 from lima.testing import only_plugins
 import lima_chat, lima_dialogues, lima_dialogue_eval, lima_effect
 from lima_effect.command import effect
-with only_plugins(lima_chat=lima_chat, lima_dialogues=lima_dialogues, lima_dialogue_eval=lima_dialogue_eval, lima_effect=lima_effect):
+with only_plugins(**{m.__name__: m for m in (lima_chat, lima_dialogues, lima_dialogue_eval, lima_effect)}):
     {before}
     effect(sys.argv[1:], prog_name="lima effect")
 """

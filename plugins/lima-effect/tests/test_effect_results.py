@@ -26,7 +26,11 @@ def test_seeds_are_averaged_answer_by_answer_and_then_answers_by_conversation():
     first = [answer("a", 2, -1.0, -2.0, -3.0), answer("a", 3, -1.0, -1.0, -1.0), answer("b", 2, -2.0, -2.0, -2.0)]
     second = [replace(a, true=a.true + 1, none=a.none - 1) for a in first]
     found = averaged([first, second])
-    assert found == [answer("a", 2, -0.5, -2.5, -3.0), answer("a", 3, -0.5, -1.5, -1.0), answer("b", 2, -1.5, -2.5, -2.0)]
+    assert found == [
+        answer("a", 2, -0.5, -2.5, -3.0),
+        answer("a", 3, -0.5, -1.5, -1.0),
+        answer("b", 2, -1.5, -2.5, -2.0),
+    ]
     assert summary_of("x", found).gains["over_none"].mean == pytest.approx(((2.0 + 1.0) / 2 + 1.0) / 2)
 
 
