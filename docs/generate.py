@@ -237,7 +237,10 @@ def english() -> str:
 
 def effect() -> str:
     """The recorded result of `lima effect --json`: the table of the arms, and a sentence for each finding"""
-    result = json.loads((ROOT / "docs" / "effect.json").read_text(encoding="utf-8"))
+    recorded = ROOT / "docs" / "effect.json"
+    if not recorded.is_file():
+        return "Not recorded yet: `lima effect --json > docs/effect.json`, then `make docs`.\n"
+    result = json.loads(recorded.read_text(encoding="utf-8"))
 
     def cell(figure: dict[str, Any], bold: bool) -> str:
         mean, low, high = (f"{x:.3f}".replace("-", "−") for x in (figure["mean"], *figure["interval"]))

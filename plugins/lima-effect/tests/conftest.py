@@ -12,6 +12,8 @@ import pytest
 from lima.testing import tiny_base, tiny_tokenizer
 
 TEMPLATE = "{% for m in messages %}{{ m.content ~ eos_token }}{% endfor %}"
+HOSTILE = "talks <img src=x>\u202e.jsonl"
+"A name that a page must escape and write out"
 LENGTHS = (3, 2, 4, 2, 3, 2, 4, 3, 2, 1, 3, 2)
 TINY = (
     *("--set", "precision=float32", "--set", "learning_rate=3e-3", "--set", "batch_size=2"),
@@ -38,7 +40,7 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def talks(tmp_path_factory):
-    file = tmp_path_factory.mktemp("talks") / "talks.jsonl"
+    file = tmp_path_factory.mktemp("talks") / HOSTILE
     file.write_text("".join(json.dumps(row) + "\n" for row in rows()))
     return file
 

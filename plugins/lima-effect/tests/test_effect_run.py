@@ -152,6 +152,8 @@ def test_the_page_is_whole_escaped_and_shows_the_numbers(finished):
     told, _, page = finished
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text
+    assert "<img" not in text
+    assert "talks &lt;img src=x&gt;⟨U+202E⟩.jsonl" in text
     assert not re.findall(r'(?:src|href)="(?!#)', text)
     for one in told["findings"]:
         for sentence in one["sentences"]:
