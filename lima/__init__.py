@@ -35,7 +35,7 @@ _PUBLIC = {
     "data.rendering": "encode verify bos_ids reused_or_new_eot",
     "data.sources": "FoundSource find_source open_source",
     "data.dataset": "prepare find_base",
-    "model.folder": "load_tokenizer folder_hash",
+    "model.folder": "folder_hash load_tokenizer",
     "model.saving": "check_new beside to_disk put_in_place",
     "record.lock": "exclusive",
     "record.places": "user_folder default_path",

@@ -102,7 +102,7 @@ def _print(summaries: "list[Summary]", against: "dict[str, list[Difference]]") -
     from rich.table import Table
     from rich.text import Text
 
-    from lima_dialogue_eval.gain import DEFINITION
+    from lima_dialogue_eval.gain import GAIN_DEFINITION
     from lima_dialogue_eval.gain_figures import METHOD, NAMES
     from lima_dialogue_eval.statistics import p_text
 
@@ -124,7 +124,7 @@ def _print(summaries: "list[Summary]", against: "dict[str, list[Difference]]") -
     one = summaries[0]
     cut = f" {one.cut} histories were cut to the context, whole exchanges from their beginning." if one.cut else ""
     console.print(
-        Text(f"{one.answers} later answers of {one.conversations} conversations.{cut} {DEFINITION}", style="dim")
+        Text(f"{one.answers} later answers of {one.conversations} conversations.{cut} {GAIN_DEFINITION}", style="dim")
     )
     if against:
         console.print(Text(METHOD, style="dim"))
