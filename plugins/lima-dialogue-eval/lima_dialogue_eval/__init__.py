@@ -60,7 +60,6 @@ _HOME = {
     "gain_rows": "gain_log",
     "write_gain": "gain_log",
     "signed": "figures",
-    "p_text": "statistics",
 }
 
 __all__ = list(_HOME)
