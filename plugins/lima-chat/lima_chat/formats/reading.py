@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lima import Example, Ignored, LimaError, Record, Refused, Row, number_of, records_of, shown
+from lima import Example, Ignored, LimaError, Record, Refused, Row, number_of, records_of, shown, visible
 from lima_chat.conversation import Conversation, Turn, problem_of
 from lima_chat.formats import learning
 from lima_chat.formats.recognise import format_of
@@ -92,7 +92,7 @@ class Reading:
         """One line on stderr for each kind of omission"""
         for what, places in self.notes.items():
             times = f"{len(places)} times, first in {places[0]}" if len(places) > 1 else places[0]
-            click.echo(f"{self.spec}: {what} ({times}).", err=True)
+            click.echo(visible(f"{self.spec}: {what} ({times})."), err=True)
 
 
 class FileSource(ABC):
