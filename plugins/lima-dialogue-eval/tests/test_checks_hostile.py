@@ -68,7 +68,7 @@ def run(size, pieces):
 
 
 def test_the_hardest_replies_take_bounded_time():
-    assert run(20_000, HARDEST) == (0, "done\n", "")
+    assert run(8_000, HARDEST) == (0, "done\n", "")
 
 
 @pytest.mark.slow

@@ -55,13 +55,9 @@ def earlier(reference: int | str, before: "Sequence[Turn]") -> Text | None:
 
 
 def _named(reference: int | str) -> str:
-    return (
-        f"the {reference} turn"
-        if isinstance(reference, str)
-        else "the last reply"
-        if reference == -1
-        else f"reply {reference}"
-    )
+    if isinstance(reference, str):
+        return f"the {reference} turn"
+    return "the last reply" if reference == -1 else f"reply {reference}"
 
 
 def shorter_than(options: dict[str, Any], text: Text) -> str:
@@ -203,13 +199,13 @@ def agrees(wanted: dict[str, Any], text: Text) -> str:
 
 def _numbers_beside(noun: str, text: Text) -> dict[str, float]:
     """The numbers that surely count a noun or are its measure, as they are written"""
-    sure = [n for n in text.once(numbers) if n.sure and not n.ordinal and beside(noun, n, text.folded)]
-    sure = [
-        n
-        for n in sure
-        if not within_moment(n, text) and not is_marker(n, text.folded) and not denied(text.folded, n.start)
-    ]
-    return {text.folded[n.start : n.end]: n.readings[0] for n in sure}
+    found = {}
+    for number in text.once(numbers):
+        counted = number.sure and not number.ordinal and beside(noun, number, text.folded)
+        apart = within_moment(number, text) or is_marker(number, text.folded) or denied(text.folded, number.start)
+        if counted and not apart:
+            found[text.folded[number.start : number.end]] = number.readings[0]
+    return found
 
 
 def agrees_with(options: dict[str, Any], text: Text) -> str:

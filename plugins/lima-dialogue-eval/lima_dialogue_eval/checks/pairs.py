@@ -6,18 +6,15 @@ another one, and not its own. Where that cannot be told, nothing is said. Knows 
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import regex
 
-from lima_dialogue_eval.checks.reading.lists import top_items
-from lima_dialogue_eval.checks.reading.tables import json_of, objects_of, tables
-from lima_dialogue_eval.checks.reading.text import Text, as_pattern, compiled, fold, is_pattern
-from lima_dialogue_eval.checks.values import Value, alternatives, kin, mentions, said, shown
+from lima_dialogue_eval.checks.reading.text import Text
+from lima_dialogue_eval.checks.records import Label, find_label, listed, records
+from lima_dialogue_eval.checks.values import Value, alternatives, kin, mentions, said, shown, surely_said
 
-MOST_RECORDS = 500
-"Rows and objects that are read"
 _SENTENCE = regex.compile(r"(?<=[.!?;…])[\"')\]]*\s+|\n+")
 _CLAUSE = regex.compile(r"(?<=[.!?;…])\s+|\n+|[;,()]+|\s[–—-]\s|\b(?:and|but|while|whereas|or)\b", regex.IGNORECASE)
 _LINE = regex.compile(r"\n+")
@@ -31,24 +28,11 @@ _DOUBT = regex.compile(
     rf"{_DENYING}|\b(?:once|was|were|used to|compar\w+|differ\w*|ahead|behind|when|if|unless|both|also|like|near|from|to)\b|\+",
     regex.IGNORECASE,
 )
+_MARKER = regex.compile(r"^([ \t>(]*)\d{1,3}[.):](?=\s)", regex.MULTILINE)
 _DIRECTLY = regex.compile(r"[\s(:=–,-]{1,4}(?:(?:is|aged|at|has|costs|=)[\s:(]{1,2})?", regex.IGNORECASE)
 _JOINED = regex.compile(r"[\s,&\"'(]*(?:\b(?:and|or)\b)?[\s\"'(]*", regex.IGNORECASE)
 SHORT = 90
 "Characters of a line or a clause in which a number beside a label can only be its own"
-
-
-@dataclass
-class Label:
-    """A label, what it wants, and what the text gives it"""
-
-    name: str
-    needs: list[tuple[Value, ...]]
-    "All that must stand beside it, each in one of several forms"
-    right: set[int] = field(default_factory=set)
-    "Which needs were found beside it"
-    wrong: str = ""
-    "What else stands beside it"
-    places: list[tuple[int, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, order=True)
@@ -63,94 +47,47 @@ class _Place:
 
 def pairs(wanted: dict[str, Any], text: Text) -> str:
     """What is wrong with values and labels, '' where nothing is for certain"""
-    labels = [Label(name, [alternatives(one) for one in _listed(given)]) for name, given in wanted.items()]
+    labels = [Label(name, [alternatives(one) for one in listed(given)]) for name, given in wanted.items()]
     missing = [
         f"{shown(one)} for {name!r}"
         for name, given in wanted.items()
-        for one in _listed(given)
+        for one in listed(given)
         if not any(said(value, text) for value in alternatives(one))
     ]
     if missing:
         return f"without {', '.join(missing)}"
-    records = list(_records(labels, text))
-    if not _from_records(labels, records, text):
+    rows = list(records(labels, text))
+    if not _from_records(labels, rows):
         _from_prose(labels, text)
     return "; ".join(
         f"{label.name!r} has {label.wrong!r}" for label in labels if label.wrong and len(label.right) < len(label.needs)
     )
 
 
-def _listed(given: Any) -> list[Any]:
-    return given if isinstance(given, list) else [given]
-
-
-def find_label(name: str, text: Text) -> Iterator[tuple[int, int]]:
-    """Where a label stands; one in capitals only, such as US, is not found in small letters"""
-    pattern = as_pattern(name) if is_pattern(name) else fold(as_pattern(name))
-    if name.isupper() and len(name) < 5:
-        pattern = f"(?-i:{pattern})"
-    for found in compiled(pattern).finditer(text.folded):
-        if found.end() > found.start():
-            yield found.span()
-
-
-def _records(labels: list[Label], text: Text) -> Iterator[tuple[int, Text]]:
-    """(label, what stands in its row, its column or its object)"""
-    rows: list[tuple[str, list[str]]] = []
-    value = json_of(text)
-    if isinstance(value, dict | list):
-        for one in objects_of(value):
-            scalars = [str(v) for v in one.values() if not isinstance(v, dict | list)]
-            rows += [("", scalars)] + [(key, _flat(v)) for key, v in one.items()]
-        rows += [("", [str(v) for v in row]) for row in value if isinstance(row, list)]
-    for table in tables(text):
-        rows += [(row[0], row[1:]) for row in table.body] + [("", row) for row in table.body]
-        if table.rows and table.has_header:
-            rows += [(head, [r[i] for r in table.body if i < len(r)]) for i, head in enumerate(table.rows[0])]
-    for head, cells in rows[:MOST_RECORDS]:
-        named = _labels_in(labels, [head])
-        if not head:
-            named = _labels_in(labels, cells)
-        if len(named) == 1:
-            yield named[0], Text("\n".join(cells))
-
-
-def _flat(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [str(v)[:500] for v in value.values()]
-    return [str(v)[:500] for v in value] if isinstance(value, list) else [str(value)]
-
-
-def _labels_in(labels: list[Label], cells: list[str]) -> list[int]:
-    text = Text("\n".join(cell[:500] for cell in cells if cell))
-    return [i for i, label in enumerate(labels) if next(find_label(label.name, text), None)]
-
-
-def _from_records(labels: list[Label], records: list[tuple[int, Text]], text: Text) -> bool:
+def _from_records(labels: list[Label], rows: list[tuple[int, Text]]) -> bool:
     """Whether rows or objects tell about any label"""
-    for i, record in records:
+    for i, record in rows:
         label = labels[i]
         label.right |= {n for n, need in enumerate(label.needs) if any(said(value, record) for value in need)}
         label.wrong = label.wrong or _other(labels, i, record)
-    return bool(records)
+    return bool(rows)
 
 
 def _other(labels: list[Label], i: int, record: Text) -> str:
     """A value in a record that belongs to another label, or another number than its own"""
     own = [value for need in labels[i].needs for value in need]
-    for other in labels:
-        for value in (value for need in other.needs for value in need):
-            if (
-                other is not labels[i]
-                and value not in own
-                and any(m.sure and not m.denied for m in mentions(value, record))
-            ):
-                return value.text
-    for value in own:
-        for mention in kin(value, record):
-            if not any(m.start == mention.start for one in own for m in mentions(one, record)):
-                return record.folded[mention.start : mention.end]
-    return ""
+    others = {value for label in labels for need in label.needs for value in need} - set(own)
+    if theirs := sorted(value.text for value in others if surely_said(value, record)):
+        return theirs[0]
+    foreign = _foreign(own, record)
+    return record.folded[foreign[0] : foreign[1]] if foreign else ""
+
+
+def _foreign(own: list[Value], text: Text) -> tuple[int, int] | None:
+    """Where a text has another number, time or date than a label's own, of the same kind"""
+    places = {mention.start for value in own for mention in mentions(value, text)}
+    others = [mention for value in own for mention in kin(value, text) if mention.start not in places]
+    return min(((mention.start, mention.end) for mention in others), default=None)
 
 
 def _from_prose(labels: list[Label], text: Text) -> None:
@@ -188,13 +125,16 @@ def _places(labels: list[Label], text: Text) -> list[_Place]:
         for n, need in enumerate(label.needs):
             for value in need:
                 owners.setdefault(value, set()).add((i, n))
+    markers = {found.end(1) for found in _MARKER.finditer(text.folded)}
     found: dict[tuple[int, int], set[tuple[int, int]]] = {}
     for value, whose in owners.items():
         for mention in mentions(value, text):
-            if not mention.denied:
+            if not mention.denied and mention.start not in markers:
                 found.setdefault((mention.start, mention.end), set()).update(whose)
     values = [_Place(start, end, -1, frozenset(whose)) for (start, end), whose in found.items()]
-    names = [_Place(start, end, i) for i, label in enumerate(labels) for start, end in find_label(label.name, text)]
+    names = [
+        _Place(start, end, i) for i, label in enumerate(labels) for start, end in find_label(label.name, text, True)
+    ]
     kept: list[_Place] = []
     for place in sorted([*values, *names], key=lambda p: (p.start, -p.end, p.label)):
         if not kept or place.end > kept[-1].end or (place.start, place.end) == (kept[-1].start, kept[-1].end):
@@ -221,8 +161,8 @@ def _claim(labels: list[Label], text: Text, places: list[_Place], start: int, en
         (i,) = named
         asked = "?" in text.folded[values[0].start if values else start : end]
         doubt = asked or end - start > 1_000 or bool(_DOUBT.search(text.folded, start, end))
-        _give(labels, i, values, text, doubt)
-        if not values and not doubt and end - start <= SHORT:
+        right = _give(labels, i, values, text, doubt)
+        if len(right) < len(labels[i].needs) and not doubt and end - start <= SHORT:
             _give_number(labels[i], Text(text.folded[start:end]))
         return
     doubt = bool(_DENIAL.search(text.folded, places[0].start, places[-1].end))
@@ -230,31 +170,30 @@ def _claim(labels: list[Label], text: Text, places: list[_Place], start: int, en
         _give(labels, label, own, text, doubt)
 
 
-def _give(labels: list[Label], i: int, values: list[_Place], text: Text, doubt: bool) -> None:
+def _give(labels: list[Label], i: int, values: list[_Place], text: Text, doubt: bool) -> set[int]:
     """Values that stand beside a label: its own are right; others are wrong where none is its own"""
     label = labels[i]
     right = {n for value in values for owner, n in value.owners if owner == i}
     label.right |= right
     if values and not right and not doubt:
         label.wrong = label.wrong or text.folded[values[0].start : values[0].end]
+    return right
 
 
 def _give_number(label: Label, unit: Text) -> None:
     """Another number, time or date than the label's own, alone with it in a short line"""
-    for need in label.needs:
-        for value in need:
-            if (other := kin(value, unit)) and not label.wrong:
-                label.wrong = unit.folded[other[0].start : other[0].end]
+    foreign = _foreign([value for need in label.needs for value in need], unit)
+    if foreign and not label.wrong:
+        label.wrong = unit.folded[foreign[0] : foreign[1]]
 
 
 def _give_directly(label: Label, text: Text, end: int) -> None:
     """A number, time or date right behind a label: Minka (11), Dubai: 14:30"""
     if not label.wrong and (gap := _DIRECTLY.match(text.folded, end)):
         ahead = Text(text.folded[gap.end() : gap.end() + 30])
-        own = [value for need in label.needs for value in need]
-        first = [other[0] for value in own if (other := kin(value, ahead)) and other[0].start == 0]
-        if first and not any(mention.start == 0 for value in own for mention in mentions(value, ahead)):
-            label.wrong = ahead.folded[: first[0].end]
+        foreign = _foreign([value for need in label.needs for value in need], ahead)
+        if foreign and foreign[0] == 0:
+            label.wrong = ahead.folded[: foreign[1]]
 
 
 def _runs(places: list[_Place]) -> list[list[_Place]]:
@@ -291,53 +230,3 @@ def _coordinated(run: list[_Place], text: Text) -> bool:
     return all(len(gap) < 20 and _JOINED.fullmatch(gap) for gap in gaps) and bool(
         regex.search(r"\b(?:and|or)\b|&", gaps[-1])
     )
-
-
-def table_cells(wanted: dict[str, Any], text: Text) -> str:
-    """Which labels have no row, and no column, with their values in this order"""
-    found = tables(text)
-    if not found:
-        return "no table"
-    lines = [row for table in found for row in table.rows]
-    lines += [[row[i] for row in table.rows if i < len(row)] for table in found for i in range(len(table.rows[0]))]
-    joined = [Text("\n".join(cells)) for cells in lines[:MOST_RECORDS]]
-    wrong = []
-    for name, given in wanted.items():
-        own = [line for line in joined if next(find_label(name, line), None)]
-        if not any(_in_order([alternatives(one) for one in _listed(given)], line) for line in own):
-            values = ", ".join(shown(one) for one in _listed(given))
-            wrong.append(f"the row of {name!r} without {values}" if own else f"no row for {name!r}")
-    return "; ".join(wrong)
-
-
-def _in_order(needs: list[tuple[Value, ...]], line: Text) -> bool:
-    """Whether the values come one after another"""
-    position = 0
-    for need in needs:
-        ends = [m.end for value in need for m in mentions(value, line) if m.start >= position and not m.denied]
-        if not ends:
-            return False
-        position = min(ends)
-    return True
-
-
-def order(wanted: list[str], text: Text) -> str:
-    """Which of two labels comes first though it should not; labels that are not there do not count"""
-    value = json_of(text)
-    units = [str(one) for one in value] if isinstance(value, list) else []
-    units = units or ["\n".join(row[:1]) for table in tables(text) for row in table.body]
-    units = units or [item.text for item in top_items(text)]
-    if len(units) > 1:
-        labels = [Label(name, []) for name in wanted]
-        one_each = [named[0] for unit in units[:MOST_RECORDS] if len(named := _labels_in(labels, [unit])) == 1]
-        if len(set(one_each)) == len(one_each) > 1:
-            late = next(((a, b) for a, b in zip(one_each, one_each[1:], strict=False) if a > b), None)
-            return f"{wanted[late[0]]!r} before {wanted[late[1]]!r}" if late else ""
-    position, before = -1, ""
-    for name in wanted:
-        places = [start for start, _ in find_label(name, text)]
-        later = [start for start in places if start > position]
-        if places and not later:
-            return f"{name!r} before {before!r}"
-        position, before = (later[0], name) if places else (position, before)
-    return ""

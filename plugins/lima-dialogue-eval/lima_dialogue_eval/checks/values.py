@@ -33,7 +33,7 @@ MOST = 5_000
 _ABOUT = regex.compile(r"(?:about|around|roughly|~|≈)[ ]*", regex.IGNORECASE)
 _COUNT = regex.compile(r"(\d{1,4})[ ]*[x×][ ]*(\S.*)")
 _DENIED = regex.compile(
-    r"(?:\bnot|n't|\bcannot|\bnever|\bno longer|\brather than|\binstead of)[ ]"
+    r"(?:(?<!\b(?:or|if|why) )\bnot|n't|\bcannot|\bnever|\bno longer|\brather than|\binstead of)[ ]"
     r"(?:(?:be|at|in|on|the|a|an|called|named)[ ]){0,3}[\"'(*]?$",
     regex.IGNORECASE,
 )
@@ -43,7 +43,7 @@ _VERB = regex.compile(
     r"\b(?:is|are|was|were|be|has|have|had|would|will|can|(?:it|that|this|there|here|he|she|what|answer)'s|\p{L}'re)\b",
     regex.IGNORECASE,
 )
-_MARKED = regex.compile(r"[ \t>(]*\d{1,3}[.):]")
+_MARKED = regex.compile(r"[ \t>(]*\d{1,3}[.):](?=\s)")
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,9 @@ def _places(wanted: Value, text: Text) -> Iterator[tuple[int, int, bool]]:
         for moment in text.once(dates):
             if any(same_date(wanted.date, date) for date in moment.dates):
                 yield moment.start, moment.end, moment.sure and same_date(wanted.date, moment.dates[0])
+        if wanted.date[1] is None:  # the 1st is also "first"
+            nths = (n for n in text.once(numbers) if n.ordinal and n.readings[0] == wanted.date[2])
+            yield from ((number.start, number.end, False) for number in nths)
     elif wanted.kind == "count" and wanted.of:
         yield from _counts(wanted, text)
     else:
@@ -165,21 +168,17 @@ def fits(wanted: Value, number: Number) -> str:
     near = 0.01 if wanted.about else 1e-6
     units = wanted.number.units if wanted.number else ()
     if units and number.units:
-        pairs = [(f, g) for dimension, f in units for other, g in number.units if dimension == other]
-        hits = [i for i, r in enumerate(given) for f, g in pairs if math.isclose(r * g, target * f, rel_tol=near)]
+        factors = [(f, g) for dimension, f in units for other, g in number.units if dimension == other]
+        hits = [i for i, r in enumerate(given) for f, g in factors if math.isclose(r * g, target * f, rel_tol=near)]
     else:
         hits = [i for i, r in enumerate(given) if math.isclose(r, target, rel_tol=near, abs_tol=1e-12)]
-        if not hits and not units:  # 6400 ml are 6.4
-            hits = [
-                1 for r in given[:1] for _, g in number.units if g != 1 and math.isclose(r * g, target, rel_tol=near)
-            ]
+    if not hits and not units:  # 6400 ml are 6.4
+        small = [g for _, g in number.units if g != 1]
+        hits = [1 for g in small if math.isclose(given[0] * g, target, rel_tol=near)]
     if not hits:
         return ""
-    return (
-        "sure"
-        if min(hits) == 0 and number.sure and not number.ordinal and bool(units) <= bool(number.units)
-        else "perhaps"
-    )
+    sure = min(hits) == 0 and number.sure and not number.ordinal and bool(units) <= bool(number.units)
+    return "sure" if sure else "perhaps"
 
 
 def beside(noun: str, number: Number, text: str) -> bool:
@@ -256,12 +255,9 @@ def says(wanted: list[Any], text: Text) -> str:
     """Which of the values are not said"""
     lacking = [one for one in wanted if not any(said(form, text) for form in alternatives(one))]
     denies = [one for one in lacking if any(mentions(form, text) for form in alternatives(one))]
-    parts = (
-        [f"without {', '.join(shown(one) for one in lacking if one not in denies)}"]
-        if len(lacking) > len(denies)
-        else []
-    )
-    return "; ".join([*parts, *(f"says {shown(one)} only to deny it" for one in denies)])
+    absent = [shown(one) for one in lacking if one not in denies]
+    whys = [f"without {', '.join(absent)}"] if absent else []
+    return "; ".join([*whys, *(f"says {shown(one)} only to deny it" for one in denies)])
 
 
 def says_any(wanted: list[Any], text: Text) -> str:
@@ -276,16 +272,14 @@ def says_none(unwanted: list[Any], text: Text) -> str:
     return f"says {', '.join(map(shown, there))}" if there else ""
 
 
-def only(wanted: list[str], text: Text) -> str:
+def only(wanted: list[Any], text: Text) -> str:
     """What a reply has beside the answer: a verb, or more than four words"""
-    shortest = None
-    for one in wanted:
-        for start, end, _ in islice(_words(one, text), 1):
-            rest = text.folded[:start] + " " + text.folded[end:]
-            shortest = rest if shortest is None or len(rest) < len(shortest) else shortest
-    if shortest is None:
-        return f"without {' or '.join(map(repr, wanted))}"
-    if _VERB.search(shortest):
+    first = [m for one in wanted for form in alternatives(one) for m in mentions(form, text)[:1]]
+    if not first:
+        return f"without {' or '.join(map(shown, wanted))}"
+    answer = max(first, key=lambda mention: mention.end - mention.start)
+    rest = f"{text.folded[: answer.start]} {text.folded[answer.end :]}"
+    if _VERB.search(rest):
         return "a sentence, only the answer wanted"
-    n = words(Text(shortest)).low
+    n = words(Text(rest)).low
     return f"{n} words beside the answer" if n > 4 else ""

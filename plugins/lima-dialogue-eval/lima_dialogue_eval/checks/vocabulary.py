@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lima_dialogue_eval.checks import history, pairs, shapes, values, wording
+from lima_dialogue_eval.checks import history, pairs, records, shapes, values, wording
 from lima_dialogue_eval.checks.reading import lists, tables, words
 from lima_dialogue_eval.checks.reading.text import Text, Undecided, texts
 
@@ -169,7 +169,10 @@ CHECKS: dict[str, Check] = {
     ),
     "not_regex": Check(shapes.PATTERNS, "^#+ ", "matches none of these patterns", wording.not_regex),
     "only": Check(
-        shapes.TEXTS, ["Lima"], "is one of these answers and no sentence; at most four more words", _listed(values.only)
+        shapes.VALUES,
+        ["Lima"],
+        "is one of these answers and no sentence; at most four more words",
+        _listed(values.only),
     ),
     "says": Check(
         shapes.VALUES,
@@ -192,7 +195,7 @@ CHECKS: dict[str, Check] = {
         "has each value, and beside its label no other label's: in prose, a list, a table or JSON; a list wants several values",
         pairs.pairs,
     ),
-    "order": Check(shapes.LABELS, ["Minka", "Rex"], "names these in this order", pairs.order),
+    "order": Check(shapes.LABELS, ["Minka", "Rex"], "names these in this order", records.order),
     "agrees": Check(
         shapes.AMOUNTS, {"chairs": 40}, "gives no other number beside the word than this one", history.agrees
     ),
@@ -241,7 +244,7 @@ CHECKS: dict[str, Check] = {
         shapes.PAIRS,
         {"Dubai": ["14:00", "15:00"]},
         "has a table with a row (or column) for each label and these values in it, in this order",
-        pairs.table_cells,
+        records.table_cells,
     ),
     "json": Check(
         shapes.BOOLEAN,

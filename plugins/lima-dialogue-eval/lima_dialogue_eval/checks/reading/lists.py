@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import regex
 
 from lima_dialogue_eval.checks.reading.text import Text
-from lima_dialogue_eval.checks.reading.words import FENCED, Count, words
+from lima_dialogue_eval.checks.reading.words import FENCED, Count, in_line, words
 
 _GLYPHS = "•·▪▫◦‣⁃●○■□◆◇➤➢➔→►▶✓✔✅☑☐✗✘★☆❖∙"
 _NUMERAL = (
@@ -41,7 +41,6 @@ _LETTER = regex.compile(r"[\p{L}\p{N}]")
 _PICTURE = regex.compile(r"[ \t]*[*_]{0,2}(?!\d)\p{Extended_Pictographic}")
 _HEAD = regex.compile(r"[ \t]*(?:\*\*|__)[^*_\n]{1,80}(?:\*\*|__)")
 _HEADING = regex.compile(r"[ \t]*#{1,6}[ \t]+\S")
-_INLINE = regex.compile(r"(?<![\p{L}\p{N}.,])\(?(\d{1,2})[.)](?=[ \t*_]+[^\d\s])")
 _TAG = regex.compile(r"<(/?)(ul|ol|li)\b[^<>]{0,200}>", regex.IGNORECASE)
 _QUOTE = regex.compile(r"^[ \t]{0,3}(?:>[ ]?)++", regex.MULTILINE)
 
@@ -107,7 +106,7 @@ def list_items(text: Text) -> frozenset[int]:
     found = items(text)
     sure = [item for item in found if item.kind in _SURE]
     if len(found) < 2:
-        return frozenset({max(1, _in_line(text))} if sure else _unmarked(text))
+        return frozenset({max(1, len(in_line(text.plain)))} if sure else _unmarked(text))
     top = _top(found)
     numbered = sum(item.kind in _NUMBERED for item in top)
     leaves = sum(follower is None or follower.indent <= item.indent + 1 for item, follower in _pairs(found))
@@ -165,9 +164,8 @@ def _from_html(raw: str) -> str:
     def shown(tag: "regex.Match[str]") -> str:
         name = tag[2].lower()
         if name == "li":
-            return (
-                "" if tag[1] else f"\n{'  ' * max(0, len(open_lists) - 1)}{'1.' if open_lists[-1:] == ['ol'] else '-'} "
-            )
+            marker = "1." if open_lists[-1:] == ["ol"] else "-"
+            return "" if tag[1] else f"\n{'  ' * max(0, len(open_lists) - 1)}{marker} "
         if tag[1]:
             del open_lists[-1:]
         elif len(open_lists) < 20:
@@ -218,12 +216,4 @@ def _unmarked(text: Text) -> set[int]:
     counts |= {sum(bool(kind.match(line)) for line in lines) for kind in (_PICTURE, _HEAD, _HEADING)}
     rows = sum(line.count("|") > 1 for line in lines)
     counts |= {rows, max(0, rows - 1)}
-    return counts | {_in_line(text)}
-
-
-def _in_line(text: Text) -> int:
-    """Items of a list within a paragraph, 1) so, 2) and so"""
-    expected = 1
-    for number in _INLINE.finditer(text.plain):
-        expected += int(number[1]) == expected
-    return expected - 1 if expected > 2 else 0
+    return counts | {len(in_line(text.plain))}

@@ -81,17 +81,18 @@ _WORDS = regex.compile(
     rf"(?:{_MIDDLE})?|{_MIDDLE})(?P<point>[ ]point(?:[ ]{_one_of(_UNIT)}(?!\p{{L}})){{1,6}})?",
     regex.IGNORECASE,
 )
-_AMOUNT = rf"(?:(?P<n>an?|{_one_of(_UNIT)}|\d)[ -])?(?P<part>{_one_of(_PARTS)})(?!\p{{L}})"
+_OF_A = r"(?:(?:[ ]of)?[ ]an?(?=[ ]))?+"
+_AMOUNT = rf"(?:(?P<n>an?|{_one_of(_UNIT)}|\d)[ -])?(?P<part>{_one_of(_PARTS)})(?!\p{{L}}){_OF_A}"
 _PART = regex.compile(rf"(?P<and>[ -]and)?[ -]{_AMOUNT}", regex.IGNORECASE)
 _LONE_PART = regex.compile(
-    r"(?<![\p{L}\p{N}]|\d[ ]|and[ -])(?:an?[ ])?(?P<part>half|quarter)(?!\p{L})", regex.IGNORECASE
+    rf"(?<![\p{{L}}\p{{N}}]|\d[ ])(?:an?[ ])?(?P<part>half|quarter)(?!\p{{L}}){_OF_A}", regex.IGNORECASE
 )
 _GLYPH = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
 _DIGITS = regex.compile(
     rf"""
     (?:(?<=\d[ ]?[xX×*])|(?<![\p{{L}}\d_^]|\d[.,:/]))(?P<sign>[-−](?=[\d.]))?+
     (?:(?P<run>\d{{1,9}}(?P<comma>[.,])\d{{1,9}}(?:(?P=comma)\d{{1,9}})++(?<!\d(?P=comma)\d{{3}}))
-      | (?:(?P<body>\d{{1,3}}(?P<sep>[,.' ])\d{{3}}(?:(?P=sep)\d{{3}})*+(?![\d]|(?P=sep)\d)(?:[.,]\d{{1,9}}+(?!\d))?+
+      | (?:(?P<body>(?!0)\d{{1,3}}(?P<sep>[,.' ])\d{{3}}(?:(?P=sep)\d{{3}})*+(?![\d]|(?P=sep)\d)(?:[.,]\d{{1,9}}+(?!\d))?+
       | \d{{1,18}}+(?:[.,]\d{{1,9}}+)?+ | \.\d{{1,9}}+)(?P<power>[eE][+-]?\d{{1,2}}(?![\p{{L}}\d]))?+
       (?:[ ]?(?P<glyph>[{_GLYPH}])|[ ](?:and[ ])?(?P<top>\d)/(?P<bottom>\d{{1,2}})(?!\d)|/(?P<under>\d{{1,3}})(?![\d/.-]))?+)
       | (?P<alone>[{_GLYPH}]))
@@ -225,7 +226,14 @@ def _in_words(text: str) -> Iterator[Number]:
         ordinal = last in _NTH or last in _TEENTH
         if found["point"]:
             value += float("0." + "".join(str(_UNIT[word]) for word in found["point"].lower().split()[1:]))
-        yield Number(found.start(), found.start() + len(found[0].rstrip(" ,-")), (value,), (), value > 2, ordinal)
+        yield Number(
+            found.start(),
+            found.start() + len(found[0].rstrip(" ,-")),
+            (value,),
+            (),
+            value != 1 and not (ordinal and value < 3),
+            ordinal,
+        )
     for found in _LONE_PART.finditer(text):
         yield Number(found.start(), found.end(), (_PARTS[found["part"].lower()],), sure=False)
 

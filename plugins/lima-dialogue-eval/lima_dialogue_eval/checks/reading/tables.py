@@ -6,7 +6,7 @@ Knows nothing of what the cells and values mean.
 import html
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -64,14 +64,15 @@ def certain_table(text: Text) -> bool:
     return any(table.sure for table in tables(text))
 
 
-def _tables(lines: list[str], cells_of: Any) -> Iterator[Table]:
+def _tables(lines: list[str], cells_of: Callable[[str], list[str]]) -> Iterator[Table]:
     """Runs of two or more lines with cells; lines that only draw are left out"""
     rows: list[list[str]] = []
     header = drawn = False
     left = MOST_CELLS
     for line in [*lines, ""]:
         if _rule(line) and (rows or not line.strip(" -")):
-            drawn, header = True, header or len(rows) == 1
+            header = header or len(rows) == 1
+            drawn = drawn or bool(line.strip(" -=:"))
             continue
         cells = cells_of(line)
         left -= len(cells)
@@ -79,7 +80,7 @@ def _tables(lines: list[str], cells_of: Any) -> Iterator[Table]:
         if len(cells) > 1 and not apart and left > 0:
             rows.append(cells)
             continue
-        if len(rows) > 1 or (rows and header):
+        if len(rows) > 1 or (rows and header and drawn):
             yield Table(rows, header, drawn and cells_of is _bars)
         rows, header, drawn = [], False, False
 

@@ -46,11 +46,9 @@ _SHARED = regex.compile(
     regex.IGNORECASE,
 )
 TWELVE = regex.compile(
-    r"(?:\d|noon|midnight|o'clock)\s?[ap]\.?m\b|\b(?:\d|o'clock|"
-    + _WORD
-    + r")[ ]in[ ]the[ ](?:morning|afternoon|evening)"
-    r"|\b(?:1?\d|" + _WORD + r")[ ]at[ ]night|o'clock[ ]at[ ]night",
-    regex.IGNORECASE,
+    r"(?:\d|noon|midnight|o'clock)\s?[ap]\.?m\b|(?:o'clock|(?:^|\b(?:at|from|by|to|until|till|around|is)[ ])"
+    rf"(?:1?\d(?::\d\d)?|{_WORD}))[ ](?:in[ ]the[ ](?:morning|afternoon|evening)|at[ ]night)",
+    regex.IGNORECASE | regex.MULTILINE,
 )
 "A time on the 12-hour clock, for certain"
 

@@ -30,14 +30,16 @@ _NEXT = regex.compile(r"[\s\"'(\[{*_¿¡«「『–—-]*+(?:(?!\d)[\p{Extended_
 _END = regex.compile(rf"(?<![.!?…])[.!?…]++[\"')\]*_]*+(?=\s|$|\p{{Extended_Pictographic}})|[{_FULL}]++")
 _PICTURE = regex.compile(r"(?<![\p{Emoji_Presentation}\ufe0f])[\p{Emoji_Presentation}\ufe0f]++\s++(?=[\p{Lu}\p{N}])")
 _ABBREVIATION = regex.compile(
-    r"(?<![\p{L}])(?:(?i:e\.g|eg|i\.e|ie|etc|vs|cf|approx|ca|dr|drs|mr|mrs|ms|mx|messrs|prof|st|jr|sr|a\.m|p\.m|rev|hon|capt|sgt"
-    r"|col|gen|gov|sen|rep|inc|ltd|corp|dept|est|al|incl|excl|mt|ave|ph\.d|viz|resp|hrs?|mins?|secs?|lbs?|oz|sq)"
-    r"|(?:\p{L}\.)*\p{Lu})$"
+    r"(?<![\p{L}])(?:(?i:eg|ie|etc|vs|cf|approx|ca|drs?|mrs?|ms|mx|messrs|prof|st|jr|sr|rev|hon|capt|sgt|col|gen|gov|sen|rep|inc"
+    r"|ltd|corp|dept|est|al|incl|excl|mt|ave|ph\.d|viz|resp|hrs?|mins?|secs?|lbs?|oz|sq|fig|vol)|(?:\p{L}\.)+\p{L}|\p{Lu})$"
 )
 _BEFORE_NUMBER = regex.compile(
-    r"(?<!\p{L})(?i:no|nos|nr|fig|vol|pp?|art|ch|sec|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|tel|ext)$"
+    r"(?<!\p{L})(?i:no|nos|nr|pp?|art|ch|sec|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|tel|ext)$"
 )
-_ENUMERATOR = regex.compile(r"(?:^|[.!?:;]\s)\(?(?:\d{1,2}|[a-zA-Z])$")
+_ENUMERATOR = regex.compile(
+    r"(?:^|[.!?:;]\s|(?:step|rule|point|part|tip|day)\s)\(?(?:\d{1,2}|[a-zA-Z])$", regex.IGNORECASE
+)
+_IN_LINE = regex.compile(r"(?<![\p{L}\p{N}.,])\(?(\d{1,2})[.)](?=[ \t*_]+[^\d\s])")
 LONG = 5
 "Words that a line without an end mark must have to count as a sentence for certain"
 
@@ -66,9 +68,12 @@ def lines(text: Text) -> Count:
 def paragraphs(text: Text) -> Count:
     """Blocks of text between blank lines; titles and an introduction that ends with a colon may count or not"""
     blocks = [b for b in _BLANK.split(_RULE.sub("", text.raw)) if _WORD.search(b)]
-    aside = sum(_is_aside(block) for block in blocks)
+    sizes = [len(_WORD.findall(block)) for block in blocks]
+    aside = [_is_aside(block) for block in blocks]
+    for edge in (0, -1) if blocks and max(sizes) >= 8 else ():
+        aside[edge] = aside[edge] or sizes[edge] <= 3  # "Sure!"
     long = sum(1 for line in text.plain.splitlines() if len(_WORD.findall(line)) >= 12)
-    return Count(max(min(len(blocks), 1), len(blocks) - aside), max(len(blocks), long))
+    return Count(max(min(len(blocks), 1), len(blocks) - sum(aside)), max(len(blocks), long))
 
 
 def sentences(text: Text) -> Count:
@@ -105,13 +110,22 @@ def brackets_of(text: Text) -> list[str]:
     return [one for one in inside if _WORD.search(one)]
 
 
+def in_line(text: str) -> list[int]:
+    """Where the items of a list within a paragraph have their mark: 1) so, 2) and so; empty for fewer than two"""
+    places: list[int] = []
+    for number in _IN_LINE.finditer(text):
+        if int(number[1]) == len(places) + 1:
+            places.append(number.end() - 1)
+    return places if len(places) > 1 else []
+
+
 def _is_aside(block: str) -> bool:
     """Whether a block is a title, an introduction to what follows, or a short line of its own"""
     block = block.strip()
     if "\n" in block:
         return False
-    short = len(_WORD.findall(block)) <= 8
-    return bool(_LIKE_A_TITLE.fullmatch(block)) or block.endswith((":", ":**")) or (short and not _END.search(block))
+    short = len(_WORD.findall(block)) <= 8 and not _END.search(block)
+    return bool(_LIKE_A_TITLE.fullmatch(block)) or block.endswith((":", ":**")) or short
 
 
 def _blocks(text: str) -> Iterator[str]:
@@ -137,7 +151,7 @@ def _certain(block: str) -> int:
         block = block.strip()[1:-1]
     quotes, brackets = block.count('"') % 2 == 0, sum(map(block.count, _OPEN)) == sum(map(block.count, _CLOSE))
     quoted, depth, start, ends = False, 0, 0, 0
-    begun, read = False, 0
+    begun, read, numbering = False, 0, set(in_line(block))
     for mark in _MARK.finditer(block):
         # No character is read twice: a hostile reply takes linear time.
         begun, read = begun or bool(_WORD.search(block, read, mark.start())), mark.start()
@@ -147,19 +161,21 @@ def _certain(block: str) -> int:
             depth += brackets
         elif mark[0] in _CLOSE:
             depth = max(0, depth - 1)
-        elif begun and not quoted and not depth and _is_end(block, mark.start(), mark.end()):
+        elif begun and not quoted and not depth and _is_end(block, mark.start(), mark.end(), numbering):
             begun, ends, start = False, ends + 1, mark.end()
     rest = block[start:].lstrip(_CLOSERS).strip()
     n = len(_WORD.findall(rest))
     same_line = bool(ends and n and "\n" not in block[start:].rstrip() and not rest[0].islower())
-    return ends + (
-        same_line or (n >= LONG and not rest.endswith((":", ",")) or bool(n and _END.search(rest) and ends == 0))
-    )
+    long = n >= LONG and not rest.endswith((":", ","))
+    ended = bool(n and not ends and _END.search(rest))
+    return ends + (same_line or long or ended)
 
 
-def _is_end(block: str, start: int, end: int) -> bool:
-    """Whether a mark ends a sentence for certain"""
+def _is_end(block: str, start: int, end: int, numbering: set[int]) -> bool:
+    """Whether a mark ends a sentence for certain; one behind the number of an item does not"""
     mark = block[start:end]
+    if start in numbering:
+        return False
     if mark[0] in _FULL:
         return block[end : end + 1] not in tuple("」』”’)）")
     after = _AFTER.match(block, end)
