@@ -170,9 +170,12 @@ def test_every_check_can_be_met_and_missed():
     wrong = []
     for conversation in conversations:
         assert len(replies[conversation.id]) == len(conversation.turns)
+        said = ()
         for index, pair in enumerate(replies[conversation.id]):
+            said += (Turn("user", conversation.turns[index].user),)
             for wanted, reply in pair.items():
-                verdict = grader.grade(grading.GradedTurn(conversation, index, (), reply, "eot", True))
+                verdict = grader.grade(grading.GradedTurn(conversation, index, said, reply, "eot", True))
                 if verdict.grade != wanted:
                     wrong.append((conversation.id, index + 1, wanted, verdict))
+            said += (Turn("assistant", pair["excellent"]),)
     assert wrong == []
