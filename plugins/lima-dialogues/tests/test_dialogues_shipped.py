@@ -179,3 +179,18 @@ def test_every_check_can_be_met_and_missed():
                     wrong.append((conversation.id, index + 1, wanted, verdict))
             said += (Turn("assistant", pair["excellent"]),)
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "missed_ones"),
+    [
+        ("Ottawa; it's more than twice the size of Canberra (1,017,449 to about 456,000).", 0),
+        ("Ottawa: it beats Canberra, 1,017,449 against 456,000.", 0),
+        ("Ottawa, as Canberra has 1,017,449.", 1),
+    ],
+)
+def test_two_numbers_after_the_second_city_are_in_the_order_of_the_cities(reply, missed_ones):
+    from lima_dialogue_eval.checks import missed
+
+    checks = [r["check"] for r in EVAL[9]["turns"][2]["requirements"] if r["text"].startswith("The numbers")]
+    assert len(missed(checks[0], reply, ())) == missed_ones
