@@ -9,7 +9,7 @@ from typing import Any
 
 from lima_dialogue_eval.provenance import resume_command
 
-REMARKABLE = ("undecided", "not_reached", "errors", "cut")
+REMARKABLE = ("not_reached", "errors", "cut")
 "Columns that a table shows where one of its rows has any"
 
 

@@ -71,7 +71,7 @@ def lines(text: Text) -> Count:
 
 
 def paragraphs(text: Text) -> Count:
-    """Blocks of text between blank lines; titles, an introduction that ends with a colon and an offer to go on may count or not"""
+    """Blocks of text between blank lines; titles, an introduction that ends with a colon and an offer to go on may count"""
     blocks = [b for b in _BLANK.split(_RULE.sub("", text.raw)) if _WORD.search(b)]
     sizes = [len(_WORD.findall(block)) for block in blocks]
     aside = [_is_aside(block) for block in blocks]
