@@ -14,7 +14,7 @@ PLUGINS = sorted(p for p in (ROOT / "plugins").iterdir() if (p / "pyproject.toml
 HOUSE = CORE + [f for p in PLUGINS for f in sorted((p / p.name.replace("-", "_")).rglob("*.py"))]
 TESTS = sorted(f for folder in ("tests", "plugins/*/tests") for f in ROOT.glob(f"{folder}/*.py"))
 FLOORS = (
-    {"errors", "text", "recipe", "places"},
+    {"errors", "text", "paths", "places", "recipe"},
     {"contract"},
     {"isolation", "distributions", "commands", "hook_checks", "registry", "plugins", "model"},
     {"data"},
@@ -36,6 +36,9 @@ HEAVY = {
     "jinja2",
     "tokenizers",
     "matplotlib",
+    "openai",
+    "httpx2",
+    "llm",
 }
 
 

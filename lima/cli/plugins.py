@@ -12,6 +12,7 @@ from lima.cli.show import database_option, json_option, print_rows, store_to_rea
 from lima.distributions import CORE, canonical, check_removable, found
 from lima.errors import LimaError, did_you_mean
 from lima.isolation.marks import Marks
+from lima.paths import is_there
 from lima.places import user_folder
 from lima.plugins import Plugins, load_plugins
 from lima.registry import singular
@@ -43,7 +44,7 @@ def _try_migrations(database: str | None) -> None:
     from lima.record.places import default_path
 
     path = Path(database) if database else default_path()
-    if database or path.is_file():
+    if database or is_there(path):
         try:
             store_to_read(str(path)).close()
         except LimaError as e:  # an error of the database must not hide the plugins

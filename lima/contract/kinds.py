@@ -148,8 +148,8 @@ class ModelOpener(Described, Opens, Protocol):
 class Model(Protocol):
     """What answers: for each prompt, in their order, one reply, or the exception that is this prompt's failure and no other's
 
-    Where `reply` has a parameter `on_reply`, it may be given one: called with (place, reply) as soon as a reply is there, the
-    place counted from 0, so that it can be kept before all are. Then `on_progress` is not needed."""
+    Where `reply` has a parameter `on_reply`, it may be given one: called with (place, reply) as soon as a reply is there, so that
+    it can be kept before all are, in the thread that asked; the place is counted from 0. Then `on_progress` is not needed."""
 
     name: Filled
 

@@ -61,7 +61,7 @@ class Visit:
         if self.hook and os.environ.get("LIMA_TRACE"):
             click.echo(f"lima: {self.plugin}, {self.place}: {1000 * seconds:.1f} ms", err=True)
         if error is not None and (instead := _instead(error, self.place, self.plugin, self.module, errors=self.errors)):
-            raise instead from _before_click(error)
+            raise instead from before_click(error)
 
     def _warn(self, changed: list[str]) -> None:
         new = [what for what in changed if (self.plugin, what) not in _NAMED]
@@ -89,7 +89,7 @@ def plugin_code(place: str, plugin: str = "") -> Iterator[None]:
         yield
     except BaseException as e:
         if instead := _instead(e, place, plugin):
-            raise instead from _before_click(e)
+            raise instead from before_click(e)
         raise
 
 
@@ -102,7 +102,7 @@ def contained(place: str, plugin: str = "", module: str = "", command: bool = Fa
         yield
     except BaseException as e:
         if instead := _instead(e, place, plugin, module, command, errors=False):
-            raise instead from _before_click(e)
+            raise instead from before_click(e)
         raise
 
 
@@ -113,7 +113,7 @@ def _instead(
     raised: BaseException, place: str, plugin: str, module: str = "", command: bool = False, errors: bool = True
 ) -> LimaError | None:
     """What is raised in place of an error that came out of a plugin; None for one that goes through as it is"""
-    error = _before_click(raised)
+    error = before_click(raised)
     ends = _ends_lima(error, module, command)
     if ends and not (command and not _running(error)):  # click itself, completing for a shell
         own = " A command gives an exit code of its own by click's ctx.exit(CODE)." if command else ""
@@ -140,7 +140,7 @@ def said(error: BaseException) -> str:
 
 def _ends_lima(error: BaseException, module: str = "", command: bool = False) -> bool:
     """Whether an error, passed on, would end the process as if nothing were wrong, or as if somebody had pressed Ctrl-C"""
-    error = _before_click(error)
+    error = before_click(error)
     if isinstance(error, click.Abort | click.exceptions.Exit):
         return not command
     if isinstance(error, KeyboardInterrupt):
@@ -150,7 +150,7 @@ def _ends_lima(error: BaseException, module: str = "", command: bool = False) ->
     return not isinstance(error, Exception)
 
 
-def _before_click(error: BaseException) -> BaseException:
+def before_click(error: BaseException) -> BaseException:
     """What click made an Abort of, where that was Ctrl-C"""
     was = error.__context__
     return was if isinstance(error, click.Abort) and isinstance(was, KeyboardInterrupt) else error

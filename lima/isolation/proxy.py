@@ -24,7 +24,15 @@ class Guarded:
     """Stands for an object of a plugin"""
 
     def __init__(self, thing: Any, what: str, owner: str, kind: Kind, protocols: Sequence[type]) -> None:
-        state = {"_thing": thing, "_what": what, "_owner": owner, "_kind": kind, "_values": {}, "_methods": {}, "_own": {}}
+        state = {
+            "_thing": thing,
+            "_what": what,
+            "_owner": owner,
+            "_kind": kind,
+            "_values": {},
+            "_methods": {},
+            "_own": {},
+        }
         vars(self).update(state)
         for protocol in protocols:
             values, methods = members(protocol)

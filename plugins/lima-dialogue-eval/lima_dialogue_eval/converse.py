@@ -158,13 +158,14 @@ def _call(model: Any, asked: list[Asked], sampling: Sampling, arrivals: Arrivals
     """Ask for replies to some prompts, which arrive; what went wrong if not all did, in words"""
     prompts, seeds = [prompt for _, _, prompt, _ in asked], [seed for _, _, _, seed in asked]
     own = takes(model.reply, "on_reply")
+    more: dict[str, Any] = {"on_reply": arrivals} if own else {}
+    if takes(model.reply, "keys"):
+        more["keys"] = [(dialogue.conversation.id, index + 1, dialogue.seed) for dialogue, index, _, _ in asked]
     message = ""
     try:
         with contained(f"a reply of {model.name}"):
             # A model that hands over its replies one by one need not count them as well.
-            found = model.reply(
-                prompts, sampling, seeds, None if own else listener, **({"on_reply": arrivals} if own else {})
-            )
+            found = model.reply(prompts, sampling, seeds, None if own else listener, **more)
             replies = [] if found is None else list(found)
         if len(replies) == len(asked):
             arrivals.rest(replies)

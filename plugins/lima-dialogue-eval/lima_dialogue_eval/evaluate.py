@@ -12,11 +12,19 @@ from typing import Any
 from lima import LimaError, Sampling, Store, TellsPrompts, load_plugins, new_run_id
 from lima_dialogue_eval.converse import RUNNING, Dialogue
 from lima_dialogue_eval.evaluation_run import EvaluationRun, OnProgress
+from lima_dialogue_eval.file_evaluation import from_anywhere
 from lima_dialogue_eval.identity import script_hash
-from lima_dialogue_eval.kinds import check_gradable, checks_decide, find_evaluation, script_of, turn_grader
+from lima_dialogue_eval.kinds import (
+    check_gradable,
+    checks_decide,
+    find_evaluation,
+    script_of,
+    turn_grader,
+)
 from lima_dialogue_eval.log import DialogueLog, conversations, find_run, replies
 from lima_dialogue_eval.models import is_registered, open_model, reopenable
-from lima_dialogue_eval.provenance import check_evaluation, check_makers, made_with, resume_command, resumed
+from lima_dialogue_eval.part import Part, say
+from lima_dialogue_eval.provenance import begun_with, check_makers, made_with, resume_command, resumed
 from lima_dialogue_eval.rows import dialogue_row, recalled, ungraded, wants_grade
 from lima_dialogue_eval.statistics import PRIMARY
 
@@ -33,15 +41,18 @@ def run_evaluation(
     grader: str | None = None,
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
+    part: Part | None = None,
 ) -> str:
-    """Hold every conversation of a registered evaluation with a model, once a seed, and grade it; the dialogue run's id
+    """Hold the conversations of an evaluation, registered or a file, with a model, once a seed; the dialogue run's id
 
     `model` is something with `reply`, or text as `open_model` takes it. LimaError for what is unknown or cannot be asked or
     graded, before anything is asked, and if every conversation failed. What failed besides is in the run's counts."""
     plugins = load_plugins()
-    found = find_evaluation(plugins, evaluation)
+    part = part or Part()
+    found = find_evaluation(plugins, evaluation, part.tables)
     grader = grader or found.grader
-    script, judge = script_of(evaluation, found), turn_grader(plugins, grader, store)
+    whole, judge = script_of(evaluation, found), turn_grader(plugins, grader, store)
+    script = part.of(evaluation, whole)
     check_gradable(plugins, grader, judge, list(script.values()))
     _check_seeds(seeds, sampling)
     answering = open_model(model, store, trust_remote_code) if isinstance(model, str) else model
@@ -50,6 +61,7 @@ def run_evaluation(
     row = {
         "evaluation": evaluation,
         "evaluation_hash": script_hash(list(script.values())),
+        **part.columns(from_anywhere(evaluation, plugins), len(whole), len(script)),
         "model": reopenable(model, answering),
         "run": run_id or _run_of(store, str(answering.name)),
         "arm": arm,
@@ -60,6 +72,7 @@ def run_evaluation(
         **made_with(plugins, judge, answering, checks_decide(found, evaluation)),
     }
     dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
+    say(evaluation, len(whole), list(script.values()), grader)
     with log.exclusive():
         log.start(row, [dialogue_row(d) for d in dialogues])
         return EvaluationRun(log, {"id": log.id, **row}, judge, dialogues).run(answering, sampling, on_progress)
@@ -72,27 +85,31 @@ def resume_evaluation(
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
     grader: str | None = None,
+    evaluation: str | None = None,
 ) -> str:
     """Resume a dialogue run that was interrupted, killed or had errors; what was answered stays
 
-    `model` and `grader` are those it was begun with, the model open already or by its name. They may be left out for a
-    checkpoint and for a grader that need not be opened; others are opened only when they are named, for a database may come
-    from anywhere. LimaError for another one, when the evaluation has changed since, when another process is at it, or when
-    nothing is left to do."""
+    `model`, `grader` and `evaluation` are those it was begun with, the model open already or by its name. They may be left out
+    for a checkpoint, a grader that need not be opened and a registered evaluation; others are opened only when they are named:
+    a database may come from anywhere. LimaError for another one, when the evaluation has changed since, when another process
+    is at it, or when nothing is left to do."""
     log = DialogueLog(store, find_run(store, name)["id"])
     with log.exclusive():  # before anything is read: another process may just have answered
-        return _resume(log, model, on_progress, trust_remote_code, grader)
+        return _resume(log, model, on_progress, trust_remote_code, grader, evaluation)
 
 
 def _resume(
-    log: DialogueLog, model: Any, on_progress: OnProgress | None, trust_remote_code: bool, grader: str | None
+    log: DialogueLog,
+    model: Any,
+    on_progress: OnProgress | None,
+    trust_remote_code: bool,
+    grader: str | None,
+    named: str | None,
 ) -> str:
     store, row = log.store, find_run(log.store, log.id)
     plugins = load_plugins()
-    found = find_evaluation(plugins, row["evaluation"])
-    script, decide = script_of(row["evaluation"], found), checks_decide(found, row["evaluation"])
-    check_evaluation(row, script, decide)
     again = resume_command(row)
+    script, decide = begun_with(plugins, row, named, again)
     why = "" if grader in (None, row["grader"]) else "; resume it with that one"
     if grader is None and plugins.registry("graders").opens(row["grader"]):
         why = ", which is opened only when you name it"

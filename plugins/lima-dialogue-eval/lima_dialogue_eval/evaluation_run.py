@@ -12,12 +12,15 @@ from lima import LimaError, Sampling
 from lima_dialogue_eval.converse import ANSWERED, COMPLETE, ERROR, FULL, RUNNING, Dialogue, Outcome, converse
 from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.judging import Grading
+from lima_dialogue_eval.kinds import charge
 from lima_dialogue_eval.log import DialogueLog
 from lima_dialogue_eval.provenance import resume_command
 from lima_dialogue_eval.rows import ended_row, turn_row
 
 OnProgress = Callable[[int, int], None]
 "Called with (turns done, turns in all)"
+ALIVE_SECONDS = 5.0
+"While a slow grader grades, progress is told this often, though no reply is added"
 
 
 class EvaluationRun:
@@ -37,6 +40,8 @@ class EvaluationRun:
     ) -> str:
         """Grade what is ungraded, run what is left, and record in the run's row how it ended, with a note; its id"""
         started = time.monotonic()
+        charge(model, self.log.id, "reply")
+        charge(self.grading.judge, self.log.id, "judge")
         try:
             self.grading.grade(ungraded)
             self._hold(model, sampling, on_progress)
@@ -51,24 +56,25 @@ class EvaluationRun:
 
     def _hold(self, model: Any, sampling: Sampling, on_progress: OnProgress | None) -> None:
         total = sum(len(d.conversation.turns) for d in self.dialogues)
-        done = self._settled()
+        done, told = self._settled(), time.monotonic()
 
-        def while_asking(more: int) -> None:
-            nonlocal done
-            done = min(total, done + more)
+        def tell(so_far: int) -> None:
+            nonlocal done, told
+            done, told = min(total, so_far), time.monotonic()
             if on_progress:
                 on_progress(done, total)
 
         def keep(outcomes: list[Outcome]) -> None:
-            nonlocal done
             ended = [o for o in outcomes if o.dialogue.status != RUNNING]
             self.log.turns([turn_row(o) for o in outcomes], [ended_row(o) for o in ended])
-            done = self._settled()
-            if on_progress:
-                on_progress(done, total)
+            tell(self._settled())
 
-        for outcomes in converse(self.dialogues, model, sampling, keep, while_asking):
-            self.grading.grade([self._graded(o) for o in outcomes if o.status == ANSWERED])
+        def on_verdict(_: int) -> None:
+            if time.monotonic() - told > ALIVE_SECONDS:
+                tell(done)
+
+        for outcomes in converse(self.dialogues, model, sampling, keep, lambda more: tell(done + more)):
+            self.grading.grade([self._graded(o) for o in outcomes if o.status == ANSWERED], on_verdict)
             if all(d.status == ERROR and d.index == 0 for d in self.dialogues):
                 raise LimaError(
                     f"Every conversation failed at its first turn. {model.name} said: {outcomes[0].message}"

@@ -3,11 +3,12 @@
 Knows nothing of how a conversation is held.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from lima import Evaluation, LimaError, contained, plugin_code
+from lima import Evaluation, LimaError, contained, did_you_mean, plugin_code
 from lima_dialogue_eval.arrivals import takes
+from lima_dialogue_eval.file_evaluation import Tables, open_file
 
 if TYPE_CHECKING:
     from lima import Plugins, Store, Verdict
@@ -46,6 +47,19 @@ class GradesMany(Protocol):
 
 
 @runtime_checkable
+class Charges(Protocol):
+    """A model or grader that keeps account of what it costs: for which dialogue run, and what for, the next calls are"""
+
+    def charge_to(self, run: str, purpose: str) -> None: ...
+
+
+def charge(thing: Any, run: str, purpose: str) -> None:
+    """Tell a model or grader that keeps account for which run the next calls are; any other hears nothing"""
+    if isinstance(thing, Charges):
+        thing.charge_to(run, purpose)
+
+
+@runtime_checkable
 class Identifies(Protocol):
     """What says itself what decides its verdicts or replies, such as a prompt and a model: as text, which is hashed"""
 
@@ -59,13 +73,36 @@ class Verifies(Protocol):
     def verify(self, conversations: "Sequence[EvalConversation]") -> None: ...
 
 
-def find_evaluation(plugins: "Plugins", name: str) -> HeldEvaluation:
-    """The evaluation of that name; LimaError when it has no conversations to hold"""
+def find_evaluation(plugins: "Plugins", name: str, tables: Tables | None = None) -> HeldEvaluation:
+    """The evaluation that is registered under the name, or that a file, a folder or a source of the name is
+
+    `tables` say how files are read, as in a recipe. LimaError for an unknown name, and for what has no conversations."""
     evaluations = plugins.registry("evaluations")
-    found: Any = evaluations.find(name)
+    found: Any = None
+    if name not in evaluations and name not in evaluations.contested:
+        found = open_file(name, plugins, tables)
+        if found is None:
+            raise LimaError(f"There is no evaluation {name!r}, and no such file.{did_you_mean(name, evaluations)}")
+    found = found or evaluations.find(name)
     if not isinstance(found, HoldsConversations):
         raise LimaError(evaluations.lacking(name, HoldsConversations, "be held with a model"))
     return found
+
+
+def reopened_evaluation(
+    plugins: "Plugins", row: "Mapping[str, Any]", name: str | None, tables: Tables | None, again: str
+) -> HeldEvaluation:
+    """The evaluation of a dialogue run's row: a registered one by the row, what is in a file only by a `name` that is given now
+
+    A database may come from anywhere, and must not choose what is read. LimaError with `again`, the command to resume."""
+    if name is None and row["evaluation_path"]:
+        raise LimaError(
+            f"Dialogue run {row['id']} was begun with the evaluation {row['evaluation']!r}, which is read only when you name it: "
+            f"{again}"
+        )
+    if name is None:
+        plugins.registry("evaluations").find(row["evaluation"])  # a row of no path must not lead to a file of that name
+    return find_evaluation(plugins, name or row["evaluation"], tables)
 
 
 def script_of(name: str, evaluation: HoldsConversations) -> "dict[str, EvalConversation]":

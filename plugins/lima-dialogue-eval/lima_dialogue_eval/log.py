@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from lima import GRADER_FAILED, UNDECIDED, LimaError, Store, exclusive, now
+from lima import GRADER_FAILED, UNDECIDED, LimaError, Store, did_you_mean, exclusive, now
 
 _TURN = ("dialogue_run", "conversation", "seed", "turn")
 
@@ -85,7 +85,8 @@ def find_run(store: Store, name: str) -> dict[str, Any]:
         name = of_arm[-1]["id"] if of_arm else name
     advice = "Make one with `lima dialogues run EVALUATION --model MODEL`."
     row = store.find("dialogue_runs", name, "dialogue run", advice)
-    return {**row, **{key: json.loads(row[key]) for key in ("seeds", "sampling", "plugins", "environment")}}
+    encoded = ("seeds", "sampling", "plugins", "environment", "evaluation_part")
+    return {**row, **{key: json.loads(row[key] or "null") for key in encoded}}
 
 
 def summary(store: Store, id: str) -> dict[str, Any]:
@@ -121,14 +122,20 @@ def graders_of(store: Store, id: str) -> list[dict[str, Any]]:
 
 def newest_hash(store: Store, id: str, grader: str) -> str | None:
     """The hash with which a grader graded a run's replies last; LimaError if it has graded none"""
+    from lima import load_plugins
+
     known = graders_of(store, id)
     found = [row["grader_hash"] for row in known if row["grader"] == grader]
     if not found:
-        names = ", ".join(dict.fromkeys(row["grader"] for row in known)) or "none"
-        raise LimaError(
-            f"The grader {grader!r} has graded no reply of dialogue run {id}; graders that have: {names}. Let it grade them with "
+        names = list(dict.fromkeys(row["grader"] for row in known))
+        graders = load_plugins().registry("graders")
+        advice = (
+            f" Graders that have: {', '.join(names) or 'none'}. Let it grade them with "
             f"`lima dialogues regrade {id} --grader {shlex.quote(grader)}`."
         )
+        if graders.split(grader)[0] not in graders:
+            advice = did_you_mean(grader, names)
+        raise LimaError(f"The grader {grader!r} has graded no reply of dialogue run {id}.{advice}")
     return found[-1]
 
 

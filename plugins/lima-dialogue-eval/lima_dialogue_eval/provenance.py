@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from lima import LimaError, Plugins, environment
 from lima_dialogue_eval.identity import OWN, grader_hash, model_hash, own_code, script_hash, template_hash
+from lima_dialogue_eval.kinds import checks_decide, reopened_evaluation, script_of
 from lima_dialogue_eval.models import is_registered
+from lima_dialogue_eval.part import Part
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation
@@ -35,11 +37,27 @@ def made_with(plugins: Plugins, judge: Any, model: Any, decide: bool) -> dict[st
     }
 
 
-def check_evaluation(row: Mapping[str, Any], script: "Mapping[str, EvalConversation]", decide: bool) -> None:
-    """LimaError unless an evaluation is the one that a run was begun with"""
+def begun_with(
+    plugins: Plugins, row: Mapping[str, Any], named: str | None, again: str
+) -> "tuple[dict[str, EvalConversation], bool]":
+    """(the conversations that a run was begun with, whether their checks decide); one that is read from a file must be `named`
+
+    LimaError where it is another now; `again` is the command that names it."""
+    part, name = Part.recalled(row["evaluation_part"]), named or row["evaluation"]
+    found = reopened_evaluation(plugins, row, named, part.tables, again)
+    script, decide = part.of(name, script_of(name, found)), checks_decide(found, name)
+    _check_evaluation(row, name, script, decide)
+    return script, decide
+
+
+def _check_evaluation(
+    row: Mapping[str, Any], name: str, script: "Mapping[str, EvalConversation]", decide: bool
+) -> None:
+    """LimaError unless an evaluation, by the name that is given now, is the one that a run was begun with"""
     what = ""
     if script_hash(list(script.values())) != row["evaluation_hash"]:
-        what = f"The evaluation {row['evaluation']!r} has changed since dialogue run {row['id']} was begun"
+        other = f", or is another than {row['evaluation']!r}" if name != row["evaluation"] else ""
+        what = f"The evaluation {name!r} has changed since dialogue run {row['id']} was begun{other}"
     elif row["checks_decide"] not in (None, int(decide)):
         now = "now declares" if decide else "no longer declares"
         what = f"The evaluation {row['evaluation']!r} {now} that its checks decide, since dialogue run {row['id']} was begun"
@@ -92,13 +110,14 @@ def resume_command(row: Mapping[str, Any]) -> str:
 
     named = {"--model": row["model"]} if is_registered(row["model"]) else {}
     named |= {"--grader": row["grader"]} if load_plugins().registry("graders").opens(row["grader"]) else {}
-    return _command(f"--resume {row['id']}", named)
+    path = f"{shlex.quote(row['evaluation_path'])} " if row["evaluation_path"] else ""
+    return _command(f"{path}--resume {row['id']}", named)
 
 
 def _anew(row: Mapping[str, Any]) -> str:
     """The command that makes another run of the same"""
     named = {"--model": row["model"], "--grader": row["grader"], **({"--arm": row["arm"]} if row["arm"] else {})}
-    return _command(shlex.quote(row["evaluation"]), named)
+    return _command(shlex.quote(row["evaluation_path"] or row["evaluation"]), named)
 
 
 def _command(what: str, options: Mapping[str, str]) -> str:

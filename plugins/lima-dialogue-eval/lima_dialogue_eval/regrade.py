@@ -3,6 +3,7 @@
 Asks no model for a reply. Knows nothing of how the verdicts are shown.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from lima import LimaError, Plugins, Store, load_plugins
 from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.identity import grader_hash
 from lima_dialogue_eval.judging import Grading
-from lima_dialogue_eval.kinds import check_gradable, checks_decide, find_evaluation, script_of, turn_grader
+from lima_dialogue_eval.kinds import charge, check_gradable, turn_grader
 from lima_dialogue_eval.log import DialogueLog, conversations, counts_by, find_run, replies
-from lima_dialogue_eval.provenance import check_evaluation, resume_command
+from lima_dialogue_eval.provenance import begun_with, resume_command
 from lima_dialogue_eval.rows import recalled, ungraded
 
 OnProgress = Callable[[int, int], None]
@@ -60,6 +61,7 @@ def regrade(
         found = [_left(store, plugins, row, (grader, hashed, judge), evaluation) for row in runs.values()]
         total = sum(len(one.turns) for one in found)
         for one in found:
+            charge(judge, one.log.id, "judge")
             Grading(judge, grader, hashed, one.log.grades).grade(one.turns, on_verdict)
     return [counts_by(store, id, grader, hashed) for id in runs]
 
@@ -73,11 +75,14 @@ def _left(
         raise LimaError(
             f"Dialogue run {row['id']} is {row['status']!r}, not done. Finish it with: {resume_command(row)}"
         )
-    name = evaluation or row["evaluation"]
-    held = find_evaluation(plugins, name)
-    script, decide = script_of(name, held), checks_decide(held, name)
-    check_evaluation(row, script, decide)
+    script, decide = begun_with(plugins, row, evaluation, _again(row, grader))
     check_gradable(plugins, grader, judge, list(script.values()))
     rows = replies(store, row["id"], grader, hashed)
     dialogues = [recalled(script[c["conversation"]], c, rows) for c in conversations(store, row["id"])]
     return _Regrading(DialogueLog(store, row["id"]), ungraded(dialogues, rows, decide))
+
+
+def _again(row: dict[str, Any], grader: str) -> str:
+    """The command that grades a run again whose evaluation is in a file"""
+    path = shlex.quote(str(row["evaluation_path"]))
+    return f"lima dialogues regrade {row['id']} --grader {shlex.quote(grader)} --evaluation {path}"

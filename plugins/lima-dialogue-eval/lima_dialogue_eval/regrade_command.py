@@ -5,7 +5,7 @@ import click
 from lima import visible
 from lima.cli import database_option, json_option, print_json, print_rows, store_to_read, trust_option
 
-_LISTED = ("id", "grader", "turns", "excellent", "pass", "fail", "undecided", "errors")
+_LISTED = ("id", "turns", "excellent", "pass", "fail", "undecided", "errors")
 
 
 @click.command()

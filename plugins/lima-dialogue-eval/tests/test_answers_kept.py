@@ -193,3 +193,14 @@ def test_an_empty_reply_is_a_fail_also_where_the_model_only_thought(store, Model
     graded = [(r["turn"], r["status"], r["grade"], r["reason"]) for r in replies(store, id, "requirements")][2:]
     assert graded == [(n, "answered", "fail", "The reply is empty.") for n in (1, 2, 3)]
     assert find_run(store, id)["status"] == "done"
+
+
+def test_progress_is_told_while_a_slow_grader_grades(store, Model, monkeypatch):
+    import lima_dialogue_eval.evaluation_run as evaluation_run
+    import lima_dialogue_eval.judging as judging
+
+    monkeypatch.setattr(evaluation_run, "ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr(judging, "FLUSH_SECONDS", 0.0)
+    heard = []
+    evaluate(store, Model(), on_progress=lambda done, total: heard.append(done))
+    assert heard == [2, 2, 2, 4, 4, 4, 5, 5]

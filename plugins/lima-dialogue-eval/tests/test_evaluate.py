@@ -47,6 +47,7 @@ def test_every_column_of_a_run(store, Model, script):
         "primary_test": PRIMARY,
         "template_hash": None,
         "checks_decide": 1,
+        **dict.fromkeys(("evaluation_path", "evaluation_part")),
     }
     assert conversations(store, id) == [
         {"dialogue_run": id, "conversation": c, "seed": 3, "topic": t, "turns": n, "status": "complete", "message": ""}
@@ -238,7 +239,7 @@ def test_text_that_no_database_holds_is_replaced_before_the_next_turn_reads_it(s
 
 
 def test_what_is_unknown_is_a_sentence(store, Model):
-    with pytest.raises(LimaError, match=r"There is no evaluation 'smal'\. Did you mean 'small'\?"):
+    with pytest.raises(LimaError, match=r"There is no evaluation 'smal', and no such file\. Did you mean 'small'\?"):
         run_evaluation(store, "smal", Model(), arm="", seeds=[0], sampling=Sampling())
     with pytest.raises(LimaError, match=r"There is no grader 'requirement'\. Did you mean 'requirements'\?"):
         evaluate(store, Model(), grader="requirement")

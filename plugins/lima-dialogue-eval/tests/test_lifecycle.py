@@ -107,6 +107,21 @@ def test_an_evaluation_that_was_interrupted_goes_on_with_the_training(train):
     assert evaluate(run, "after_epoch", run.folder / "epoch-01", "epoch 1") not in (first["id"], second["id"])
 
 
+def test_a_file_is_asked_and_an_interrupted_one_is_asked_again(train, tmp_path):
+    from lima.plugins import load_plugins
+    from lima.train.start import resume
+
+    file = tmp_path / "asks.jsonl"
+    file.write_text("".join(json.dumps({"turns": [f"What is {i}?", "Why?"]}) + "\n" for i in range(2)))
+    load_plugins().add("tired", Tired())
+    with pytest.raises(Interrupted) as e:
+        train(keep_epochs=True, after_epoch=str(file), grader="tired", max_new_tokens=2)
+    resume(e.value.run, train.store)
+    rows = train.store.rows("select status, evaluation, evaluation_path, evaluation_part from dialogue_runs")
+    done = {"status": "done", "evaluation": str(file), "evaluation_path": str(file), "evaluation_part": None}
+    assert rows == [done, done]
+
+
 def test_the_base_s_own_code_runs_where_the_recipe_trusts_it(train, base, tmp_path):
     own = shutil.copytree(base, tmp_path / "own")
     config = json.loads((own / "config.json").read_text())
@@ -178,7 +193,7 @@ def test_without_a_table_nothing_is_held(train):
             {"after_trian": "small"},
             "'after_trian' is not a key of [plugins.lima-dialogue-eval]. Did you mean 'after_train'?",
         ),
-        ({"after_train": "smal"}, "There is no evaluation 'smal'. Did you mean 'small'?"),
+        ({"after_train": "smal"}, "There is no evaluation 'smal', and no such file. Did you mean 'small'?"),
         ({"after_train": "small", "grader": "x"}, "There is no grader 'x'. Known: requirements."),
         ({"after_train": 3}, "after_train of [plugins.lima-dialogue-eval] is 3; expected text."),
         ({"seeds": 0}, "seeds of [plugins.lima-dialogue-eval] is 0; expected a whole number of 1 or more."),

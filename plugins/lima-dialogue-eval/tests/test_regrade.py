@@ -152,8 +152,11 @@ def test_show_picks_one_grader_and_names_those_that_have_graded(file, kind, Mode
 
     missing = shown("--grader", "kind").exception
     assert str(missing) == (
-        f"The grader 'kind' has graded no reply of dialogue run {id}; graders that have: requirements. Let it grade them with "
+        f"The grader 'kind' has graded no reply of dialogue run {id}. Graders that have: requirements. Let it grade them with "
         f"`lima dialogues regrade {id} --grader kind`."
+    )
+    assert str(shown("--grader", "requirement").exception).endswith(
+        f"has graded no reply of dialogue run {id}. Did you mean 'requirements'? Known: requirements."
     )
     regrade(file, [id], "kind")
     assert {r["grade"] for r in json.loads(shown("--grader", "kind").stdout)["turns"]} == {"pass"}

@@ -76,13 +76,20 @@ def read_folder(path: str | Path) -> list[File]:
     if not folder.is_dir():
         kind = "a file" if folder.exists() else "not there"
         raise LimaError(f"{path} is {kind}; expected a folder of dialogues, one JSON file each.")
-    try:
-        found = read(folder)
-    except OSError as e:
-        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
+    found = files_below(folder)
     if not found:
         raise LimaError(f"No .json file in {path} or its subfolders; expected one file for each dialogue.")
     return found
+
+
+def files_below(path: str | Path) -> list[File]:
+    """The JSON files of a folder and its subfolders, or the one file that the path is; LimaError where they cannot be listed"""
+    if Path(path).is_file():
+        return [_read(Path(path).name, Path(path))]
+    try:
+        return read(Path(path))
+    except OSError as e:
+        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
 
 
 def _walk(folder: Traversable, above: str) -> Iterator[tuple[str, Traversable]]:

@@ -14,7 +14,7 @@ from typing import Any
 from lima_dialogues.dependence import markers
 from lima_dialogues.files import EVAL, TRAIN, File
 from lima_dialogues.known import all_known, fits
-from lima_dialogues.schema import Problem, lengths, shape, spoken, words
+from lima_dialogues.schema import Problem, lengths, shape, spoken, system_text, words
 from lima_dialogues.similar import alike, shingles
 
 ALIKE_TURNS, ALIKE_FILES, ALIKE_INSIDE = 0.4, 0.15, 0.9
@@ -102,7 +102,7 @@ def _counts(files: Sequence[File]) -> dict[str, dict[str, int]]:
         row, said = counts[EVAL if file.is_evaluation else TRAIN], spoken(file)
         row["files"] += 1
         row["exchanges"] += sum(role == "user" for _, role, _ in said)
-        row["words"] += sum(words(text) for _, _, text in said)
+        row["words"] += sum(words(text) for _, _, text in said) + words(system_text(file))
     return counts
 
 
@@ -146,14 +146,16 @@ def _topics(files: Sequence[File]) -> Iterator[Problem]:
 
 
 def _duplicates(files: Sequence[File]) -> Iterator[Problem]:
-    turns = [(file.name, number, text) for file in files for number, _, text in spoken(file)]
+    # A system turn is an instruction, and many dialogues may have the same one.
+    said = {file.name: [(n, text) for n, role, text in spoken(file) if role != "system"] for file in files}
+    turns = [(name, number, text) for name, texts in said.items() for number, text in texts]
     inside = "Say it differently, or leave it out."
     for a, b, similarity in alike([shingles(text) for _, _, text in turns], ALIKE_TURNS):
         (first, n, _), (second, m, _) = turns[a], turns[b]
         if first != second or similarity >= ALIKE_INSIDE:
             what = f"is {similarity:.0%} the same as turn {n}" + (f" of {first}" if first != second else "")
             yield Problem(second, m, what, inside)
-    whole = [shingles("\n".join(text for _, _, text in spoken(file))) for file in files]
+    whole = [shingles("\n".join(text for _, text in said[file.name])) for file in files]
     for a, b, similarity in alike(whole, ALIKE_FILES):
         yield Problem(files[b].name, None, f"is {similarity:.0%} the same as {files[a].name}", "Keep one of the two.")
 
@@ -175,4 +177,5 @@ def _later_turns(files: Sequence[File]) -> Iterator[tuple[File, int, str, str]]:
         said = spoken(file)
         users = [i for i, (_, role, _) in enumerate(said) if role == "user"]
         for i in users[1:]:
-            yield file, said[i][0], said[i][2], "\n".join(text for _, _, text in said[:i])
+            before = [system_text(file), *(text for _, _, text in said[:i])]
+            yield file, said[i][0], said[i][2], "\n".join(filter(None, before))
