@@ -80,6 +80,8 @@ class Plugins:
         self._registries: dict[str, Registry] = {}
         self._declared: dict[str, list[type]] | None = None
         "Protocols of what plugins consume, by kind"
+        self._runs: dict[str, tuple[Any, Any]] = {}
+        "The run that hooks were handed last, and each plugin's own copy of it"
         self.commands: dict[str, str] = {}
         "Commands as they are written after `lima`, such as 'graders audit', and the plugins that added them"
 
@@ -128,7 +130,20 @@ class Plugins:
         """Call a lifecycle hook; a plugin that fails in it stops the run, by name"""
         for plugin, caller in self._callers(hook):
             with Visit(hook, plugin.name, hook=True):
-                caller(**{name: _own(value) for name, value in arguments.items()})
+                caller(**{name: self._own(plugin, name, value) for name, value in arguments.items()})
+
+    def _own(self, plugin: Plugin, name: str, value: Any) -> Any:
+        """An argument of a hook as one plugin gets it: what it changes in it is not lima's, nor another plugin's"""
+        if isinstance(value, list):
+            return tuple(value)
+        if isinstance(value, dict):
+            return dict(value)
+        if name != "run":
+            return value
+        known = self._runs.get(plugin.name)
+        if known is None or known[0] is not value:  # its own copy, and not a new one at each step
+            known = self._runs[plugin.name] = (value, copy.deepcopy(value))
+        return known[1]
 
     def set_aside(self, name: str, error: str) -> None:
         """From now on without this plugin; LimaError if the command that runs is one of its own"""
@@ -220,15 +235,6 @@ class Plugins:
             own = isinstance(error, LimaError) and not error.__cause__
             self._disable(plugin, str(error) if own else f"register_commands failed: {said(error)}")
         self.commands = owners
-
-
-def _own(value: Any) -> Any:
-    """An argument of a hook as one plugin gets it: what it changes in it is not lima's, nor the next one's"""
-    if isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, dict) or type(value).__module__ == "lima.contract.runs":
-        return copy.deepcopy(value)
-    return value
 
 
 def _registered(kind: str, caller: Callable[..., Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,21 @@ def test_a_typo_in_the_variable_is_not_a_reason_to_uninstall(start):
     assert "Did you mean 'lima-odd'?" in done.stderr
     assert "Correct LIMA_LOAD_PLUGINS, or unset it to load all." in done.stderr
     assert "uninstall" not in done.stderr
+
+
+def test_a_process_that_is_told_to_end_leaves_no_mark(site, start, tmp_path):
+    code = "print('now', flush=True)\nimport time, os\nif 'SLEEP' in os.environ: time.sleep(60)"
+    (site / "lima_odd" / "__init__.py").write_text(code)
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(site)]))
+    environment = os.environ | {"PYTHONPATH": path, "LIMA_LOAD_PLUGINS": "lima-odd", "SLEEP": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "lima"], env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr.readline() == "now\n"  # which it printed to standard output
+        process.terminate()
+        process.wait(60)
+    assert process.returncode == -signal.SIGTERM
+    assert "not loaded" not in start("sources").stderr
 
 
 def test_a_mark_counts_when_its_process_has_ended_and_not_before(tmp_path):

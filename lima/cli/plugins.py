@@ -1,4 +1,4 @@
-"""`lima plugins`, `install` and `uninstall`, which work even if a plugin is broken."""
+"""`lima plugins` and what is below it, `install` and `uninstall`, which work even if a plugin is broken."""
 
 import subprocess
 import sys

@@ -2,16 +2,18 @@
 
 So a plugin that ends the process, or crashes it, is known at the next start and set aside before any of its code runs. A mark is
 locked by its process as long as that lives, and gone when the code has returned. Where the user's folder cannot be written, and
-on Windows, there are no marks. Knows nothing of what plugins are.
+on Windows, there are no marks. A process that is told to end leaves none. Knows nothing of what plugins are.
 """
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 if sys.platform != "win32":
     import fcntl
@@ -59,7 +61,8 @@ class Marks:
         file = self.folder / f"{os.getpid()}-{next(_numbers)}.mark"
         handle = self._made(file, "\n".join((plugin, version, place)))
         try:
-            yield
+            with _removed_when_told_to_end(file) if handle is not None else nullcontext():
+                yield
         finally:
             if handle is not None:
                 file.unlink(missing_ok=True)
@@ -85,6 +88,28 @@ class Marks:
             return sorted(self.folder.glob("*.mark")) if self.folder.is_dir() else []
         except OSError:
             return []
+
+
+@contextmanager
+def _removed_when_told_to_end(file: Path) -> Iterator[None]:
+    """Remove the file within this block before the process ends because somebody, such as a launcher, asked it to"""
+
+    def end(number: int, frame: Any) -> None:
+        file.unlink(missing_ok=True)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    told = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():  # where Python sets no handlers
+        told = []
+    for number in told:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in told:
+            if signal.getsignal(number) is end:
+                signal.signal(number, signal.SIG_DFL)
 
 
 def _lines(file: Path) -> list[str]:
