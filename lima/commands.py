@@ -30,11 +30,12 @@ def running_command() -> str:
     return " ".join(names)
 
 
-def add(cli: click.Group, owners: dict[str, str], call: Callable[[], Any]) -> list[str]:
-    """Let a plugin add its commands, and give their paths; on any error all is as it was before
+def add(
+    cli: click.Group, before: dict[str, click.Command], owners: dict[str, str], call: Callable[[], Any]
+) -> dict[str, click.Command]:
+    """Let a plugin add its commands to those that were there before, and give all; on any error all is as it was
 
     LimaError where it replaced or changed a command of another, whose `owners` are known."""
-    before = commands_below(cli)
     groups = [(one, dict(one.commands)) for one in (cli, *before.values()) if isinstance(one, click.Group)]
     parts = {path: (one, one.callback, list(one.params)) for path, one in before.items()}
     try:
@@ -51,4 +52,4 @@ def add(cli: click.Group, owners: dict[str, str], call: Callable[[], Any]) -> li
         for group, commands in groups:
             group.commands = commands
         raise
-    return [path for path in after if path not in before]
+    return after

@@ -5,6 +5,7 @@ are called. Knows nothing of what the hooks are for.
 """
 
 import inspect
+from functools import cache
 from typing import Any
 
 import pluggy
@@ -38,7 +39,7 @@ def checked_hooks(manager: pluggy.PluginManager, module: Any) -> tuple[list[str]
 def _check(name: str, function: Any) -> None:
     if name not in KNOWN:
         raise LimaError(f"{name!r} is not a hook of lima.{did_you_mean(name, KNOWN)}")
-    wanted = inspect.signature(getattr(hookspecs, name)).parameters
+    wanted = _arguments(name)
     written = f"{name}({', '.join(wanted)})"
     if not inspect.isroutine(function):
         raise LimaError(f"its {name} is {type(function).__name__!r} and not a function; write def {written}")
@@ -52,6 +53,11 @@ def _check(name: str, function: Any) -> None:
             )
         if parameter.name not in wanted:
             raise LimaError(f"its {name}() asks for {parameter.name!r}, but the hook has ({', '.join(wanted)})")
+
+
+@cache
+def _arguments(hook: str) -> tuple[str, ...]:
+    return tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
 
 
 _RUN_NOTHING = {

@@ -58,8 +58,7 @@ class Plugin:
     @property
     def advice(self) -> str:
         """What a user can do where it is not loaded"""
-        default = f"Remove it with `lima uninstall {self.name.partition(':')[0]}`, or see `lima plugins`."
-        return self.instead or (self.found.advice if self.found else default)
+        return self.instead or (self.found.advice if self.found else "See `lima plugins`.")
 
     def content_hash(self) -> str:
         """SHA-256 over the files of the plugin, so that a run records the code and not only its version"""
@@ -141,7 +140,7 @@ class Plugins:
         if name != "run":
             return value
         known = self._runs.get(plugin.name)
-        if known is None or known[0] is not value:  # its own copy, and not a new one at each step
+        if known is None or known[0] is not value:
             known = self._runs[plugin.name] = (value, copy.deepcopy(value))
         return known[1]
 
@@ -211,7 +210,8 @@ class Plugins:
         """Let each plugin add its commands, also to groups of others, whichever of the two is loaded first
 
         One that replaces or changes a command of another is set aside."""
-        owners = dict.fromkeys(commands_below(cli), CORE)
+        there = commands_below(cli)
+        owners = dict.fromkeys(there, CORE)
         waiting = list(self._callers("register_commands"))
         failed: dict[str, Exception] = {}
         while waiting:
@@ -222,8 +222,9 @@ class Plugins:
                         self.marked(plugin, "register_commands"),
                         Visit("register_commands", plugin.name, hook=True, errors=False),
                     ):
-                        new = add(cli, owners, partial(caller, cli=cli))
-                    owners.update(dict.fromkeys(new, plugin.name))
+                        there = add(cli, there, owners, partial(caller, cli=cli))
+                    for path in there:
+                        owners.setdefault(path, plugin.name)
                 except Exception as e:
                     failed[plugin.name] = e
                     later.append((plugin, caller))
@@ -330,9 +331,7 @@ def load_plugins() -> Plugins:
 def _load_all() -> Plugins:
     plugins = Plugins()
     plugins.marks = Marks(user_folder() / "plugins")
-    wanted, left = _wanted(), plugins.marks.left()
-    # The core's own plugin comes first and is always there.
-    everything = found()
+    wanted, left, everything = _wanted(), plugins.marks.left(), found()
     for one in everything:
         if (
             one.distribution == CORE
@@ -343,8 +342,9 @@ def _load_all() -> Plugins:
         else:
             plugins.left_out.add(one.distribution)
     names = {n for one in everything for n in (one.distribution, one.entry.name)}
+    installed = set(map(canonical, names))
     for key, name in (wanted or {}).items():
-        if key not in {*names, *map(canonical, names)}:
+        if key not in installed:
             error = f"LIMA_LOAD_PLUGINS names it, but it is not installed.{did_you_mean(name, names)}"
             plugins.all.append(Plugin(name, error=error, instead="Correct LIMA_LOAD_PLUGINS, or unset it to load all."))
     return plugins
