@@ -82,7 +82,10 @@ def test_the_evaluation_gives_the_conversations():
     assert [len(conversation.turns) for conversation in conversations] == [5, 5, 5, 4, 4, 4, 5, 4, 4, 6]
     turn = EVAL[7]["turns"][2]
     assert conversations[7].turns[2] == EvalTurn(
-        "Who's the younger dog? Just the name.", tuple(turn["requirements"]), "reference"
+        "Who's the younger dog? Just the name.",
+        tuple(turn["requirements"]),
+        "reference",
+        facts={"note": "Bella is 2, Rex is 4."},
     )
     assert isinstance(conversations[7], EvalConversation)
 
@@ -170,9 +173,12 @@ def test_every_check_can_be_met_and_missed():
     wrong = []
     for conversation in conversations:
         assert len(replies[conversation.id]) == len(conversation.turns)
+        said = ()
         for index, pair in enumerate(replies[conversation.id]):
+            said += (Turn("user", conversation.turns[index].user),)
             for wanted, reply in pair.items():
-                verdict = grader.grade(grading.GradedTurn(conversation, index, (), reply, "eot", True))
+                verdict = grader.grade(grading.GradedTurn(conversation, index, said, reply, "eot", True))
                 if verdict.grade != wanted:
                     wrong.append((conversation.id, index + 1, wanted, verdict))
+            said += (Turn("assistant", pair["excellent"]),)
     assert wrong == []
