@@ -262,8 +262,8 @@ def effect() -> str:
             *rows,
             "",
             f"Nats per token, 95 % t intervals over conversations: {one['answers']} later answers of {one['conversations']} "
-            f"conversations, each tested once in {len(settings['folds'])} folds, seeds: {result['seeds']}, base {base}. Recorded with "
-            f"`lima effect --json` on two cores with AVX-512{spent}.",
+            f"conversations, each tested once in {len(settings['folds'])} folds, seeds: {result['seeds']}, base {base}. "
+            f"Recorded with `lima effect --json` on two cores with AVX-512{spent}.",
             "",
             *(f"- {sentence}" for sentence in told),
             "",
