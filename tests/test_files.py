@@ -152,7 +152,7 @@ def test_pairs_of_surrogates_and_a_byte_order_mark_are_fine(tmp_path):
         (b'{"data": [{"a": 1}],\n "rows": [{"a": 2}]}', ", line 2: the file has a second list of rows, 'rows'. Make a file of"),
         (b'{"data": [\n{"a": 1}],\n "x" 1}', ", line 3: the object around the rows does not end as JSON does. Correct it."),
         (b"PK\x03\x04", " is a ZIP archive. Unpack or convert it to JSONL, CSV or Parquet; .gz and .zst are read."),
-        (gzip.compress(b"x" * 100, mtime=0)[:20], " is damaged or cut off (Compressed file ended before the end-of-stream marker"),
+        (gzip.compress(b"x" * 100, mtime=0)[:20], " is damaged or cut off (Compressed file ended before the end-of-stream"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_whole_file_is_an_error_that_names_it(content, problem, tmp_path):
