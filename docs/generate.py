@@ -239,7 +239,7 @@ def effect() -> str:
     """The recorded result of `lima effect --json`: the table of the arms, and a sentence for each finding"""
     recorded = ROOT / "docs" / "effect.json"
     if not recorded.is_file():
-        return "Not recorded yet: `lima effect --json > docs/effect.json`, then `make docs`.\n"
+        return "Not recorded yet: `python benchmarks/effect.py`, then `make docs`.\n"
     result = json.loads(recorded.read_text(encoding="utf-8"))
 
     def cell(figure: dict[str, Any], bold: bool) -> str:
@@ -254,15 +254,15 @@ def effect() -> str:
         figures = (one["true"], one["gains"]["over_none"], one["gains"]["over_other"])
         rows.append(f"| {arm} | {' | '.join(cell(figure, arm == 'dialogues') for figure in figures)} |")
     one, settings = result["arms"]["dialogues"], result["settings"]
-    base = Path(settings["base"]["folder"]).name
     told = [sentence for finding in result["findings"] for sentence in finding["sentences"]]
     return "\n".join(
         [
             *rows,
             "",
             f"Nats per token, 95 % t intervals over conversations: {one['answers']} later answers of {one['conversations']} "
-            f"conversations, each tested once in {len(settings['folds'])} folds, {result['seeds']} seeds averaged, base {base}. "
-            f"Recorded with `lima effect --json`: {result['processor'] / 60:.0f} minutes of processor time, on two cores with "
+            f"conversations, each tested once in {len(settings['folds'])} folds, {result['seeds']} seeds averaged, base "
+            f"{settings['base']['name']}. "
+            f"Recorded with `benchmarks/effect.py`: {result['processor'] / 60:.0f} minutes of processor time, on two cores with "
             "AVX-512.",
             "",
             *(f"- {sentence}" for sentence in told),
