@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from lima.contract.examples import Record, Refused
+from lima.contract.examples import Refused
 from lima.data.containers import files_of, plain_name, unpacked
 from lima.data.json_rows import json_rows
 from lima.data.keys import Ignored
@@ -61,7 +61,17 @@ def first_rows(spec: str, count: int = 20) -> list[Row]:
     raise LimaError(f"{found[0].where}: {found[0].problem} Files of rows are JSONL, JSON, CSV, TSV or Parquet.")
 
 
-def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Record | Refused]) -> Iterator[Record | Refused]:
+class Identified(Protocol):
+    """What is made of a row: it has an id of its own"""
+
+    @property
+    def id(self) -> str: ...
+
+
+Made = TypeVar("Made", bound=Identified)
+
+
+def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Made | Refused]) -> Iterator[Made | Refused]:
     """What `make` makes of each row of a file; a row that is broken, that it refuses, or with an earlier row's id is `Refused`
 
     Rows and the objects in their lists come without the ignored keys."""
@@ -75,7 +85,7 @@ def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Record | Refus
         except LimaError as e:
             yield Refused(row.where, str(e))
             continue
-        if isinstance(record, Record):
+        if not isinstance(record, Refused):
             if record.id in seen:
                 keys = [key for key, value in row.value.items() if str(value) == record.id] or ["id"]
                 advice = f"Correct it, or number the rows: {ignored.also(keys)}"

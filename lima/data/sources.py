@@ -6,7 +6,7 @@ Knows nothing of tokens.
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,47 @@ class Source:
         return [{**same, "example": one.where, "reason": one.reason} for one in self.refused]
 
 
-def open_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> Source:
-    """A source by NAME, NAME:ARGUMENT, file or pattern; a bare file goes to the source that recognises its rows
+@dataclass(frozen=True)
+class FoundSource:
+    """A source that was found by name or by a file's rows, with its options, before anything is read"""
 
-    `tables` are the recipe's: the source takes its options from that of its plugin. LimaError for bad rows, unless they are
-    to be skipped."""
+    spec: str
+    name: str
+    "The registered one"
+    owner: str
+    "The plugin that registered it"
+    source: Any
+    argument: str | None
+    skip_bad: bool = False
+
+    def read(
+        self, call: Callable[[Any, str | None], Iterable[Any]], kind: type[Any], noun: str, expected: str
+    ) -> tuple[tuple[Any, ...], tuple[Refused, ...]]:
+        """What `call` yields of the source and its argument: the objects of that kind, and the rows that were refused
+
+        LimaError for anything else (`expected` says what is right), for bad rows that may not be skipped, and where nothing is
+        left; the `noun` says of what."""
+        with plugin_code(f"the source {self.name!r}", self.owner):
+            found = tuple(call(self.source, self.argument))
+        if strange := [r for r in found if not isinstance(r, kind | Refused)]:
+            raise LimaError(
+                f"Source {self.name!r} of plugin {self.owner!r} yielded {type(strange[0]).__name__}; expected {expected}."
+            )
+        refused = tuple(r for r in found if isinstance(r, Refused))
+        _check_refused(self.spec, refused, len(found), self.skip_bad)
+        kept = tuple(r for r in found if not isinstance(r, Refused))
+        if not kept:
+            why = (
+                f"Refused: all {len(refused):,}. The first, {refused[0].where}: {refused[0].reason}" if refused else ""
+            )
+            raise LimaError(f"The source {self.spec!r} has no {noun}. {why}".strip())
+        return kept, refused
+
+
+def find_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> FoundSource:
+    """The source that NAME, NAME:ARGUMENT, a file or a pattern names; a bare file goes to the one that recognises its rows
+
+    `tables` are a recipe's: the source takes its options from that of its plugin. LimaError where there is no such source."""
     registry = plugins.registry("sources")
     name, _, argument = spec.partition(":")
     if not (name in registry or name in registry.contested):
@@ -65,21 +101,17 @@ def open_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> So
     if not isinstance(skip_bad, bool):
         raise LimaError(f"{owner}.{SKIP} is {skip_bad!r}; expected true or false.")
     source = _with_options(registry.find(name), name, plugins, table)
-    with plugin_code(f"the source {name!r}", owner):
-        found = tuple(source.examples(argument or None))
-    strange = next((r for r in found if not isinstance(r, Record | Refused)), None)
-    if strange is not None:
-        raise LimaError(
-            f"Source {name!r} of plugin {owner!r} yielded {type(strange).__name__}; expected lima.Example, Record or Refused."
-        )
-    records = tuple(r for r in found if isinstance(r, Record))
-    refused = tuple(r for r in found if isinstance(r, Refused))
-    _check_refused(spec, refused, len(found), skip_bad)
-    if not records:
-        why = f"Refused: all {len(refused):,}. The first, {refused[0].where}: {refused[0].reason}" if refused else ""
-        raise LimaError(f"The source {spec!r} has no examples. {why}".strip())
-    licences = sorted({r.licence for r in records if r.licence}) or [source.licence]
-    return Source(spec, owner, ", ".join(licences), records, refused)
+    return FoundSource(spec, name, owner, source, argument or None, skip_bad)
+
+
+def open_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> Source:
+    """A source as `find_source` finds it, with its records; LimaError for bad rows, unless they are to be skipped"""
+    found = find_source(spec, plugins, tables)
+    records, refused = found.read(
+        lambda source, argument: source.examples(argument), Record, "examples", "lima.Example, Record or Refused"
+    )
+    licences = sorted({r.licence for r in records if r.licence}) or [found.source.licence]
+    return Source(spec, found.owner, ", ".join(licences), records, refused)
 
 
 def _with_options(source: Any, name: str, plugins: Plugins, table: dict[str, Any]) -> Any:

@@ -156,6 +156,28 @@ def m004_measures(db: Database) -> None:
     )
 
 
+@migrations()
+def m005_verdicts(db: Database) -> None:
+    """Why a reply to a dev prompt has no grade: undecided, or the grader failed; null in rows of earlier versions"""
+    db.table("generation_grades").add_column("status", str)
+    db.execute("drop view checkpoint_quality")
+    db.create_view(
+        "checkpoint_quality",
+        """
+        select epochs.run, epochs.epoch, epochs.step, epochs.perplexity,
+          (select json_group_object(name, value) from epoch_measures measures
+            where measures.run = epochs.run and measures.epoch = epochs.epoch) as measures,
+          grades.grader,
+          avg(case grade when 'fail' then 0 when 'pass' then 1 when 'excellent' then 2 end) as mean_grade,
+          sum(grade = 'excellent') as excellent, sum(grade = 'pass') as pass, sum(grade = 'fail') as fail,
+          count(grade) as n, coalesce(sum(grades.status = 'undecided'), 0) as undecided
+        from (select run, epoch, max(step) as step, max(perplexity) as perplexity from checkpoints group by run, epoch) epochs
+        left join generation_latest_grades grades on grades.run = epochs.run and grades.epoch = epochs.epoch
+        group by epochs.run, epochs.epoch, grades.grader
+        """,
+    )
+
+
 class Store:
     """One open database file, migrated to this version of lima and its plugins
 
