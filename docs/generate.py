@@ -237,10 +237,7 @@ def english() -> str:
 
 def effect() -> str:
     """The recorded result of `lima effect --json`: the table of the arms, and a sentence for each finding"""
-    recorded = ROOT / "docs" / "effect.json"
-    if not recorded.is_file():
-        return "Not recorded yet: `python benchmarks/effect.py`, then `make docs`.\n"
-    result = json.loads(recorded.read_text(encoding="utf-8"))
+    result = json.loads((ROOT / "docs" / "effect.json").read_text(encoding="utf-8"))
 
     def cell(figure: dict[str, Any], bold: bool) -> str:
         mean, low, high = (f"{x:.3f}".replace("-", "−") for x in (figure["mean"], *figure["interval"]))
@@ -255,15 +252,16 @@ def effect() -> str:
         rows.append(f"| {arm} | {' | '.join(cell(figure, arm == 'dialogues') for figure in figures)} |")
     one, settings = result["arms"]["dialogues"], result["settings"]
     told = [sentence for finding in result["findings"] for sentence in finding["sentences"]]
+    minutes = (sum(fold["seconds"] for fold in result["given"]) + result["measuring"]) / 60
+    spent = f", {result['processor'] / 60:.0f} of processor time" if result["processor"] else ""
     return "\n".join(
         [
             *rows,
             "",
             f"Nats per token, 95 % t intervals over conversations: {one['answers']} later answers of {one['conversations']} "
-            f"conversations, each tested once in {len(settings['folds'])} folds, {result['seeds']} seeds averaged, base "
-            f"{settings['base']['name']}. "
-            f"Recorded with `benchmarks/effect.py`: {result['processor'] / 60:.0f} minutes of processor time, on two cores with "
-            "AVX-512.",
+            f"conversations, each tested once in {len(settings['folds'])} folds; seeds: {result['seeds']}; base: "
+            f"{settings['base']['name']}. Recorded with `benchmarks/effect.py` on two cores with AVX-512, with other work on them: "
+            f"{minutes:.0f} minutes{spent}.",
             "",
             *(f"- {sentence}" for sentence in told),
             "",

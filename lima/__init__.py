@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "errors": "LimaError PluginStopped Interrupted did_you_mean",
     "text": "visible pieces storable blank",
+    "paths": "is_file is_folder is_there absolute read_bytes",
     "recipe": "Recipe parse_setting",
     "contract.examples": "Record Example Refused",
     "contract.rendered": "Span Rendered as_rows",

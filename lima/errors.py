@@ -16,6 +16,10 @@ class PluginStopped(LimaError):
     """A plugin tried to end the process, which only lima may do"""
 
 
+class Diverged(LimaError):
+    """A loss or a gradient that is not finite: the same steps again would end the same"""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a run; its row and its states are kept"""
 

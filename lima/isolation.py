@@ -35,7 +35,7 @@ def contained(place: str, plugin: str = "", module: str = "", command: bool = Fa
     try:
         yield
     except BaseException as raised:
-        e = _before_click(raised)
+        e = before_click(raised)
         if not _ends_lima(e, module, command) or (command and not _running(e)):  # click itself, completing for a shell
             raise
         own = " A command gives an exit code of its own by click's ctx.exit(CODE)." if command else ""
@@ -50,7 +50,7 @@ WHERE = "(LIMA_DEBUG=1 shows where; LIMA_LOAD_PLUGINS chooses which plugins run)
 
 def _ends_lima(error: BaseException, module: str = "", command: bool = False) -> bool:
     """Whether an error, passed on, would end the process as if nothing were wrong, or as if somebody had pressed Ctrl-C"""
-    error = _before_click(error)
+    error = before_click(error)
     if isinstance(error, click.Abort | click.exceptions.Exit):
         return not command
     if isinstance(error, KeyboardInterrupt):
@@ -60,7 +60,7 @@ def _ends_lima(error: BaseException, module: str = "", command: bool = False) ->
     return not isinstance(error, Exception)
 
 
-def _before_click(error: BaseException) -> BaseException:
+def before_click(error: BaseException) -> BaseException:
     """What click made an Abort of, where that was Ctrl-C"""
     was = error.__context__
     return was if isinstance(error, click.Abort) and isinstance(was, KeyboardInterrupt) else error

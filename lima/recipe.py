@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lima.errors import LimaError, did_you_mean
+from lima.paths import read_bytes
 
 AUTO = "auto"
 
@@ -171,11 +172,10 @@ class Recipe:
     def read(cls, path: str | Path) -> dict[str, Any]:
         """The keys and values of a recipe file, checked, without the defaults"""
         try:
-            table = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
-        except OSError as e:
-            raise LimaError(f"Cannot read the recipe {path}: {e.strerror}.") from None
-        except ValueError as e:
-            raise LimaError(f"{path} is not TOML: {e}.") from None
+            table = tomllib.loads(read_bytes(path, "the recipe").decode("utf-8-sig"))
+        except (ValueError, RecursionError) as e:
+            why = "it is nested too deeply" if isinstance(e, RecursionError) else e
+            raise LimaError(f"{path} is not TOML: {why}.") from None
         if table.get("trust_remote_code"):
             raise LimaError(
                 f"{path} asks to run Python code that lies in the model's folder. A file cannot allow that: take the line "

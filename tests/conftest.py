@@ -136,14 +136,14 @@ def done(trained, few, dev, tmp_path, judges):
 
 @pytest.fixture
 def lima(capsys):
-    """lima(*arguments): what the command line printed, as .out and .err; it must succeed"""
+    """lima(*arguments): what the command line printed, as .out and .err; it must succeed, or end with the exit `code`"""
     from lima.cli import main
 
-    def run(*arguments):
+    def run(*arguments, code=0):
         with pytest.raises(SystemExit) as ended:
             main(list(arguments))
         printed = capsys.readouterr()
-        assert ended.value.code == 0, printed.err
+        assert ended.value.code == code, printed.err
         return printed
 
     return run

@@ -14,7 +14,7 @@ PLUGINS = sorted(p for p in (ROOT / "plugins").iterdir() if (p / "pyproject.toml
 HOUSE = CORE + [f for p in PLUGINS for f in sorted((p / p.name.replace("-", "_")).rglob("*.py"))]
 TESTS = sorted(f for folder in ("tests", "plugins/*/tests") for f in ROOT.glob(f"{folder}/*.py"))
 FLOORS = (
-    {"errors", "text", "recipe"},
+    {"errors", "text", "paths", "recipe"},
     {"contract"},
     {"isolation", "registry", "plugins", "model"},
     {"data"},

@@ -80,9 +80,7 @@ def test_other_files_and_folders_are_said_in_a_sentence(tmp_path):
     (tmp_path / "notes.txt").write_text("these are my notes, not a database " * 50)
     with pytest.raises(LimaError, match=r"notes\.txt: file is not a database\. Choose another file with -d"):
         Store(tmp_path / "notes.txt")
-    with pytest.raises(
-        LimaError, match=r"unable to open database file\. Its folder does not exist or cannot be written"
-    ):
+    with pytest.raises(LimaError, match=r"is a folder\. Name a file in it: -d .*lima\.db"):
         Store(tmp_path)
     with pytest.raises(LimaError, match="Cannot use the database"):
         Store(tmp_path / "notes.txt" / "l.db")
@@ -159,7 +157,7 @@ def test_what_may_only_be_read_is_read(tmp_path, monkeypatch):
     with Store(folder / "l.db") as store, store.write() as db:
         db.table("runs").insert({"id": "one", "status": "done"})
     before = (folder / "l.db").read_bytes()
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write whatever the mode says
+    monkeypatch.setattr("lima.record.store.may", lambda path, mode: False)  # root may write whatever the mode says
     with Store(folder / "l.db") as store:
         assert store.rows("select id, status from run_summary") == [{"id": "one", "status": "done"}]
         with pytest.raises(LimaError, match="read-only: make it writable, or choose another"), store.write() as db:
@@ -170,7 +168,7 @@ def test_what_may_only_be_read_is_read(tmp_path, monkeypatch):
     with sqlite3.connect(folder / "l.db") as db:
         db.execute("drop table choices")
         db.execute("delete from _sqlite_migrations where name = 'm002_replies'")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr("lima.record.store.may", lambda path, mode: False)
     with pytest.raises(LimaError, match="older lima.*Copy it to where you can write"):
         Store(folder / "l.db")
 

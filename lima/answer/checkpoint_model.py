@@ -17,6 +17,7 @@ from lima.contract.kinds import ChatPrompts, SplitsThoughts, TakesVariables, Tex
 from lima.data.automatic import suiting
 from lima.errors import LimaError
 from lima.isolation import plugin_code
+from lima.paths import is_folder
 
 if TYPE_CHECKING:
     from lima.answer.decode import Answering, Draw
@@ -196,14 +197,14 @@ def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> C
 
     plugins = load_plugins()
     renderers = plugins.registry("renderers")
-    if not Path(name).is_dir() and name in plugins.registry("base_models"):
+    if not is_folder(name) and name in plugins.registry("base_models"):
         name = str(find_base(name, plugins))
-    if Path(name).is_dir():
+    if is_folder(name):
         run, folder = maker_of(store, Path(name)), name
     else:
         run = store.run(name)
         folder = run["folder"]
-        if not Path(folder).is_dir():
+        if not is_folder(folder):
             raise LimaError(f"The checkpoint of run {run['id']} is gone: no such folder, {folder}.")
     if run:
         if run["renderer"] not in renderers:

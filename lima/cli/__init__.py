@@ -3,6 +3,7 @@
 Imports nothing heavy: torch, transformers and sqlite_utils load inside the commands that need them.
 """
 
+import io
 import os
 import sys
 from collections.abc import Iterable
@@ -14,13 +15,13 @@ from lima.cli import ask, checkpoints, listings, plan, plugins, preview, runs, t
 from lima.cli.group import Group as Group
 from lima.cli.group import options_given as options_given
 from lima.cli.reading import with_reading as with_reading
+from lima.cli.show import any_text_printed, drop_output, notes_printed
 from lima.cli.show import (
     database_option as database_option,
 )
 from lima.cli.show import (
     json_option as json_option,
 )
-from lima.cli.show import notes_printed
 from lima.cli.show import (
     print_fields as print_fields,
 )
@@ -37,9 +38,10 @@ from lima.cli.show import (
     trust_option as trust_option,
 )
 from lima.errors import Interrupted, LimaError
-from lima.isolation import contained
+from lima.isolation import before_click, contained
+from lima.paths import cannot
 from lima.plugins import Plugins, load_plugins
-from lima.text import visible
+from lima.text import storable, visible
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -83,23 +85,49 @@ def warn(loaded: Plugins, already: Iterable[str] = ()) -> set[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something the user can fix, 2 usage, 130 interrupted"""
+    any_text_printed()
     try:
-        sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
-    except LimaError as e:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()  # a full disk is an error while it can still be said
+        sys.exit(code)
+    except (LimaError, OSError) as e:
         if os.environ.get("LIMA_DEBUG"):
             raise
-        click.echo(visible(f"Error: {e}"), err=True)  # a downloaded model's template may have written the text
+        click.echo(visible(f"Error: {_said(e)}"), err=True)  # a downloaded model's template may have written the text
         sys.exit(1)
     except click.ClickException as e:
-        e.show()
+        text = io.StringIO()
+        e.show(text)
+        click.echo(visible(text.getvalue().rstrip()), err=True)
         sys.exit(e.exit_code)
     except (click.Abort, KeyboardInterrupt) as e:
-        if not isinstance(e, Interrupted):  # which has said so already, and how to resume
-            click.echo("Interrupted.", err=True)
+        stopped = before_click(e)
+        if not isinstance(stopped, Interrupted):  # which has said so already, and how to resume
+            click.echo(visible(f"Interrupted {stopped}".rstrip() + "."), err=True)
         sys.exit(130)
 
 
+def _said(error: LimaError | OSError) -> str:
+    """An error as a sentence; what the system refused is no fault of the code, wherever it was met"""
+    if isinstance(error, LimaError):
+        return str(error)
+    if error.filename is None:
+        drop_output()  # what is left of it cannot be written either
+        return f"Cannot write: {error.strerror or error}. Make room, or write the output elsewhere (LIMA_DEBUG=1 shows where)."
+    return f"{cannot('use', os.fsdecode(error.filename), error)} Name another path, or change that one."
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Raise LimaError for an argument that is not UTF-8 text, which no database and no JSON holds"""
+    for argument in arguments:
+        if storable(argument) != argument or "\0" in argument:
+            raise LimaError(
+                f"The argument {argument!r} is not UTF-8 text. Rename the file, or set the locale to UTF-8."
+            )
+
+
 def _run(arguments: list[str]) -> int:
+    _check_arguments(arguments)
     loaded = load_plugins()
     loaded.add_commands(cli)
     # These three commands list broken plugins, or repair them.

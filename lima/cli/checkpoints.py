@@ -37,11 +37,11 @@ def show_replies(run: str, epoch: int | None, example: str | None, database: str
 
     with store_to_read(database) as store:
         rows = generations(store, store.run(run)["id"], epoch, example)
-    if as_json:
-        print_json(rows)
-        return
-    for position in dict.fromkeys(r["position"] for r in rows):
-        _print_replies([r for r in rows if r["position"] == position])
+        if as_json:
+            print_json(rows)
+            return
+        for position in dict.fromkeys(r["position"] for r in rows):
+            _print_replies([r for r in rows if r["position"] == position])
 
 
 @checkpoints.command("grade")

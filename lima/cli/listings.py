@@ -10,6 +10,7 @@ from lima.cli.reading import with_reading
 from lima.cli.show import json_option, print_fields, print_json, print_rows
 from lima.errors import LimaError
 from lima.isolation import plugin_code
+from lima.paths import check_readable
 from lima.plugins import load_plugins, singular
 from lima.text import visible
 
@@ -88,6 +89,8 @@ def fetch_base_model(name: str, file: Path | None) -> None:
     """Bring the base model NAME to this machine, once, and print its folder"""
     from lima.contract.kinds import Fetches
 
+    if file:
+        check_readable(file)
     bases = load_plugins().registry("base_models")
     base = bases.find(name)
     if not isinstance(base, Fetches):

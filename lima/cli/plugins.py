@@ -10,6 +10,7 @@ import click
 
 from lima.cli.show import database_option, json_option, print_rows, store_to_read
 from lima.errors import LimaError, did_you_mean
+from lima.paths import is_there
 from lima.plugins import CORE, Plugins, load_plugins
 from lima.text import visible
 
@@ -38,7 +39,7 @@ def _try_migrations(database: str | None) -> None:
     from lima.record.places import default_path
 
     path = Path(database) if database else default_path()
-    if database or path.is_file():
+    if database or is_there(path):
         try:
             store_to_read(str(path)).close()
         except LimaError as e:  # an error of the database must not hide the plugins

@@ -7,6 +7,7 @@ import click
 
 from lima.cli.group import Group
 from lima.cli.show import database_option, json_option, print_fields, print_json, print_rows, store_to_read
+from lima.text import visible
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -17,6 +18,7 @@ def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
     """List the runs, newest last"""
     if ctx.invoked_subcommand is not None:
         return
+    from lima.record.places import resuming
     from lima.record.runs import summaries, was_killed
 
     with store_to_read(database) as store:
@@ -29,7 +31,7 @@ def runs(ctx: click.Context, database: str | None, as_json: bool) -> None:
             ("id", "status", "seed", "steps", "last_loss", "sources"),
         )
     if killed and not as_json:
-        click.echo(f"To resume a run that was killed: `lima train --resume {killed[-1]}`.")
+        click.echo(visible(f"To resume a run that was killed: `{resuming(killed[-1], store.path)}`."))
 
 
 @runs.command("show")
@@ -51,12 +53,12 @@ def show_run(run: str, database: str | None, as_json: bool) -> None:
         row["losses"] = of.losses_of(store, row["id"])
         if chosen := last_choice(store, row["id"]):
             row["chosen"] = chosen
-    if as_json:
-        print_json(row)
-        return
-    losses = row.pop("losses")
-    row["losses"] = f"{losses[0]:.3f} → {losses[-1]:.3f} over {len(losses)} steps" if losses else "none"
-    print_fields({k: _plain(v) for k, v in row.items() if v not in (None, "")}, as_json=False)
+        if as_json:
+            print_json(row)
+            return
+        losses = row.pop("losses")
+        row["losses"] = f"{losses[0]:.3f} → {losses[-1]:.3f} over {len(losses)} steps" if losses else "none"
+        print_fields({k: _plain(v) for k, v in row.items() if v not in (None, "")}, as_json=False)
 
 
 def _plain(value: Any) -> Any:

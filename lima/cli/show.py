@@ -3,16 +3,19 @@
 Knows nothing of what is printed.
 """
 
+import io
 import json
 import logging
+import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 
 from lima.errors import LimaError
+from lima.paths import is_there, shown
 from lima.text import visible
 
 
@@ -37,9 +40,23 @@ def notes_printed() -> Iterator[None]:
         logger.setLevel(before)
 
 
+def any_text_printed() -> None:
+    """From now on print any text on any terminal: what its encoding lacks is written out, as \\u2192"""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def drop_output() -> None:
+    """Print nothing more on stdout, whose file failed: Python would try once more at the end, and report that"""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_json(value: Any) -> None:
-    """Two-space JSON on stdout"""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Two-space JSON on stdout, in ASCII where that has not all characters"""
+    ascii_only = (sys.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
+    click.echo(json.dumps(value, indent=2, ensure_ascii=ascii_only, default=str))
 
 
 def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str, columns: Sequence[str] = ()) -> None:
@@ -51,21 +68,42 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str, column
         click.echo(empty)
         return
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    names = list(columns or rows[0])
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    console, names = Console(), list(columns or rows[0])
+    table, room = Table(box=box.SIMPLE_HEAD, pad_edge=False), 0
     cells = [[visible("" if row.get(n) is None else _cell(row[n])) for n in names] for row in rows]
-    for name in names:
+    for at, name in enumerate(names):
         numeric = all(isinstance(r.get(name), int | float) for r in rows)
         # An id must stay in one piece to be copied.
         whole = name in ("id", "run", "status")
+        longest = max(cell_len(line) for row in cells for line in row[at].split("\n"))
+        head = max(map(len, name.split("_")))
+        room += 2 + max(head, longest if whole or numeric else min(longest, NARROW))
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
+    if room > console.width + 2:  # rich would leave out columns without a word
+        _print_upright(names, cells)
+        return
     for row in cells:
         table.add_row(*map(Text, row))
-    Console().print(table)
+    console.print(table)
+
+
+NARROW = 8
+"Columns of a terminal that a text needs at least in a table"
+
+
+def _print_upright(names: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Rows that are too wide for a table, a line a value"""
+    width = max(map(len, names))
+    for number, row in enumerate(cells):
+        if number:
+            click.echo()
+        for name, text in zip(names, row, strict=True):
+            click.echo(f"{name.replace('_', ' '):<{width}}  {text}".rstrip())
 
 
 def print_fields(row: dict[str, Any], as_json: bool) -> None:
@@ -90,8 +128,10 @@ def store_to_read(database: str | None) -> Any:
     """The store, for a command that only reads: a named file must exist, so that a typo does not create one"""
     from lima.record.store import Store
 
-    if database and not Path(database).is_file():
-        raise LimaError(f"The database {database} does not exist. A run creates one: `lima train … -d {database}`.")
+    if database and not is_there(database):
+        raise LimaError(
+            f"The database {shown(database)} does not exist. A run creates one: `lima train … -d {database}`."
+        )
     return Store(database)
 
 

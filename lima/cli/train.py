@@ -1,6 +1,7 @@
 """`lima train`: a recipe from a file and flags, a progress bar, and a summary."""
 
 import os
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +15,10 @@ from lima.cli.reading import (
     settings_option,
     source_rows,
 )
-from lima.cli.show import database_option, json_option, print_json, trust_option
+from lima.cli.show import database_option, json_option, print_json, store_to_read, trust_option
 from lima.errors import Interrupted, LimaError
 from lima.recipe import Recipe, parse_setting
+from lima.text import visible
 
 
 def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,7 +98,9 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
         return
     changes = given(**options)
     recipe = None if resumed else Recipe().with_values(changes)
-    with Store(database) as store:
+    # A run to resume is in a database that exists: a name with a typo must not make one.
+    with store_to_read(database) if resumed else Store(database) as store:
+        store.check_writable()
 
         def start(on_step: Any, on_dev: Any) -> Any:
             from lima.train.start import fine_tune, resume
@@ -123,7 +127,7 @@ def _count(recipe: Recipe, as_json: bool) -> None:
     if not as_json:
         print_prepared(recipe, ready)
     elif ready.several_rows:
-        click.echo(ready.several_rows, err=True)
+        click.echo(visible(ready.several_rows), err=True)
 
 
 def _print_end(run: Any, store: Any, as_json: bool) -> None:
@@ -142,21 +146,24 @@ def _print_end(run: Any, store: Any, as_json: bool) -> None:
         }
         print_json({"run": run.id, **places, **counts, **told, "loss": loss, "seconds": seconds, **adapter})
         return
-    click.echo(
-        f"Run {run.id}: {row['steps']} steps over {row['examples']} examples in {row['seconds']:.1f} s, "
-        f"last loss {loss:.3f}.\nModel: {run.folder}\nDatabase: {run.database}"
-    )
+    lines = [
+        f"Run {run.id}: {row['steps']} steps over {row['examples']} examples in {row['seconds']:.1f} s, last loss {loss:.3f}.",
+        f"Model: {run.folder}",
+        f"Database: {run.database}",
+    ]
     if run.recipe.lora_rank:
-        click.echo(f"Adapter: {run.folder / 'adapter'}, {adapter_bytes(run.folder):,} bytes")
+        lines.append(f"Adapter: {run.folder / 'adapter'}, {adapter_bytes(run.folder):,} bytes")
     if run.recipe.dev:
-        click.echo(
-            f"That is the last epoch's model. To choose another: lima checkpoints choose {run.id} -d {run.database}"
-        )
+        choose = shlex.join(["lima", "checkpoints", "choose", run.id, "-d", str(run.database)])
+        lines.append(f"That is the last epoch's model. To choose another: {choose}")
+    for line in lines:
+        click.echo(visible(line))
 
 
 def _with_bar(start: Callable[[Any, Any], Any], store: Any) -> Any:
     """Call `start` with listeners that move a progress bar: for the steps, and for the replies to dev prompts between them"""
     from lima.cli.progress import Bar
+    from lima.record.places import resuming
 
     bar = Bar("training", note="loss …", transient=False)
 
@@ -170,11 +177,8 @@ def _with_bar(start: Callable[[Any, Any], Any], store: Any) -> Any:
         return start(on_step, on_dev)
     except Interrupted as e:
         bar.stop()
-        click.echo(
-            f"Interrupted after step {e.step}. Resume with `lima train --resume {e.run} -d {store.path}`, "
-            f"or see `lima runs show {e.run} -d {store.path}`.",
-            err=True,
-        )
+        what = f"Interrupted after step {e.step}. Resume with `{resuming(e.run, store.path)}`, or see "
+        click.echo(visible(f"{what}`{shlex.join(['lima', 'runs', 'show', e.run, '-d', str(store.path)])}`."), err=True)
         raise
     finally:
         bar.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lima.errors import LimaError
+from lima.paths import cannot, is_folder, is_there, read_bytes, shown
 
 LIMIT = 2 * 1024**3
 "Bytes that a compressed file may expand to"
@@ -28,28 +29,29 @@ _PATTERN = frozenset("*?[")
 
 def is_pattern(spec: str) -> bool:
     """Whether it names files by a pattern such as data/*.jsonl; a file of exactly that name comes first"""
-    return bool(_PATTERN & set(spec)) and not Path(spec).exists()
+    return bool(_PATTERN & set(spec)) and not is_there(spec)
 
 
 def files_of(spec: str) -> list[str]:
     """The files that a path or a pattern names, sorted; LimaError where there are none"""
     if is_pattern(spec):
-        found = sorted(f for f in glob.glob(spec, recursive=True) if not Path(f).is_dir())
+        try:
+            found = sorted(f for f in glob.glob(spec, recursive=True) if not is_folder(f))
+        except OSError as e:
+            raise cannot("look for", spec, e) from None
         if not found:
-            raise LimaError(f"No file matches {spec}. `*` stands for any name in one folder, `**` for any folders.")
+            raise LimaError(
+                f"No file matches {shown(spec)}. `*` stands for any name in one folder, `**` for any folders."
+            )
         return found
-    if Path(spec).is_dir():
+    if is_folder(spec):
         raise LimaError(f"{spec} is a folder. Name its files by a pattern, for example {Path(spec) / '*.jsonl'}.")
     return [spec]
 
 
 def unpacked(path: str) -> bytes:
     """What is in a file, without its compression; LimaError where it cannot be read or expands beyond the limit"""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as e:
-        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
+    data = read_bytes(path)
     if data.startswith(b"\x1f\x8b"):
         return _expanded(path, _gzip(data), (OSError, EOFError, zlib.error))
     if data.startswith(b"\x28\xb5\x2f\xfd"):

@@ -26,6 +26,7 @@ from lima.data.sources import Source, open_dev, open_sources
 from lima.errors import LimaError, did_you_mean
 from lima.isolation import plugin_code
 from lima.model.build import Additions, Longest
+from lima.paths import absolute, is_folder, shown
 from lima.plugins import Plugins
 from lima.recipe import AUTO, Recipe
 
@@ -104,11 +105,11 @@ def find_base(name: str, plugins: Plugins) -> Path:
         base = bases.find(name)
         with plugin_code(f"the base model {name!r}", bases.owners[name]):
             return Path(base.folder())
-    if Path(name).expanduser().is_dir():
-        return Path(name).expanduser().resolve()
+    if is_folder(folder := absolute(name)):
+        return folder
     hub = f" Nothing is downloaded: `hf download {name} --local-dir FOLDER`, then --base FOLDER." if "/" in name else ""
     raise LimaError(
-        f"The base model {name!r} is neither a folder nor a registered name.{hub}{did_you_mean(name, bases)}"
+        f"The base model {shown(name)!r} is neither a folder nor a registered name.{hub}{did_you_mean(name, bases)}"
     )
 
 

@@ -8,7 +8,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lima.contract.examples import Record, Refused, hash_all
@@ -17,6 +16,7 @@ from lima.data.containers import is_pattern
 from lima.data.files import first_rows, shape_of
 from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.isolation import plugin_code
+from lima.paths import is_there, shown
 from lima.plugins import Plugins
 from lima.recipe import Recipe
 
@@ -134,9 +134,9 @@ def _with_options(source: Any, name: str, plugins: Plugins, table: dict[str, Any
 def _recognised(spec: str, plugins: Plugins) -> str:
     """The name of the one source that recognises the rows of a file: the first row that any single source does"""
     registry = plugins.registry("sources")
-    if not (Path(spec).is_file() or Path(spec).is_dir() or is_pattern(spec)):
+    if not (is_pattern(spec) or is_there(spec)):
         name = spec.partition(":")[0]
-        raise LimaError(f"{spec!r} is neither a registered source nor a file.{did_you_mean(name, registry)}")
+        raise LimaError(f"{shown(spec)!r} is neither a registered source nor a file.{did_you_mean(name, registry)}")
     rows = first_rows(spec)
     broken, undecided = set[str](), list[str]()
     for row in rows:

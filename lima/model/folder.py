@@ -14,6 +14,8 @@ from typing import Any
 import torch
 
 from lima.errors import LimaError
+from lima.model.values import AGAIN, check_ids, check_json, check_sizes, check_tokenizer
+from lima.paths import check_readable, entries, is_file, is_folder, read_bytes, shown
 
 
 def pick_device(wanted: str) -> str:
@@ -32,24 +34,27 @@ def pick_device(wanted: str) -> str:
 def check_folder(folder: str | Path, weights: bool = True) -> Path:
     """The folder of a model, with weights in safetensors if they are wanted, or LimaError saying which part is missing"""
     path = Path(folder)
-    if not path.is_dir():
+    if not is_folder(path):
         raise LimaError(
-            f"{folder} is not a folder. Expected a Hugging Face folder with config.json, *.safetensors and a tokenizer."
+            f"{shown(folder)} is not a folder. Expected a Hugging Face folder with config.json, *.safetensors and a tokenizer."
         )
-    if (path / "adapter_config.json").is_file():
+    names = {entry.name for entry in entries(path)}
+    for name in names:
+        check_readable(path / name)
+    if "adapter_config.json" in names:
         raise LimaError(
             f"{folder} has an adapter (adapter_config.json), which lima does not put on a model. Merge it into its base with "
             "peft (`merge_and_unload`) and save that; or, to use the model without it, move adapter_config.json and "
             "adapter_model.safetensors out of the folder."
         )
-    if not (path / "config.json").is_file():
+    if "config.json" not in names:
         raise LimaError(
             f"{folder} has no config.json, so it is not a Hugging Face model folder, or it was copied only in part."
         )
     if not weights:
         return path
-    if not any(path.glob("*.safetensors")):
-        pickled = sorted(p.name for p in path.glob("*.bin"))
+    if not any(name.endswith(".safetensors") for name in names):
+        pickled = sorted(name for name in names if name.endswith(".bin"))
         hint = (
             f" It has {pickled[0]}, which is a pickle and can run code: convert it to safetensors first."
             if pickled
@@ -57,14 +62,14 @@ def check_folder(folder: str | Path, weights: bool = True) -> Path:
         )
         raise LimaError(f"{folder} has no *.safetensors weights.{hint}")
     index = path / "model.safetensors.index.json"
-    if index.is_file():
+    if index.name in names:
         try:
-            wanted = set(json.loads(index.read_text())["weight_map"].values())
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            wanted = set(json.loads(read_bytes(index))["weight_map"].values())
+            missing = sorted(n for n in wanted if not is_file(path / n))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             raise LimaError(
                 f"{index} is malformed ({type(e).__name__}: {e}). Copy it from the base model again."
             ) from None
-        missing = sorted(n for n in wanted if not (path / n).is_file())
         if missing:
             raise LimaError(
                 f"{folder} lacks {len(missing)} of its {len(wanted)} weight files, first {missing[0]}. Copy them again."
@@ -87,34 +92,39 @@ def check_weights(folder: str | Path) -> Path:
 
 
 @contextmanager
-def _unasked(folder: str | Path, trust_remote_code: bool) -> Iterator[None]:
-    """Turn transformers' error about a folder with code that nobody has agreed to run into lima's"""
+def _loading(what: str, folder: str | Path, trust_remote_code: bool) -> Iterator[None]:
+    """Turn any failure of transformers into a sentence: it checks little, and what a damaged folder makes it raise is endless
+
+    `what` is what it reads. Of a folder with code that nobody has agreed to run, the sentence says how to agree."""
     try:
         yield
     except Exception as e:
-        if trust_remote_code or "trust_remote_code" not in str(e):
-            raise
-        raise LimaError(
-            f"{folder} comes with Python code, which lima runs only if you allow it. Read it; if you trust it, add "
-            "--trust-remote-code."
-        ) from None
+        if not trust_remote_code and "trust_remote_code" in str(e):
+            raise LimaError(
+                f"{folder} comes with Python code, which lima runs only if you allow it. Read it; if you trust it, add "
+                "--trust-remote-code."
+            ) from None
+        raise LimaError(f"{what} does not load: {type(e).__name__}: {_short(str(e))} {AGAIN}") from e
+
+
+def _short(text: str) -> str:
+    """The first line of an error of transformers that says anything, without a full stop; it may be long"""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return f"{line[:300].rstrip('.')}."
 
 
 def load_config(folder: Path, trust_remote_code: bool = False) -> Any:
-    """A folder's configuration as transformers has it; LimaError when it does not load"""
-    from huggingface_hub.errors import StrictDataclassError
+    """A folder's configuration as transformers has it; LimaError when it does not load, or has values that no model can have"""
     from transformers import AutoConfig
 
-    try:
-        with _unasked(folder, trust_remote_code):
-            return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
-    except (ValueError, OSError, KeyError, TypeError, ImportError, StrictDataclassError) as e:
-        raise LimaError(f"{folder}/config.json does not load: {_first_line(e)}") from e
-
-
-def _first_line(e: Exception) -> str:
-    """The first line of a transformers error, which may be long"""
-    return f"{type(e).__name__}: {(str(e).splitlines() or [''])[0]}"
+    file = Path(folder) / "config.json"
+    check_json(file)
+    with _loading(str(file), folder, trust_remote_code):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
+        text = config.get_text_config()
+    check_sizes(file, text)
+    check_ids(file, config)
+    return config
 
 
 def check_trainable(config: Any) -> None:
@@ -146,17 +156,17 @@ def load_tokenizer(folder: str | Path, trust_remote_code: bool = False) -> Any:
 
     path = Path(folder)
     files = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
-    if not any((path / f).is_file() for f in files):
+    if not any(is_file(path / f) for f in files):
         raise LimaError(
             f"{folder} has no tokenizer. Expected tokenizer.json next to the weights: copy it from the base model."
         )
-    try:
-        with _unasked(folder, trust_remote_code):
-            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
-    except LimaError:
-        raise
-    except Exception as e:
-        raise LimaError(f"The tokenizer of {folder} does not load: {type(e).__name__}: {e}") from e
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        check_json(path / name)
+    with _loading(f"The tokenizer of {folder}", folder, trust_remote_code):
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
+    check_tokenizer(path / "tokenizer_config.json", tokenizer)
+    with _loading(f"The tokenizer of {folder}", folder, trust_remote_code):
+        tokenizer.decode(tokenizer("a").input_ids)  # as it is used later: what is wrong with it is wrong here
     if not tokenizer.is_fast:
         raise LimaError(
             f"The tokenizer of {folder} is not a fast one, so it gives no offsets. Save it with a tokenizer.json."
@@ -168,33 +178,28 @@ def load_model(
     folder: str | Path, dtype: str = "float32", trust_remote_code: bool = False, weights: bool = True
 ) -> Any:
     """The causal LM of a folder on the CPU, or without `weights` on the meta device; `dtype` 'auto' keeps the saved one"""
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+    from transformers import AutoModelForCausalLM, GenerationConfig
     from transformers.utils import GENERATION_CONFIG_NAME, logging
 
     logging.disable_progress_bar()  # the command line has its own progress bar, and a library should not print one
     path = check_folder(folder, weights)
     trust: dict[str, Any] = {"trust_remote_code": trust_remote_code}
-    try:
-        with _unasked(folder, trust_remote_code):
-            if not weights:
-                config = AutoConfig.from_pretrained(path, local_files_only=True, **trust)
-                kind = config.dtype or torch.float32 if dtype == "auto" else getattr(torch, dtype)
-                with torch.device("meta"):
-                    model = AutoModelForCausalLM.from_config(config, dtype=kind, **trust)
-                if (path / GENERATION_CONFIG_NAME).is_file():
-                    model.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)
-                return model
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                path, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True, **trust
-            )
-    except (
-        *(ValueError, OSError, KeyError, RuntimeError, TypeError, ImportError),
-        *(SafetensorError, StrictDataclassError),
-    ) as e:
-        raise LimaError(f"The model in {folder} does not load: {_first_line(e)}") from e
+    config = load_config(path, trust_remote_code)
+    check_json(path / GENERATION_CONFIG_NAME)
+    with _loading(f"The model in {folder}", folder, trust_remote_code):
+        if not weights:
+            kind = config.dtype or torch.float32 if dtype == "auto" else getattr(torch, dtype)
+            with torch.device("meta"):
+                model = AutoModelForCausalLM.from_config(config, dtype=kind, **trust)
+            if is_file(path / GENERATION_CONFIG_NAME):
+                model.generation_config = GenerationConfig.from_pretrained(path, local_files_only=True)
+            check_ids(path / GENERATION_CONFIG_NAME, model.generation_config)
+            return model
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True, **trust
+        )
     model, found = loaded
+    check_ids(path / GENERATION_CONFIG_NAME, model.generation_config)
     # transformers would fill them with random numbers, and continue.
     if missing := sorted(found["missing_keys"]):
         raise LimaError(

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from lima.errors import LimaError
+from lima.paths import entries, is_folder, is_there, shown
 
 ROOM = "Make room there, or choose another --out."
 "What to do when the disk fails"
@@ -63,14 +64,15 @@ def check_new(folder: Path) -> None:
     """Raise LimaError unless a model can be written there and nothing would be lost: before the work, not after it
 
     Valid only while the caller has the folder's lock."""
+    if is_there(folder) and (not is_folder(folder) or entries(folder)):
+        raise LimaError(f"{shown(folder)} exists and is not empty. Choose another --out, or move it away.")
+    # Create nothing yet: the run may fail before it starts.
+    place = next(above for above in folder.parents if is_there(above))
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise LimaError(f"{folder} exists and is not empty. Choose another --out, or remove it first.")
-        # Create nothing yet: the run may fail before it starts.
-        with tempfile.TemporaryFile(dir=next(above for above in folder.parents if above.exists())):
+        with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as e:
-        raise LimaError(f"Cannot write to {folder.parent}: {e.strerror}. Choose another --out.") from None
+        raise LimaError(f"Cannot write to {shown(folder.parent)}: {e.strerror}. Choose another --out.") from None
 
 
 @contextmanager

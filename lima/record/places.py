@@ -1,6 +1,7 @@
-"""Where lima keeps what belongs to a user. Knows nothing of what lies there."""
+"""Where lima keeps what belongs to a user, and how a command names it. Knows nothing of what lies there."""
 
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -14,3 +15,9 @@ def user_folder() -> Path:
 def default_path() -> Path:
     """The database when none is named"""
     return user_folder() / "lima.db"
+
+
+def resuming(run: str, database: Path) -> str:
+    """The command that resumes a run of a database"""
+    named = [] if database == default_path() else ["-d", str(database)]
+    return shlex.join(["lima", "train", "--resume", run, *named])

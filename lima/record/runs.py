@@ -16,6 +16,7 @@ from typing import Any
 from lima.contract.runs import Run
 from lima.data.cuts import losses
 from lima.errors import LimaError
+from lima.paths import entries, is_folder, is_there, resolved
 from lima.record.lock import held
 from lima.record.store import Store
 from lima.text import storable
@@ -33,7 +34,7 @@ def new_run_id() -> str:
 
 def lock_of(folder: Path) -> Path:
     """The file that is locked while a process writes a model to a folder, the same for every way to spell its path"""
-    folder = folder.resolve()
+    folder = resolved(folder)
     return folder.parent / f".{folder.name}.lock"
 
 
@@ -42,8 +43,11 @@ def was_killed(store: Store, run: str) -> bool:
 
     A folder that cannot be seen from here may belong to another machine, where one does."""
     row = store.run(run)
-    lock = lock_of(Path(row["environment"].get("directory", ""), row["folder"]))
-    if row["status"] != "running" or not lock.parent.is_dir() or held(lock):
+    try:
+        lock = lock_of(Path(row["environment"].get("directory", ""), row["folder"]))
+        if row["status"] != "running" or not is_folder(lock.parent) or held(lock):
+            return False
+    except LimaError:
         return False
     return bool(store.run(run)["status"] == "running")  # it may have ended in between
 
@@ -82,7 +86,7 @@ def dev_prompts_of(store: Store, run: str) -> list[dict[str, Any]]:
 def maker_of(store: Store, folder: Path) -> dict[str, Any] | None:
     """The newest run that made a model in this folder; None for one that no run here made"""
     sql = "select run from checkpoints join runs on runs.id = run where checkpoints.folder = ? order by runs.created desc limit 1"
-    known = store.rows(sql, [str(folder.resolve())])
+    known = store.rows(sql, [str(resolved(folder))])
     return store.run(known[0]["run"]) if known else None
 
 
@@ -103,13 +107,13 @@ def check_own(folder: Path, run: str) -> None:
 
     A folder may also hold models of this run's epochs, what a killed process left of one that it was saving, and the adapter of
     one that was not saved. It may not be a link, which could lead anywhere."""
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+    if folder.is_symlink() or (is_there(folder) and not is_folder(folder)):
         raise LimaError(f"{folder} is not a folder but a link or a file. Choose another place with --out.")
-    if not folder.exists() or _is_made_by(folder, run):
+    if not is_there(folder) or _is_made_by(folder, run):
         return
     strange = [
         entry.name
-        for entry in sorted(folder.iterdir())
+        for entry in entries(folder)
         if entry.is_symlink()
         or not (re.fullmatch(r"epoch-\d+", entry.name) and _is_made_by(entry, run))
         and not (re.fullmatch(r"\.epoch-\d+-saving-\w+", entry.name) and entry.is_dir())  # removed by `saving.beside`

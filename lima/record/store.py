@@ -15,6 +15,8 @@ from typing import Any
 from sqlite_utils import Database, Migrations
 
 from lima.errors import LimaError, did_you_mean
+from lima.paths import check_readable, is_file, is_folder, may, resolved, shown
+from lima.record.damage import damage
 from lima.record.migrate import WAIT, migrate
 from lima.record.places import default_path
 
@@ -186,10 +188,11 @@ class Store:
     def __init__(self, path: str | Path | None = None, plugins: Any = None) -> None:
         from lima.plugins import load_plugins
 
-        self.path = Path(path) if path else default_path()
+        self.path, self._plugins = Path(path) if path else default_path(), plugins or load_plugins()
+        there = _check_file(self.path)
         with _explained(self.path):
-            # Somebody else's results, for example, which may be read and not written.
-            self.readonly = self.path.is_file() and not os.access(self.path, os.W_OK)
+            # Somebody else's results, for example, which may be read and not written. SQLite writes files beside them, too.
+            self.readonly = there and not all(may(p, os.W_OK) for p in (self.path, resolved(self.path).parent))
             if not self.readonly:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             self.db = Database(_to_read(self.path) if self.readonly else sqlite3.connect(self.path, timeout=WAIT))
@@ -198,7 +201,7 @@ class Store:
                 self.db.conn.set_progress_handler(lambda: 0, 1_000_000)
                 self.db.execute(f"pragma busy_timeout = {int(WAIT * 1000)}")
                 self.db.execute("pragma foreign_keys = on")
-                migrate(self.db, self.path, plugins or load_plugins(), self.readonly)
+                migrate(self.db, self.path, self._plugins, self.readonly)
                 if not self.readonly:
                     self._use_wal()
             except BaseException:
@@ -223,6 +226,11 @@ class Store:
             # Another process uses the file. The mode belongs to the file: the next process that opens it alone sets it.
             if "locked" not in str(e):
                 raise
+
+    def check_writable(self) -> None:
+        """Raise LimaError for a database that can only be read, before work begins that could not be recorded"""
+        if self.readonly:
+            raise LimaError(f"The database {self.path} can only be read. {READONLY}")
 
     @contextmanager
     def write(self) -> Iterator[Database]:
@@ -256,7 +264,21 @@ class Store:
     def run(self, name: str) -> dict[str, Any]:
         """One run by its id, or by the start of it when that is unambiguous"""
         row = self.find("runs", name, "run")
-        return {**row, "recipe": json.loads(row["recipe"]), "environment": json.loads(row["environment"])}
+        return self.decoded(row, f"run {row['id']}", recipe=dict, environment=dict)
+
+    def decoded(self, row: dict[str, Any], of: str, **columns: type) -> dict[str, Any]:
+        """A row with these columns of JSON as values of these types, list or dict; LimaError for a damaged one
+
+        `of` is what the row is, such as 'run 20260102'."""
+        found = dict(row)
+        for column, kind in columns.items():
+            try:
+                found[column] = json.loads(row[column])
+            except (ValueError, TypeError, KeyError, RecursionError):
+                found[column] = None
+            if type(found[column]) is not kind:
+                raise LimaError(f"The database {self.path} is damaged: {column} of {of} is not JSON. {RESTORE}")
+        return found
 
     def runs(self, **columns: Any) -> list[dict[str, Any]]:
         """The rows of the runs that have these values in these columns, oldest first, as they are stored"""
@@ -276,13 +298,32 @@ class Store:
     def __enter__(self) -> "Store":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Close it. An error of the code inside that a damaged file explains becomes a LimaError that says what is damaged"""
+        try:
+            if isinstance(error, _BY_DAMAGE) and (found := damage(self.db, self._plugins.registry("migrations"))):
+                raise LimaError(f"The database {self.path} is damaged: {found}. {RESTORE}") from error
+        finally:
+            self.close()
+
+
+_BY_DAMAGE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"What code raises that meets a value which lima never wrote"
+
+
+def _check_file(path: Path) -> bool:
+    """Whether the database is there yet; LimaError for what can be none: what SQLite keeps in memory, a folder, a pipe"""
+    if str(path) == ":memory:":
+        raise LimaError("A database in memory would be lost with this process. Name a file: -d FILE.")
+    if is_folder(path):
+        raise LimaError(f"The database {shown(path)} is a folder. Name a file in it: -d {shown(path / 'lima.db')}.")
+    check_readable(path)
+    return is_file(path)
 
 
 def _to_read(path: Path) -> sqlite3.Connection:
     """A connection that cannot write"""
-    uri = path.resolve().as_uri()
+    uri = resolved(path).as_uri()
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=WAIT)
     try:
         connection.execute("select * from sqlite_master").fetchone()
@@ -294,21 +335,28 @@ def _to_read(path: Path) -> sqlite3.Connection:
     return connection
 
 
+RESTORE = "Restore a copy, or choose another with -d FILE."
+READONLY = "The file or its folder is read-only: make it writable, or choose another with -d FILE."
+
+
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """Turn SQLite's and the disk's errors into sentences with the file and the next step"""
     try:
         yield
+    except UnicodeDecodeError as e:  # SQLite's own error has bytes of a damaged file in it
+        raise LimaError(f"The database {path} is damaged: its table of contents is not text. {RESTORE}") from e
     except (sqlite3.DatabaseError, OSError) as e:
         text = str(e)
         if text == "interrupted":
             raise KeyboardInterrupt from e
         advice = {
-            "readonly": "The file or its folder is read-only: make it writable, or choose another with -d FILE.",
+            "readonly database": READONLY,
             "unable to open": "Its folder does not exist or cannot be written: choose another with -d FILE.",
             "full": "The disk is full: free some space; what was committed before is safe.",
             "not a database": "Choose another file with -d FILE.",
-            "malformed": "The file is damaged: restore a copy, or choose another with -d FILE.",
+            "malformed": f"The file is damaged. {RESTORE}",
+            "decode": f"The file is damaged. {RESTORE}",
             "locked": f"Another process has held its lock for {WAIT:.0f} seconds: wait for it, or stop it.",
             "disk I/O": "The disk failed or is full: free some space; what was committed before is safe.",
         }

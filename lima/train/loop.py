@@ -73,8 +73,8 @@ class Loop:
         """All remaining epochs, and the model at the end"""
         recipe = self.recipe
         self.gradients.rehearse(all_steps(self.ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed))
-        if self.state and not self.step % self.per_epoch and not self.state.ended:
-            self.end_of_epoch(self.step // self.per_epoch)
+        if self.state and not self.step % self.per_epoch:
+            self.finish_epoch(self.state, self.step // self.per_epoch)
         for epoch in range(self.step // self.per_epoch + 1, recipe.epochs + 1):
             order = epoch_order(len(self.ready.rendered), recipe.seed, epoch)
             for members in steps_of(order, recipe.batch_size)[self.step % self.per_epoch :]:
@@ -137,6 +137,15 @@ class Loop:
             write_checkpoint(self.trainee, self.run, checkpoint, self.step)
             if self.main:
                 self.log.checkpoint(epoch, self.step, checkpoint)
+
+    def finish_epoch(self, state: State, epoch: int) -> None:
+        """On resuming: what is left to do of the epoch that the state ends, and its model again if somebody has removed it"""
+        checkpoint = self.epoch_folder(epoch)
+        lost = checkpoint is not None and not (checkpoint / "config.json").is_file()
+        if broadcast_object_list([lost])[0]:
+            self.keep_epoch(epoch)
+        if not state.ended:
+            self.end_of_epoch(epoch)
 
     def measured(self, model: Any) -> dict[str, float]:
         """What plugins measure of an epoch's model on the dev examples"""

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from lima.errors import LimaError
 from lima.model.saving import check_new
 from lima.model.shard import raise_together
+from lima.paths import cannot, is_there
 from lima.record.lock import exclusive, held
 from lima.record.runs import lock_of
 from lima.record.store import Store
@@ -53,9 +54,12 @@ def only_here(
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    made = [above for above in folder.parents if not above.exists()]
+    made = [above for above in folder.parents if not is_there(above)]
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise LimaError(f"{cannot('make the folder', folder.parent, e)} Choose another --out.") from None
         with exclusive(lock_of(folder), f"training into {folder}"):
             yield
     finally:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from lima.contract.runs import Run
-from lima.errors import LimaError
+from lima.errors import Diverged
 from lima.plugins import Plugins
 from lima.record.runs import RunLog
 from lima.train.budget import Budget
@@ -78,12 +78,12 @@ class Reporter:
         self.log.finish(status, notes, self.step, time.monotonic() - self.started)
 
     def _pass_on(self, steps: int) -> None:
-        """Read the oldest step under way; LimaError if its loss or gradient is not finite"""
+        """Read the oldest step under way; Diverged if its loss or gradient is not finite"""
         metrics = self.in_flight[0]
         row = metrics.read()
         if wrong := metrics.not_finite():
             self.step, self.in_flight = row["step"] - 1, []
-            raise LimaError(wrong)
+            raise Diverged(wrong)
         row["seconds"], self.clock = metrics.wait() - self.clock, metrics.wait()
         if self.main:
             self.pending.append(row)

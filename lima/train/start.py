@@ -23,6 +23,7 @@ from lima.errors import Interrupted, LimaError
 from lima.model.folder import folder_hash, pick_device
 from lima.model.onednn import use_onednn
 from lima.model.shard import raise_together
+from lima.paths import absolute, is_file, is_folder
 from lima.plugins import Plugins, load_plugins
 from lima.recipe import AUTO, LEFT_TO_LIMA, Recipe
 from lima.record.runs import RunLog, check_own, dev_prompts_of, environment, new_run_id, plugins_of, sources_of
@@ -33,6 +34,7 @@ from lima.train.loop import train
 from lima.train.place import check_place, only_here, resuming
 from lima.train.reporter import OnStep, Reporter
 from lima.train.resume_state import State, claim, newest_state, owner_of, states_folder
+from lima.train.unfinished import check_free, continued, mention, warn_of_lost_epochs
 
 ROUNDING = ("micro_batch_tokens", "gradient_checkpointing", "compile")
 "Keys for speed and memory; results differ only by rounding and in the dropout drawn"
@@ -60,9 +62,11 @@ def fine_tune(
     _advise(recipe, accelerator.device.type)
     # Of several processes, the main one's.
     run_id, date = broadcast_object_list([new_run_id(), datetime.now().isoformat(timespec="seconds")])
-    folder = Path(recipe.out or f"lima-runs/{run_id}").expanduser().resolve()
-    check_place(folder)
-    with only_here(folder, accelerator, lambda: check_place(folder)):
+    folder = absolute(recipe.out or f"lima-runs/{run_id}")
+    check_free(folder, store)
+    if accelerator.is_main_process:
+        mention(folder, store)
+    with only_here(folder, accelerator, lambda: check_free(folder, store)):
         ready = prepare(recipe, plugins, date=date)
         run = _record(run_id, ready.recipe, folder, ready, store, plugins)
         _say(recipe, ready, accelerator)
@@ -93,7 +97,7 @@ def resume(
     row = store.run(name)
     recipe = _changed(row, changes or {})
     named = "out" in (changes or {})
-    folder = Path(recipe.out if named else row["folder"]).expanduser().resolve()
+    folder = absolute(recipe.out if named else row["folder"])
     _check_resumable(store, row["id"], folder, named)
     accelerator = _accelerator(recipe)
     with only_here(
@@ -147,6 +151,7 @@ def _resume(
     with _true_to_the_end(reporter):
         if reporter.main:
             reporter.log.reopen(state.step if state else 0, row["folder"])
+            warn_of_lost_epochs(run, store, state.step if state else 0)
         train(run, ready, reporter, accelerator, state, on_dev)
     return run
 
@@ -163,10 +168,10 @@ def _check_resumable(store: Store, run: str, folder: Path, named: bool) -> None:
             f"{folder}, which only the database names. Name a folder, with its states if you have them: --out FOLDER."
         )
     others = [row["run"] for row in store.checkpoints(folder=str(folder)) if row["run"] != run]
-    if others and (folder / "config.json").is_file():
+    if others and is_file(folder / "config.json"):
         raise LimaError(f"{folder} now has the model of run {others[-1]}. Move it away, then resume.")
     check_own(folder, run)
-    if not states.is_dir():
+    if not is_folder(states):
         check_place(folder)
 
 
@@ -290,6 +295,8 @@ def _true_to_the_end(reporter: Reporter) -> Iterator[None]:
             e.add_note(str(worse))
         if isinstance(e, KeyboardInterrupt):
             raise Interrupted(run.id, reporter.step) from e
+        if not reporter.finished:
+            continued(e, run, reporter.step)
         raise
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lima import LimaError, Recipe, parse_setting
+from lima import LimaError, Recipe, absolute, is_file, is_folder, parse_setting, read_bytes
 from lima.cli import json_option, print_json, print_rows, trust_option
 
 
@@ -59,11 +59,11 @@ def _variables(settings: tuple[str, ...]) -> dict[str, Any]:
 
 def _files(what: str) -> list[Path]:
     """Template files, unless it is a model's folder"""
-    path = Path(what).expanduser()
-    if path.suffix == ".jinja" and path.is_file():
+    path = absolute(what)
+    if path.suffix == ".jinja" and is_file(path):
         return [path]
-    model = any((path / name).is_file() for name in ("config.json", "tokenizer.json", "tokenizer_config.json"))
-    return [] if model or not path.is_dir() else sorted(path.glob("*.jinja"))
+    model = any(is_file(path / name) for name in ("config.json", "tokenizer.json", "tokenizer_config.json"))
+    return [] if model or not is_folder(path) else sorted(path.glob("*.jinja"))
 
 
 def _of_files(files: list[Path], variables: dict[str, Any]) -> Iterator[Any]:
@@ -74,8 +74,8 @@ def _of_files(files: list[Path], variables: dict[str, Any]) -> Iterator[Any]:
 
     for path in files:
         try:
-            file = parse(path.stem, path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as e:
+            file = parse(path.stem, read_bytes(path).decode(), str(path))
+        except UnicodeDecodeError as e:
             yield Certificate(path.stem, "", "", (), f"cannot read {path}: {e}. Repair or remove it.")
             continue
         except LimaError as e:

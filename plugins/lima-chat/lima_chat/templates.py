@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from lima import LimaError, did_you_mean, user_folder
+from lima import LimaError, did_you_mean, read_bytes, user_folder, visible
 
 KEYS = ("description", "eot", "tokens")
 TAKEN = ("plain", "template")
@@ -88,12 +88,16 @@ def template_files() -> Iterator[TemplateFile]:
     for own in sorted(own_folder().glob("*.jinja")):
         name = own.name.removesuffix(".jinja")
         if name in found or name in TAKEN:
-            click.echo(f"Skipped a template: {own} has the name of another renderer, {name!r}. Rename it.", err=True)
+            _skip(f"{own} has the name of another renderer, {name!r}. Rename it.")
             continue
         try:
-            found[name] = parse(name, own.read_text(encoding="utf-8"), str(own))
-        except (OSError, UnicodeDecodeError) as e:
-            click.echo(f"Skipped a template: cannot read {own}: {e}. Repair or remove it.", err=True)
+            found[name] = parse(name, read_bytes(own).decode(), str(own))
+        except UnicodeDecodeError as e:
+            _skip(f"cannot read {own}: {e}. Repair or remove it.")
         except LimaError as e:
-            click.echo(f"Skipped a template: {e} Repair or remove it.", err=True)
+            _skip(f"{e} Repair or remove it.")
     yield from (found[name] for name in sorted(found))
+
+
+def _skip(why: str) -> None:
+    click.echo(visible(f"Skipped a template: {why}"), err=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lima_dialogue_eval.part import Part
 
 _WITH_RESUME = ("--resume", "--model", "--grader", "--trust-remote-code", "--database", "--json")
-_LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
+_LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "pass", "fail", "undecided")
 
 
 @click.group(cls=Group, invoke_without_command=True)

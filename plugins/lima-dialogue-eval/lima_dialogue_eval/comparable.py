@@ -11,6 +11,7 @@ from typing import Any
 from lima import LimaError, Store
 from lima_dialogue_eval.grid import Grid
 from lima_dialogue_eval.log import find_run
+from lima_dialogue_eval.provenance import resume_command
 
 Row = dict[str, Any]
 
@@ -43,8 +44,7 @@ def check_runs(arms: Sequence[Sequence[Row]], grader: str | None) -> str:
             )
         if run["status"] != "done":
             raise LimaError(
-                f"Dialogue run {run['id']} is {run['status']!r}, not done. Finish it with: "
-                f"lima dialogues run --resume {run['id']}"
+                f"Dialogue run {run['id']} is {run['status']!r}, not done. Finish it with: {resume_command(run)}"
             )
     return grader or str(first["grader"])
 

@@ -3,12 +3,13 @@
 Knows nothing of how the counts were made: they are columns of `dialogue_run_summary`.
 """
 
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lima_dialogue_eval.provenance import resume_command
 
-REMARKABLE = ("undecided", "not_reached", "errors", "cut")
+REMARKABLE = ("not_reached", "errors", "cut")
 "Columns that a table shows where one of its rows has any"
 
 
@@ -35,8 +36,10 @@ def advice(row: Mapping[str, Any]) -> list[str]:
     if row["errors"]:
         found.append(f"Try again what failed: {resume_command(row)}")
     if row["undecided"]:
+        named = f" --evaluation {shlex.quote(row['evaluation_path'])}" if row["evaluation_path"] else ""
         found.append(
-            f"Undecided replies wait for a reader. Let a judge grade them: lima dialogues regrade {row['id']} --grader NAME"
+            "Undecided replies wait for a reader. Let a judge grade them: "
+            f"lima dialogues regrade {row['id']} --grader NAME{named}"
         )
     return found
 

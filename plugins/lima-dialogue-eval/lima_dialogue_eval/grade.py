@@ -69,7 +69,7 @@ class Requirements:
                         raise LimaError(f"Conversation {conversation.id!r}, turn {number}: {e}") from None
 
     def grade(self, turn: GradedTurn) -> Verdict:
-        """Fail, or undecided; Pass and Excellent only where the turn's evaluation declares that its checks decide"""
+        """Fail, or undecided; Pass and Excellent only where the evaluation says that its checks decide, and each must has one"""
         asked = turn.conversation.turns[turn.index]
         if nothing := says_nothing(asked, turn.reply, turn.history):
             return Verdict("fail", nothing)
@@ -82,7 +82,7 @@ class Requirements:
             grade, status = "fail", GRADED
         elif open_ones := [one for one in checked if one.met is None]:
             return Verdict(None, f"Not decided: {open_ones[0].why}", GRADER_FAILED, ticks)
-        elif turn.checks_decide and checked:
+        elif turn.checks_decide and checked and all(one.checked for one in found if one.must):
             grade, status = "excellent" if not missed_ones and turn.stop in ENDED else "pass", GRADED
         return Verdict(grade, _reason(found, turn.stop, status), status, ticks)
 

@@ -1,4 +1,4 @@
-"""Replies that are a miss whatever was asked: nothing, the user's own words, the reply before once more, a mere apology.
+"""Replies that are a miss whatever was asked: nothing, no word, the user's own words, the reply before once more, a mere apology.
 
 Only what is certain: anything that adds a word is left to the turn's own checks. Knows nothing of grades.
 """
@@ -6,6 +6,7 @@ Only what is certain: anything that adds a word is left to the turn's own checks
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 if TYPE_CHECKING:
     from lima_chat import EvalTurn, Turn
@@ -29,7 +30,8 @@ def says_nothing(turn: "EvalTurn", reply: str, history: "Sequence[Turn]") -> str
     A repetition and an apology are left alone on a turn without requirements, whose author has not said what is right."""
     said = _plain(reply)
     if not said:
-        return "The reply is empty." if not reply.strip() else ""
+        wordless = turn.requirements and not any(category(c) == "So" for c in reply)  # an emoji may be an answer
+        return "The reply is empty." if not reply.strip() else "The reply has no word." if wordless else ""
     user = turn.user
     greeting = len(_plain(user).split()) <= GREETING and "?" not in user
     if said == _plain(user) and not greeting and "echo" not in turn.null:

@@ -251,7 +251,7 @@ def test_requirements_of_a_script():
         ({"max_words": "30"}, "check 'max_words' is '30'", "Put a whole number."),
         ({"contains_any": [], "table": 1}, "check 'contains_any' is []", "Put a text or a list of texts."),
         ({"regex": "(purr"}, "check 'regex': '(purr' is not a regular expression: missing ) at position 5",
-         "Mend it, or put a plain text."),
+         "Fix it, or put a plain text."),
         ({"shorter_than": 2}, "check 'shorter_than' names 2, and there is 1 reply before this reply",
          "Put a number from 1 to 1, or -1 for the last."),
         ({"repeats": {"reply": -1, "with": {}}}, "check 'repeats' has an unknown key 'with'",

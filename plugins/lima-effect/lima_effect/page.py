@@ -78,7 +78,7 @@ def panels(results: Results) -> list[tuple[str, list[Panel]]]:
 def _made(experiment: Experiment, results: Results, row: dict[str, Any], store: Store) -> dict[str, str]:
     settings, asked = experiment.settings, experiment.asked
     training = sum(one.seconds for one in results.given)
-    time = f"{row['seconds']:,.0f} s, {row['processor']:,.0f} s of processor time, without processes that were killed"
+    time = f"{row['seconds']:,.0f} s, {row['processor']:,.0f} s of processor time"
     return {
         "experiment": f"{experiment.id}, begun {row['created'][:19].replace('T', ' ')} UTC",
         "time": f"{time}; training took {training:,.0f} s, measuring {results.measuring:,.0f} s",

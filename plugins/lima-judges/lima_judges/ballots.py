@@ -16,6 +16,8 @@ LABELS = {"met": True, "missed": False, "unclear": None}
 OVERALL = "OVERALL"
 _LONGEST_QUOTE = 500
 _QUOTATION = re.compile('["“”„«»](.*)["“”„«»]')
+_ALTERNATIVE = re.compile(r"[\s*`]*(?:[/|,?]|(?:or|and)\b)([^\"“”„«»]*)", re.IGNORECASE)
+"What follows a label where another one may stand beside it, as in 'excellent / pass / fail', up to a quote"
 _ABSENCE = re.compile(
     r"\b(?:no|not|never|none|nothing|neither|nor|without|avoids?|omits?|refrains?|leaves? out|cannot|at most|no more|fewer|"
     r"less than|shorter|only)\b|n['’]t\b",
@@ -85,6 +87,8 @@ def _labelled(lines: dict[str, tuple[str, str]], about: str, labels: Sequence[st
     word, rest = lines[about]
     if word not in labels:
         raise Unparsed(f"{about} is {word!r}, not {', '.join(labels)}")
+    if (more := _ALTERNATIVE.match(rest)) and (other := set(re.findall("[a-z]+", more[1].lower())) & set(labels)):
+        raise Unparsed(f"{about} is {word!r} and {', '.join(sorted(other))} at once")
     return word, rest
 
 

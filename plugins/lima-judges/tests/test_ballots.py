@@ -128,3 +128,14 @@ def test_which_requirements_can_be_shown_by_a_quote(requirement, expected):
 )
 def test_whether_a_quote_is_in_a_text(quote, text, expected):
     assert supported(quote, text) is expected
+
+
+@pytest.mark.parametrize(
+    "line", ["OVERALL: excellent / pass / fail", "OVERALL: excellent or fail", "OVERALL: **excellent**? No, fail"]
+)
+def test_two_labels_on_a_line_are_none(line):
+    with pytest.raises(Unparsed, match="OVERALL is 'excellent' and .*fail.* at once"):
+        read_ballot(f"KBCDFG {line}", "KBCDFG", (), REPLY)
+    with pytest.raises(Unparsed, match="R1 is 'met' and missed at once"):
+        read('KBCDFG R1: met or missed "the cat\'s carrier"\nKBCDFG OVERALL: pass', CAT)
+    assert read('KBCDFG R1: met, "the cat\'s carrier" is missed by nobody\nKBCDFG OVERALL: pass', CAT).ticks[0].met

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lima import LimaError
+from lima import LimaError, is_file, visible
 from lima.cli import database_option, json_option, print_json, print_rows
 from lima_village.commands import database_path, interruptible, report_option
 
@@ -66,7 +66,7 @@ def study(
         raise click.UsageError("--redraw writes the report of a whole study: give neither ARM nor --resume.")
     started = time.monotonic()
     path = database_path(database)
-    if (resumed or redrawn) and not path.is_file():
+    if (resumed or redrawn) and not is_file(path):
         raise LimaError(
             f"The database {path} does not exist, so it has no study. Start one with: lima village study -d {path}"
         )
@@ -122,4 +122,5 @@ def _tell_findings(work: Any, report: Path, started: float, as_json: bool) -> No
         return
     for finding in found:
         click.echo(f"{finding.title}\n  {finding.sentence}\n")
-    click.echo(f"{kept}\n{seconds:.0f} s.\nReport:   {page}\nDatabase: {work.database}\nModels:   {work.folder}")
+    places = f"Report:   {page}\nDatabase: {work.database}\nModels:   {work.folder}"
+    click.echo(visible(f"{kept}\n{seconds:.0f} s.\n{places}"))

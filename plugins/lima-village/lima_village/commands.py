@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lima import LimaError, did_you_mean
+from lima import LimaError, absolute, did_you_mean, visible
 from lima.cli import Group, database_option, json_option, print_fields, print_json, print_rows
 
 report_option = click.option(
@@ -24,7 +24,7 @@ def database_path(database: str | None) -> Path:
     """The real path of the database that an option names, or of the default one"""
     from lima import default_path
 
-    return (Path(database) if database else default_path()).resolve()
+    return absolute(database or default_path())
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def interruptible(experiment: Any) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         with Store(experiment.database) as store:
-            click.echo(f"Interrupted. {experiment.kept(store)} {experiment.go_on}", err=True)
+            click.echo(visible(f"Interrupted. {experiment.kept(store)} {experiment.go_on}"), err=True)
         click.get_current_context().exit(130)
 
 
@@ -81,7 +81,7 @@ def demo(seeds: int, more: bool, report: Path | None, database: str | None, as_j
     click.echo(
         f"{2 * seeds} fine-tunes and {len(pages) * 2 * seeds} evaluations in {seconds:.0f} s.\n"
         + "".join(f"Report:   {pages[name]}\n" for name in found)
-        + f"Database: {path}\nModels:   {experiment.folder}"
+        + visible(f"Database: {path}\nModels:   {experiment.folder}")
     )
 
 
@@ -177,7 +177,7 @@ def build(out: Path, as_json: bool, **changes: Any) -> None:
     from lima_village.pretrain import load_recipe
 
     shipped = record()
-    check_new(out.resolve())
+    check_new(absolute(out))
     recipe = load_recipe(FOLDER / RECIPE)
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     if recipe.threads > 1 or recipe.precision == "float32":
@@ -213,5 +213,5 @@ def _build_with_bar(recipe: Any, out: Path) -> None:
         if state:
             where = state.folder.parent
             saved = f"The same command resumes after step {state.step} of {recipe.steps}, which is saved in {where}."
-        click.echo(f"Interrupted. {saved}", err=True)
-        raise
+        click.echo(visible(f"Interrupted. {saved}"), err=True)
+        click.get_current_context().exit(130)

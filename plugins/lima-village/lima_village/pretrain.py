@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 from lima import (
     LimaError,
+    absolute,
     beside,
     check_new,
     exclusive,
@@ -152,7 +153,7 @@ def pretrain(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(lock_of(folder), f"building {folder}"):
-            check_new(folder.resolve())
+            check_new(absolute(folder))
             states.mkdir(exist_ok=True)
             _pretrain(recipe, folder, states, on_step, save_seconds)
             shutil.rmtree(states, ignore_errors=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lima import Example, Ignored, LimaError, Record, Row
+from lima import Example, Ignored, LimaError, Record, Row, visible
 from lima_chat.conversation import Conversation, Turn, problem_of
 from lima_chat.formats.values import whole_text
 
@@ -84,7 +84,7 @@ class Reading:
         """One line on stderr for each kind of omission"""
         for what, places in self.notes.items():
             times = f"{len(places)} times, first in {places[0]}" if len(places) > 1 else places[0]
-            click.echo(f"{self.spec}: {what} ({times}).", err=True)
+            click.echo(visible(f"{self.spec}: {what} ({times})."), err=True)
 
 
 def check(turns: tuple[Turn, ...], merge: bool = False) -> None:

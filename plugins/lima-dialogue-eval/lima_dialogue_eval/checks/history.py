@@ -12,9 +12,9 @@ import regex
 
 from lima_dialogue_eval.checks.reading.lists import list_items, top_items
 from lima_dialogue_eval.checks.reading.numbers import numbers
-from lima_dialogue_eval.checks.reading.text import Text, alike, fold, texts
+from lima_dialogue_eval.checks.reading.text import Text, alike, fold, plain, texts
 from lima_dialogue_eval.checks.reading.times import moments
-from lima_dialogue_eval.checks.reading.words import MARKER, Count, lines, paragraphs, sentences, words
+from lima_dialogue_eval.checks.reading.words import MARKER, Count, lines, paragraphs, sentences, without_asides, words
 from lima_dialogue_eval.checks.values import Value, beside, denied, fits, is_marker, said, value, within_moment
 
 if TYPE_CHECKING:
@@ -156,9 +156,9 @@ def _amounts(text: Text) -> Iterator[tuple[list[str], str]]:
 
 
 def repeats(options: dict[str, Any], text: Text) -> str:
-    """How much of earlier texts is gone, after the replacements that were asked for"""
+    """How much of earlier texts is gone, after the replacements that were asked for; titles and talk around them may be"""
     found = [earlier(reference, text.before) for reference in texts(options["reply"])]
-    whole = " ".join(one.plain for one in found if one)
+    whole = " ".join(plain(without_asides(one)) for one in found if one)
     if None in found or not _WORD.search(whole):
         return ""
     if replacing := {alike(old).casefold(): new for old, new in options.get("replacing", {}).items()}:

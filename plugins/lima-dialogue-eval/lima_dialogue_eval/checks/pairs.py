@@ -100,16 +100,21 @@ def _from_prose(labels: list[Label], text: Text) -> None:
     side_by_side = [unit for unit in _units(text.folded, _SENTENCE) if _is_side_by_side(within(*unit))]
     for boundary in (_CLAUSE, _SENTENCE, _LINE, _BLOCK):
         for start, end in _units(text.folded, boundary):
-            around = side_by_side[max(0, bisect_left(side_by_side, (start + 1, 0)) - 1) :][:1]
-            if boundary is not _CLAUSE or not (around and around[0][0] <= start and end <= around[0][1]):
+            if boundary is not _CLAUSE or not _is_within(start, end, side_by_side):
                 _claim(labels, text, within(start, end), start, end)
     for place in places:
-        if place.label >= 0:
+        if place.label >= 0 and not _is_within(place.start, place.end, side_by_side):
             _give_directly(labels[place.label], text, place.end)
     if not any(label.right or label.wrong for label in labels):
         names = [place.label for place in places if place.label >= 0]
         if len(set(names)) == len(names):
             _claim(labels, text, places, 0, len(text.folded))
+
+
+def _is_within(start: int, end: int, units: list[tuple[int, int]]) -> bool:
+    """Whether a place lies in one of the units, which are in their order"""
+    i = bisect_left(units, (start + 1, 0)) - 1
+    return i >= 0 and end <= units[i][1]
 
 
 def _is_side_by_side(places: list[_Place]) -> bool:

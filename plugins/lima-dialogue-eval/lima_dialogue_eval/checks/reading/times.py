@@ -27,8 +27,8 @@ _WORD = "|".join(sorted(_HOUR, key=len, reverse=True))
 _HALF = r"(?P<half>a\.?m\b\.?|p\.?m\b\.?|at[ ]night|(?:in[ ]the|this|that|tomorrow)[ ](?:morning|afternoon|evening))"
 _TIME = regex.compile(
     rf"""
-    (?<![\p{{L}}\d.,:/£$€]|\d[ ]?[xX×])(?:
-      (?P<h>[01]?\d|2[0-4])(?P<sep>[:.h])(?P<m>[0-5]\d)(?::[0-5]\d)?(?![\d/]|[.,:]\d)
+    (?:(?<![\p{{L}}\d.,:/£$€]|\d[ ]?[xX×])|(?<=:[0-5]\d/))(?:
+      (?P<h>[01]?\d|2[0-4])(?P<sep>[:.h])(?P<m>[0-5]\d)(?::[0-5]\d)?(?!\d|/(?!\d?\d:[0-5]\d)|[.,:]\d)
         (?:[ ]?(?P<hrs>h|hrs|hours|uhr)\b|[ ]?o'clock\b)?
     | (?P<four>(?:[01]\d|2[0-4])[0-5]\d)(?![\d:/]|[.,]\d)[ ]?(?P<marked>h|hrs?|hours|uhr)?(?![\p{{L}}])
     | (?P<hour>1?\d|2[0-4]|{_WORD})(?:[ ]?(?P<clock>o'clock|uhr|h)\b|(?=[ ]?{_HALF.replace("?P<half>", "?:")}))

@@ -40,6 +40,11 @@ _ENUMERATOR = regex.compile(
     r"(?:^|[.!?:;]\s|(?:step|rule|point|part|tip|day)\s)\(?(?:\d{1,2}|[a-zA-Z])$", regex.IGNORECASE
 )
 _IN_LINE = regex.compile(r"(?<![\p{L}\p{N}.,])\(?(\d{1,2})[.)](?=[ \t*_]+[^\d\s])")
+_OFFER = regex.compile(
+    r"[\s*_(]*(?:would you like|do you want|shall i|should i|want me to|let me know|just let me know|i hope|feel free"
+    r"|if you(?:'d| would)? (?:like|want)|i can also)\b[^\n]{0,250}|[*_]*\([^()\n]{1,250}\)[*_.]*",
+    regex.IGNORECASE,
+)
 LONG = 5
 "Words that a line without an end mark must have to count as a sentence for certain"
 
@@ -66,7 +71,7 @@ def lines(text: Text) -> Count:
 
 
 def paragraphs(text: Text) -> Count:
-    """Blocks of text between blank lines; titles and an introduction that ends with a colon may count or not"""
+    """Blocks of text between blank lines; titles, an introduction that ends with a colon and an offer to go on may count"""
     blocks = [b for b in _BLANK.split(_RULE.sub("", text.raw)) if _WORD.search(b)]
     sizes = [len(_WORD.findall(block)) for block in blocks]
     aside = [_is_aside(block) for block in blocks]
@@ -119,13 +124,21 @@ def in_line(text: str) -> list[int]:
     return places if len(places) > 1 else []
 
 
+def without_asides(text: Text) -> str:
+    """The text without titles, introductions and offers to go on; all of it where little else would be left"""
+    body = "\n\n".join(block for block in _BLANK.split(text.raw) if not _is_aside(block))
+    return body if 3 * len(_WORD.findall(body)) > len(_WORD.findall(text.raw)) else text.raw
+
+
 def _is_aside(block: str) -> bool:
-    """Whether a block is a title, an introduction to what follows, or a short line of its own"""
+    """Whether a block is a title, an introduction to what follows, an offer to go on, a remark in brackets, or a short line"""
     block = block.strip()
     if "\n" in block:
         return False
-    short = len(_WORD.findall(block)) <= 8 and not _END.search(block)
-    return bool(_LIKE_A_TITLE.fullmatch(block)) or block.endswith((":", ":**")) or short
+    short = len(_WORD.findall(block)) <= 8
+    if _LIKE_A_TITLE.fullmatch(block) or _OFFER.fullmatch(block) or block.endswith((":", ":**")):
+        return True
+    return short and not _END.search(block)
 
 
 def _blocks(text: str) -> Iterator[str]:

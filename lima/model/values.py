@@ -1,0 +1,77 @@
+"""What stands in a base's JSON files, checked where transformers takes anything: sizes, token ids, lengths, templates.
+
+Knows nothing of how a model is loaded.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lima.errors import LimaError
+from lima.paths import is_file, read_bytes
+
+AGAIN = "Correct it, or copy it from the base model again."
+"What to do about a file of a base that is wrong"
+
+_SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
+_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+
+
+def check_json(file: Path) -> None:
+    """Raise LimaError unless the file, if it is there, is an object of JSON"""
+    if not is_file(file):
+        return
+    try:
+        value = json.loads(read_bytes(file))
+    except (ValueError, RecursionError) as e:
+        why = "it is nested too deeply" if isinstance(e, RecursionError) else e
+        raise LimaError(f"{file} is not JSON: {why}. {AGAIN}") from None
+    if not isinstance(value, dict):
+        raise LimaError(f"{file} holds {_quoted(value)}, expected an object of JSON. {AGAIN}")
+
+
+def check_sizes(file: Path, config: Any) -> None:
+    """Raise LimaError for a size of a model that is not a number above 0; one that a configuration lacks may be left out"""
+    for key in _SIZES:
+        value = getattr(config, key, None)
+        if value is None and key != "vocab_size":
+            continue
+        if value is None or not _is_whole(value) or value < 1:
+            raise _wrong(file, key, value, "a whole number above 0")
+
+
+def check_ids(file: Path, config: Any) -> None:
+    """Raise LimaError for token ids that are not whole numbers; several may end a text"""
+    for key in _IDS:
+        value = getattr(config, key, None)
+        several = value if isinstance(value, list) and key == "eos_token_id" else [value]
+        if not all(one is None or _is_whole(one) for one in several):
+            raise _wrong(file, key, value, "the number of a token")
+
+
+def check_tokenizer(file: Path, tokenizer: Any) -> None:
+    """Raise LimaError for a length that is not a number, and for a template that is not text"""
+    length, template = tokenizer.model_max_length, tokenizer.chat_template
+    if not isinstance(length, int | float) or isinstance(length, bool):
+        raise _wrong(file, "model_max_length", length, "a number, without quotes")
+    several = list(template.values()) if isinstance(template, Mapping) else [template]
+    if not all(one is None or isinstance(one, str) for one in several):
+        raise _wrong(file, "chat_template", template, "text")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _wrong(file: Path, key: str, value: Any, expected: str) -> LimaError:
+    return LimaError(f"{file}: {key} is {_quoted(value)}; expected {expected}. {AGAIN}")
+
+
+def _quoted(value: Any) -> str:
+    """A value as an error quotes it"""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:56]}…"
