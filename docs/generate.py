@@ -260,7 +260,7 @@ def effect() -> str:
             "",
             f"Nats per token, 95 % t intervals over conversations: {one['answers']} later answers of {one['conversations']} "
             f"conversations, each tested once in {len(settings['folds'])} folds; seeds: {result['seeds']}; base: "
-            f"{settings['base']['name']}. Recorded with `benchmarks/effect.py` on two cores with AVX-512, with other work on them: "
+            f"{settings['base']['name']}. Recorded with `benchmarks/effect.py` on two cores with AVX-512 and other work on them: "
             f"{minutes:.0f} minutes{spent}.",
             "",
             *(f"- {sentence}" for sentence in told),
