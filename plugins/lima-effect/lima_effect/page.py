@@ -60,12 +60,13 @@ def panels(results: Results) -> list[tuple[str, list[Panel]]]:
     """The figure: by arm, by turn and by kind of follow-up, each with both gains"""
     n = results.one.conversations
     groups: dict[str, dict[str, tuple[str, Any]]] = {
-        "By arm": {"all answers": (f"{n} conversations", results.arms)},
+        "By arm": {"all answers": (_count(n, "conversation"), results.arms)},
         "By turn": {
-            f"answer {place}": (f"{arms['base'].answers} answers", arms) for place, arms in results.by_exchange.items()
+            f"answer {place}": (_count(arms["base"].answers, "answer"), arms)
+            for place, arms in results.by_exchange.items()
         },
         "By kind of follow-up that a conversation has": {
-            tag: (f"{arms['base'].conversations} conversations", arms) for tag, arms in results.by_tag.items()
+            tag: (_count(arms["base"].conversations, "conversation"), arms) for tag, arms in results.by_tag.items()
         },
     }
     return [
@@ -73,6 +74,10 @@ def panels(results: Results) -> list[tuple[str, list[Panel]]]:
         for title, group in groups.items()
         if group
     ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _made(experiment: Experiment, results: Results, row: dict[str, Any], store: Store) -> dict[str, str]:
