@@ -73,6 +73,6 @@ def test_the_hardest_replies_take_bounded_time():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, len(PIECES), 6))
-def test_every_check_takes_seconds_at_most_on_a_hundred_thousand_characters(start):
-    """All checks on six replies need some 20 seconds; what reads anything again and again needs hours"""
-    assert run(100_000, PIECES[start : start + 6]) == (0, "done\n", "")
+def test_every_check_takes_seconds_at_most_on_thirty_thousand_characters(start):
+    """All checks on six replies need some 6 seconds; what reads anything again and again needs hours"""
+    assert run(30_000, PIECES[start : start + 6]) == (0, "done\n", "")
