@@ -14,7 +14,10 @@ from lima_chat import Turn
 
 llm = pytest.importorskip("llm")
 
-ROWS = [[("Hi", "Hello."), ("And?", "Then more.")], [("One?", "Two."), ("Three?", "Four.")]]
+ROWS = [
+    [("user", "Hi"), ("assistant", "Hello."), ("user", "And?"), ("assistant", "Then more.")],
+    [("user", "One?"), ("assistant", "Two."), ("user", "Three?"), ("assistant", "Four.")],
+]
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +25,7 @@ def trained(tmp_path_factory):
     """(the user folder, the run) of a fine-tune on two conversations"""
     place = tmp_path_factory.mktemp("llm")
     base = tiny_base(place / "base", tokenizer=tiny_tokenizer())
-    rows = [
-        {"messages": [m for user, said in row for m in ({"role": "user", "content": user}, {"role": "assistant", "content": said})]}
-        for row in ROWS
-    ]  # fmt: skip
+    rows = [{"messages": [{"role": r, "content": c} for r, c in row]} for row in ROWS]
     (place / "talks.jsonl").write_text("\n".join(map(json.dumps, rows)))
     recipe = Recipe(base=str(base), sources=(str(place / "talks.jsonl"),), out=str(place / "out"), renderer="lima")
     (place / "user").mkdir()
