@@ -34,7 +34,7 @@ class RunModel(llm.Model):
 
     can_stream = True
 
-    class Options(llm.Options):  # type: ignore[misc]
+    class Options(llm.Options):
         """How replies are drawn; what is left out is as in LIMA §4.1"""
 
         temperature: float | None = Field(default=None, ge=0, description="0 is greedy")
