@@ -55,12 +55,18 @@ class ModelContract(Contract):
         """Several prompts"""
         return [self.prompt(one.prompt) for one in PLAIN]
 
+    def ask(self, model: Any, prompts: Sequence[Any], settings: Sampling, seeds: Sequence[int], **more: Any) -> Any:
+        """What the model replies: for one whose `reply` needs more than lima's contract says"""
+        return model.reply(prompts, settings, seeds, **more)
+
     def replies(self, prompts: Sequence[Any], settings: Sampling = GREEDY, seeds: Any = None, **more: Any) -> list[Any]:
         """Its replies, each prompt with a seed of its own"""
-        return list(self.model.reply(prompts, settings, list(range(len(prompts))) if seeds is None else seeds, **more))
+        return list(
+            self.ask(self.model, prompts, settings, list(range(len(prompts))) if seeds is None else seeds, **more)
+        )
 
     def use(self) -> None:
-        self.bare(self.model).reply(self.prompts, DRAWN, [1, 2, 3])
+        self.ask(self.bare(self.model), self.prompts, DRAWN, [1, 2, 3])
 
     @check("test_is_registered")
     def test_works(self) -> None:
@@ -152,7 +158,7 @@ class ModelContract(Contract):
         """It changes nothing of the prompts that it is given"""
         given = [list(one) if isinstance(one, tuple) else copy.deepcopy(one) for one in self.prompts]
         before = copy.deepcopy(given)
-        self.bare(self.model).reply(given, GREEDY, [0, 1, 2])
+        self.ask(self.bare(self.model), given, GREEDY, [0, 1, 2])
         assert given == before, "it changes the prompts that it is given: work on a copy"
 
     @check("test_works")
@@ -161,7 +167,7 @@ class ModelContract(Contract):
         prompt = self.prompt(LONG.answer)
         with within(self.seconds, "a prompt of 100,000 characters"):
             try:
-                self.bare(self.model).reply([prompt], GREEDY, [0])
+                self.ask(self.bare(self.model), [prompt], GREEDY, [0])
             except LimaError:
                 return
 
@@ -193,7 +199,7 @@ class ModelContract(Contract):
         spec = f"{self.name}:{self.folder / 'nothing-there'}"
         try:
             model = self._plugins.registry(self.kind).open(spec, self.store)
-            found = model.reply([self.prompt("Why?")], GREEDY, [0])
+            found = self.ask(model, [self.prompt("Why?")], GREEDY, [0])
         except PluginFailed as e:
             raise AssertionError(f"opened with a path that is not there it fails: {e}") from e
         except LimaError:
