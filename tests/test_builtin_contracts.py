@@ -20,7 +20,7 @@ class TestPlain(RendererContract):
 
 class TestCheckpoints(ModelContract):
     name = "checkpoint"
-    draws = tells_prompts = True
+    draws = streams = tells_prompts = True
 
     def prepare(self):
         type(self).argument = str(tiny_base(self.folder / "base", "gpt2"))

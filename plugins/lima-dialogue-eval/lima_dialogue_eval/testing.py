@@ -42,6 +42,8 @@ class EvaluationContract(CoreEvaluation):
 
     known: ClassVar[bool] = False
     "Whether it has replies with known grades (`known_replies()`)"
+    mistaken: ClassVar[int] = 0
+    "At how many known replies its grader may be mistaken, as `lima graders audit` counts them"
     grades: ClassVar[bool] = True
     "Whether its grader can be asked in a test; of a judge behind a server it cannot"
 
@@ -104,16 +106,17 @@ class EvaluationContract(CoreEvaluation):
 
     @check("test_known_replies_are_there", "test_requirements_can_be_graded", needs=("known", "grades"))
     def test_known_replies_have_their_grades(self) -> None:
-        """Its grader fails no reply that is known to be good, and grades none better than it is known to be"""
+        """Its grader fails no reply that is known to be good, and grades none better than it is known to be, but for `mistaken`"""
         verdicts = self._graded([self.tested.turn(one) for one in self.tested.known])
-        for one, verdict in zip(self.tested.known, verdicts, strict=True):
-            what = f"the reply to {one.conversation!r}, turn {one.turn} ({one.grade}): {one.reply[:60]!r}"
-            assert verdict.grade is None or (verdict.grade == "fail") <= (one.grade == "fail"), (
-                f"its grader fails {what}: {verdict.reason}"
-            )
-            assert verdict.grade is None or SCORES[verdict.grade] <= SCORES[one.grade], (
-                f"its grader says {verdict.grade} to {what}: {verdict.reason}"
-            )
+        wrong = [
+            f"to {one.conversation!r}, turn {one.turn}, {one.reply[:60]!r}, known as {one.grade}, it says {verdict.grade}: "
+            f"{verdict.reason}"
+            for one, verdict in zip(self.tested.known, verdicts, strict=True)
+            if _is_mistaken(one.grade, verdict.grade)
+        ]
+        assert len(wrong) <= self.mistaken, (
+            f"its grader is mistaken at {len(wrong)} known replies, more than `mistaken`, {self.mistaken}; the first: {wrong[0]}"
+        )
 
     def _grader(self) -> Any:
         return turn_grader(self._plugins, self.thing.grader, self.store)
@@ -123,3 +126,10 @@ class EvaluationContract(CoreEvaluation):
         found: dict[int, Any] = {}
         grade_each(self._grader(), turns, found.update)
         return [found[at] for at in range(len(turns))]
+
+
+def _is_mistaken(known: str, grade: str | None) -> bool:
+    """Whether a grade is better than the known one, or a Fail where that is good; undecided is no mistake"""
+    if grade is None:
+        return False
+    return SCORES[grade] > SCORES[known] or (grade == "fail") != (known == "fail")

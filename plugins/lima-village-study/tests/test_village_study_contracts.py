@@ -27,7 +27,7 @@ class InContext(Study, ModelContract):
 
 
 class Prompts(Study, EvaluationContract):
-    name, known = "village-prompts", True
+    name, known, mistaken = "village-prompts", True, 10
 
 
 @pytest.mark.parametrize("contract", [Forms, Unrelated, InContext, Prompts])

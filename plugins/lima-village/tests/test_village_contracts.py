@@ -43,7 +43,7 @@ class Facts(Village, GraderContract):
 
 
 class Evaluation(Village, EvaluationContract):
-    name, known = "village", True
+    name, known, mistaken = "village", True, 10
 
 
 @pytest.mark.parametrize("contract", [Singles, Dialogues, Dev, HeldOut, Base, Perfect, Facts, Evaluation])
