@@ -106,7 +106,7 @@ class EvaluationContract(CoreEvaluation):
 
     @check("test_known_replies_are_there", "test_requirements_can_be_graded", needs=("known", "grades"))
     def test_known_replies_have_their_grades(self) -> None:
-        """Its grader fails no reply that is known to be good, and grades none better than it is known to be, but for `mistaken`"""
+        """Its grader fails no reply that is known to be good, and praises none that is not, but for `mistaken`"""
         verdicts = self._graded([self.tested.turn(one) for one in self.tested.known])
         wrong = [
             f"to {one.conversation!r}, turn {one.turn}, {one.reply[:60]!r}, known as {one.grade}, it says {verdict.grade}: "
