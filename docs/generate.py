@@ -145,6 +145,42 @@ def kinds() -> str:
     return "\n".join(rows) + "\n"
 
 
+def fixtures() -> str:
+    """A row for each fixture of `lima.testing.pytest`, from the module itself"""
+    source = (ROOT / "lima" / "testing" / "pytest.py").read_text()
+    rows = [
+        f"| `{name}` | `{kind.replace('|', chr(92) + '|')}` | {text} |"
+        for name, kind, text in re.findall(r'^def (lima_\w+)\(.*\) -> (.+):\n    """(.+)"""$', source, re.M)
+    ]
+    return "\n".join(["| fixture | type | |", "|---|---|---|", *rows]) + "\n"
+
+
+def contract(cls: Any, base: Any = None) -> str:
+    """What an author gives to a contract, what he may override, and what it checks; without what `base` has already"""
+    source, own = inspect.getsource(cls), vars(cls)
+    given = re.findall(r'^    (\w+): ClassVar\[(.+?)\](?: = (.+))?\n    "(.+)"$', source, re.M)
+    rows = [f"| `{name}` | `{kind}` | {f'`{value}`' if value else ''} | {text} |" for name, kind, value, text in given]
+    table = ["", "| attribute | type | default | |", "|---|---|---|---|", *rows] if rows else []
+    methods = [n for n, m in own.items() if inspect.isfunction(m) and not n.startswith(("_", "test_"))]
+    documented = [(n, own[n]) for n in methods if own[n].__doc__ and n in OVERRIDABLE]
+    called = [f"- `{n}({_parameters(m)})`: {m.__doc__}" for n, m in documented]
+    checks = cls._checks if base is None else {n: m for n, m in cls._checks.items() if base._checks.get(n) is not m}
+    lines = [f"| `{n}` | {m.__doc__} | {', '.join(map(_need, m.needs))} |" for n, m in checks.items()]
+    parts = [f"{cls.__doc__}.", *table, *(["", "May be overridden:", "", *called] if called else [])]
+    return "\n".join([*parts, "", "| check | promise | only with |", "|---|---|---|", *lines]) + "\n"
+
+
+OVERRIDABLE = ("row", "text", "record", "tokenizers", "turn", "prompt", "prepare", "ask")
+
+
+def _parameters(method: Any) -> str:
+    return ", ".join(list(inspect.signature(method).parameters)[1:])
+
+
+def _need(need: Any) -> str:
+    return f"`{need}`" if isinstance(need, str) else f"`lima.{need.__name__}`"
+
+
 def recipe_keys() -> str:
     """Every key of a recipe with its default and meaning, from the class itself"""
     from lima.recipe import Recipe

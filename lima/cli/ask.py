@@ -52,7 +52,13 @@ def ask(
 def _fields(prompt: str, reply: Any) -> dict[str, Any]:
     if isinstance(reply, Exception):
         return {"prompt": prompt, "error": str(reply)}
-    return {"prompt": prompt, "reply": reply.text, "stop": reply.stop, "tokens": len(reply.ids), "seconds": reply.seconds}
+    return {
+        "prompt": prompt,
+        "reply": reply.text,
+        "stop": reply.stop,
+        "tokens": len(reply.ids),
+        "seconds": reply.seconds,
+    }
 
 
 def _show(reply: Any, longest: int) -> None:

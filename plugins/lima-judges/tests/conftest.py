@@ -13,8 +13,6 @@ import lima_chat
 import lima_dialogue_eval
 import lima_judges
 from lima import Reply
-from lima.record.store import Store
-from lima.testing import only_plugins
 
 
 def completion(text, finish="stop", **message):
@@ -116,6 +114,25 @@ def serve():
         yield lambda behave=echo: stack.enter_context(serving(behave))
 
 
+@pytest.fixture(scope="class")
+def serving_echo():
+    """The name of a model that answers all tests of a class with what it was asked"""
+    with serving(echo) as server:
+        yield server.spec
+
+
+def tick(handler, body):
+    code = code_in(body["messages"][-1]["content"])
+    handler.say(f"{code} R1: unclear\n{code} OVERALL: pass")
+
+
+@pytest.fixture(scope="class")
+def serving_ticks():
+    """The name of a model that judges for all tests of a class"""
+    with serving(tick) as server:
+        yield server.spec
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
     """No keys or proxies of the machine, a user folder of the test's own, and waits of milliseconds"""
@@ -128,15 +145,13 @@ def quick(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def plugins():
-    with only_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval, lima_judges=lima_judges) as loaded:
-        yield loaded
+def plugins(lima_plugins):
+    return lima_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval, lima_judges=lima_judges)
 
 
 @pytest.fixture
-def store(plugins, tmp_path):
-    with Store(tmp_path / "lima.db") as opened:
-        yield opened
+def store(plugins, lima_store):
+    return lima_store
 
 
 @pytest.fixture
