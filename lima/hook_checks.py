@@ -23,7 +23,11 @@ def checked_hooks(manager: pluggy.PluginManager, module: Any) -> tuple[list[str]
         raise LimaError(f"its entry point names the class {module.__name__}; name an object of it, or the module")
     hooks = []
     # Of a module, only what carries pluggy's mark: to ask about every name takes as long as the import.
-    names = [n for n, f in vars(module).items() if hasattr(f, f"{manager.project_name}_impl")] if inspect.ismodule(module) else dir(module)
+    names = (
+        [n for n, f in vars(module).items() if hasattr(f, f"{manager.project_name}_impl")]
+        if inspect.ismodule(module)
+        else dir(module)
+    )
     for name in sorted(names):
         marked_class = name in KNOWN and inspect.isclass(getattr(module, name))  # which pluggy passes over
         if marked_class or manager.parse_hookimpl_opts(module, name) is not None:

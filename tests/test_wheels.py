@@ -59,13 +59,13 @@ def test_the_village_is_inside_and_small(wheels):
     assert "lima_village/labels.jsonl" in inside.namelist()
 
 
-@pytest.mark.parametrize("package", ["lima_effect", "lima_village", "lima_village_study"])
+@pytest.mark.parametrize("package", ["lima", "lima_effect", "lima_village", "lima_village_study"])
 def test_every_file_of_the_package_is_inside(wheels, package):
-    """The words, the prose, the page and the mark that it is typed, too"""
-    folder = next(ROOT.glob(f"plugins/*/{package}"))
+    """The words, the prose, the page, the files for new plugins and the mark that it is typed, too"""
+    folder = next(ROOT.glob(f"plugins/*/{package}"), ROOT / package)
     files = {str(p.relative_to(folder.parent)) for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc"}
     assert f"{package}/py.typed" in files
-    assert files <= set(names(wheels[package]))
+    assert files <= set(names(wheels["lima_tune" if package == "lima" else package]))
 
 
 def test_the_wheels_work_away_from_the_checkout(wheels, tmp_path):

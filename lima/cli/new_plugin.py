@@ -1,0 +1,248 @@
+"""The package that `lima plugins new` makes: its files from the templates beside this module, and whether its name may be used.
+
+Needs no network. Knows nothing of how a package is installed.
+"""
+
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from keyword import iskeyword
+from pathlib import Path
+
+from lima import __version__
+from lima.contract.kinds import KINDS as REGISTERED
+from lima.distributions import canonical
+from lima.errors import LimaError
+from lima.paths import cannot, is_there, shown
+from lima.plugins import Plugins
+from lima.registry import singular
+
+LONGEST = 60
+"Characters of a name: it is part of the names of files"
+
+
+@dataclass(frozen=True)
+class KindOfPlugin:
+    """What `--kind` can name: a template of the object, one of its test, and words about it"""
+
+    title: str
+    what: str
+    "As it goes on after 'a plugin of lima with'"
+    object: str
+    "What the template defines and the plugin registers"
+    try_it: str
+    "A command that shows it; NAME is the name under which it is registered"
+    about: str
+    "A paragraph for the package's README"
+    module: str = ""
+    registry: str = ""
+    "The kind of registry; empty for commands"
+    needs: tuple[str, ...] = field(default=())
+    "Distributions beside lima"
+
+    @property
+    def hook(self) -> str:
+        return f"register_{self.registry or 'commands'}"
+
+    @property
+    def argument(self) -> str:
+        return "register" if self.registry else "cli"
+
+
+_EVAL = ("lima-chat>=0.1", "lima-dialogue-eval>=0.1")
+KINDS = {
+    "source": KindOfPlugin(
+        "The source",
+        "a source",
+        "QuestionsFile",
+        "lima sources show NAME:questions.txt",
+        "`--source NAME:FILE` reads questions and answers from a text file: a line that begins with `Q: ` begins a question, one "
+        "with `A: ` its answer, which may have several lines. `questions.txt` is one.",
+        "source",
+        "sources",
+    ),
+    "renderer": KindOfPlugin(
+        "The renderer",
+        "a renderer",
+        "Sections",
+        "lima preview --base FOLDER --source FILE --renderer NAME",
+        "`--renderer NAME` lays an example out as `## Question`, the prompt, `## Answer` and the response, which is trained with "
+        "the end-of-turn token after it.",
+        "renderer",
+        "renderers",
+    ),
+    "grader": KindOfPlugin(
+        "The grader",
+        "a grader",
+        "ShortAnswers",
+        "lima dialogues run EVALUATION --model MODEL --grader NAME",
+        "`--grader NAME:N` grades a reply of up to N words Excellent (40 without N), of up to twice as many Pass, and a longer, "
+        "empty or cut one Fail.",
+        "grader",
+        "graders",
+    ),
+    "evaluation": KindOfPlugin(
+        "The evaluation",
+        "an evaluation",
+        "FollowUps",
+        "lima evaluations show NAME",
+        "`lima dialogues run NAME --model MODEL --arm ARM` holds two conversations of two turns, of which the second refers to the "
+        "first.",
+        "evaluation",
+        "evaluations",
+        _EVAL,
+    ),
+    "model": KindOfPlugin(
+        "The model",
+        "a model",
+        "RandomLine",
+        "lima dialogues run EVALUATION --model NAME",
+        "`--model NAME:FILE` answers everything with a line of the file, drawn by the seed: what a grader gives it is a floor for "
+        "real models. Without a file it has lines of its own.",
+        "model",
+        "models",
+    ),
+    "base": KindOfPlugin(
+        "The base model",
+        "a base model",
+        "TinyBase",
+        "lima base-models fetch NAME",
+        "`--base NAME` is a Llama of three layers with random weights, made on this machine, to try a pipeline out.",
+        "base",
+        "base_models",
+    ),
+    "command": KindOfPlugin(
+        "The commands",
+        "commands",
+        "notes",
+        "lima NAME add RUN 'looks good'",
+        "`lima NAME add RUN NOTE` keeps a note on a run in the database, and `lima NAME` lists them.",
+        "command",
+    ),
+}
+"The kinds of plugin that can be made"
+
+
+def make(name: str, kinds: Sequence[str], plugins: Plugins) -> Path:
+    """Write the package NAME with these kinds into a new folder NAME below the current one, whole or not at all; the folder
+
+    LimaError for a name that cannot be used."""
+    kinds = list(dict.fromkeys(kinds))
+    _check_name(name)
+    _check_objects(short_name(name), kinds, plugins)
+    files, folder = _files(name, kinds), Path(name)
+    if is_there(folder):
+        raise LimaError(f"{shown(folder)} is there already. Choose another name, or move it away.")
+    try:
+        folder.mkdir()  # whoever makes it writes into it
+        try:
+            for place, text in files.items():
+                (folder / place).parent.mkdir(parents=True, exist_ok=True)
+                (folder / place).write_text(text, encoding="utf-8")
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    except OSError as e:
+        raise cannot("write", folder, e) from None
+    return folder
+
+
+def short_name(name: str) -> str:
+    """The name under which a package's objects are registered: its own without 'lima-'"""
+    return canonical(name).removeprefix("lima-")
+
+
+def module_name(name: str) -> str:
+    """The module of a package"""
+    return canonical(name).replace("-", "_")
+
+
+def _check_name(name: str) -> None:
+    """Raise LimaError unless a package of this name can be made, installed and imported beside what is there"""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name) or len(name) > LONGEST:
+        raise LimaError(
+            f"{name[:LONGEST]!r} is not a name of a package: expected letters, digits, '-', '_' and '.', a letter or digit at "
+            f"both ends, and at most {LONGEST} characters. Write one such as lima-haiku."
+        )
+    module = module_name(name)
+    if not module.isidentifier() or iskeyword(module):
+        raise LimaError(
+            f"Python cannot import a module {module!r}, which {name!r} would have. Write a name such as lima-haiku."
+        )
+    try:
+        installed = distribution(name).version
+    except PackageNotFoundError:
+        installed = ""
+    if installed:
+        raise LimaError(f"{name!r} is installed already, with version {installed}. Choose another name.")
+    if module in sys.stdlib_module_names or find_spec(module):
+        raise LimaError(
+            f"There is a module {module!r} already, which that of {name!r} would hide. Choose another name."
+        )
+
+
+def _check_objects(short: str, kinds: Sequence[str], plugins: Plugins) -> None:
+    """Raise LimaError where what would be registered is another plugin's, or has no name"""
+    if not short:
+        raise LimaError("'lima-' alone leaves no name for what is registered. Write one behind it, such as lima-haiku.")
+    owners = {
+        singular(KINDS[k].registry): plugins.registry(KINDS[k].registry).owners for k in kinds if KINDS[k].registry
+    }
+    owners |= {"command": plugins.commands} if "command" in kinds else {}
+    for noun, known in owners.items():
+        if owner := known.get(short):
+            raise LimaError(
+                f"The {noun} {short!r} is {owner}'s already. Choose a name that does not end in {short!r}, such as lima-my-{short}."
+            )
+
+
+def _files(name: str, kinds: Sequence[str]) -> dict[str, str]:
+    """The text of each file of the package, by its place"""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("lima.cli", "plugin_files"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        variable_start_string="<<",
+        variable_end_string=">>",
+        block_start_string="[%",
+        block_end_string="%]",
+    )
+    chosen = [KINDS[kind] for kind in kinds]
+    core = f"lima-tune>={'.'.join(__version__.split('.')[:2])}"
+    words = {
+        "name": name,
+        "module": module_name(name),
+        "short": short_name(name),
+        "kinds": chosen,
+        "what": _listed([kind.what for kind in chosen]),
+        "dependencies": list(dict.fromkeys([core, *(need for kind in chosen for need in kind.needs)])),
+        "year": datetime.now(UTC).year,
+    }
+    module = words["module"]
+    places = {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        "LICENSE": "LICENSE",
+        ".gitignore": "gitignore",
+        ".github/workflows/test.yml": "test.yml",
+        f"{module}/__init__.py": "init.py",
+        "tests/test_plugin.py": "test_plugin.py",
+    }
+    if "source" in kinds:
+        places["questions.txt"] = "kinds/questions.txt"
+    for kind in chosen:
+        places[f"{module}/{kind.module}.py"] = f"kinds/{kind.module}.py"
+        places[f"tests/test_{kind.module}.py"] = f"kinds/test_{kind.module}.py"
+    return {place: environment.get_template(f"{file}.jinja").render(words) for place, file in places.items()}
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
