@@ -175,7 +175,7 @@ def test_modules_have_no_circle(package):
 @pytest.mark.parametrize("path", CORE, ids=name)
 def test_the_core_names_no_plugin_and_knows_no_conversation(path):
     text = re.sub(r"pip install lima-\w+", "", path.read_text())  # to advise is not to know
-    assert re.findall(r"\blima_\w+|lima-(?!tune|runs|x\b)\w+", re.sub("lima_varlen|lima_spec", "", text)) == []
+    assert re.findall(r"\blima_\w+|lima-(?!tune|runs|x\b|haiku\b)\w+", re.sub("lima_varlen|lima_spec", "", text)) == []
     assert re.findall(r"dialogue|multi.?turn|\bchat\b", text, re.I) == []
 
 

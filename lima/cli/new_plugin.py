@@ -6,126 +6,52 @@ Needs no network. Knows nothing of how a package is installed.
 import re
 import shutil
 import sys
+import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.resources import files
 from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
 
 from lima import __version__
-from lima.contract.kinds import KINDS as REGISTERED
 from lima.distributions import canonical
 from lima.errors import LimaError
 from lima.paths import cannot, is_there, shown
 from lima.plugins import Plugins
 from lima.registry import singular
 
+FILES = "plugin_files"
+"The folder beside this module with a template of each file"
 LONGEST = 60
 "Characters of a name: it is part of the names of files"
 
 
 @dataclass(frozen=True)
-class KindOfPlugin:
-    """What `--kind` can name: a template of the object, one of its test, and words about it"""
+class PluginKind:
+    """What `--kind` can name: a table of kinds.toml, which says what the fields mean"""
 
-    title: str
-    what: str
-    "As it goes on after 'a plugin of lima with'"
+    name: str
+    noun: str
     object: str
-    "What the template defines and the plugin registers"
     try_it: str
-    "A command that shows it; NAME is the name under which it is registered"
     about: str
-    "A paragraph for the package's README"
-    module: str = ""
     registry: str = ""
-    "The kind of registry; empty for commands"
-    needs: tuple[str, ...] = field(default=())
-    "Distributions beside lima"
+    needs: tuple[str, ...] = ()
 
     @property
     def hook(self) -> str:
         return f"register_{self.registry or 'commands'}"
 
-    @property
-    def argument(self) -> str:
-        return "register" if self.registry else "cli"
 
-
-_EVAL = ("lima-chat>=0.1", "lima-dialogue-eval>=0.1")
-KINDS = {
-    "source": KindOfPlugin(
-        "The source",
-        "a source",
-        "QuestionsFile",
-        "lima sources show NAME:questions.txt",
-        "`--source NAME:FILE` reads questions and answers from a text file: a line that begins with `Q: ` begins a question, one "
-        "with `A: ` its answer, which may have several lines. `questions.txt` is one.",
-        "source",
-        "sources",
-    ),
-    "renderer": KindOfPlugin(
-        "The renderer",
-        "a renderer",
-        "Sections",
-        "lima preview --base FOLDER --source FILE --renderer NAME",
-        "`--renderer NAME` lays an example out as `## Question`, the prompt, `## Answer` and the response, which is trained with "
-        "the end-of-turn token after it.",
-        "renderer",
-        "renderers",
-    ),
-    "grader": KindOfPlugin(
-        "The grader",
-        "a grader",
-        "ShortAnswers",
-        "lima dialogues run EVALUATION --model MODEL --grader NAME",
-        "`--grader NAME:N` grades a reply of up to N words Excellent (40 without N), of up to twice as many Pass, and a longer, "
-        "empty or cut one Fail.",
-        "grader",
-        "graders",
-    ),
-    "evaluation": KindOfPlugin(
-        "The evaluation",
-        "an evaluation",
-        "FollowUps",
-        "lima evaluations show NAME",
-        "`lima dialogues run NAME --model MODEL --arm ARM` holds two conversations of two turns, of which the second refers to the "
-        "first.",
-        "evaluation",
-        "evaluations",
-        _EVAL,
-    ),
-    "model": KindOfPlugin(
-        "The model",
-        "a model",
-        "RandomLine",
-        "lima dialogues run EVALUATION --model NAME",
-        "`--model NAME:FILE` answers everything with a line of the file, drawn by the seed: what a grader gives it is a floor for "
-        "real models. Without a file it has lines of its own.",
-        "model",
-        "models",
-    ),
-    "base": KindOfPlugin(
-        "The base model",
-        "a base model",
-        "TinyBase",
-        "lima base-models fetch NAME",
-        "`--base NAME` is a Llama of three layers with random weights, made on this machine, to try a pipeline out.",
-        "base",
-        "base_models",
-    ),
-    "command": KindOfPlugin(
-        "The commands",
-        "commands",
-        "notes",
-        "lima NAME add RUN 'looks good'",
-        "`lima NAME add RUN NOTE` keeps a note on a run in the database, and `lima NAME` lists them.",
-        "command",
-    ),
-}
-"The kinds of plugin that can be made"
+@cache
+def kinds_of_plugin() -> dict[str, PluginKind]:
+    """The kinds of plugin that can be made, by name"""
+    text = files("lima.cli").joinpath(FILES, "kinds.toml").read_text(encoding="utf-8")
+    return {name: PluginKind(name, **table) for name, table in tomllib.loads(text).items()}
 
 
 def make(name: str, kinds: Sequence[str], plugins: Plugins) -> Path:
@@ -135,13 +61,13 @@ def make(name: str, kinds: Sequence[str], plugins: Plugins) -> Path:
     kinds = list(dict.fromkeys(kinds))
     _check_name(name)
     _check_objects(short_name(name), kinds, plugins)
-    files, folder = _files(name, kinds), Path(name)
+    texts, folder = _texts(name, kinds), Path(name)
     if is_there(folder):
         raise LimaError(f"{shown(folder)} is there already. Choose another name, or move it away.")
     try:
         folder.mkdir()  # whoever makes it writes into it
         try:
-            for place, text in files.items():
+            for place, text in texts.items():
                 (folder / place).parent.mkdir(parents=True, exist_ok=True)
                 (folder / place).write_text(text, encoding="utf-8")
         except BaseException:
@@ -190,23 +116,22 @@ def _check_objects(short: str, kinds: Sequence[str], plugins: Plugins) -> None:
     """Raise LimaError where what would be registered is another plugin's, or has no name"""
     if not short:
         raise LimaError("'lima-' alone leaves no name for what is registered. Write one behind it, such as lima-haiku.")
-    owners = {
-        singular(KINDS[k].registry): plugins.registry(KINDS[k].registry).owners for k in kinds if KINDS[k].registry
-    }
+    chosen = [kinds_of_plugin()[kind] for kind in kinds]
+    owners = {singular(one.registry): plugins.registry(one.registry).owners for one in chosen if one.registry}
     owners |= {"command": plugins.commands} if "command" in kinds else {}
     for noun, known in owners.items():
         if owner := known.get(short):
             raise LimaError(
-                f"The {noun} {short!r} is {owner}'s already. Choose a name that does not end in {short!r}, such as lima-my-{short}."
+                f"The {noun} {short!r} is {owner}'s already. Choose a name that does not end in {short!r}, or my-{short}."
             )
 
 
-def _files(name: str, kinds: Sequence[str]) -> dict[str, str]:
+def _texts(name: str, kinds: Sequence[str]) -> dict[str, str]:
     """The text of each file of the package, by its place"""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("lima.cli", "plugin_files"),
+        loader=PackageLoader("lima.cli", FILES),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
@@ -215,14 +140,14 @@ def _files(name: str, kinds: Sequence[str]) -> dict[str, str]:
         block_start_string="[%",
         block_end_string="%]",
     )
-    chosen = [KINDS[kind] for kind in kinds]
+    chosen = [kinds_of_plugin()[kind] for kind in kinds]
     core = f"lima-tune>={'.'.join(__version__.split('.')[:2])}"
     words = {
         "name": name,
         "module": module_name(name),
         "short": short_name(name),
         "kinds": chosen,
-        "what": _listed([kind.what for kind in chosen]),
+        "what": _listed([kind.noun for kind in chosen]),
         "dependencies": list(dict.fromkeys([core, *(need for kind in chosen for need in kind.needs)])),
         "year": datetime.now(UTC).year,
     }
@@ -237,10 +162,10 @@ def _files(name: str, kinds: Sequence[str]) -> dict[str, str]:
         "tests/test_plugin.py": "test_plugin.py",
     }
     if "source" in kinds:
-        places["questions.txt"] = "kinds/questions.txt"
+        places["questions.txt"] = "questions.txt"
     for kind in chosen:
-        places[f"{module}/{kind.module}.py"] = f"kinds/{kind.module}.py"
-        places[f"tests/test_{kind.module}.py"] = f"kinds/test_{kind.module}.py"
+        places[f"{module}/{kind.name}.py"] = f"kinds/{kind.name}.py"
+        places[f"tests/test_{kind.name}.py"] = f"kinds/test_{kind.name}.py"
     return {place: environment.get_template(f"{file}.jinja").render(words) for place, file in places.items()}
 
 

@@ -127,10 +127,10 @@ class _KindName(click.ParamType):
     name = "kind"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from lima.cli.new_plugin import KINDS
+        from lima.cli.new_plugin import kinds_of_plugin
 
-        if value not in KINDS:
-            self.fail(f"{value!r} is not a kind of plugin.{did_you_mean(value, KINDS)}", param, ctx)
+        if value not in kinds_of_plugin():
+            self.fail(f"{value!r} is not a kind of plugin.{did_you_mean(value, kinds_of_plugin())}", param, ctx)
         return str(value)
 
 
@@ -151,7 +151,7 @@ def new(name: str, kinds: tuple[str, ...]) -> None:
     \b
     lima plugins new lima-haiku --kind source
     """
-    from lima.cli.new_plugin import KINDS, make, short_name
+    from lima.cli.new_plugin import kinds_of_plugin, make, short_name
 
     folder = make(name, kinds, load_plugins())
     count = sum(file.is_file() for file in folder.rglob("*"))
@@ -160,7 +160,7 @@ def new(name: str, kinds: tuple[str, ...]) -> None:
         "lima install -e '.[test]'": "install it as it stands here; without a network add --no-build-isolation",
         "python -m pytest": "its tests",
         "lima plugins": "lists it",
-        **{KINDS[kind].try_it.replace("NAME", short_name(name)): "shows what it does" for kind in kinds},
+        **{kinds_of_plugin()[kind].try_it.replace("NAME", short_name(name)): "shows what it does" for kind in kinds},
     }
     width = max(map(len, steps))
     click.echo(f"{folder} has {count} files, a plugin that works. Next:")
