@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["lima.testing.pytest"]  # pytest loads it itself where this lima is installed
+
 
 @pytest.fixture(scope="session")
 def smollm2(tmp_path_factory):

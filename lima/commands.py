@@ -30,14 +30,28 @@ def running_command() -> str:
     return " ".join(names)
 
 
+def as_now(cli: click.Group, below: dict[str, click.Command]) -> Callable[[], None]:
+    """What makes a group and the commands below it again what they are now, whatever is added to them or changed"""
+    groups = [(one, dict(one.commands)) for one in (cli, *below.values()) if isinstance(one, click.Group)]
+    parts = [(one, one.callback, list(one.params)) for one in below.values()]
+
+    def put_back() -> None:
+        for command, callback, params in parts:
+            command.callback, command.params = callback, params
+        for group, commands in groups:
+            group.commands = commands
+
+    return put_back
+
+
 def add(
     cli: click.Group, before: dict[str, click.Command], owners: dict[str, str], call: Callable[[], Any]
 ) -> dict[str, click.Command]:
     """Let a plugin add its commands to those that were there before, and give all; on any error all is as it was
 
     LimaError where it replaced or changed a command of another, whose `owners` are known."""
-    groups = [(one, dict(one.commands)) for one in (cli, *before.values()) if isinstance(one, click.Group)]
     parts = {path: (one, one.callback, list(one.params)) for path, one in before.items()}
+    put_back = as_now(cli, before)
     try:
         call()
         after = commands_below(cli)
@@ -47,9 +61,6 @@ def add(
             if command.callback is not callback or command.params != params:
                 raise LimaError(f"it changes the command {path!r}, which is {owners[path]!r}'s. Add one of its own")
     except BaseException:
-        for command, callback, params in parts.values():
-            command.callback, command.params = callback, params
-        for group, commands in groups:
-            group.commands = commands
+        put_back()
         raise
     return after

@@ -116,6 +116,25 @@ def serve():
         yield lambda behave=echo: stack.enter_context(serving(behave))
 
 
+@pytest.fixture(scope="class")
+def serving_echo():
+    """The name of a model that answers all tests of a class with what it was asked"""
+    with serving(echo) as server:
+        yield server.spec
+
+
+def tick(handler, body):
+    code = code_in(body["messages"][-1]["content"])
+    handler.say(f"{code} R1: unclear\n{code} OVERALL: pass")
+
+
+@pytest.fixture(scope="class")
+def serving_ticks():
+    """The name of a model that judges for all tests of a class"""
+    with serving(tick) as server:
+        yield server.spec
+
+
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
     """No keys or proxies of the machine, a user folder of the test's own, and waits of milliseconds"""

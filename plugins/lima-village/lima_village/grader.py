@@ -11,12 +11,13 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
-from lima import UNDECIDED, Example, Record, Verdict
+from lima import UNDECIDED, Example, Record, Verdict, blank
 from lima_dialogue_eval.grade import ENDED, GradedTurn
 from lima_village.free_words import among, answered, named, relative, told
 from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, ParsedReply, leads, read, values_of
 from lima_village.world import BY_NAME, Fact, village
 
+EMPTY = "The reply is empty."
 ASKED = {SENTENCE: "a sentence", BARE: "only the value", LIST: "a list", CARD: "a card"}
 
 
@@ -24,8 +25,8 @@ def judge(facts: dict[str, Any], reply: str, stop: str) -> tuple[str, str]:
     """(grade, reason) of one reply to a turn with the facts of `conversations.as_facts`"""
     required = [Fact(*fact) for fact in facts["required"]]
     bridge = [Fact(*fact) for fact in facts.get("bridge", ())]
-    if not reply.strip():
-        return "fail", "The reply is empty."
+    if blank(reply):
+        return "fail", EMPTY
     reading = read(reply, [*(fact.subject for fact in bridge), *_clear(required)])
     claims = [_settled(claim, required) for claim in reading.claims]
     for fact in required:
@@ -160,6 +161,8 @@ class Facts:
     def grade(self, turn: GradedTurn) -> Verdict:
         """Grade one reply; a turn without facts of the village is undecided"""
         facts = turn.conversation.turns[turn.index].facts
+        if blank(turn.reply):
+            return Verdict("fail", EMPTY)
         if "required" not in facts:
             return Verdict(None, "This turn has no facts of the village to check the reply against.", UNDECIDED)
         return Verdict(*judge(facts, turn.reply, turn.stop))
@@ -168,6 +171,8 @@ class Facts:
         """Grade the reply to a single request by the facts that its words ask for; any other example is undecided"""
         from lima_village.dev import facts_of
 
+        if blank(reply):
+            return Verdict("fail", EMPTY)
         facts = facts_of(example.prompt) if isinstance(example, Example) else None
         if facts is None:
             return Verdict(None, "This is not a single request about the village.", UNDECIDED)

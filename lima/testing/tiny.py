@@ -1,10 +1,9 @@
-"""A tiny tokenizer, tiny models of every architecture, and plugins that stay inside a test: for plugin authors and for us.
+"""A tiny tokenizer, tiny models of every architecture, and a folder of one to train from.
 
-Nothing here is trained: weights are random and seeded. Knows nothing of pytest.
+Nothing here is trained: weights are random and seeded. Knows nothing of plugins.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +68,3 @@ def tiny_base(folder: str | Path, architecture: str = "llama", tokenizer: Any = 
     tiny_model(architecture, len(tokenizer), **config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return Path(folder)
-
-
-@contextmanager
-def only_plugins(**modules: Any) -> Iterator[Any]:
-    """The core and these modules or objects as the loaded plugins, whatever is installed; gives the Plugins
-
-    Names are distribution names with '_' for '-'. Plugins that cannot be loaded are in `.broken`, as always."""
-    import lima.builtin
-    from lima import plugins as house
-
-    fresh = house.Plugins()
-    fresh.add(house.CORE, lima.builtin)
-    for name, module in modules.items():
-        fresh.add(name.replace("_", "-"), module)
-    house._current.append(fresh)
-    try:
-        yield fresh
-    finally:
-        house._current.remove(fresh)

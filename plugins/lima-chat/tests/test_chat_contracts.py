@@ -1,0 +1,91 @@
+"""Every source and renderer of lima-chat keeps the contract of its kind."""
+
+import pytest
+
+import lima_chat
+from lima import (
+    ChatPrompts,
+    HasChatTemplate,
+    HasNamedTemplates,
+    Recognises,
+    SplitsThoughts,
+    SuitsBase,
+    TakesOptions,
+    TakesVariables,
+    TextPrompts,
+)
+from lima.testing import RendererContract, SourceContract
+from lima_chat import Conversation, Turn
+
+ROWS = {
+    "openai": lambda p, a: {"messages": [{"role": "user", "content": p}, {"role": "assistant", "content": a}]},
+    "sharegpt": lambda p, a: {"conversations": [{"from": "human", "value": p}, {"from": "gpt", "value": a}]},
+    "lima": lambda p, a: {"conversations": [p, a]},
+    "exchanges": lambda p, a: {"history": [{"user": p, "bot": a}]},
+    "alpaca": lambda p, a: {"instruction": p, "input": "", "output": a},
+    "dolly": lambda p, a: {"instruction": p, "context": "", "response": a},
+    "qa": lambda p, a: {"question": p, "answer": a},
+    "completion": lambda p, a: {"prompt": p, "completion": a},
+    "preference": lambda p, a: {"prompt": p, "chosen": a, "rejected": "No idea."},
+    "oasst": lambda p, a: {
+        "prompt": {
+            "message_id": p[:9],
+            "role": "prompter",
+            "text": p,
+            "replies": [{"message_id": f"{p[:9]} answered", "role": "assistant", "text": a}],
+        }
+    },
+}
+TEMPLATE = (
+    "{% for m in messages %}{{ '<s>' ~ m.role ~ ': ' ~ m.content ~ eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+)
+
+
+class Source(SourceContract):
+    plugin, abilities, reads_files = lima_chat, (Recognises, TakesOptions), True
+
+    def row(self, prompt, answer):
+        return ROWS[self.name](prompt, answer)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_source_keeps_its_contract(name):
+    assert type("Named", (Source,), {"name": name}).failures() == {}
+
+
+class Renderer(RendererContract):
+    plugin = lima_chat
+    abilities = (TextPrompts, ChatPrompts, HasChatTemplate, TakesVariables, SplitsThoughts)
+    records = (
+        Conversation(
+            id="several",
+            source="contract",
+            turns=(
+                Turn("user", "Why?"),
+                Turn("assistant", "So."),
+                Turn("user", "And then?"),
+                Turn("assistant", "Nothing."),
+            ),
+        ),
+    )
+
+
+class OwnTemplate(Renderer):
+    name = "template"
+    abilities = (*Renderer.abilities, HasNamedTemplates, SuitsBase)
+
+    def tokenizers(self):
+        found = super().tokenizers()
+        for tokenizer in found:
+            tokenizer.chat_template = TEMPLATE
+        return found
+
+
+@pytest.mark.parametrize("name", ["alpaca", "chatml", "gemma", "lima", "llama3", "zephyr"])
+def test_a_renderer_of_a_template_keeps_its_contract(name):
+    assert type("Named", (Renderer,), {"name": name}).failures() == {}
+
+
+def test_the_renderer_of_the_bases_template_keeps_its_contract():
+    assert OwnTemplate.failures() == {}

@@ -1,0 +1,125 @@
+"""The contracts of evaluations whose conversations are held, and of graders of their turns, for tests of plugins.
+
+They add to those of `lima.testing`. Knows nothing of pytest.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from lima import SCORES
+from lima.testing import EvaluationContract as CoreEvaluation
+from lima.testing import GraderContract as CoreGrader
+from lima.testing import check
+from lima_chat import EvalConversation, EvalTurn, Turn
+from lima_dialogue_eval.audit import grade_each
+from lima_dialogue_eval.grade import GradedTurn
+from lima_dialogue_eval.kinds import Verifies, check_gradable, turn_grader
+from lima_dialogue_eval.known import AuditSet, opened
+from lima_dialogue_eval.null_models import findings, null_replies
+
+
+class GraderContract(CoreGrader):
+    """A grader of the turns of a conversation"""
+
+    asked: ClassVar[EvalTurn] = EvalTurn("How do I boil an egg?", ({"text": "says how long"},), "opening")
+    "The turn to which the replies are: what the user says, its requirements and facts"
+
+    def turn(self, reply: str, stop: str) -> GradedTurn:
+        """A reply to `asked`, the only turn of a conversation"""
+        conversation = EvalConversation("contract", "a contract", (self.asked,))
+        return GradedTurn(conversation, 0, (Turn("user", self.asked.user),), reply, stop)
+
+    @check("test_works")
+    def test_accepts_its_conversation(self) -> None:
+        """Where it looks at conversations before anything is asked, it accepts one that it grades"""
+        if isinstance(self.grader, Verifies):
+            self.grader.verify([self.turn("So.", "eot").conversation])
+
+
+class EvaluationContract(CoreEvaluation):
+    """An evaluation with conversations; `requires` names the plugin of its grader"""
+
+    known: ClassVar[bool] = False
+    "Whether it has replies with known grades (`known_replies()`)"
+    grades: ClassVar[bool] = True
+    "Whether its grader can be asked in a test; of a judge behind a server it cannot"
+
+    def use(self) -> None:
+        super().use()
+        list(self.own.conversations())
+
+    @property
+    def tested(self) -> AuditSet:
+        """Its conversations and known replies"""
+        return opened(self._plugins, self.name)
+
+    @check("test_is_registered")
+    def test_works(self) -> None:
+        """It has conversations, each with an id of its own, and known replies to turns that there are"""
+        assert all(isinstance(one, EvalConversation) for one in self.tested.script.values())
+
+    @check("test_works")
+    def test_same_twice(self) -> None:
+        """Its conversations are the same, in the same order, when they are asked for again, and nobody else can change them"""
+        one = copy.deepcopy(list(self.own.conversations()))
+        given = self.own.conversations()
+        if isinstance(given, list):
+            given.clear()
+        assert list(self.own.conversations()) == one, "asked again, it has other conversations: sort, and give copies"
+
+    @check("test_works")
+    def test_texts_can_be_stored(self) -> None:
+        """What the user says is text that a database holds"""
+        for conversation in self.tested.script.values():
+            for turn in conversation.turns:
+                try:
+                    turn.user.encode()
+                except UnicodeEncodeError:
+                    raise AssertionError(
+                        f"conversation {conversation.id!r} has half a character: {turn.user!r}"
+                    ) from None
+
+    @check("test_grader_is_registered", needs=("grades",))
+    def test_requirements_can_be_graded(self) -> None:
+        """Its grader accepts the requirements of all turns"""
+        scripts = [*self.tested.script.values(), *(one.script for one in self.tested.known if one.script)]
+        check_gradable(self._plugins, self.thing.grader, self._grader(), scripts)
+
+    @check("test_requirements_can_be_graded", needs=("grades",))
+    def test_nothing_passes_unearned(self) -> None:
+        """A reply that needs no model (none, an echo, an apology …) fails at every turn that does not say why it may not"""
+        nulls = list(null_replies(self.tested))
+        graded = [(null, verdict) for null, verdict in zip(nulls, self._graded([n.turn for n in nulls]), strict=True)]
+        found = findings(graded)
+        assert not found, f"{len(found)} such replies do not fail; the first: {found[0]}"
+
+    @check("test_works")
+    def test_known_replies_are_there(self) -> None:
+        """It has known replies, good ones and ones that fail, where the contract says so"""
+        good = {one.good for one in self.tested.known}
+        assert good == ({True, False} if self.known else set()), (
+            "`known` says otherwise, or all known replies have one grade"
+        )
+
+    @check("test_known_replies_are_there", "test_requirements_can_be_graded", needs=("known", "grades"))
+    def test_known_replies_have_their_grades(self) -> None:
+        """Its grader fails no reply that is known to be good, and grades none better than it is known to be"""
+        verdicts = self._graded([self.tested.turn(one) for one in self.tested.known])
+        for one, verdict in zip(self.tested.known, verdicts, strict=True):
+            what = f"the reply to {one.conversation!r}, turn {one.turn} ({one.grade}): {one.reply[:60]!r}"
+            assert verdict.grade is None or (verdict.grade == "fail") <= (one.grade == "fail"), (
+                f"its grader fails {what}: {verdict.reason}"
+            )
+            assert verdict.grade is None or SCORES[verdict.grade] <= SCORES[one.grade], (
+                f"its grader says {verdict.grade} to {what}: {verdict.reason}"
+            )
+
+    def _grader(self) -> Any:
+        return turn_grader(self._plugins, self.thing.grader, self.store)
+
+    def _graded(self, turns: Sequence[GradedTurn]) -> list[Any]:
+        """The verdicts on these turns"""
+        found: dict[int, Any] = {}
+        grade_each(self._grader(), turns, found.update)
+        return [found[at] for at in range(len(turns))]
