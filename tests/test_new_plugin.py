@@ -1,10 +1,6 @@
 """`lima plugins new`: every kind installs, passes its own tests and is listed; names that cannot be used are refused."""
 
 import ast
-import json
-import os
-import subprocess
-import sys
 import time
 import tomllib
 from pathlib import Path
@@ -12,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fresh_packages import all_pass, installed, listed, path_of, run
 from lima.cli import cli
 from lima.cli.new_plugin import LONGEST, kinds_of_plugin, make
 from lima.errors import LimaError
@@ -107,53 +104,25 @@ def test_what_is_written_is_python_and_toml_with_the_name_filled_in(here):
             assert ast.get_docstring(ast.parse(text)), place
 
 
-def run(*command, cwd, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, command)],
-        cwd=cwd,
-        env={k: v for k, v in os.environ.items() if k != "LIMA_LOAD_PLUGINS"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
-
-
-def pytest_passes(site, here, *folders):
-    """The tests of these packages pass with what is installed, whose modules are not in these folders any more"""
+def pass_their_tests(site, here, *folders):
+    """The tests of these packages pass with what is installed: their modules are not in these folders any more"""
     for folder in folders:
         for module in folder.glob("lima_*"):
             module.rename(here / f"{folder.name} moved away")
-    # By name, because the metadata of a checkout may be older than this plugin of pytest.
-    options = ("-q", "-p", "lima.testing.pytest", "-p", "no:cacheprovider", "--import-mode=importlib", "-W", "error")
-    said = run("pytest", *options, *folders, cwd=here, **path_of(site))
-    assert "passed" in said
-    assert "skipped" not in said
+    all_pass(here, *folders, **path_of(site))
 
 
-def path_of(site):
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(site)]))}
-
-
-def installed(site, here, *folders):
-    offline = ("--no-deps", "--no-index", "--no-build-isolation")
-    run("pip", "install", "-q", *offline, "--target", site, *folders, cwd=here)
-
-
-def listed(site, here):
-    """(status, remarks) of the plugins that are not first-party, by name"""
-    rows = json.loads(run("lima", "plugins", "--json", cwd=here, **path_of(site)))
-    return {r["name"]: (r["status"], r.get("remarks")) for r in rows if "-my-" in r["name"]}
+def own(rows):
+    return {name: row for name, row in rows.items() if "-my-" in name}
 
 
 @pytest.mark.slow
 def test_a_new_package_is_installed_tested_and_listed_in_under_a_minute(here):
     started, site = time.monotonic(), here.parent / "site"
     run("lima", "plugins", "new", "lima-my-own", "--kind", "source", cwd=here)
-    installed(site, here, here / "lima-my-own")
-    pytest_passes(site, here, here / "lima-my-own")
-    assert listed(site, here) == {"lima-my-own": ("loaded", None)}
+    installed(site, here / "lima-my-own")
+    pass_their_tests(site, here, here / "lima-my-own")
+    assert own(listed(here, **path_of(site))) == {"lima-my-own": ("loaded", None)}
     assert time.monotonic() - started < MINUTE
 
 
@@ -163,6 +132,6 @@ def test_every_kind_alone_and_all_together_pass_their_tests(here):
     with only_plugins() as plugins:
         folders = [make(f"lima-my-{kind}", [kind], plugins).resolve() for kind in kinds_of_plugin()]
         folders.append(make("lima-my-all", list(kinds_of_plugin()), plugins).resolve())
-    installed(site, here, *folders)
-    pytest_passes(site, here, *folders)
-    assert listed(site, here) == {folder.name: ("loaded", None) for folder in folders}
+    installed(site, *folders)
+    pass_their_tests(site, here, *folders)
+    assert own(listed(here, **path_of(site))) == {folder.name: ("loaded", None) for folder in folders}
