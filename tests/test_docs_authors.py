@@ -48,7 +48,7 @@ def test_the_tutorial_leads_to_a_wheel_that_passes_its_tests_elsewhere(tmp_path)
     page = ROOT / "docs" / "tutorial.md"
     commands = re.findall(r"^\$ (.+)$", page.read_text(), re.M)
     texts = examples(page)
-    (table,) = re.findall(r"Write `riddles.csv`:\n\n```text\n(.*?)```", page.read_text(), re.S)
+    (table,) = re.findall(r"write `riddles.csv`:\n\n```text\n(.*?)```", page.read_text(), re.S)
     run(*commands[0].split(), cwd=tmp_path)
     folder, site = tmp_path / "lima-riddles", tmp_path / "site"
     assert (folder / "tests/test_source.py").is_file()
