@@ -27,15 +27,13 @@ def pytest_collection_finish(session):
 
 
 @pytest.fixture(autouse=True)
-def own_user_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("LIMA_USER_PATH", str(tmp_path / "user"))
+def own_user_folder(lima_home):
+    return lima_home
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory):
-    from lima.testing import tiny_base
-
-    return tiny_base(tmp_path_factory.mktemp("base"))
+def base(lima_base):
+    return lima_base
 
 
 @pytest.fixture(scope="session")
@@ -66,11 +64,8 @@ def pairs(tmp_path):
 
 
 @pytest.fixture
-def store(tmp_path):
-    from lima.record.store import Store
-
-    with Store(tmp_path / "lima.db") as opened:
-        yield opened
+def store(lima_store):
+    return lima_store
 
 
 @pytest.fixture
@@ -135,15 +130,5 @@ def done(trained, few, dev, tmp_path, judges):
 
 
 @pytest.fixture
-def lima(capsys):
-    """lima(*arguments): what the command line printed, as .out and .err; it must succeed, or end with the exit `code`"""
-    from lima.cli import main
-
-    def run(*arguments, code=0):
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        printed = capsys.readouterr()
-        assert ended.value.code == code, printed.err
-        return printed
-
-    return run
+def lima(lima_command):
+    return lima_command

@@ -10,7 +10,7 @@ from typing import Any
 _PUBLIC = {
     "tiny": "ARCHITECTURES TEXT tiny_base tiny_model tiny_tokenizer",
     "isolated": "Printed only_plugins run_command run_process",
-    "contract": "Contract check within",
+    "contract": "Contract check kept within",
     "texts": "Exchange",
     "sources": "SourceContract",
     "renderers": "RendererContract starting",

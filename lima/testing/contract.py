@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from unittest import SkipTest
 
 from lima.contract.kinds import KINDS
@@ -30,6 +30,9 @@ def check(*after: str, needs: tuple[Any, ...] = ()) -> Callable[[Callable[[Any],
     """Marks a check: it runs only where those named in `after` pass, and only for what has all it `needs`
 
     What it needs is an ability, or the name of an attribute of the contract that must not be empty."""
+
+    if any(isinstance(need, type) for need in needs):
+        after = (*after, "test_abilities_are_those_that_are_named")
 
     def marked(method: Callable[[Any], None]) -> Callable[[Any], None]:
         @functools.wraps(method)
@@ -75,6 +78,7 @@ class Contract:
     kind: ClassVar[str] = ""
     folder: ClassVar[Path]
     "A folder of this class's own, gone afterwards"
+    _checks: ClassVar[dict[str, Any]] = {}
     _hidden: ClassVar[frozenset[str]] = frozenset()
     _results: ClassVar[dict[str, bool]]
     _kept: ClassVar[dict[str, Any]]
@@ -84,15 +88,12 @@ class Contract:
     def __init_subclass__(cls, **named: Any) -> None:
         """Hide the checks of what the object does not have"""
         super().__init_subclass__(**named)
-        checks = {n: m for base in reversed(cls.__mro__) for n, m in vars(base).items() if hasattr(m, "needs")}
-        hidden = set[str]()
-        for name, one in checks.items():
-            if not all(_has(cls, need) for need in one.needs):
-                hidden.add(name)
-                setattr(cls, name, None)
-            elif name in cls._hidden and getattr(cls, name) is None:
-                setattr(cls, name, one)
-        cls._hidden = frozenset(hidden)
+        cls._checks = cls._checks | {name: one for name, one in vars(cls).items() if hasattr(one, "needs")}
+        for name, one in cls._checks.items():
+            if getattr(cls, name) is one or (getattr(cls, name) is None and name in cls._hidden):
+                fits = all(_has(cls, need) for need in one.needs)
+                setattr(cls, name, one if fits else None)
+                cls._hidden = cls._hidden - {name} if fits else cls._hidden | {name}
 
     @classmethod
     def setup_class(cls) -> None:
@@ -198,33 +199,34 @@ class Contract:
         text = self.thing.description
         assert text.isprintable(), f"the description is {text!r}; expected one line that can be printed"
 
+    @kept
+    def traces(self) -> "Traces":
+        """What is left when the object was used; all of it is set back"""
+        generators, before, out = _Generators(), seen(), io.StringIO()
+        try:
+            with redirect_stdout(out):
+                self.use()
+        finally:
+            drawn, changed = generators.drawn_from(), put_back(before)
+            generators.put_back()
+        return Traces(out.getvalue(), changed, drawn)
+
     @check("test_works")
     def test_prints_nothing(self) -> None:
         """Standard output is lima's: `--json` stays JSON"""
-        out = io.StringIO()
-        with redirect_stdout(out):
-            self.use()
-        assert not out.getvalue(), f"it printed {out.getvalue()[:200]!r}: say it with logging, or on standard error"
+        said = self.traces.printed
+        assert not said, f"it printed {said[:200]!r}: say it with logging, or on standard error"
 
     @check("test_works")
     def test_changes_nothing_of_the_process(self) -> None:
         """Working directory, environment, warnings, torch's default type and whether gradients are recorded stay as they are"""
-        before = seen()
-        try:
-            self.use()
-        finally:
-            changed = put_back(before)
-        assert not changed, f"it changed {', and '.join(changed)}"
+        assert not self.traces.changed, f"it changed {', and '.join(self.traces.changed)}"
 
     @check("test_works")
     def test_leaves_random_numbers_alone(self) -> None:
         """The random numbers that the training draws do not depend on it: `random`, numpy and torch stay where they are"""
-        before = _random_states()
-        self.use()
-        changed = [name for name, state in _random_states().items() if name in before and before[name] != state]
-        assert not changed, (
-            f"it drew from or seeded {', '.join(changed)}: use a generator of its own, `random.Random(seed)`"
-        )
+        drawn = ", ".join(self.traces.drawn)
+        assert not drawn, f"it drew from or seeded {drawn}: use a generator of its own, such as random.Random(seed)"
 
     def test_works(self) -> None:
         """What the object is for"""
@@ -253,11 +255,45 @@ def _environment(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _random_states() -> dict[str, Any]:
-    """Where the global generators are; as values that can be compared"""
+class Traces(NamedTuple):
+    """What an object leaves behind"""
+
+    printed: str
+    changed: list[str]
+    drawn: list[str]
+    "The generators of random numbers that are no longer where they were"
+
+
+class _Generators:
+    """The global generators of random numbers; set to a place where no code would set them, until `put_back`"""
+
+    def __init__(self) -> None:
+        self.before, numpy, torch = _states(), sys.modules.get("numpy"), sys.modules.get("torch")
+        random.seed("lima.testing")
+        if numpy:
+            numpy.random.seed(1_873_291_337)
+        if torch:
+            torch.manual_seed(1_873_291_337)
+        self.at = _states()
+
+    def drawn_from(self) -> list[str]:
+        return [name for name, state in _states().items() if name in self.at and self.at[name] != state]
+
+    def put_back(self) -> None:
+        random.setstate(self.before["random"])
+        if "numpy" in self.before:
+            sys.modules["numpy"].random.set_state(self.before["numpy"])
+        if "torch" in self.before:
+            torch = sys.modules["torch"]
+            torch.set_rng_state(torch.tensor(self.before["torch"], dtype=torch.uint8))
+
+
+def _states() -> dict[str, Any]:
+    """Where the global generators are, as values that can be compared"""
     states: dict[str, Any] = {"random": random.getstate()}
     if numpy := sys.modules.get("numpy"):
-        states["numpy"] = repr(numpy.random.get_state())
+        name, key, *more = numpy.random.get_state()
+        states["numpy"] = name, key.tolist(), *more
     if torch := sys.modules.get("torch"):
         states["torch"] = torch.get_rng_state().tolist()
     return states
@@ -271,18 +307,22 @@ class _Late(BaseException):
 def within(seconds: float, what: str) -> Iterator[None]:
     """AssertionError for what takes longer; where the system has timers it is also stopped then"""
     timed = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    stopped = False
 
     def late(number: int, frame: Any) -> None:
+        nonlocal stopped
+        stopped = True
         raise _Late
 
     if timed:
         handler, left = signal.signal(signal.SIGALRM, late), signal.getitimer(signal.ITIMER_REAL)
         signal.setitimer(signal.ITIMER_REAL, seconds)
-    started, stopped = time.perf_counter(), False
+    started = time.perf_counter()
     try:
         yield
-    except _Late:
-        stopped = True
+    except BaseException:  # lima makes an error of its own of what it sees
+        if not stopped:
+            raise
     finally:
         if timed:
             signal.setitimer(signal.ITIMER_REAL, *left)

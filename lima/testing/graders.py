@@ -109,16 +109,15 @@ class GraderContract(Contract):
         """Whatever a reply is, there is a verdict, and soon"""
         for reply in HOSTILE:
             with within(self.seconds, f"the reply {reply[:20]!r} … of {len(reply):,} characters"):
-                self.verdicts(reply, grader=self.bare(self.grader))
-            self._complete(reply)
+                self._complete(reply)
 
     @check("test_verdicts_are_complete")
     def test_long_replies(self) -> None:
         """A reply of 100,000 characters has a verdict, and soon"""
         with within(self.seconds, "a reply of 100,000 characters"):
-            self.verdicts(LONG.answer, grader=self.bare(self.grader))
+            self._complete(LONG.answer)
 
-    @check("test_same_twice")
+    @check("test_same_twice", "test_verdicts_are_complete")
     def test_cut_off_replies_are_no_better(self) -> None:
         """A reply that was cut off is not graded better than one that the model ended"""
         for reply in (PLAIN[0].answer, *self.good):

@@ -48,7 +48,7 @@ def lima_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny base model, to train from: one for all tests, which leave it as it is"""
     from lima.testing import tiny_base
 
-    return tiny_base(tmp_path_factory.mktemp("lima-base"))
+    return tiny_base(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture

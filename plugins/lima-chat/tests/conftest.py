@@ -9,8 +9,8 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def own_user_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("LIMA_USER_PATH", str(tmp_path / "user"))
+def own_user_folder(lima_home):
+    return lima_home
 
 
 @pytest.fixture
@@ -45,13 +45,11 @@ def renderers():
 
 
 @pytest.fixture
-def plugins():
+def plugins(lima_plugins):
     """lima-chat alone, and the core"""
     import lima_chat
-    from lima.testing import only_plugins
 
-    with only_plugins(lima_chat=lima_chat) as loaded:
-        yield loaded
+    return lima_plugins(lima_chat=lima_chat)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from lima import SCORES
 from lima.testing import EvaluationContract as CoreEvaluation
 from lima.testing import GraderContract as CoreGrader
-from lima.testing import check
+from lima.testing import check, kept
 from lima_chat import EvalConversation, EvalTurn, Turn
 from lima_dialogue_eval.audit import grade_each
 from lima_dialogue_eval.grade import GradedTurn
@@ -49,7 +49,7 @@ class EvaluationContract(CoreEvaluation):
         super().use()
         list(self.own.conversations())
 
-    @property
+    @kept
     def tested(self) -> AuditSet:
         """Its conversations and known replies"""
         return opened(self._plugins, self.name)
@@ -68,7 +68,7 @@ class EvaluationContract(CoreEvaluation):
             given.clear()
         assert list(self.own.conversations()) == one, "asked again, it has other conversations: sort, and give copies"
 
-    @check("test_works")
+    @check("test_same_twice")
     def test_texts_can_be_stored(self) -> None:
         """What the user says is text that a database holds"""
         for conversation in self.tested.script.values():
@@ -80,7 +80,7 @@ class EvaluationContract(CoreEvaluation):
                         f"conversation {conversation.id!r} has half a character: {turn.user!r}"
                     ) from None
 
-    @check("test_grader_is_registered", needs=("grades",))
+    @check("test_same_twice", "test_grader_is_registered", needs=("grades",))
     def test_requirements_can_be_graded(self) -> None:
         """Its grader accepts the requirements of all turns"""
         scripts = [*self.tested.script.values(), *(one.script for one in self.tested.known if one.script)]
@@ -94,7 +94,7 @@ class EvaluationContract(CoreEvaluation):
         found = findings(graded)
         assert not found, f"{len(found)} such replies do not fail; the first: {found[0]}"
 
-    @check("test_works")
+    @check("test_same_twice")
     def test_known_replies_are_there(self) -> None:
         """It has known replies, good ones and ones that fail, where the contract says so"""
         good = {one.good for one in self.tested.known}

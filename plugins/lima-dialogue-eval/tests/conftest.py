@@ -11,8 +11,6 @@ import pytest
 import lima_dialogue_eval
 from lima import hookimpl
 from lima.contract.answers import Reply, Sampling
-from lima.record.store import Store
-from lima.testing import only_plugins
 from lima_chat import EvalConversation, EvalTurn
 
 CONVERSATIONS = [
@@ -83,15 +81,13 @@ class Evaluations:
 
 
 @pytest.fixture
-def plugins():
-    with only_plugins(lima_dialogue_eval=lima_dialogue_eval, evaluations=Evaluations()) as loaded:
-        yield loaded
+def plugins(lima_plugins):
+    return lima_plugins(lima_dialogue_eval=lima_dialogue_eval, evaluations=Evaluations())
 
 
 @pytest.fixture
-def store(plugins, tmp_path):
-    with Store(tmp_path / "lima.db") as opened:
-        yield opened
+def store(plugins, lima_store):
+    return lima_store
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ import lima_chat
 import lima_dialogue_eval
 import lima_judges
 from lima import Reply
-from lima.record.store import Store
-from lima.testing import only_plugins
 
 
 def completion(text, finish="stop", **message):
@@ -147,15 +145,13 @@ def quick(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def plugins():
-    with only_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval, lima_judges=lima_judges) as loaded:
-        yield loaded
+def plugins(lima_plugins):
+    return lima_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval, lima_judges=lima_judges)
 
 
 @pytest.fixture
-def store(plugins, tmp_path):
-    with Store(tmp_path / "lima.db") as opened:
-        yield opened
+def store(plugins, lima_store):
+    return lima_store
 
 
 @pytest.fixture

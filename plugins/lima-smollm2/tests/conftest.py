@@ -21,8 +21,8 @@ TEMPLATE = (
 
 
 @pytest.fixture(autouse=True)
-def own_user_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("LIMA_USER_PATH", str(tmp_path / "user"))
+def own_user_folder(lima_home):
+    return lima_home
 
 
 def tensors(rows):
