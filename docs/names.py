@@ -1,4 +1,4 @@
-"""A table of what a module offers to plugins, for the documentation: each public name, how it is called, and its first sentence."""
+"""A table of what a module offers to plugins, for the documentation: each public name, its arguments and its first sentence."""
 
 import ast
 import dataclasses
