@@ -55,7 +55,7 @@ def kinds_of_plugin() -> dict[str, PluginKind]:
 
 
 def make(name: str, kinds: Sequence[str], plugins: Plugins) -> Path:
-    """Write the package NAME with these kinds into a new folder NAME below the current one, whole or not at all; the folder
+    """Write the package NAME with these kinds into a new folder NAME below the current one, completely or not at all; the folder
 
     LimaError for a name that cannot be used."""
     kinds = list(dict.fromkeys(kinds))

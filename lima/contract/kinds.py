@@ -155,7 +155,7 @@ class SplitsThoughts(Protocol):
     "Its name"
 
     def split_reply(self, text: str, prompt: str, tokenizer: Any, eot: str) -> tuple[str, str]:
-        """(thoughts, answer) of a reply, and of the prompt that it goes on from
+        """(thoughts, answer) of a reply, and of the end of the prompt that it continues
 
         For each reply of a checkpoint."""
 
