@@ -241,7 +241,7 @@ class TellsPrompts(Protocol):
     def prompt_ids(self, prompt: Prompt) -> list[int]:
         """The ids that the model would be prompted with; LimaError for a prompt that it cannot take
 
-        Before a prompt is asked, where its length matters."""
+        Before anything is asked, to see whether the model is told a system turn."""
 
 
 @runtime_checkable
