@@ -22,10 +22,10 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 
 docs: $(VENV)/installed
-	$(BIN)/cog -r README.md docs/*.md dialogues/README.md plugins/*/README.md
+	$(BIN)/cog -r README.md docs/*.md docs/objects/*.md dialogues/README.md plugins/*/README.md
 
 docs-check: $(VENV)/installed
-	$(BIN)/cog --check README.md docs/*.md dialogues/README.md plugins/*/README.md
+	$(BIN)/cog --check README.md docs/*.md docs/objects/*.md dialogues/README.md plugins/*/README.md
 
 # torch first and by its pinned version: a range would take whatever build the resolver finds newest.
 $(VENV)/installed: pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PATHS))

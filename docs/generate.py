@@ -72,7 +72,7 @@ def hooks() -> str:
     for name, function in vars(hookspecs).items():
         if hasattr(function, "lima_spec"):
             owners = [p.name for p in load_plugins().loaded if name in p.hooks and p.name.startswith("lima-")]
-            owners = owners or ["the [example](../examples/04_plugin/lima_losses.py)"]
+            owners = owners or ["the [example](../examples/06_plugin/lima_limericks/losses.py)"]
             arguments = ", ".join(inspect.signature(function).parameters)
             rows.append(f"### `{name}({arguments})`\n\n{function.__doc__}. Implemented by {', '.join(owners)}.\n")
     return "\n".join(rows)

@@ -5,6 +5,8 @@ are called. Knows nothing of what the hooks are for.
 """
 
 import inspect
+import warnings
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -37,7 +39,24 @@ def checked_hooks(manager: pluggy.PluginManager, module: Any) -> tuple[list[str]
     return hooks, [
         f"its function {name}() is never called: mark it with @lima.hookimpl, or give it another name"
         for name in forgotten
-    ]
+    ] + [remark for name in hooks for remark in _will_go(name, getattr(module, name))]
+
+
+def register(manager: pluggy.PluginManager, module: Any, name: str) -> None:
+    """Register a plugin whose hooks were checked; what pluggy would warn of is among their remarks"""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        manager.register(module, name=name)
+
+
+def _will_go(name: str, function: Any) -> Iterator[str]:
+    """A remark where the hook, or an argument that the function takes of it, is marked as one that will go"""
+    spec = getattr(hookspecs, name).lima_spec
+    if warning := spec["warn_on_impl"]:
+        yield f"its {name}() is a hook that will go: {warning}"
+    for argument, warning in (spec["warn_on_impl_args"] or {}).items():
+        if argument in inspect.signature(function).parameters:
+            yield f"its {name}() takes {argument!r}, which will go: {warning}"
 
 
 def _check(name: str, function: Any) -> None:

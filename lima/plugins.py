@@ -21,7 +21,7 @@ from lima.commands import add, commands_below, running_command
 from lima.contract import hooks as hookspecs
 from lima.distributions import CORE, LIMA, Found, canonical, code_hash, found
 from lima.errors import LimaError, PluginStopped, did_you_mean
-from lima.hook_checks import checked_hooks
+from lima.hook_checks import checked_hooks, register
 from lima.isolation import SPENT, Visit, name_code, said
 from lima.isolation.marks import Mark, Marks
 from lima.places import user_folder
@@ -106,7 +106,7 @@ class Plugins:
                 name_code(code, name)
             with Visit("the names of its hooks", name, errors=False):
                 plugin.hooks, plugin.remarks = checked_hooks(self.manager, module)
-                self.manager.register(module, name=name)
+                register(self.manager, module, name)
             plugin.code = code
         except (ValueError, pluggy.PluginValidationError) as e:
             plugin.error = str(e)

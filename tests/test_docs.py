@@ -26,8 +26,8 @@ def everything(monkeypatch) -> Plugins:
 @pytest.fixture
 def module(monkeypatch):
     """A module of the example plugin"""
-    monkeypatch.syspath_prepend(ROOT / "examples" / "04_plugin")
-    return lambda name: import_module(f"lima_{name}")
+    monkeypatch.syspath_prepend(ROOT / "examples" / "06_plugin")
+    return import_module
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -40,7 +40,9 @@ def test_every_hook_is_documented_with_its_exact_signature(hook):
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_is_implemented_by_a_first_party_plugin_or_the_example(everything, hook, module):
     ours = {p.name for p in (ROOT / "plugins").iterdir()} | {"lima-tune"}
-    assert [p.name for p in everything.loaded if hook in p.hooks and p.name in ours] or hasattr(module("losses"), hook)
+    assert [p.name for p in everything.loaded if hook in p.hooks and p.name in ours] or hasattr(
+        module("lima_limericks.losses"), hook
+    )
 
 
 def test_no_first_party_plugin_is_broken(everything):
@@ -69,7 +71,12 @@ def test_every_command_is_documented(everything):
 
 
 def test_links_between_the_pages_lead_somewhere():
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")]:
+    for page in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("plugins/*/README.md"),
+        *ROOT.glob("examples/**/*.md"),
+    ]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
 
@@ -91,7 +98,7 @@ def test_the_example_plugin_is_a_plugin(module, base, tmp_path):
     from lima.testing import only_plugins
     from lima.train.start import fine_tune
 
-    with only_plugins(lima_limericks=module("limericks"), lima_losses=module("losses")) as plugins:
+    with only_plugins(lima_limericks=module("lima_limericks"), lima_losses=module("lima_limericks.losses")) as plugins:
         assert plugins.broken == []
         (one,) = plugins.registry("sources").find("limericks").examples(None)
         recipe = Recipe(base=str(base), sources=("limericks",), renderer="plain", out=str(tmp_path / "out"), epochs=2)

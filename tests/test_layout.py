@@ -178,7 +178,7 @@ def test_the_core_names_no_plugin_and_knows_no_conversation(path):
     text = re.sub(r"pip install lima-\w+", "", path.read_text())  # to advise is not to know
     functions = (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef))
     own = "|".join(["lima_varlen", "lima_spec", *(rf"{f.name}\b" for f in functions if "fixture" in ast.dump(f))])
-    assert re.findall(r"\blima_\w+|lima-(?!tune|runs|x\b)\w+", re.sub(own, "", text)) == []
+    assert re.findall(r"\blima_\w+|lima-(?!tune|runs|haiku\b|x\b)\w+", re.sub(own, "", text)) == []
     assert re.findall(r"dialogue|multi.?turn|\bchat\b", text, re.I) == []
 
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from lima import hookimpl
+from lima.contract import hooks
 from lima.data.rendering import PlainRenderer
 from lima.errors import LimaError
 from lima.hook_checks import KNOWN
@@ -132,3 +134,22 @@ def test_a_qualified_name_takes_an_argument():
 
 def test_every_hook_that_is_known_is_one_of_the_contract():
     assert set(KNOWN) > {"register_sources", "after_train", "declare_protocols"}
+
+
+def test_hooks_and_arguments_that_will_go_are_named(monkeypatch, recwarn):
+    spec = hooks.after_step.lima_spec
+    monkeypatch.setitem(spec, "warn_on_impl", DeprecationWarning("implement after_epoch instead"))
+    monkeypatch.setitem(spec, "warn_on_impl_args", {"metrics": DeprecationWarning("read the table steps")})
+
+    class Old:
+        @hookimpl
+        def after_step(self, step, metrics):
+            pass
+
+    with only_plugins(lima_old=Old()) as plugins:
+        (old,) = (p for p in plugins.loaded if p.name == "lima-old")
+    assert old.remarks == [
+        "its after_step() is a hook that will go: implement after_epoch instead",
+        "its after_step() takes 'metrics', which will go: read the table steps",
+    ]
+    assert [str(w.message) for w in recwarn] == []

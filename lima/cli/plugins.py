@@ -121,6 +121,53 @@ def retry(name: str) -> None:
     click.echo(f"{name} is loaded again{'' if name in known else ' if it is installed'}. See `lima plugins`.")
 
 
+class _KindName(click.ParamType):
+    """A kind of plugin, whose names load with the command alone"""
+
+    name = "kind"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from lima.cli.new_plugin import kinds_of_plugin
+
+        if value not in kinds_of_plugin():
+            self.fail(f"{value!r} is not a kind of plugin.{did_you_mean(value, kinds_of_plugin())}", param, ctx)
+        return str(value)
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    required=True,
+    type=_KindName(),
+    metavar="KIND",
+    help="source, renderer, grader, evaluation, model, base or command; may be given several times",
+)
+def new(name: str, kinds: tuple[str, ...]) -> None:
+    """Make a package NAME, in a folder of that name: a plugin that works, with tests, to change into yours
+
+    \b
+    lima plugins new lima-haiku --kind source
+    """
+    from lima.cli.new_plugin import kinds_of_plugin, make, short_name
+
+    folder = make(name, kinds, load_plugins())
+    count = sum(file.is_file() for file in folder.rglob("*"))
+    steps = {
+        f"cd {folder}": "",
+        "lima install -e '.[test]'": "install it as it stands here; without a network add --no-build-isolation",
+        "python -m pytest": "its tests",
+        "lima plugins": "lists it",
+        **{kinds_of_plugin()[kind].try_it.replace("NAME", short_name(name)): "shows what it does" for kind in kinds},
+    }
+    width = max(map(len, steps))
+    click.echo(f"{folder} has {count} files, a plugin that works. Next:")
+    for command, what in steps.items():
+        click.echo(f"  {command:<{width}}  {what}".rstrip())
+
+
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
 def install(arguments: tuple[str, ...]) -> None:

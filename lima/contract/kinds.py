@@ -22,6 +22,7 @@ class Described(Protocol):
     """What a listing shows of an object"""
 
     description: Filled
+    "One line for listings; of a source of files, the keys of its rows"
 
 
 @runtime_checkable
@@ -29,6 +30,7 @@ class Licensed(Protocol):
     """An object that names the licence of what it brings"""
 
     licence: str
+    "An SPDX name or a short sentence"
 
 
 class ExampleSource(Described, Protocol):
@@ -37,14 +39,20 @@ class ExampleSource(Described, Protocol):
     licence: str
     "Of the examples that name none themselves"
 
-    def examples(self, argument: str | None) -> Iterable[Record | Refused]: ...
+    def examples(self, argument: str | None) -> Iterable[Record | Refused]:
+        """The examples of NAME:ARGUMENT, with the same ids in the same order each time; LimaError where nothing can be read
+
+        Before a run, on every process, and when it is resumed; by `lima sources show`, `lima preview` and `lima plan`."""
 
 
 @runtime_checkable
 class Recognises(Protocol):
     """A source that reads files: whether a row is of its format; its description says which keys that has"""
 
-    def recognises(self, row: Any) -> bool: ...
+    def recognises(self, row: Any) -> bool:
+        """Whether a row of a file, any JSON value, is of this format; raises nothing
+
+        For a file that is named without a source, on its first rows."""
 
 
 @runtime_checkable
@@ -54,55 +62,89 @@ class TakesOptions(Protocol):
     options: tuple[str, ...]
     "The keys of the table that it understands; `skip_bad` is the core's"
 
-    def with_options(self, values: dict[str, Any]) -> ExampleSource: ...
+    def with_options(self, values: dict[str, Any]) -> ExampleSource:
+        """Another source with these options; LimaError for a value that it cannot have
+
+        Before `examples`, where the recipe has some of them."""
 
 
 class Renderer(Described, Protocol):
     """Turns an example into token ids with a weight each: one row, or several where one cannot be exact"""
 
     name: Filled
+    "The name under which it is registered: a run records it, so that its checkpoint is prompted as it was trained"
     renders: tuple[type, ...]
     "The kinds of record that it can render"
 
-    def end_of_turn(self, tokenizer: Any) -> str: ...
-    def special_tokens(self, tokenizer: Any) -> list[str]: ...
-    def render(self, record: Any, tokenizer: Any, eot: str) -> Rendered | list[Rendered]: ...
-    def prompts(self, record: Any, tokenizer: Any, eot: str) -> list[list[int]]: ...
+    def end_of_turn(self, tokenizer: Any) -> str:
+        """The token (EOT) that ends an answer; one that the tokenizer lacks is added
+
+        First, once for a tokenizer, on every process."""
+
+    def special_tokens(self, tokenizer: Any) -> list[str]:
+        """Texts of the format that must be one token each; those that the tokenizer lacks are added
+
+        After `end_of_turn`, once for a tokenizer, on every process."""
+
+    def render(self, record: Any, tokenizer: Any, eot: str) -> Rendered | list[Rendered]:
+        """Ids with a weight each, and where the answers lie; LimaError for an example that the format cannot write
+
+        Once for each example before a run, on every process; by `lima preview` and `lima plan`."""
+
+    def prompts(self, record: Any, tokenizer: Any, eot: str) -> list[list[int]]:
+        """The ids before each answer, as inference prompts with them; compared with what `render` returned
+
+        After `render`, and for dev prompts."""
 
 
 @runtime_checkable
 class TextPrompts(Protocol):
     """A renderer whose checkpoints can be asked a text"""
 
-    def prompt(self, text: str, tokenizer: Any, eot: str) -> list[int]: ...
+    def prompt(self, text: str, tokenizer: Any, eot: str) -> list[int]:
+        """The ids that prompt for an answer to a text
+
+        By `lima ask`, and whenever a checkpoint is asked a text."""
 
 
 @runtime_checkable
 class ChatPrompts(Protocol):
     """A renderer whose checkpoints can be asked with the messages so far"""
 
-    def chat_prompt(self, turns: Sequence[Message], tokenizer: Any, eot: str) -> list[int]: ...
+    def chat_prompt(self, turns: Sequence[Message], tokenizer: Any, eot: str) -> list[int]:
+        """The ids that prompt for the next answer; LimaError for messages that the format cannot write, such as a system turn
+
+        Whenever a checkpoint is asked with the messages so far."""
 
 
 @runtime_checkable
 class HasChatTemplate(Protocol):
     """A renderer with a Jinja template, which is saved with the checkpoint"""
 
-    def chat_template(self, tokenizer: Any, eot: str) -> str: ...
+    def chat_template(self, tokenizer: Any, eot: str) -> str:
+        """The format in Jinja. If it prompts otherwise than the renderer, it is not saved, and the run says so
+
+        When a checkpoint is saved, on the main process."""
 
 
 @runtime_checkable
 class HasNamedTemplates(Protocol):
     """A renderer that uses some of the tokenizer's further templates, too: the Jinja to save for them, by their names"""
 
-    def named_templates(self, tokenizer: Any, eot: str) -> Mapping[str, str]: ...
+    def named_templates(self, tokenizer: Any, eot: str) -> Mapping[str, str]:
+        """The Jinja of each further template that the format uses, by its name
+
+        When a checkpoint is saved, on the main process."""
 
 
 @runtime_checkable
 class TakesVariables(Protocol):
     """A renderer whose template takes variables of the recipe's table `template`, and writes a date (ISO 8601; empty: now)"""
 
-    def with_variables(self, variables: Mapping[str, Any], date: str) -> Renderer: ...
+    def with_variables(self, variables: Mapping[str, Any], date: str) -> Renderer:
+        """Another renderer with these variables, always the same for the same date; LimaError for one that it cannot take
+
+        Before anything else, on every process."""
 
 
 @runtime_checkable
@@ -110,35 +152,51 @@ class SplitsThoughts(Protocol):
     """A renderer that divides what a model wrote, special tokens included, into (thoughts, answer)"""
 
     name: Filled
+    "Its name"
 
-    def split_reply(self, text: str, prompt: str, tokenizer: Any, eot: str) -> tuple[str, str]: ...
+    def split_reply(self, text: str, prompt: str, tokenizer: Any, eot: str) -> tuple[str, str]:
+        """(thoughts, answer) of a reply, and of the end of the prompt that it continues
+
+        For each reply of a checkpoint."""
 
 
 @runtime_checkable
 class SuitsBase(Protocol):
     """A renderer made of what the base brings: whether it is the one for this tokenizer, so that renderer = "auto" takes it"""
 
-    def suits(self, tokenizer: Any) -> bool: ...
+    def suits(self, tokenizer: Any) -> bool:
+        """Whether it is the renderer for this tokenizer
+
+        On every process of a run whose recipe has renderer = 'auto'."""
 
 
 class BaseModel(Described, Protocol):
     """A Hugging Face folder to fine-tune from"""
 
-    def folder(self) -> str | Path: ...
+    def folder(self) -> str | Path:
+        """The folder, with config.json, *.safetensors and tokenizer; where it is not there, LimaError that says how to bring it
+
+        Whenever the base is named: before a run, on every process, and by `lima ask`."""
 
 
 @runtime_checkable
 class Fetches(Protocol):
     """A base model that must be brought first, by a download or from a file; until then its `folder` raises LimaError"""
 
-    def fetch(self, say: Callable[[str], None], file: Path | None = None) -> str | Path: ...
+    def fetch(self, say: Callable[[str], None], file: Path | None = None) -> str | Path:
+        """Bring the model, unless it is there, and return its folder; LimaError where that fails. `say` shows a line of progress
+
+        By `lima base-models fetch NAME`; `file` is the file of its option --from."""
 
 
 @runtime_checkable
 class Opens(Protocol):
     """Makes what answers or grades from NAME:ARGUMENT; `trust_remote_code` is passed where it is a parameter"""
 
-    def open(self, argument: str | None, store: Any) -> Any: ...
+    def open(self, argument: str | None, store: Any) -> Any:
+        """What answers or grades, of NAME:ARGUMENT; LimaError for an argument that it cannot open
+
+        Once for a command, before the first prompt or reply. `store` is the open database, a `lima.Store`."""
 
 
 class ModelOpener(Described, Opens, Protocol):
@@ -152,6 +210,7 @@ class Model(Protocol):
     it can be kept before all are, in the thread that asked; the place is counted from 0. Then `on_progress` is not needed."""
 
     name: Filled
+    "Recorded with its replies. Runs of the same name count as the same model, so the argument is in it"
 
     def reply(
         self,
@@ -159,41 +218,57 @@ class Model(Protocol):
         settings: Sampling,
         seed: int | Sequence[int],
         on_progress: Callable[[int], None] | None = None,
-    ) -> Sequence[Reply | Exception]: ...
+    ) -> Sequence[Reply | Exception]:
+        """A reply, or its exception, for each prompt; `seed` is one number or one a prompt. LimaError where none can be answered
+
+        For many prompts at once. `on_progress` is called with the number of replies since its last call."""
 
 
 @runtime_checkable
 class Streams(Protocol):
     """A model that yields a reply's text piece by piece as it comes, and returns the reply"""
 
-    def stream(self, prompt: Prompt, settings: Sampling, seed: int) -> Generator[str, None, Reply]: ...
+    def stream(self, prompt: Prompt, settings: Sampling, seed: int) -> Generator[str, None, Reply]:
+        """Yield the text piece by piece; return the reply, whose text is all pieces together
+
+        By `lima ask` on a terminal."""
 
 
 @runtime_checkable
 class TellsPrompts(Protocol):
     """A model that tells a prompt's token ids; LimaError for a prompt that it cannot take"""
 
-    def prompt_ids(self, prompt: Prompt) -> list[int]: ...
+    def prompt_ids(self, prompt: Prompt) -> list[int]:
+        """The ids that the model would be prompted with; LimaError for a prompt that it cannot take
+
+        Before anything is asked, to see whether the model is told a system turn."""
 
 
 @runtime_checkable
 class GradesTurns(Protocol):
     """A grader of replies that a plugin collected; the plugin says what a turn is"""
 
-    def grade(self, turn: Any) -> Verdict: ...
+    def grade(self, turn: Any) -> Verdict:
+        """The verdict on a reply. What else a turn has is said by the plugin that collected it; all have `reply` and `stop`
+
+        For each reply, by the command that collects or grades them."""
 
 
 @runtime_checkable
 class GradesReplies(Protocol):
     """A grader of replies to dev prompts, by which an epoch can be chosen"""
 
-    def grade_reply(self, example: Any, reply: str, stop: str) -> Verdict: ...
+    def grade_reply(self, example: Any, reply: str, stop: str) -> Verdict:
+        """The verdict on a reply; `example` is the record that was asked, `stop` why the reply ended
+
+        For each reply to a dev prompt, by `lima checkpoints choose --grader`."""
 
 
 class Evaluation(Described, Protocol):
     """What a model is examined with; the plugin that runs it declares what else it needs"""
 
     licence: str
+    "Of its texts: an SPDX name or a short sentence"
     grader: Filled
     "The name of the grader that is used by default"
 
@@ -202,10 +277,22 @@ class MigrationSet(Protocol):
     """A `sqlite_utils.Migrations`"""
 
     name: Filled
+    "Unique among all plugins: take your distribution's. It is registered under this name"
 
-    def apply(self, db: Any) -> Any: ...
-    def pending(self, db: Any) -> Any: ...
-    def applied(self, db: Any) -> Any: ...
+    def apply(self, db: Any) -> Any:
+        """Apply what is pending
+
+        When a database is opened, in one transaction, under a guard."""
+
+    def pending(self, db: Any) -> Any:
+        """What is pending
+
+        When a database is opened."""
+
+    def applied(self, db: Any) -> Any:
+        """What was applied
+
+        When a database is opened."""
 
 
 @dataclass(frozen=True)

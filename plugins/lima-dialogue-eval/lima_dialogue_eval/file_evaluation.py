@@ -23,15 +23,25 @@ Tables = Mapping[str, Mapping[str, Any]]
 class ReadsEvaluations(Protocol):
     """An evaluation whose format is one for files, too: whether a file or a folder has it, and the evaluation that is there"""
 
-    def recognises(self, path: str) -> bool: ...
-    def read(self, path: str) -> Evaluation: ...
+    def recognises(self, path: str) -> bool:
+        """Whether a file or a folder has the format; raises nothing
+
+        For each file or folder that is named as an evaluation."""
+
+    def read(self, path: str) -> Evaluation:
+        """The evaluation that is there; LimaError, with the file, for what cannot be read
+
+        Where `recognises` says so, before anything is asked."""
 
 
 @runtime_checkable
 class YieldsScripts(Protocol):
     """A source whose examples can be asked, with answers or without: what the user says, as conversations to hold"""
 
-    def scripts(self, argument: str | None) -> "Iterable[EvalConversation | Refused]": ...
+    def scripts(self, argument: str | None) -> "Iterable[EvalConversation | Refused]":
+        """What the user says in each example; LimaError where nothing can be read
+
+        By `lima dialogues run SOURCE`, before anything is asked."""
 
 
 class SourceEvaluation:

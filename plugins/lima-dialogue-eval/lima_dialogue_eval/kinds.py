@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 class HoldsConversations(Protocol):
     """An evaluation whose conversations can be held with a model"""
 
-    def conversations(self) -> "Iterable[EvalConversation]": ...
+    def conversations(self) -> "Iterable[EvalConversation]":
+        """The conversations, each with an id of its own; the same each time, because their hash says which runs can be compared
+
+        By `lima dialogues run`, `lima evaluations show` and `check`, before anything is asked."""
 
 
 class HeldEvaluation(Evaluation, HoldsConversations, Protocol):
@@ -31,7 +34,10 @@ class HeldEvaluation(Evaluation, HoldsConversations, Protocol):
 class TurnGrader(Protocol):
     """A grader of one reply within a conversation"""
 
-    def grade(self, turn: "GradedTurn") -> "Verdict": ...
+    def grade(self, turn: "GradedTurn") -> "Verdict":
+        """The verdict on a reply, of which `turn` has all that was said before
+
+        For each reply of `lima dialogues run`, `regrade` and `lima graders audit`; what it raises is that turn's status."""
 
 
 @runtime_checkable
@@ -43,7 +49,10 @@ class GradesMany(Protocol):
 
     def grade_all(
         self, turns: "Sequence[GradedTurn]", on_verdict: "Callable[[int, Verdict | Exception], None]"
-    ) -> "Sequence[Verdict | Exception] | None": ...
+    ) -> "Sequence[Verdict | Exception] | None":
+        """Grade all of them
+
+        In place of `grade`, with all replies that are waiting."""
 
 
 @runtime_checkable
@@ -63,14 +72,20 @@ def charge(thing: Any, run: str, purpose: str) -> None:
 class Identifies(Protocol):
     """What says itself what decides its verdicts or replies, such as a prompt and a model: as text, which is hashed"""
 
-    def identity(self) -> str: ...
+    def identity(self) -> str:
+        """What decides it, as text; without this method its source code is hashed
+
+        Before anything is asked, and when a run is resumed."""
 
 
 @runtime_checkable
 class Verifies(Protocol):
     """A grader that checks what it is to grade by before anything is asked; LimaError for what it cannot read"""
 
-    def verify(self, conversations: "Sequence[EvalConversation]") -> None: ...
+    def verify(self, conversations: "Sequence[EvalConversation]") -> None:
+        """Raise LimaError for a requirement that it cannot read
+
+        Before anything is asked."""
 
 
 def find_evaluation(plugins: "Plugins", name: str, tables: Tables | None = None) -> HeldEvaluation:

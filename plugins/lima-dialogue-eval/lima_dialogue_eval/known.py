@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 class KnowsReplies(Protocol):
     """An evaluation with replies whose grade is known, by which a grader is tested"""
 
-    def known_replies(self) -> Iterable[KnownReply]: ...
+    def known_replies(self) -> Iterable[KnownReply]:
+        """Replies with their grades, good ones and bad ones
+
+        By `lima graders audit` and `lima evaluations check`."""
 
 
 @dataclass(frozen=True)

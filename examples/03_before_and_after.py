@@ -1,6 +1,6 @@
 """Hold the ten village conversations with a quick fine-tune and with a model that answers from the facts, and compare.
 
-Run: python examples/03_evaluate_dialogues.py
+Run: python examples/03_before_and_after.py
 """
 
 import tempfile
