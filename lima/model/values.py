@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lima.errors import LimaError
+from lima.errors import LimaError, quoted
 from lima.paths import is_file, read_bytes
 
 AGAIN = "Correct it, or copy it from the base model again."
@@ -28,7 +28,7 @@ def check_json(file: Path) -> None:
         why = "it is nested too deeply" if isinstance(e, RecursionError) else e
         raise LimaError(f"{file} is not JSON: {why}. {AGAIN}") from None
     if not isinstance(value, dict):
-        raise LimaError(f"{file} holds {_quoted(value)}, expected an object of JSON. {AGAIN}")
+        raise LimaError(f"{file} holds {quoted(value)}, expected an object of JSON. {AGAIN}")
 
 
 def check_sizes(file: Path, config: Any) -> None:
@@ -65,13 +65,5 @@ def _is_whole(value: Any) -> bool:
 
 
 def _wrong(file: Path, key: str, value: Any, expected: str) -> LimaError:
-    return LimaError(f"{file}: {key} is {_quoted(value)}; expected {expected}. {AGAIN}")
+    return LimaError(f"{file}: {key} is {quoted(value)}; expected {expected}. {AGAIN}")
 
-
-def _quoted(value: Any) -> str:
-    """A value as an error quotes it"""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # Python writes no number of more than 4,300 digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else f"{text[:56]}…"
