@@ -103,7 +103,9 @@ class Recipe:
                 raise LimaError(f"Recipe: {name} is {quoted(value)}; expected {low:g} to {high:g}.")
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
-                raise LimaError(f"Recipe: {name} is {quoted(getattr(self, name))}.{did_you_mean(getattr(self, name), known)}")
+                raise LimaError(
+                    f"Recipe: {name} is {quoted(getattr(self, name))}.{did_you_mean(getattr(self, name), known)}"
+                )
         for beta in self.betas:
             if not 0 <= beta < 1:
                 raise LimaError(f"Recipe: betas has {quoted(beta)}; expected two numbers from 0 to below 1.")

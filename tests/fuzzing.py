@@ -1,4 +1,4 @@
-"""Imported by tests: command lines whose recipe, base, database or file of examples is odd, each from a seed, and what came of them.
+"""Imported by tests: command lines whose recipe, base, database or file of examples is odd, each from a seed.
 
 The commands run in this process, as `lima` runs them. Knows nothing of what is right; it sees what is not a sentence.
 """
@@ -36,7 +36,8 @@ RECIPE = {
     "renderer": "lima", "gradient_checkpointing": True, "trust_remote_code": False, "base": "base",
 }  # fmt: skip
 PIECES = (
-    "{{ x }}", "{{ 1 / 0 }}", "{{ 9 ** 9 ** 9 }}", "{{ 'x' * 10 ** 9 }}", f"{{{{ {'9' * 5000} }}}}", "{% for i in range(10 ** 9) %}",
+    "{{ x }}", "{{ 1 / 0 }}", "{{ 9 ** 9 ** 9 }}", "{{ 'x' * 10 ** 9 }}", f"{{{{ {'9' * 5000} }}}}",
+    "{% for i in range(10 ** 9) %}",
     "{% endfor %}", "{{ messages.x.y }}", "\ud800", "{{ '\ud800' }}", "\x00", "{{ eos_token }}", "{% generation %}", "{" * 3000,
     "{{ raise_exception('no') }}", "{{ messages[0]['role'] = 1 }}", "{{ ''.__class__ }}", "{# ", "{{ '\u202e' }}",
 )  # fmt: skip
@@ -74,13 +75,13 @@ def toml(value):
 
 
 class Fuzz:
-    """A folder in which each case spoils a copy of one of the bases, of a database of one run, or writes a recipe or examples"""
+    """A folder in which each case writes a recipe or examples, or spoils a copy of a base or of a database"""
 
     def __init__(self, folder, bases, pairs, database, run_id):
         self.folder, self.bases, self.pairs, self.database, self.run_id = folder, bases, pairs, database, run_id
 
     def __call__(self, kind, seed):
-        """What `run` gives for the case of that kind ('recipe', 'base_model', 'damaged' or 'examples') and seed; and the arguments"""
+        """What `run` gives for a kind ('recipe', 'base_model', 'damaged' or 'examples') and a seed; and the arguments"""
         chance = random.Random(f"{kind} {seed}")
         for entry in self.folder.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -93,7 +94,9 @@ class Fuzz:
         given = ["--base", str(chance.choice(self.bases)), "--source", str(self.pairs)]
         if chance.random() < 0.2:
             key, value = chance.choice(list(RECIPE)), odd_value(chance)
-            text = chance.choice((toml(value), toml(value), "[", "x y", "=", "", "9" * 5000, "[" * DEEP)).replace("\0", "")
+            text = chance.choice((toml(value), toml(value), "[", "x y", "=", "", "9" * 5000, "[" * DEEP)).replace(
+                "\0", ""
+            )
             return ["plan", *given, "--set", f"{chance.choice((key, key, 'template.x', 'lima-chat.ignore'))}={text}"]
         if chance.random() < 0.9:
             values = changed(chance, values)

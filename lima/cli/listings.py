@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from lima.cli.group import Group
-from lima.cli.reading import reading_flags, reading_settings, settings_option
+from lima.cli.reading import reading_bar, reading_flags, reading_settings, settings_option
 from lima.cli.show import json_option, print_fields, print_json, print_rows
 from lima.errors import LimaError
 from lima.isolation import plugin_code
@@ -63,7 +63,8 @@ def show_source(
     from lima.data.sources import open_source
 
     changes = reading_settings(skip_bad, merge_turns) | dict(map(parse_setting, settings))
-    source = open_source(name, load_plugins(), Recipe().with_values(changes).plugins)
+    with reading_bar() as on_example:
+        source = open_source(name, load_plugins(), Recipe().with_values(changes).plugins, on_example)
     row = {
         "name": source.name,
         "plugin": source.owner,

@@ -78,13 +78,13 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str, column
     cells = [[visible("" if row.get(n) is None else _cell(row[n])) for n in names] for row in rows]
     for at, name in enumerate(names):
         numeric = all(isinstance(r.get(name), int | float) for r in rows)
-        # An id must stay in one piece to be copied.
-        whole = name in ("id", "run", "status")
+        # An id must stay in one piece to be copied, and a number to be read.
+        whole = numeric or name in ("id", "run", "status")
         longest = max(cell_len(line) for row in cells for line in row[at].split("\n"))
-        head = max(map(len, name.split("_")))
-        room += 2 + max(head, longest if whole or numeric else min(longest, NARROW))
+        natural = max(longest, len(name))
+        room += 3 + (natural if whole else min(natural, NARROW))
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
-    if room > console.width + 2:  # rich would leave out columns without a word
+    if room - 1 > console.width:  # rich would leave out columns without a word
         _print_upright(names, cells)
         return
     for row in cells:
@@ -92,7 +92,7 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str, column
     console.print(table)
 
 
-NARROW = 8
+NARROW = 12
 "Columns of a terminal that a text needs at least in a table"
 
 

@@ -8,12 +8,14 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from lima.contract.examples import Record, Refused, hash_all
+from lima.contract.examples import Record, Refused
 from lima.contract.kinds import Recognises, TakesOptions
 from lima.data.containers import is_pattern
 from lima.data.files import first_rows, shape_of
+from lima.data.reader import KEPT, OnExample, ReadAgain, Reader
 from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.isolation import plugin_code
 from lima.paths import is_there, shown
@@ -36,25 +38,21 @@ class Source:
     owner: str
     "The plugin that registered it"
     licence: str
-    records: tuple[Record, ...]
+    records: Sequence[Record]
+    "Of a large source they are read again whenever they are asked for"
+    hash: str
+    "SHA-256 over the content hashes of its records"
     refused: tuple[Refused, ...] = ()
     "Rows from which nothing is learnt: what was read is these and the records"
 
-    @property
-    def hash(self) -> str:
-        return hash_all(self.records)
 
-    def refused_rows(self) -> list[dict[str, Any]]:
-        """A row of run_examples for each refused row"""
-        same = {"source": self.name, "hash": "", "status": "refused", "tokens": 0, "trained_tokens": 0}
-        return [{**same, "example": one.where, "reason": one.reason} for one in self.refused]
-
-
-def open_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> Source:
+def open_source(
+    spec: str, plugins: Plugins, tables: Tables | None = None, on_example: OnExample | None = None
+) -> Source:
     """A source by NAME, NAME:ARGUMENT, file or pattern; a bare file goes to the source that recognises its rows
 
-    `tables` are the recipe's: the source takes its options from that of its plugin. LimaError for bad rows, unless they are
-    to be skipped."""
+    `tables` are the recipe's: the source takes its options from that of its plugin. `on_example` hears of what is read.
+    LimaError for bad rows, unless they are to be skipped."""
     registry = plugins.registry("sources")
     name, _, argument = spec.partition(":")
     if not (name in registry or name in registry.contested):
@@ -65,21 +63,22 @@ def open_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> So
     if not isinstance(skip_bad, bool):
         raise LimaError(f"{owner}.{SKIP} is {skip_bad!r}; expected true or false.")
     source = _with_options(registry.find(name), name, plugins, table)
-    with plugin_code(f"the source {name!r}", owner):
-        found = tuple(source.examples(argument or None))
-    strange = next((r for r in found if not isinstance(r, Record | Refused)), None)
-    if strange is not None:
-        raise LimaError(
-            f"Source {name!r} of plugin {owner!r} yielded {type(strange).__name__}; expected lima.Example, Record or Refused."
-        )
-    records = tuple(r for r in found if isinstance(r, Record))
-    refused = tuple(r for r in found if isinstance(r, Refused))
-    _check_refused(spec, refused, len(found), skip_bad)
-    if not records:
+    reader = Reader(spec, owner, partial(source.examples, argument or None), f"the source {name!r}", on_example)
+    first, refused, licences = [], [], set()
+    for one in reader:
+        if isinstance(one, Refused):
+            refused.append(one)
+            continue
+        licences.add(one.licence)
+        if reader.records <= KEPT:
+            first.append(one)
+    _check_refused(spec, tuple(refused), reader.records + len(refused), skip_bad)
+    if not reader.records:
         why = f"Refused: all {len(refused):,}. The first, {refused[0].where}: {refused[0].reason}" if refused else ""
         raise LimaError(f"The source {spec!r} has no examples. {why}".strip())
-    licences = sorted({r.licence for r in records if r.licence}) or [source.licence]
-    return Source(spec, owner, ", ".join(licences), records, refused)
+    records = tuple(first) if reader.records <= KEPT else ReadAgain(reader)
+    licence = ", ".join(sorted(licences - {""}) or [source.licence])
+    return Source(spec, owner, licence, records, reader.hash, tuple(refused))
 
 
 def _with_options(source: Any, name: str, plugins: Plugins, table: dict[str, Any]) -> Any:
@@ -177,7 +176,9 @@ def _by_reason(refused: Sequence[Refused]) -> list[list[Refused]]:
     return sorted(groups.values(), key=len, reverse=True)
 
 
-def open_sources(specs: Sequence[str], plugins: Plugins, tables: Tables | None = None) -> list[Source]:
+def open_sources(
+    specs: Sequence[str], plugins: Plugins, tables: Tables | None = None, on_example: OnExample | None = None
+) -> list[Source]:
     """The training sources; LimaError if none is named, one is named twice, or two have the same examples"""
     if not specs:
         raise LimaError(
@@ -186,7 +187,7 @@ def open_sources(specs: Sequence[str], plugins: Plugins, tables: Tables | None =
     twice = sorted({s for s in specs if specs.count(s) > 1})
     if twice:
         raise LimaError(f"The source {twice[0]!r} is named twice. To weigh it more, give its examples a weight.")
-    opened = [open_source(spec, plugins, tables) for spec in specs]
+    opened = [open_source(spec, plugins, tables, on_example) for spec in specs]
     for at, source in enumerate(opened):
         if same := [other.name for other in opened[:at] if other.hash == source.hash]:
             raise LimaError(

@@ -15,6 +15,9 @@ AGAIN = "Correct it, or copy it from the base model again."
 "What to do about a file of a base that is wrong"
 
 _SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
+LARGEST = 2**31
+LAYERS = 10_000
+"What no model has more of; each takes time to be made, also without weights"
 _IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
@@ -32,13 +35,14 @@ def check_json(file: Path) -> None:
 
 
 def check_sizes(file: Path, config: Any) -> None:
-    """Raise LimaError for a size of a model that is not a number above 0; one that a configuration lacks may be left out"""
+    """Raise LimaError for a size of a model that is not a number, or that no model has; one that is lacking may be left out"""
     for key in _SIZES:
         value = getattr(config, key, None)
         if value is None and key != "vocab_size":
             continue
-        if value is None or not _is_whole(value) or value < 1:
-            raise _wrong(file, key, value, "a whole number above 0")
+        most = LAYERS if key == "num_hidden_layers" else LARGEST
+        if value is None or not _is_whole(value) or not 1 <= value <= most:
+            raise _wrong(file, key, value, f"a whole number from 1 to {most:,}")
 
 
 def check_ids(file: Path, config: Any) -> None:
@@ -66,4 +70,3 @@ def _is_whole(value: Any) -> bool:
 
 def _wrong(file: Path, key: str, value: Any, expected: str) -> LimaError:
     return LimaError(f"{file}: {key} is {quoted(value)}; expected {expected}. {AGAIN}")
-

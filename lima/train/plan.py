@@ -20,7 +20,7 @@ from lima.model.build import build
 from lima.model.folder import saved_dtype
 from lima.model.shard import blocks_of
 from lima.recipe import Recipe
-from lima.train.batching import MicroBatch, all_steps, largest, micro_batch, split
+from lima.train.batching import MicroBatch, Steps, largest, micro_batch, split
 from lima.train.head import can_chunk, causal_lm, chunk_rows
 from lima.train.loss import weighted_loss
 
@@ -76,9 +76,9 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
     model = _structure(recipe, ready, bfloat16)
     held = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    steps = all_steps(ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed)
+    steps = Steps(ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed)
     batch = micro_batch(*largest(steps, recipe.micro_batch_tokens))
-    several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in steps)
+    several = any(len(split([n for n, _ in sizes], recipe.micro_batch_tokens)) > 1 for sizes in steps.sizes())
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     states = weights + 12 * trained
     needed = activations(model, batch, bfloat16, device)
@@ -228,7 +228,7 @@ def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared, b
         weighted_loss(model, batch, "meta")
     # The backward pass makes the gradient of inputs and of weights; with LoRA hardly any of weights.
     passes = 1 + (1 if recipe.lora_rank else 2) + recipe.gradient_checkpointing
-    tokens = sum(len(row.ids) for rows in ready.rendered for row in rows)
+    tokens = sum(ready.rendered.sizes)
     return int(counter.get_total_flops() * passes * tokens / batch.ids.shape[1])
 
 

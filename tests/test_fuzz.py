@@ -1,0 +1,86 @@
+"""Ten thousand odd recipes, bases, databases and files of examples: each command ends with a sentence or does what it should.
+
+The slow test is all of them, the fast one the first of each kind. A seed is a case: `fuzz("recipe", 17)` does it again.
+"""
+
+import json
+import random
+
+import pytest
+
+from fuzzing import Fuzz
+from lima.testing import tiny_base, tiny_tokenizer
+from odd_values import as_json, broken, changed, damage, nested, odd_value, places
+
+KINDS = ("recipe", "base_model", "damaged", "examples")
+FEW, ALL = 40, 2500
+"Cases of each kind"
+
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def fuzz(base, trained, tmp_path_factory):
+    folder, run = trained
+    work = tmp_path_factory.mktemp("fuzz")
+    tokenizer = tiny_tokenizer(("<|endoftext|>", "<|im_start|>", "<|im_end|>"))
+    tokenizer.chat_template = TEMPLATE
+    tuned = tiny_base(work / "tuned", tokenizer=tokenizer)
+    pairs = work / "pairs.jsonl"
+    pairs.write_text("".join(json.dumps({"prompt": f"What is {i}?", "response": f"{i}."}) + "\n" for i in range(6)))
+    (work / "case").mkdir()
+    return Fuzz(work / "case", (base, tuned), pairs, folder / "l.db", run.id)
+
+
+def check(fuzz, kind, seeds):
+    faults, codes = [], set()
+    for seed in seeds:
+        code, said, fault, arguments = fuzz(kind, seed)
+        codes.add(code)
+        if fault or code not in (0, 1, 2) or (code and "Error: " not in said):
+            faults.append(f"{kind} {seed}: {arguments} {code} {fault or said}")
+    assert not faults, "\n".join(faults[:5])
+    assert codes >= {0, 1}, "the cases must be odd, and not only odd"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_input_ends_in_a_sentence(kind, fuzz, monkeypatch):
+    monkeypatch.chdir(fuzz.folder)
+    check(fuzz, kind, range(FEW))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("part", range(5))
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_odd_input_ends_in_a_sentence(kind, part, fuzz, monkeypatch):
+    monkeypatch.chdir(fuzz.folder)
+    check(fuzz, kind, range(part * ALL // 5, (part + 1) * ALL // 5))
+
+
+def test_cases_are_the_same_for_a_seed_and_differ_between_seeds():
+    value = {"a": [1, {"b": "x"}], "c": None}
+
+    def case(seed):
+        chance = random.Random(seed)
+        return repr((odd_value(chance), changed(chance, value), broken(chance, b"text" * 9), as_json(chance, value)))
+
+    assert case(5) == case(5)
+    assert len({case(seed) for seed in range(100)}) > 90
+    assert value == {"a": [1, {"b": "x"}], "c": None}
+    assert list(places(value)) == [(), ("a",), ("a", 0), ("a", 1), ("a", 1, "b"), ("c",)]
+    assert nested(2) == [[[]]]
+
+
+def test_a_database_is_damaged_in_many_ways(trained, tmp_path):
+    whole = (trained[0] / "l.db").read_bytes()
+    done = set()
+    for seed in range(60):
+        (tmp_path / "l.db").write_bytes(whole)
+        done.add(damage(random.Random(seed), tmp_path / "l.db").partition(" ")[0])
+        assert (tmp_path / "l.db").read_bytes() != whole or seed
+    assert len(done) > 20
