@@ -50,12 +50,12 @@ def report(store: Store, bases: Mapping[str, Path], runs: Mapping[tuple[str, str
     """What both bases became, and how far they are apart in each arm; `runs` are the dialogue runs by base and arm"""
     apart = {}
     for name in ARMS:
-        found = compare(store, *(runs[kind, name] for kind in bases))
+        found = compare(store, *(runs[kind, name] for kind in bases), pool_anyway=True)
         apart[name] = {"difference": found.difference, "interval": list(found.interval), "p_value": found.p_value}
     return {
         "date": str(date.today()),
         "bases": {
-            kind: {**record(base), **result(compare(store, *(runs[kind, name] for name in ARMS)))}
+            kind: {**record(base), **result(compare(store, *(runs[kind, name] for name in ARMS), pool_anyway=True))}
             for kind, base in bases.items()
         },
         "rebuilt less shipped, mean grade of 0 to 2": apart,

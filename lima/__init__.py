@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "errors": "LimaError PluginStopped Interrupted did_you_mean",
-    "text": "visible pieces storable",
+    "text": "visible pieces storable blank",
     "paths": "is_file is_folder is_there absolute read_bytes",
     "recipe": "Recipe parse_setting",
     "contract.examples": "Record Example Refused",
@@ -34,9 +34,9 @@ _PUBLIC = {
     "data.json_text": "parse_json NotJson",
     "data.keys": "BEYOND_A_PAIR Ignored",
     "data.rendering": "encode verify bos_ids reused_or_new_eot",
-    "data.sources": "open_source",
+    "data.sources": "FoundSource find_source open_source",
     "data.dataset": "prepare find_base",
-    "model.folder": "load_tokenizer",
+    "model.folder": "folder_hash load_tokenizer",
     "model.saving": "check_new beside to_disk put_in_place",
     "record.lock": "exclusive",
     "record.places": "user_folder default_path",

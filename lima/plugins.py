@@ -66,7 +66,7 @@ class Plugins:
         self._declared: dict[str, list[type]] | None = None
         "Protocols of what plugins consume, by kind"
         self._commands: dict[str, str] = {}
-        "Names of commands, and the plugins that added them"
+        "Commands as they are written after `lima`, such as 'graders audit', and the plugins that added them"
 
     @property
     def loaded(self) -> list[Plugin]:
@@ -135,9 +135,10 @@ class Plugins:
         for plugin in self.loaded:
             if plugin.name == name:
                 self._disable(plugin, error)
-        context = click.get_current_context(silent=True)
-        command = context.find_root().invoked_subcommand if context else None
-        if command and self._commands.get(command) == name:
+        command = _running_command()
+        parts = command.split()
+        owners = [self._commands.get(" ".join(parts[:n])) for n in range(1, len(parts) + 1)]
+        if name in owners:
             raise LimaError(f"`lima {command}` is a command of plugin {name!r}, which is set aside: {error}")
 
     def _disable(self, plugin: Plugin, error: str) -> None:
@@ -192,24 +193,49 @@ class Plugins:
         return self._registries[kind]
 
     def add_commands(self, cli: Any) -> None:
-        """Let each plugin add its commands; one whose command has an owner already is set aside"""
-        owners = dict.fromkeys(cli.commands, CORE)
+        """Let each plugin add its commands, also to groups of others; one whose command has an owner already is set aside"""
+        owners = dict.fromkeys(_commands(cli), CORE)
         for plugin, caller in list(self._callers("register_commands")):
-            before = dict(cli.commands)
+            before = _commands(cli)
+            groups = [
+                (group, dict(group.commands)) for group in (cli, *before.values()) if isinstance(group, click.Group)
+            ]
+            error = ""
             try:
                 with contained("register_commands", plugin.name):
                     caller(cli=cli)
             except Exception as e:
-                cli.commands = before
-                self._disable(plugin, f"register_commands failed: {_said(e)}")
-                continue
-            taken = [n for n, c in before.items() if cli.commands.get(n) is not c]
-            if taken:
-                cli.commands = before
-                self._disable(plugin, f"its command {taken[0]!r} is registered by {owners[taken[0]]!r} already")
+                error = f"register_commands failed: {_said(e)}"
+            after = _commands(cli)
+            taken = [path for path, command in before.items() if after.get(path) is not command]
+            if taken and not error:
+                error = f"its command {taken[0]!r} is registered by {owners[taken[0]]!r} already"
+            if error:
+                for group, commands in groups:
+                    group.commands = commands
+                self._disable(plugin, error)
             else:
-                owners.update({n: plugin.name for n in cli.commands if n not in before})
+                owners.update({path: plugin.name for path in after if path not in before})
         self._commands = owners
+
+
+def _commands(group: click.Group, above: str = "") -> dict[str, click.Command]:
+    """Every command below a group by its path, such as 'graders audit'"""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        found[f"{above}{name}"] = command
+        if isinstance(command, click.Group):
+            found |= _commands(command, f"{above}{name} ")
+    return found
+
+
+def _running_command() -> str:
+    """The path of the command that runs, '' for none"""
+    context, names = click.get_current_context(silent=True), list[str]()
+    while context is not None and context.parent is not None:
+        names.insert(0, context.info_name or "")
+        context = context.parent
+    return " ".join(names)
 
 
 def _wanted() -> list[str] | None:

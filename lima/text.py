@@ -37,6 +37,19 @@ def visible(text: str) -> str:
     return "".join(piece for _, piece in pieces(text))
 
 
+@cache
+def _nothing() -> Any:
+    """A text that shows nothing: white space, control and format characters, and letters without ink"""
+    import regex
+
+    return regex.compile(r"[\s\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]*+")
+
+
+def blank(text: str) -> bool:
+    """Whether a text shows nothing: empty, or only white space and invisible characters"""
+    return bool(_nothing().fullmatch(text))
+
+
 def storable(text: str) -> str:
     """The text with unpaired surrogates, which no UTF-8 file or database holds, replaced by U+FFFD"""
     return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)

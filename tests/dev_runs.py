@@ -4,7 +4,7 @@ import json
 
 from click.testing import CliRunner
 
-from lima import Verdict, hookimpl
+from lima import GRADED, GRADER_FAILED, UNDECIDED, Verdict, hookimpl
 from lima.cli import cli
 from lima.recipe import Recipe
 
@@ -47,7 +47,8 @@ class Judge:
         if reply == self.broken:
             raise ZeroDivisionError("of my own")
         self.asked.append((example.prompt, example.response, reply, stop))
-        return Verdict(None if reply == "none" else reply, "so it is")
+        without = {"none": GRADED, "undecided": UNDECIDED, "error": GRADER_FAILED}
+        return Verdict(None if reply in without else reply, "so it is", without.get(reply, GRADED))
 
 
 class Speechless:

@@ -26,7 +26,7 @@ def test_a_grader_chooses_and_the_runs_folder_is_the_epoch_it_chose(done, judges
         run_lima("checkpoints", "choose", run.id, "--grader", "judge", "--json", "-d", store.path).stdout
     )
     counts = [
-        {"mean_grade": m, "excellent": e, "pass": p, "fail": f, "n": 3}
+        {"mean_grade": m, "excellent": e, "pass": p, "fail": f, "n": 3, "undecided": 0}
         for m, e, p, f in ((1.0, 1, 1, 1), (5 / 3, 2, 1, 0), (1.0, 1, 1, 1))
     ]
     why = "mean grade 1.67 of 2 by judge over 3 dev prompts, the best of 3 epochs"
@@ -66,7 +66,7 @@ def test_appendix_b_is_one_line_of_sql(done, judges):
     known = {r["epoch"]: r["perplexity"] for r in store.rows("select epoch, perplexity from checkpoints")}
     assert store.rows("select * from checkpoint_quality where grader = 'judge' order by epoch") == [
         {"run": run.id, "epoch": e, "step": 2 * e, "perplexity": known[e], "grader": "judge"}
-        | {"measures": "{}", "mean_grade": m, "excellent": x, "pass": p, "fail": f, "n": 3}
+        | {"measures": "{}", "mean_grade": m, "excellent": x, "pass": p, "fail": f, "n": 3, "undecided": 0}
         for e, m, x, p, f in ((1, 0.0, 0, 0, 3), (2, 1.0, 0, 3, 0), (3, 5 / 3, 2, 1, 0))
     ]
     assert store.rows("select * from choices") == []

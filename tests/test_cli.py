@@ -276,6 +276,8 @@ def test_a_malformed_file_is_one_sentence_with_file_and_line(base, tmp_path, cap
         (["train", "--base", "BASE", "--source", "PAIRS", "--set", ".k=1"], 1, "'.k' is not a recipe key"),
         (["runs", "show", "x"], 1, "No run 'x' in"),
         (["train", "--base", "org/model", "--source", "PAIRS"], 1, "`hf download org/model --local-dir FOLDER`"),
+        (["sources", "show", "PAIRS", "--set", "epochs=3"], 1, "--set epochs: only a plugin's PLUGIN.KEY=VALUE"),
+        (["sources", "show", "PAIRS", "--set", "lima-x.k=1"], 1, "'lima-x' is not a plugin that reads files."),
         (["sources", "show", "PAIRS", "-n", "-1"], 2, "-1 is not in the range x>=1"),
         (["runs", "shwo", "x"], 2, "There is no command 'shwo'. Did you mean 'show'?"),
         (["runs", "--json", "show", "x"], 2, "--json belongs after the command: lima runs show --json …"),

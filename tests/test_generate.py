@@ -280,3 +280,31 @@ def test_progress_hears_every_reply(tmp_path):
     model.batch_size = 3
     model.reply(PROMPTS, GREEDY, 0, heard.append)
     assert heard == [3, 1]
+
+
+def test_a_reply_is_handed_over_when_it_ends_and_others_are_still_being_written(tmp_path):
+    model, told = model_of(tmp_path), []
+    model.model.register_forward_pre_hook(lambda *_: told.append("a step"))
+    replies = model.reply(
+        [[6], [5] * 510, [5] * 512], GREEDY, 0, on_reply=lambda place, reply: told.append((place, reply))
+    )
+    ended = [one for one in told if one != "a step"]
+    assert ended == [(2, replies[2]), (1, replies[1]), (0, replies[0])]
+    assert told.index(ended[0]) == 0
+    assert told.index(ended[1]) == 4  # after both prompts were read, and one token of each
+    assert told[-1] == ended[2]
+
+
+def test_what_ended_before_the_memory_did_is_neither_lost_nor_asked_again(tmp_path):
+    def full(model, arguments, inputs):
+        steps.append(len(inputs["input_ids"]))
+        if len(steps) == 5:
+            torch.empty(1 << 60, dtype=torch.uint8)
+
+    prompts, steps, told = [[6], [5] * 510, [7, 8]], [], []
+    wanted = [r.ids for r in model_of(tmp_path).reply(prompts, GREEDY, 0)]
+    model = model_of(tmp_path, prefix_cache_bytes=0)
+    model.model.register_forward_pre_hook(full, with_kwargs=True)
+    replies = model.reply(prompts, GREEDY, 0, on_reply=lambda place, _: told.append(place))
+    assert [r.ids for r in replies] == wanted
+    assert (told[0], sorted(told), steps[5:].count(3)) == (1, [0, 1, 2], 0)

@@ -70,6 +70,13 @@ class Asks(Protocol):
     def asked(self) -> int: ...
 
 
+class Held:
+    description, licence = "one example that is held out", "CC0-1.0"
+
+    def examples(self, argument):
+        yield lima.Example(id="1", source="held", prompt="Who is it?", response="The cat.")
+
+
 class Everything:
     """Implements all hooks"""
 
@@ -83,6 +90,7 @@ class Everything:
     @lima.hookimpl
     def register_sources(self, register):
         register("mine", Source())
+        register("held", Held())
 
     @lima.hookimpl
     def register_renderers(self, register):
@@ -122,6 +130,10 @@ class Everything:
             db.table("heard").insert({"step": step})
 
     @lima.hookimpl
+    def measure_epoch(self, model, examples, record):
+        record("heard", len(examples))
+
+    @lima.hookimpl
     def after_epoch(self, run, epoch, checkpoint):
         self.heard.append(("after_epoch", epoch))
 
@@ -135,10 +147,22 @@ def test_every_hook_takes_part_in_a_real_training(base, tmp_path):
     hooks = {n for n, f in vars(hookspecs).items() if hasattr(f, "lima_spec")}
     with only_plugins(lima_everything=everything) as plugins, Store(tmp_path / "l.db", plugins) as store:
         assert set(plugins.loaded[-1].hooks) == hooks
-        recipe = Recipe(base="mine", sources=("mine",), renderer="shouting", out=str(tmp_path / "out"), epochs=2)
+        recipe = Recipe(
+            base="mine",
+            sources=("mine",),
+            dev=("held",),
+            renderer="shouting",
+            out=str(tmp_path / "out"),
+            epochs=2,
+            keep_epochs=True,
+        )
         run = fine_tune(recipe, store, plugins)
         assert run.base == base
         assert store.rows("select step from heard") == [{"step": 1}, {"step": 2}]
+        assert store.rows("select epoch, name, value from epoch_measures") == [
+            {"epoch": 1, "name": "heard", "value": 1.0},
+            {"epoch": 2, "name": "heard", "value": 1.0},
+        ]
         assert store.rows("select source, owner, licence from run_sources") == [
             {"source": "mine", "owner": "lima-everything", "licence": "CC0-1.0"}
         ]

@@ -36,6 +36,9 @@ HEAVY = {
     "jinja2",
     "tokenizers",
     "matplotlib",
+    "openai",
+    "httpx2",
+    "llm",
 }
 
 

@@ -13,7 +13,7 @@ from sqlite_utils import Database, Migrations
 import lima
 from lima.cli.group import Group
 from lima.errors import LimaError
-from lima.record.store import Store
+from lima.record.store import Store, migrations
 from lima.testing import only_plugins
 from migration_sets import Plugin, bad, dump, executes, kept, opened, with_rows
 
@@ -173,10 +173,48 @@ def test_what_a_plugin_set_aside_registered_is_gone(file):
         assert CliRunner().invoke(cli, ["mine", str(file)]).exception is not None
 
 
+class Below(Plugin):
+    """A plugin with a command in a group of the core's; its second try adds one and fails"""
+
+    fails = False
+
+    @lima.hookimpl
+    def register_commands(self, cli):
+        @cli.commands["list"].command("of-fails" if self.fails else "mine")
+        @click.argument("path")
+        def mine(path):
+            Store(path).close()
+
+        if self.fails:
+            raise RuntimeError("too late")
+
+
+def test_a_command_in_a_group_of_the_core_has_an_owner_too(file):
+    cli, listing = Group("lima"), Group("list")
+    cli.add_command(listing)
+    with only_plugins(lima_bad=Below("lima-bad", bad, executes("drop table steps"))) as plugins:
+        plugins.add_commands(cli)
+        refused = CliRunner().invoke(cli, ["list", "mine", str(file)])
+        assert "`lima list mine` is a command of plugin 'lima-bad', which is set aside" in str(refused.exception)
+    late = Below("lima-late", bad)
+    late.fails = True
+    with only_plugins(lima_also=Below("lima-also", bad), lima_late=late) as plugins:
+        listing.commands.clear()
+        plugins.add_commands(cli)
+        assert list(listing.commands) == ["mine"]
+        assert [p.error for p in plugins.broken] == ["register_commands failed: RuntimeError: too late"]
+    with only_plugins(lima_a=Below("lima-a", bad), lima_b=Below("lima-b", bad)) as plugins:
+        listing.commands.clear()
+        plugins.add_commands(cli)
+        assert [p.error for p in plugins.broken] == ["its command 'list mine' is registered by 'lima-a' already"]
+
+
 def test_a_file_that_may_only_be_read_is_read_without_the_plugin_whose_tables_it_lacks(file, monkeypatch):
     before = file.read_bytes()
     forget = [lambda db: db["new"].create({"x": int})]
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write whatever the mode says
+    monkeypatch.setattr(
+        os, "access", lambda path, mode, **_: not mode & os.W_OK
+    )  # root may write whatever the mode says
     assert opened(file, *forget) == {"lima-bad": f"the database {file} can only be read here, and lacks its tables"}
     assert opened(file) == {}
     assert file.read_bytes() == before
@@ -197,7 +235,11 @@ def test_processes_that_open_a_new_file_at_once_agree(tmp_path):
         p.join(120)
     assert [list(answers.get(timeout=10)) for _ in processes] == [["lima-bad"]] * 4
     with contextlib.closing(sqlite3.connect(tmp_path / "l.db")) as db:
-        assert Database(db)["_sqlite_migrations"].count == 4
+        rows = list(Database(db)["_sqlite_migrations"].rows)
+        assert [row["name"] for row in rows if row["migration_set"] == "lima"] == [
+            one.name for one in migrations.pending(Database(memory=True))
+        ]
+        assert len([row for row in rows if row["migration_set"] != "lima"]) == 1
         assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
 
 

@@ -107,6 +107,11 @@ def test_a_table_of_a_plugin_that_is_left_out_is_not_heard_and_one_of_none_is_re
             "import lima, click\n@lima.hookimpl\ndef register_commands(cli): cli.add_command(click.Command('train'))",
             "its command 'train' is registered by 'lima-tune' already",
         ),
+        (
+            "import lima, click\n@lima.hookimpl\ndef register_commands(cli):\n"
+            "    cli.commands['sources'].add_command(click.Command('show'))",
+            "its command 'sources show' is registered by 'lima-tune' already",
+        ),
     ],
 )
 def test_a_broken_plugin_is_named_with_its_cause_and_the_rest_works(site, code, cause):

@@ -266,7 +266,7 @@ def test_a_run_goes_on_with_another_number_of_processes(base, pairs, tmp_path):
 @pytest.mark.slow
 def test_a_full_disk_ends_both_processes(base, pairs, tmp_path):
     """While a state is saved and while the model is; told by a limit on the size of files"""
-    limits = {"state": (400_000, {"save_every": 1}), "model": (100_000, {"save_every": -1})}
+    limits = {"state": (400_000, {"save_every": 1}), "model": (180_000, {"save_every": -1})}
     jobs = [
         {"name": name, "recipe": values(base, pairs, tmp_path / name, shard=shard, **changes), "disk": limit}
         for what, (limit, changes) in limits.items()
@@ -278,7 +278,11 @@ def test_a_full_disk_ends_both_processes(base, pairs, tmp_path):
         assert main["error"] == other["error"]
         assert main["error"].startswith(f"Cannot save {what} to {tmp_path}")
         with Store(tmp_path / f"{name}.db") as store:
-            assert store.rows("select status, message from runs") == [{"status": "failed", "message": main["error"]}]
+            (row,) = store.rows("select id, status, message from runs")
+        # What is said on the screen is what is recorded, and how to resume.
+        assert row["status"] == "failed"
+        assert main["error"].startswith(row["message"])
+        assert f"lima train --resume {row['id']}" in main["error"].removeprefix(row["message"])
         assert not (tmp_path / name).exists()
 
 

@@ -59,8 +59,8 @@ def test_the_village_is_inside_and_small(wheels):
     assert "lima_village/labels.jsonl" in inside.namelist()
 
 
-@pytest.mark.parametrize("package", ["lima_village", "lima_village_study"])
-def test_every_file_of_the_village_is_inside(wheels, package):
+@pytest.mark.parametrize("package", ["lima_effect", "lima_village", "lima_village_study"])
+def test_every_file_of_the_package_is_inside(wheels, package):
     """The words, the prose, the page and the mark that it is typed, too"""
     folder = next(ROOT.glob(f"plugins/*/{package}"))
     files = {str(p.relative_to(folder.parent)) for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc"}

@@ -102,9 +102,11 @@ class CheckpointModel:
         settings: Sampling,
         seed: int | Sequence[int],
         on_progress: Callable[[int], None] | None = None,
+        on_reply: Callable[[int, Reply], None] | None = None,
     ) -> list[Reply]:
         """One reply a prompt, in order; `on_progress` is called with the number of replies that were finished since its last call
 
+        `on_reply` is called with (place, reply) when a reply ends, while others of its batch are still being written.
         Each prompt draws from its own generator, seeded by its own `seed`, or by one seed and its position, so a reply does
         not depend on which others share its batch. A prompt that fills the context gets an empty reply that says "context".
         When a batch runs out of memory, the batch and the cache are made smaller from then on. LimaError for an empty prompt;
@@ -117,12 +119,21 @@ class CheckpointModel:
         empty = [i for i, one in enumerate(ids) if not one]
         if empty:
             raise LimaError(f"Prompt {empty[0] + 1} of {len(ids)} has no token.")
-        replies = {i: Reply("", [], "context", 0.0, one) for i, one in enumerate(ids) if len(one) >= self.context}
+        replies: dict[int, Reply] = {}
+
+        def ended(place: int, reply: Reply) -> None:
+            replies[place] = reply
+            if on_reply:
+                on_reply(place, reply)
+
+        for i, one in enumerate(ids):
+            if len(one) >= self.context:
+                ended(i, Reply("", [], "context", 0.0, one))
         order = sorted((i for i in range(len(ids)) if i not in replies), key=lambda i: len(ids[i]))
         while order:
             some = {i: ids[i] for i in order[: self.batch_size]}
             try:
-                rows = self._decode(some, settings, seeds)
+                rows = self._decode(some, settings, seeds, lambda row: ended(row.number, self._reply(row)))
             except (RuntimeError, MemoryError) as e:
                 held = self.prefix_cache is not None and self.prefix_cache.bytes > 0
                 if not is_out_of_memory(e) or self.shard or (len(some) == 1 and not held):
@@ -133,22 +144,27 @@ class CheckpointModel:
                 if self.prefix_cache:
                     self.prefix_cache = PrefixCache(self.prefix_cache.limit // 2)
                 free_memory()
-                continue
-            del order[: len(rows)]
-            replies.update({row.number: self._reply(row) for row in rows})
-            if on_progress:
-                on_progress(len(rows))
+            left = [i for i in order if i not in replies]  # what ended before memory did is not asked again
+            if on_progress and len(left) < len(order):
+                on_progress(len(order) - len(left))
+            order = left
         return [replies[i] for i in range(len(ids))]
 
-    def _decode(self, prompts: dict[int, list[int]], settings: Sampling, seeds: Sequence[int]) -> "list[Answering]":
-        """Answered rows of some prompts, by their numbers"""
+    def _decode(
+        self,
+        prompts: dict[int, list[int]],
+        settings: Sampling,
+        seeds: Sequence[int],
+        on_end: "Callable[[Answering], None]",
+    ) -> "list[Answering]":
+        """Answered rows of some prompts, by their numbers; `on_end` is called with each as it ends"""
         from lima.answer.decode import Answering, Batch
 
         draw: Draw = Sampler(settings, {i: seeds[i] for i in prompts})
         if self.shard:  # one that rounds differently and draws another token would wait for ever
             draw = partial(same_everywhere, draw)
         rows = [Answering(i, ids, min(settings.max_new_tokens, self.context - len(ids))) for i, ids in prompts.items()]
-        Batch(self.model, rows, self.stop_ids, draw, self.prefix_cache).decode()
+        Batch(self.model, rows, self.stop_ids, draw, self.prefix_cache, on_end).decode()
         return rows
 
     def _reply(self, row: "Answering") -> Reply:

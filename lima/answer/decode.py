@@ -44,10 +44,19 @@ class Batch:
     """Some prompts that are answered together"""
 
     def __init__(
-        self, model: Any, rows: list[Answering], stop_ids: list[int], draw: Draw, prefix_cache: PrefixCache | None
+        self,
+        model: Any,
+        rows: list[Answering],
+        stop_ids: list[int],
+        draw: Draw,
+        prefix_cache: PrefixCache | None,
+        on_end: Callable[[Answering], None] | None = None,
     ) -> None:
-        """Without `prefix_cache`, for a model whose cache cannot be kept (see `keeps`), the batch gets transformers' own cache"""
+        """Without `prefix_cache`, for a model whose cache cannot be kept (see `keeps`), the batch gets transformers' own cache
+
+        `on_end` is called with each row as it ends."""
         self.model, self.stop_ids, self.draw, self.prefix_cache = model, stop_ids, draw, prefix_cache
+        self.on_end = on_end
         self.stop = max(len(row.prompt) for row in rows)
         for row in rows:
             row.start = self.stop - len(row.prompt)
@@ -159,6 +168,8 @@ class Batch:
             if self.prefix_cache is not None and self.batch_cache is not None:  # the last token was never read
                 states = self.batch_cache.get(at, row.start, self.stop)
                 self.prefix_cache.add((row.prompt + row.out)[: self.stop - row.start], len(row.prompt), states)
+            if self.on_end:
+                self.on_end(row)
         return going
 
     def close_up(self, going: list[int]) -> torch.Tensor:

@@ -14,6 +14,7 @@ from lima import __version__
 from lima.cli import ask, checkpoints, listings, plan, plugins, preview, runs, train
 from lima.cli.group import Group as Group
 from lima.cli.group import options_given as options_given
+from lima.cli.reading import with_reading as with_reading
 from lima.cli.show import any_text_printed, drop_output, notes_printed
 from lima.cli.show import (
     database_option as database_option,

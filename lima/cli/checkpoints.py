@@ -60,7 +60,9 @@ def grade_replies(run: str, grader: str, database: str | None, as_json: bool) ->
 @checkpoints.command("choose")
 @click.argument("run")
 @click.option("--epoch", type=int, help="The epoch, chosen by hand")
-@click.option("--grader", help=f"Grade what is not graded yet and take the best mean grade. {GRADER}")
+@click.option(
+    "--grader", help=f"Grade what is not graded yet and take the best mean grade, or the fewest fails. {GRADER}"
+)
 @click.option("--by", "measure", help="Take the highest value of a measure that `lima checkpoints` lists, such as gain")
 @click.option("--why", default="", help="With --epoch: the reason, for the record")
 @database_option
@@ -77,8 +79,8 @@ def choose_epoch(
     """Make one epoch's model the model of its run, by a grader, by a measure or by hand
 
     Without --epoch, --grader and --by it shows the replies to the dev prompts, epoch for epoch, and asks. A grader's best is the
-    highest mean of Fail 0, Pass 1, Excellent 2, and among equal ones the earlier epoch. Perplexity is shown and decides
-    nothing: held-out perplexity doubled while the judged quality rose (LIMA App. B).
+    highest mean of Fail 0, Pass 1, Excellent 2, or the fewest fails where it leaves replies undecided; among equal ones the
+    earlier epoch. Perplexity is shown and decides nothing: held-out perplexity doubled while the judged quality rose (App. B).
 
     The run's folder then has that model; every epoch stays in its own folder, so another can be chosen later.
     """
@@ -129,11 +131,17 @@ def _print_epochs(store: Any, run: str, as_json: bool) -> None:
     print_rows(rows, as_json, f"No checkpoint in {store.path}.", columns)
     if graders and not as_json:
         click.echo("A grader's column is the mean of Fail 0, Pass 1, Excellent 2, and the share of Excellent.")
+        if any(counts["undecided"] for row in rows for counts in row["grades"].values()):
+            click.echo(
+                "Where replies are undecided, a mean would compare only what failed: the column counts the fails."
+            )
 
 
 def _quality(counts: dict[str, Any] | None) -> str:
-    if not counts or not counts["n"]:
+    if not counts or not counts["n"] + counts["undecided"]:
         return ""
+    if counts["undecided"]:
+        return f"{counts['fail']} of {counts['n'] + counts['undecided']} fail, {counts['undecided']} undecided"
     return f"{counts['mean_grade']:.2f} ({100 * counts['excellent'] / counts['n']:.0f} %)"
 
 

@@ -6,13 +6,12 @@ from typing import Any
 import click
 
 from lima.cli.group import Group
-from lima.cli.reading import reading_bar, reading_flags, reading_settings, settings_option
+from lima.cli.reading import reading_bar, with_reading
 from lima.cli.show import json_option, print_fields, print_json, print_rows
 from lima.errors import LimaError
 from lima.isolation import plugin_code
 from lima.paths import check_readable
 from lima.plugins import load_plugins, singular
-from lima.recipe import Recipe, parse_setting
 from lima.text import visible
 
 
@@ -53,18 +52,14 @@ evaluations = _group("evaluations", "what a model can be examined with")
 @click.option(
     "-n", "--number", type=click.IntRange(min=1), default=1, show_default=True, help="How many examples to print"
 )
-@settings_option
-@reading_flags
+@with_reading
 @json_option
-def show_source(
-    name: str, number: int, settings: tuple[str, ...], skip_bad: bool, merge_turns: bool, as_json: bool
-) -> None:
+def show_source(name: str, number: int, tables: dict[str, dict[str, Any]], as_json: bool) -> None:
     """Count, licence and content hash of a source (NAME, NAME:ARGUMENT or a file), and its first examples"""
     from lima.data.sources import open_source
 
-    changes = reading_settings(skip_bad, merge_turns) | dict(map(parse_setting, settings))
     with reading_bar() as on_example:
-        source = open_source(name, load_plugins(), Recipe().with_values(changes).plugins, on_example)
+        source = open_source(name, load_plugins(), tables, on_example)
     row = {
         "name": source.name,
         "plugin": source.owner,

@@ -1,14 +1,63 @@
-"""The one progress bar, on standard error, so that standard output stays the answer. Knows nothing of what progresses."""
+"""The one progress bar, on standard error, so that standard output stays the answer. Without a terminal, lines now and then.
 
+Knows nothing of what progresses.
+"""
+
+import time
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from lima.text import visible
+
+LINE_SECONDS = 10.0
+"Without a terminal the first line comes after this time, and none sooner after another: what is done before says nothing"
+LINES = 60
+"Of a long task about so many lines while its time doubles, so that a log stays short"
 
 
 def progress(*columns: ProgressColumn | str, transient: bool = True, expand: bool = False) -> Progress:
     """Bars of these columns, for those who need several or their own"""
-    return Progress(*columns, console=Console(stderr=True), transient=transient, expand=expand)
+    console = Console(stderr=True)
+    return (Progress if console.is_terminal else _Lines)(*columns, console=console, transient=transient, expand=expand)
+
+
+class _Lines(Progress):
+    """What stands in for bars in a pipe or a log: the columns of what moved as a line, every few seconds"""
+
+    def __init__(self, *columns: ProgressColumn | str, **settings: Any) -> None:
+        super().__init__(*columns, disable=True, **settings)
+        self.begun: float | None = None
+        self.due = 0.0
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        """Change a task, and say how far it is if it is time"""
+        super().update(task_id, **changes)
+        now = time.monotonic()
+        if self.begun is None:
+            self.begun, self.due = now, now + LINE_SECONDS
+        if now >= self.due:
+            self.due = now + max(LINE_SECONDS, (now - self.begun) / LINES)
+            print(self._line(task_id), file=self.console.file, flush=True)
+
+    def _line(self, task_id: TaskID) -> str:
+        task = next(task for task in self.tasks if task.id == task_id)
+        parts = []
+        for column in self.columns:
+            if isinstance(column, str | BarColumn):
+                continue
+            text = visible(str(column(task))).strip()
+            parts.append(f"{text} left" if isinstance(column, TimeRemainingColumn) else text)
+        return "  ".join(part for part in parts if part)
 
 
 class Bar:

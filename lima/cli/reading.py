@@ -7,12 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lima.cli.show import print_rows
-from lima.errors import LimaError
+from lima.errors import LimaError, did_you_mean
 from lima.text import visible
 
 if TYPE_CHECKING:
@@ -30,11 +31,43 @@ settings_option = click.option(
 )
 
 
-def reading_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command with these options"""
-    for option in reversed(reading_options):
-        command = option(command)
-    return command
+plugin_settings_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="PLUGIN.KEY=VALUE",
+    help="An option of a plugin, as in a recipe; may be repeated",
+)
+
+
+def with_reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with the options on how files are read, given to it as `tables`: the plugins' tables that they stand for"""
+
+    @wraps(command)
+    def read(*args: Any, settings: tuple[str, ...], skip_bad: bool, merge_turns: bool, **options: Any) -> Any:
+        return command(*args, tables=_tables(settings, skip_bad, merge_turns), **options)
+
+    for option in reversed((plugin_settings_option, *reading_options)):
+        read = option(read)
+    return read
+
+
+def _tables(settings: tuple[str, ...], skip_bad: bool, merge_turns: bool) -> dict[str, dict[str, Any]]:
+    from lima.plugins import load_plugins
+    from lima.recipe import Recipe, parse_setting
+
+    values = dict(map(parse_setting, settings))
+    if other := next((key for key in values if "." not in key or key.startswith("template.")), None):
+        raise LimaError(
+            f"--set {other}: only a plugin's PLUGIN.KEY=VALUE, such as lima-tune.ignore=note, has an effect here."
+        )
+    tables = Recipe().with_values(reading_settings(skip_bad, merge_turns) | values).plugins
+    owners = sorted(set(load_plugins().registry("sources").owners.values()))
+    if unknown := next((name for name in tables if name not in owners), None):
+        raise LimaError(
+            f"--set {unknown}.…: {unknown!r} is not a plugin that reads files.{did_you_mean(unknown, owners)}"
+        )
+    return tables
 
 
 def reading_settings(skip_bad: bool, merge_turns: bool) -> dict[str, bool]:

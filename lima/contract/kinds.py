@@ -146,7 +146,10 @@ class ModelOpener(Described, Opens, Protocol):
 
 
 class Model(Protocol):
-    """What answers: one reply for each prompt, in their order"""
+    """What answers: for each prompt, in their order, one reply, or the exception that is this prompt's failure and no other's
+
+    Where `reply` has a parameter `on_reply`, it may be given one: called with (place, reply) as soon as a reply is there, so that
+    it can be kept before all are, in the thread that asked; the place is counted from 0. Then `on_progress` is not needed."""
 
     name: Filled
 
@@ -156,7 +159,7 @@ class Model(Protocol):
         settings: Sampling,
         seed: int | Sequence[int],
         on_progress: Callable[[int], None] | None = None,
-    ) -> list[Reply]: ...
+    ) -> Sequence[Reply | Exception]: ...
 
 
 @runtime_checkable

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from lima.contract.examples import Record, Refused
+from lima.contract.examples import Refused
 from lima.data.containers import files_of, opened, plain_name
 from lima.data.json_rows import is_lines, json_lines, json_rows
 from lima.data.keys import Ignored
@@ -62,7 +62,17 @@ def first_rows(spec: str, count: int = 20) -> list[Row]:
     raise LimaError(f"{found[0].where}: {found[0].problem} Files of rows are JSONL, JSON, CSV, TSV or Parquet.")
 
 
-def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Record | Refused]) -> Iterator[Record | Refused]:
+class Identified(Protocol):
+    """What is made of a row: it has an id of its own"""
+
+    @property
+    def id(self) -> str: ...
+
+
+Made = TypeVar("Made", bound=Identified)
+
+
+def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Made | Refused]) -> Iterator[Made | Refused]:
     """What `make` makes of each row of a file; a row that is broken, that it refuses, or with an earlier row's id is `Refused`
 
     Rows and the objects in their lists come without the ignored keys."""
@@ -76,7 +86,7 @@ def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Record | Refus
         except LimaError as e:
             yield Refused(row.where, str(e))
             continue
-        if isinstance(record, Record) and (earlier := seen.of(record.id, row)):
+        if not isinstance(record, Refused) and (earlier := seen.of(record.id, row)):
             keys = [key for key, value in row.value.items() if str(value) == record.id] or ["id"]
             advice = f"Correct it, or number the rows: {ignored.also(keys)}"
             yield Refused(row.where, f"its id {record.id!r} is that of {earlier} already. {advice}")

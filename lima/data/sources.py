@@ -6,7 +6,7 @@ Knows nothing of tokens.
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from lima.contract.examples import Record, Refused
 from lima.contract.kinds import Recognises, TakesOptions
 from lima.data.containers import is_pattern
 from lima.data.files import first_rows, shape_of
-from lima.data.reader import KEPT, OnExample, ReadAgain, Reader
+from lima.data.reader import KEPT, Digest, Made, OnExample, ReadAgain, Reader
 from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.isolation import plugin_code
 from lima.paths import is_there, shown
@@ -24,6 +24,8 @@ from lima.recipe import Recipe
 
 Tables = Mapping[str, Mapping[str, Any]]
 "A recipe's tables, one a plugin"
+Call = Callable[[Any, str | None], Iterable[Any]]
+"How a source is asked for what it has, given the source and its argument"
 SKIP = "skip_bad"
 "The key of a plugin's table that leaves out the bad rows of its sources"
 _SHOWN = 20
@@ -46,13 +48,55 @@ class Source:
     "Rows from which nothing is learnt: what was read is these and the records"
 
 
-def open_source(
-    spec: str, plugins: Plugins, tables: Tables | None = None, on_example: OnExample | None = None
-) -> Source:
-    """A source by NAME, NAME:ARGUMENT, file or pattern; a bare file goes to the source that recognises its rows
+@dataclass(frozen=True)
+class FoundSource:
+    """A source that was found by name or by a file's rows, with its options, before anything is read"""
 
-    `tables` are the recipe's: the source takes its options from that of its plugin. `on_example` hears of what is read.
-    LimaError for bad rows, unless they are to be skipped."""
+    spec: str
+    name: str
+    "The registered one"
+    owner: str
+    "The plugin that registered it"
+    source: Any
+    argument: str | None
+    skip_bad: bool = False
+
+    def reader(self, call: Call, kind: type[Made], expected: str, on_example: OnExample | None = None) -> Reader[Made]:
+        """What `call` yields of the source and its argument, read once each time it is iterated
+
+        LimaError, when it comes, for what is neither of the `kind` nor Refused: `expected` says what is right."""
+        with_argument = partial(call, self.source, self.argument)
+        return Reader(self.spec, self.name, self.owner, with_argument, kind, expected, on_example)
+
+    def read(
+        self, call: Call, kind: type[Made], noun: str, expected: str
+    ) -> tuple[tuple[Made, ...], tuple[Refused, ...]]:
+        """All that `call` yields of the source and its argument: the objects of that kind, and the rows that were refused
+
+        LimaError for anything else (`expected` says what is right), for bad rows that may not be skipped, and where nothing is
+        left; the `noun` says of what."""
+        kept = list[Made]()
+        refused = self.read_into(kept.append, self.reader(call, kind, expected), noun)
+        return tuple(kept), refused
+
+    def read_into(self, keep: Callable[[Made], object], reader: Reader[Made], noun: str) -> tuple[Refused, ...]:
+        """Give `keep` each object of a pass of the reader, one by one; the rows that were refused. Errors as for `read`"""
+        refused = list[Refused]()
+        for one in reader:
+            refused.append(one) if isinstance(one, Refused) else keep(one)
+        _check_refused(self.spec, refused, reader.count + len(refused), self.skip_bad)
+        if not reader.count:
+            why = (
+                f"Refused: all {len(refused):,}. The first, {refused[0].where}: {refused[0].reason}" if refused else ""
+            )
+            raise LimaError(f"The source {self.spec!r} has no {noun}. {why}".strip())
+        return tuple(refused)
+
+
+def find_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> FoundSource:
+    """The source that NAME, NAME:ARGUMENT, a file or a pattern names; a bare file goes to the one that recognises its rows
+
+    `tables` are a recipe's: the source takes its options from that of its plugin. LimaError where there is no such source."""
     registry = plugins.registry("sources")
     name, _, argument = spec.partition(":")
     if not (name in registry or name in registry.contested):
@@ -63,22 +107,33 @@ def open_source(
     if not isinstance(skip_bad, bool):
         raise LimaError(f"{owner}.{SKIP} is {skip_bad!r}; expected true or false.")
     source = _with_options(registry.find(name), name, plugins, table)
-    reader = Reader(spec, owner, partial(source.examples, argument or None), f"the source {name!r}", on_example)
-    first, refused, licences = [], [], set()
-    for one in reader:
-        if isinstance(one, Refused):
-            refused.append(one)
-            continue
-        licences.add(one.licence)
-        if reader.records <= KEPT:
-            first.append(one)
-    _check_refused(spec, tuple(refused), reader.records + len(refused), skip_bad)
-    if not reader.records:
-        why = f"Refused: all {len(refused):,}. The first, {refused[0].where}: {refused[0].reason}" if refused else ""
-        raise LimaError(f"The source {spec!r} has no examples. {why}".strip())
-    records = tuple(first) if reader.records <= KEPT else ReadAgain(reader)
-    licence = ", ".join(sorted(licences - {""}) or [source.licence])
-    return Source(spec, owner, licence, records, reader.hash, tuple(refused))
+    return FoundSource(spec, name, owner, source, argument or None, skip_bad)
+
+
+def open_source(
+    spec: str, plugins: Plugins, tables: Tables | None = None, on_example: OnExample | None = None
+) -> Source:
+    """A source as `find_source` finds it, with its records; LimaError for bad rows, unless they are to be skipped
+
+    The records of a large source are not kept, but read again. `on_example` hears of how far the first reading is."""
+    found = find_source(spec, plugins, tables)
+    first, licences, digest = list[Record](), set[str](), Digest()
+
+    def keep(record: Record) -> None:
+        digest.add(record)
+        licences.add(record.licence)
+        if digest.count <= KEPT:
+            first.append(record)
+
+    reader = found.reader(_examples, Record, "lima.Example, Record or Refused", on_example)  # type: ignore[type-abstract]
+    refused = found.read_into(keep, reader, "examples")
+    records = tuple(first) if digest.count <= KEPT else ReadAgain(reader, digest)
+    licence = ", ".join(sorted(licences - {""}) or [found.source.licence])
+    return Source(spec, found.owner, licence, records, digest.value, refused)
+
+
+def _examples(source: Any, argument: str | None) -> Iterable[Any]:
+    return source.examples(argument)
 
 
 def _with_options(source: Any, name: str, plugins: Plugins, table: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from lima.contract.examples import Record
 from lima.contract.rendered import Rendered
 from lima.contract.runs import SourceRow
 from lima.data.packed import Examples, Rows
-from lima.data.reader import EVERY, OnExample
+from lima.data.reader import EVERY, OnExample, named_interrupt
 from lima.data.rendering import fit_rows, with_prompt_weight
 from lima.data.sources import Source
 from lima.errors import LimaError
@@ -52,16 +52,12 @@ class TrainingSet:
         self.examples.begin(source.name)
         counts = Counter[str]()
         done = 0
-        try:
+        with named_interrupt(lambda: f"while rendering the source {source.name!r}, after {done:,} examples"):
             for record in source.records:
                 counts.update(self._one(record, rendered_whole(record)))
                 done += 1
                 if self._on_example and done % EVERY == 0:
                     self._on_example(source.name, done, len(source.records))
-        except KeyboardInterrupt as e:
-            if e.args:  # said already
-                raise
-            raise KeyboardInterrupt(f"while rendering the source {source.name!r}, after {done:,} examples") from e
         for one in source.refused:
             self.examples.add(one.where, "", "refused", one.reason)
         self.sources.append(_source_row(source, counts))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lima.contract.grades import SCORES
+from lima.contract.grades import GRADED, GRADER_FAILED, SCORES, UNDECIDED
 from lima.contract.kinds import GradesReplies
 from lima.data.sources import open_source
 from lima.errors import LimaError, did_you_mean
@@ -20,7 +20,7 @@ from lima.plugins import Plugins
 from lima.record.lock import exclusive
 from lima.record.runs import check_own, dev_prompts_of, lock_of, now
 from lima.record.store import Store
-from lima.text import storable
+from lima.text import blank, storable
 
 FLUSH_SECONDS = 1.0
 "Grades are written this often: an interrupted judge loses no more"
@@ -48,7 +48,7 @@ def epochs(store: Store, run: str = "") -> list[dict[str, Any]]:
             continue
         found[row["run"], row["epoch"]]["measures"] = json.loads(row["measures"])
         if row["grader"] is not None:
-            counts = {k: row[k] for k in ("mean_grade", "excellent", "pass", "fail", "n")}
+            counts = {k: row[k] for k in ("mean_grade", "excellent", "pass", "fail", "n", "undecided")}
             found[row["run"], row["epoch"]]["grades"][row["grader"]] = counts
     return list(found.values())
 
@@ -109,7 +109,8 @@ def grade(store: Store, run: str, grader: str, plugins: Plugins, on_grade: OnGra
 def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on_grade: OnGrade | None) -> int:
     done = {
         (r["epoch"], r["position"])
-        for r in store.rows("select epoch, position from generation_grades where run = ? and grader = ?", [run, grader])
+        for r in store.rows("select * from generation_latest_grades where run = ? and grader = ?", [run, grader])
+        if r["status"] != GRADER_FAILED
     }
     missing = [r for r in generations(store, run) if (r["epoch"], r["position"]) not in done]
     if not missing:
@@ -126,9 +127,9 @@ def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on
 
     try:
         for number, row in enumerate(missing, 1):
-            grade, reason = _verdict(judge, grader, plugin, records[row["position"]], row)
+            verdict = _verdict(judge, grader, plugin, records[row["position"]], row)
             key = {"run": run, "epoch": row["epoch"], "position": row["position"], "grader": grader}
-            pending.append({**key, "grade": grade, "reason": reason, "created": now()})
+            pending.append({**key, **verdict, "created": now()})
             if time.monotonic() - flushed > FLUSH_SECONDS:
                 flush()
                 flushed = time.monotonic()
@@ -167,45 +168,63 @@ def _records(store: Store, run: str, plugins: Plugins) -> list[Any]:
     return records
 
 
-def _verdict(judge: Any, grader: str, plugin: str, record: Any, row: dict[str, Any]) -> tuple[str | None, str]:
-    """(grade or None, reason) of one reply"""
+def _verdict(judge: Any, grader: str, plugin: str, record: Any, row: dict[str, Any]) -> dict[str, Any]:
+    """Grade or None, reason and status of one reply; an empty one is a Fail whatever the grader says"""
+    if blank(row["reply"]):
+        return {"grade": "fail", "reason": "The reply is empty.", "status": GRADED}
     where = f"The grader {grader!r} failed on the reply of epoch {row['epoch']} to {row['example']!r}"
     kept = "Its earlier grades are kept: the same command resumes from here."
     try:
         with contained(f"the grader {grader!r}", plugin):
             verdict = judge.grade_reply(record, row["reply"], row["stop"])
-        grade, reason = verdict.grade, storable(str(verdict.reason))
+        grade, reason, status = verdict.grade, storable(str(verdict.reason)), storable(str(verdict.status))
     except LimaError as e:
         raise LimaError(f"{where}: {e} {kept}") from e
     except Exception as e:
         raise LimaError(f"{where}: {type(e).__name__}: {e}. {kept}") from e
     if grade is not None and grade not in SCORES:
         raise LimaError(f"{where}: it returned {grade!r}; expected {', '.join(SCORES)} or None. {kept}")
-    return grade, reason
+    return {"grade": grade, "reason": reason, "status": status}
 
 
 def best(store: Store, run: str, grader: str) -> tuple[int, str]:
     """(epoch, why) with the highest mean of Fail 0, Pass 1, Excellent 2; of equal ones the earlier, which has seen less
 
-    Epochs are compared on the dev prompts that have a grade in all of them; LimaError if none has."""
+    Epochs are compared on the dev prompts that have a verdict in all of them, and not only undecided ones; LimaError if none has.
+    With undecided replies among them a mean would compare nothing but what failed: then the fewest fails decide."""
     replies = generations(store, run)
-    points: dict[int, dict[int, int]] = {r["epoch"]: {} for r in replies}
+    verdicts: dict[int, dict[int, str]] = {r["epoch"]: {} for r in replies}
     for r in store.rows("select * from generation_latest_grades where run = ? and grader = ?", [run, grader]):
-        if r["grade"] is not None and r["epoch"] in points:
-            points[r["epoch"]][r["position"]] = SCORES[r["grade"]]
-    common = set.intersection(*map(set, points.values()))
+        found = UNDECIDED if r["status"] == UNDECIDED else r["grade"]
+        if found is not None and r["epoch"] in verdicts:
+            verdicts[r["epoch"]][r["position"]] = found
+    everywhere = set.intersection(*map(set, verdicts.values()))
+    common = {i for i in everywhere if any(of[i] != UNDECIDED for of in verdicts.values())}
     if not common:
         raise LimaError(
             f"No dev prompt of run {run} has a grade by {grader!r} in every epoch; `lima checkpoints show {run}` has its "
             "reasons. Choose by hand, with --epoch N."
         )
-    means = {epoch: sum(of[i] for i in common) / len(common) for epoch, of in points.items()}
-    epoch = max(means, key=lambda e: (means[e], -e))
-    why = f"mean grade {means[epoch]:.2f} of 2 by {grader} over {len(common)} dev prompts, the best of {len(means)} epochs"
-    if tied := [str(e) for e in means if e != epoch and means[e] == means[epoch]]:
+    undecided = sum(of[i] == UNDECIDED for of in verdicts.values() for i in common)
+    values = {epoch: _value([of[i] for i in common], bool(undecided)) for epoch, of in verdicts.items()}
+    epoch = max(values, key=lambda e: (values[e], -e))
+    why = f"mean grade {values[epoch]:.2f} of 2 by {grader} over {len(common)} dev prompts, the best of {len(values)} epochs"
+    if undecided:
+        why = (
+            f"fewest fails, {-values[epoch]:.0f} of {len(common)} dev prompts by {grader}, of {len(values)} epochs ({undecided} "
+            "replies are undecided, so there is no mean grade)"
+        )
+    if tied := [str(e) for e in values if e != epoch and values[e] == values[epoch]]:
         why += f"; the same as of {', '.join(tied)}, and the earliest is taken"
     left = len({r["position"] for r in replies} - common)
     return epoch, why + (f"; {left} without a grade in every epoch left out" if left else "")
+
+
+def _value(verdicts: list[str], undecided: bool) -> float:
+    """What an epoch's verdicts are worth: their mean grade, or where some are undecided minus the number of fails"""
+    if undecided:
+        return -float(verdicts.count("fail"))
+    return sum(SCORES[v] for v in verdicts) / len(verdicts)
 
 
 def best_by(store: Store, run: str, measure: str) -> tuple[int, str]:

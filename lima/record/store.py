@@ -15,9 +15,10 @@ from typing import Any
 from sqlite_utils import Database, Migrations
 
 from lima.errors import LimaError, did_you_mean
-from lima.paths import check_readable, is_file, is_folder, may, resolved, shown
+from lima.paths import may, resolved
 from lima.record.damage import damage
 from lima.record.migrate import WAIT, migrate
+from lima.record.opening import READONLY, RESTORE, check_file, connect_to_read, explained
 from lima.record.places import default_path
 
 migrations = Migrations("lima")
@@ -158,6 +159,28 @@ def m004_measures(db: Database) -> None:
     )
 
 
+@migrations()
+def m005_verdicts(db: Database) -> None:
+    """Why a reply to a dev prompt has no grade: undecided, or the grader failed; null in rows of earlier versions"""
+    db.table("generation_grades").add_column("status", str)
+    db.execute("drop view checkpoint_quality")
+    db.create_view(
+        "checkpoint_quality",
+        """
+        select epochs.run, epochs.epoch, epochs.step, epochs.perplexity,
+          (select json_group_object(name, value) from epoch_measures measures
+            where measures.run = epochs.run and measures.epoch = epochs.epoch) as measures,
+          grades.grader,
+          avg(case grade when 'fail' then 0 when 'pass' then 1 when 'excellent' then 2 end) as mean_grade,
+          sum(grade = 'excellent') as excellent, sum(grade = 'pass') as pass, sum(grade = 'fail') as fail,
+          count(grade) as n, coalesce(sum(grades.status = 'undecided'), 0) as undecided
+        from (select run, epoch, max(step) as step, max(perplexity) as perplexity from checkpoints group by run, epoch) epochs
+        left join generation_latest_grades grades on grades.run = epochs.run and grades.epoch = epochs.epoch
+        group by epochs.run, epochs.epoch, grades.grader
+        """,
+    )
+
+
 class Store:
     """One open database file, migrated to this version of lima and its plugins
 
@@ -167,13 +190,15 @@ class Store:
         from lima.plugins import load_plugins
 
         self.path, self._plugins = Path(path) if path else default_path(), plugins or load_plugins()
-        there = _check_file(self.path)
-        with _explained(self.path):
+        there = check_file(self.path)
+        with explained(self.path):
             # Somebody else's results, for example, which may be read and not written. SQLite writes files beside them, too.
             self.readonly = there and not all(may(p, os.W_OK) for p in (self.path, resolved(self.path).parent))
             if not self.readonly:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.db = Database(_to_read(self.path) if self.readonly else sqlite3.connect(self.path, timeout=WAIT))
+            self.db = Database(
+                connect_to_read(self.path) if self.readonly else sqlite3.connect(self.path, timeout=WAIT)
+            )
             try:
                 # Python hears of Ctrl-C only in its own code: a query of somebody's view may take for ever.
                 self.db.conn.set_progress_handler(lambda: 0, 1_000_000)
@@ -213,7 +238,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Database]:
         """A transaction that takes the write lock at once; on any error it is rolled back"""
-        with _explained(self.path):
+        with explained(self.path):
             if self.db.conn.in_transaction:  # Ctrl-C came between its beginning and its first statement
                 self.db.conn.rollback()
             self.db.execute("begin immediate")
@@ -222,7 +247,7 @@ class Store:
 
     def rows(self, sql: str, parameters: Any = ()) -> list[dict[str, Any]]:
         """The rows of a query as plain dicts"""
-        with _explained(self.path):
+        with explained(self.path):
             return list(self.db.query(sql, parameters))
 
     def find(self, table: str, name: str, what: str, advice: str = "", where: str = "true") -> dict[str, Any]:
@@ -287,58 +312,3 @@ class Store:
 
 _BY_DAMAGE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 "What code raises that meets a value which lima never wrote"
-
-
-def _check_file(path: Path) -> bool:
-    """Whether the database is there yet; LimaError for what can be none: what SQLite keeps in memory, a folder, a pipe"""
-    if str(path) == ":memory:":
-        raise LimaError("A database in memory would be lost with this process. Name a file: -d FILE.")
-    if is_folder(path):
-        raise LimaError(f"The database {shown(path)} is a folder. Name a file in it: -d {shown(path / 'lima.db')}.")
-    check_readable(path)
-    return is_file(path)
-
-
-def _to_read(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write"""
-    uri = resolved(path).as_uri()
-    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=WAIT)
-    try:
-        connection.execute("select * from sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        if path.with_name(f"{path.name}-wal").exists():
-            raise
-        # A reader creates two files next to one in WAL mode, unless it promises that nobody writes; without a log nobody does.
-        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, timeout=WAIT)
-    return connection
-
-
-RESTORE = "Restore a copy, or choose another with -d FILE."
-READONLY = "The file or its folder is read-only: make it writable, or choose another with -d FILE."
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's and the disk's errors into sentences with the file and the next step"""
-    try:
-        yield
-    except UnicodeDecodeError as e:  # SQLite's own error has bytes of a damaged file in it
-        raise LimaError(f"The database {path} is damaged: its table of contents is not text. {RESTORE}") from e
-    except (sqlite3.DatabaseError, OSError) as e:
-        text = str(e)
-        if text == "interrupted":
-            raise KeyboardInterrupt from e
-        advice = {
-            "readonly database": READONLY,
-            "unable to open": "Its folder does not exist or cannot be written: choose another with -d FILE.",
-            "full": "The disk is full: free some space; what was committed before is safe.",
-            "not a database": "Choose another file with -d FILE.",
-            "malformed": f"The file is damaged. {RESTORE}",
-            "decode": f"The file is damaged. {RESTORE}",
-            "locked": f"Another process has held its lock for {WAIT:.0f} seconds: wait for it, or stop it.",
-            "disk I/O": "The disk failed or is full: free some space; what was committed before is safe.",
-        }
-        hint = next((a for k, a in advice.items() if k in text), None)
-        if hint is None and isinstance(e, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-            raise  # a mistake of ours or of a plugin's, not of the file
-        raise LimaError(f"Cannot use the database {path}: {text}. {hint or 'Choose another with -d FILE.'}") from e

@@ -9,13 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 from lima import hookimpl
 from lima_chat.conversation import Conversation, EvalConversation, EvalTurn, Turn
+from lima_chat.known import (
+    FLAWS,
+    NULL_REPLIES,
+    VISIBLE_FLAWS,
+    KnownReply,
+    has_known_replies,
+    known_problems,
+    known_replies,
+)
 
 if TYPE_CHECKING:
     import click
 
     from lima import Record, Run
 
-__all__ = ["Conversation", "EvalConversation", "EvalTurn", "Turn"]
+__all__ = [
+    "FLAWS",
+    "NULL_REPLIES",
+    "VISIBLE_FLAWS",
+    "Conversation",
+    "EvalConversation",
+    "EvalTurn",
+    "KnownReply",
+    "Turn",
+    "has_known_replies",
+    "known_problems",
+    "known_replies",
+]
 
 
 @hookimpl

@@ -6,6 +6,7 @@ rely on its turns alternating and ending with an answer.
 
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -170,7 +171,9 @@ class EvalTurn:
     kind: str = ""
     "What the turn tries: opening, follow-up, correction …"
     facts: dict[str, Any] = field(default_factory=dict)
-    "What a grader of facts needs to know"
+    "What a grader needs to know and the model is not told: `reference` is an answer that a file has, `note` a text for readers"
+    null: dict[str, str] = field(default_factory=dict)
+    "Why a reply of NULL_REPLIES (an echo, an apology …) may be right here, by its name"
 
 
 @dataclass(frozen=True)
@@ -192,3 +195,36 @@ class EvalConversation:
         for number, turn in enumerate(self.turns, 1):
             if not isinstance(turn.user, str) or not turn.user.strip():
                 raise LimaError(f"Evaluation conversation {self.id!r}: turn {number} has no text for the user to say.")
+
+    @classmethod
+    def of(cls, record: "Conversation | Example", topic: str = "") -> "EvalConversation":
+        """What the user says in a conversation, as a script; LimaError where tools are called"""
+        conversation = Conversation.of(record)
+        if conversation.tools:
+            raise LimaError(NO_TOOLS)
+        return cls(conversation.id, topic, *scripted(conversation.turns))
+
+
+NO_TOOLS = "it has tools, for which a script cannot answer."
+
+
+def scripted(turns: Iterable[Turn]) -> tuple[tuple[EvalTurn, ...], str]:
+    """(the user's turns, each with the answer that follows it as the fact `reference`; the system's text) of turns in order
+
+    An answer may be missing or empty. LimaError where tools are called."""
+    system, asked, answers = "", list[str](), dict[int, str]()
+    for turn in turns:
+        if turn.role == "tool" or turn.tool_calls:
+            raise LimaError(NO_TOOLS)
+        if turn.role == "system":
+            system = turn.content
+        elif turn.role == "user":
+            asked.append(turn.content)
+        elif turn.content.strip():
+            answers[len(asked) - 1] = turn.content
+    kinds = ("opening", *["follow-up"] * len(asked))
+    script = (
+        EvalTurn(text, (), kind, {"reference": answers[n]} if n in answers else {})
+        for n, (text, kind) in enumerate(zip(asked, kinds, strict=False))
+    )
+    return tuple(script), system

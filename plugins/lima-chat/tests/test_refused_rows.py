@@ -25,6 +25,7 @@ def talk(*messages, **more):
     return {"messages": list(messages), **more}
 
 
+TO_ASK = "To ask a model: lima dialogues run FILE (plugin lima-dialogue-eval)."
 WRONG = [
     ("openai", ["x"], f"expected an object such as {SHAPE}, found a list."),
     ("openai", {"message": []}, f"expected 'messages', as in {SHAPE}; its keys are 'message'."),
@@ -161,15 +162,15 @@ WRONG = [
     (
         "lima",
         {"conversations": ["a"]},
-        "one question and no answer, as in LIMA's test prompts. Leave the row out, or add the answer.",
+        f"one question and no answer, as in LIMA's test prompts. {TO_ASK} To train, add the answer.",
     ),
     ("lima", {"conversations": ["a", 1]}, f"turn 2 is a number; expected text, as in {LIMAS}."),
     ("lima", {"source": "x"}, f"expected a list of strings in 'conversations', as in {LIMAS}."),
     (
         "exchanges",
         {"turns": ["a", "b"]},
-        "'turns' has 2 questions and no answers, as MT-Bench has: it is for examining a model. Write the answers, as in "
-        '{"history": [{"user": "…", "bot": "…"}]}, or leave the row out.',
+        f"'turns' has 2 questions and no answers, as MT-Bench has. {TO_ASK} To train, write the answers, as in "
+        '{"history": [{"user": "…", "bot": "…"}]}.',
     ),
     (
         "exchanges",
@@ -200,6 +201,7 @@ WRONG = [
 @pytest.mark.parametrize(("source", "row", "problem"), WRONG, ids=range(len(WRONG)))
 def test_a_malformed_row_is_an_error_with_file_and_line(source, row, problem, read, tmp_path):
     file, skipping = tmp_path / "talks.jsonl", "\nTo leave out this row: --skip-bad"
+    problem = problem.replace("FILE", str(file))
     with pytest.raises(LimaError) as e:
         read([GOOD[source], row], source=source)
     assert str(e.value) == f"{file}, line 2: {problem}{skipping}"

@@ -22,16 +22,44 @@ _HOME = {
     "run_evaluation": "evaluate",
     "resume_evaluation": "evaluate",
     "open_model": "models",
+    "check_problems": "checks",
     "GradedTurn": "grade",
     "Verdict": "grade",
     "dialogue_runs": "log",
     "find_run": "log",
+    "KnownReply": "known",
+    "KnowsReplies": "known",
+    "audit_grader": "audit",
+    "last_audit": "audit_log",
+    "audit_line": "audit_log",
+    "floor_line": "audit_log",
+    "conversations": "log",
+    "replies": "log",
+    "find_evaluation": "kinds",
+    "model_hash": "identity",
+    "sign_test": "statistics",
+    "t_interval": "statistics",
+    "wilson": "statistics",
+    "share_text": "statistics",
+    "interval_text": "statistics",
+    "p_text": "statistics",
     "print_comparison": "terminal",
     "write_report": "report",
-    "gains": "gain",
+    "write_whole": "report",
+    "check_place": "report",
+    "GAIN_DEFINITION": "gain",
+    "Later": "gain",
     "by_conversation": "gain",
-    "write_gain": "gain_log",
+    "exchanges": "gain",
+    "gains": "gain",
+    "Difference": "gain_figures",
+    "Summary": "gain_figures",
+    "differences": "gain_figures",
+    "summary": "gain_figures",
+    "gain_answers": "gain_log",
     "gain_rows": "gain_log",
+    "write_gain": "gain_log",
+    "signed": "figures",
 }
 
 __all__ = list(_HOME)
@@ -45,9 +73,18 @@ def __getattr__(name: str) -> Any:
 
 @hookimpl
 def register_commands(cli: "click.Group") -> None:
+    import click
+
+    from lima_dialogue_eval.audit_command import audit, audits, check
     from lima_dialogue_eval.cli import dialogues
+    from lima_dialogue_eval.evaluation_command import show_evaluation
 
     cli.add_command(dialogues)
+    # Commands of the core's listings: `lima graders audit`, `lima evaluations check` and `show`.
+    for listing, commands in (("graders", (audit, audits)), ("evaluations", (check, show_evaluation))):
+        if isinstance(group := cli.commands.get(listing), click.Group):
+            for command in commands:
+                group.add_command(command)
 
 
 @hookimpl
@@ -59,11 +96,16 @@ def register_graders(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def declare_protocols(declare: Callable[[str, type], None]) -> None:
-    from lima_dialogue_eval.kinds import HoldsConversations, TurnGrader, Verifies
+    from lima_dialogue_eval.file_evaluation import ReadsEvaluations, YieldsScripts
+    from lima_dialogue_eval.kinds import GradesMany, HoldsConversations, Identifies, TurnGrader, Verifies
+    from lima_dialogue_eval.known import KnowsReplies
 
+    declare("sources", YieldsScripts)
     declare("evaluations", HoldsConversations)
-    declare("graders", TurnGrader)
-    declare("graders", Verifies)
+    declare("evaluations", KnowsReplies)
+    declare("evaluations", ReadsEvaluations)
+    for protocol in (TurnGrader, GradesMany, Identifies, Verifies):
+        declare("graders", protocol)
 
 
 @hookimpl

@@ -5,8 +5,7 @@ Lists the dialogue runs by default. Everything heavy loads inside the commands. 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,10 +20,17 @@ from lima.cli import (
     store_to_read,
     trust_option,
 )
+from lima_dialogue_eval.compare_command import compare, report
+from lima_dialogue_eval.evaluation_command import with_part
 from lima_dialogue_eval.gain_command import gain
+from lima_dialogue_eval.power_command import power
+from lima_dialogue_eval.regrade_command import regrade
+
+if TYPE_CHECKING:
+    from lima_dialogue_eval.part import Part
 
 _WITH_RESUME = ("--resume", "--model", "--grader", "--trust-remote-code", "--database", "--json")
-_LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "fail")
+_LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "pass", "fail", "undecided")
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -40,11 +46,13 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
     lima dialogues compare BEFORE AFTER
     """
     if ctx.invoked_subcommand is None:
+        from lima_dialogue_eval.counts import remarkable
         from lima_dialogue_eval.log import dialogue_runs
 
         with store_to_read(database) as store:
             empty = f"No dialogue run in {store.path}. Make one with `lima dialogues run EVALUATION --model MODEL`."
-            print_rows(dialogue_runs(store), as_json, empty, _LISTED)
+            rows = dialogue_runs(store)
+            print_rows(rows, as_json, empty, [*_LISTED, *remarkable(rows)])
 
 
 @dialogues.command()
@@ -59,6 +67,7 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @click.option("--max-new-tokens", type=click.IntRange(1), help="Longest reply  [default: 2048]")
 @click.option("--grader", help="Of `lima graders`  [default: the evaluation's]")
 @click.option("--resume", metavar="RUN", help="Resume a dialogue run that did not finish, or had errors")
+@with_part
 @trust_option
 @database_option
 @json_option
@@ -72,21 +81,22 @@ def run(
     arm: str,
     grader: str | None,
     resume: str | None,
+    part: "Part",
     trust_remote_code: bool,
     database: str | None,
     as_json: bool,
     **sampling: Any,
 ) -> None:
-    """Hold every conversation of EVALUATION with a model and grade it (`lima evaluations` lists them)"""
+    """Hold every conversation of EVALUATION with a model and grade it
+
+    EVALUATION is one of `lima evaluations`, or a file or folder in lima's format or that `lima sources` reads."""
     from lima import Sampling, Store
     from lima.cli.progress import Bar
     from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
-    from lima_dialogue_eval.log import dialogue_runs
+    from lima_dialogue_eval.log import summary
 
     if resume is None and (evaluation is None or model is None):
         raise click.UsageError("Give an EVALUATION and a --model, or --resume RUN.")
-    if resume is not None and evaluation is not None:
-        raise click.UsageError(f"--resume {resume} continues its own evaluation: leave out {evaluation!r}.")
     if resume is not None and (beside := [o for o in options_given(ctx) if o not in _WITH_RESUME]):
         raise click.UsageError(
             f"--resume {resume} continues with the settings that it was started with: leave out {beside[0]}."
@@ -101,7 +111,7 @@ def run(
         Bar("replies") as bar,
     ):
         if resume is not None:
-            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader)
+            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader, evaluation)
         else:
             id = run_evaluation(
                 store,
@@ -113,69 +123,31 @@ def run(
                 grader=grader,
                 on_progress=bar.move,
                 trust_remote_code=trust_remote_code,
+                part=part,
             )
-        row = next(row for row in dialogue_runs(store) if row["id"] == id)
-    if as_json:
-        print_json(row)
-    else:
-        print_rows([row], False, "", _LISTED)
-    if row["message"]:
-        click.echo(visible(row["message"]), err=True)
-
-
-@dialogues.command()
-@click.argument("before")
-@click.argument("after")
-@database_option
-@json_option
-def compare(before: str, after: str, database: str | None, as_json: bool) -> None:
-    """What changed from BEFORE to AFTER: dialogue runs by id or arm, or several with commas between, whose seeds are pooled"""
-    from lima_dialogue_eval.arms import compare
-    from lima_dialogue_eval.terminal import print_comparison
-
-    with store_to_read(database) as store:
-        result = compare(store, _ids(store, before), _ids(store, after))
-    if as_json:
-        print_json(result.as_dict())
-    else:
-        from rich.console import Console
-
-        print_comparison(result, Console())
-
-
-@dialogues.command()
-@click.argument("before")
-@click.argument("after")
-@click.option(
-    "-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The HTML file to write"
-)
-@click.option("--title", default="Before and after", show_default=True)
-@database_option
-def report(before: str, after: str, out: Path, title: str, database: str | None) -> None:
-    """Write BEFORE and AFTER as one HTML file: the figures, and all conversations side by side"""
-    from lima_dialogue_eval.arms import compare
-    from lima_dialogue_eval.report import write_report
-
-    with store_to_read(database) as store:
-        path = write_report(store, compare(store, _ids(store, before), _ids(store, after)), out, title=title)
-    click.echo(f"Wrote {path}")
+        row = summary(store, id)
+    _print_ended(row, as_json)
 
 
 @dialogues.command()
 @click.argument("run")
 @click.option("--seed", type=int, help="Only this seed")
 @click.option("--conversation", help="Only this conversation")
+@click.option("--grader", help="The verdicts of this grader, which graded last (see regrade)  [default: the run's own]")
 @database_option
 @json_option
-def show(run: str, seed: int | None, conversation: str | None, database: str | None, as_json: bool) -> None:
+def show(
+    run: str, seed: int | None, conversation: str | None, grader: str | None, database: str | None, as_json: bool
+) -> None:
     """The conversations of a dialogue run, reply by reply with grade and reason"""
-    from lima_dialogue_eval.log import conversations, find_run, replies
+    from lima_dialogue_eval.log import conversations, find_run, newest_hash, replies
 
     with store_to_read(database) as store:
         row = find_run(store, run)
+        hashed = newest_hash(store, row["id"], grader) if grader else row["grader_hash"]
         rows = [
             r
-            for r in replies(store, row["id"], row["grader"])
+            for r in replies(store, row["id"], grader or row["grader"], hashed)
             if (seed is None or r["seed"] == seed) and (conversation is None or r["conversation"] == conversation)
         ]
         held = conversations(store, row["id"])
@@ -194,14 +166,23 @@ def show(run: str, seed: int | None, conversation: str | None, database: str | N
     print_dialogues(row, held, rows, Console())
 
 
-dialogues.add_command(gain)
+for command in (compare, regrade, report, power, gain):
+    dialogues.add_command(command)
 
 
-def _ids(store: Any, names: str) -> list[str]:
-    """The dialogue runs that are named, with commas between; an arm may have one in its name"""
-    if store.rows("select 1 from dialogue_runs where arm = ? limit 1", [names]):
-        return [names]
-    return [name.strip() for name in names.split(",") if name.strip()]
+def _print_ended(row: dict[str, Any], as_json: bool) -> None:
+    """A run that has ended, and what of it needs a look; exit code 1 where something failed"""
+    from lima_dialogue_eval.counts import advice, counted, remarkable
+
+    if as_json:
+        print_json(row)
+    else:
+        print_rows([row], False, "", [*_LISTED, *remarkable([row])])
+    for line in (row["message"], counted(row), *advice(row)):
+        if line:
+            click.echo(visible(line), err=True)
+    if row["errors"]:
+        click.get_current_context().exit(1)
 
 
 @contextmanager

@@ -1,38 +1,16 @@
-"""The result of a comparison: two arms, what changed in each conversation, the tests, and what each number means.
+"""The result of a comparison: two arms, what changed in each conversation, and the tests.
 
 Knows nothing of where the grades come from or how they are shown.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from lima_dialogue_eval.definitions import DEFINITIONS
+from lima_dialogue_eval.grid import Counts
+from lima_dialogue_eval.outcomes import GRADE, Bounds, Reliability
 from lima_dialogue_eval.statistics import PRIMARY, Tally, Test
-
-DEFINITIONS = {
-    "turn": "One reply of the model in one conversation with one seed. The user's turns are scripted; the history holds the "
-    "model's own replies.",
-    "excellent": "Replies that the grader labelled Excellent, of all replies that count.",
-    "pass": "Replies labelled Pass: what must be met is met, something else is not.",
-    "fail": "Replies labelled Fail: something that must be met is not.",
-    "interval": "95 % Wilson interval of a share of turns, with the turns treated as independent. They are not: it describes "
-    "and decides nothing.",
-    "early_fails": "Conversations, counted once a seed, with at least one Fail among the first three replies.",
-    "conversations": "For each conversation the mean grade (Fail 0, Pass 1, Excellent 2) over turns and seeds; better, tied or "
-    "worse after than before.",
-    "sign_test_p_value": "Two-sided exact sign test on better against worse conversations; ties are left out of it.",
-    "difference": "Mean over conversations of the mean grade after minus before, from −2 to 2 grade points, with the paired t "
-    "interval (n − 1 degrees of freedom).",
-    "p_value": "Primary test, fixed before the run: two-sided sign-flip test of the difference being 0, conversations as the "
-    "unit. Exact up to 20 conversations, above that 99,999 flips drawn with a fixed seed.",
-    "secondary": "The same sign-flip test on each conversation's share of Excellent and of Fail; p adjusted by Holm over "
-    "the two.",
-    "by_turn": "Replies by their place in the conversation (1 is the opening); descriptive.",
-    "by_kind": "Replies by what the user's turn tries; descriptive.",
-    "left_out": "Conversations that ended early on one side (infrastructure error, context full) leave both sides.",
-    "waiting": "Turns that lack a grade on one side, such as those left to a person, count on neither.",
-}
-"Each number of a comparison, in a sentence"
 
 
 @dataclass(frozen=True)
@@ -45,11 +23,15 @@ class Arm:
     seeds: tuple[int, ...]
     "One a replicate, in the order of the runs"
     tally: Tally
-    "Over the turns that count on both sides"
+    "Over all turns of the conversations that did not leave"
     early_fails: int
     "Conversations, once a seed, with a Fail within the first three interactions"
     dialogues: int
-    "Conversations times seeds that count"
+    "Those conversations times seeds"
+    counts: Counts
+    "Of all conversations, also those that left"
+    reliability: Reliability | None = None
+    "None with a single replicate"
 
     @property
     def excellent(self) -> int:
@@ -62,6 +44,10 @@ class Arm:
     @property
     def fail(self) -> int:
         return self.tally.fail
+
+    @property
+    def undecided(self) -> int:
+        return self.tally.undecided
 
     @property
     def turns(self) -> int:
@@ -78,12 +64,14 @@ class Arm:
             "models": [r["model"] for r in self.runs],
             "seeds": list(self.seeds),
             "sampling": self.runs[0]["sampling"],
+            "counts": asdict(self.counts),
+            "reliability": asdict(self.reliability) if self.reliability else None,
         }
 
 
 @dataclass(frozen=True)
 class Change:
-    """One conversation's mean grade on both sides"""
+    """One conversation's mean outcome on both sides"""
 
     conversation: str
     topic: str
@@ -112,35 +100,74 @@ class Secondary:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """The figures over the turns that every replicate reached on both sides"""
+
+    before: Tally
+    after: Tally
+    difference: float
+    interval: tuple[float, float] | None
+    test: Test
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready"""
+        return {
+            "before": self.before.as_dict(),
+            "after": self.after.as_dict(),
+            "difference": self.difference,
+            "interval": list(self.interval) if self.interval else None,
+            "p_value": self.test.p_value,
+            "n": self.test.n,
+        }
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Everything that a report of before and after shows"""
 
     evaluation: str
     grader: str
+    grader_hash: str | None
+    "None: graded by a version of lima before graders had hashes"
+    outcome: str
+    "What the primary test is on: outcomes.GRADE or outcomes.NOT_FAILED"
     before: Arm
     after: Arm
     changes: tuple[Change, ...]
-    "One a conversation that counts, in the order of the evaluation"
+    "One a conversation that is tested, in the order of the evaluation"
     primary: Test
     difference: float
-    "Mean over conversations, in grade points"
+    "Mean over conversations, in grade points or as a share of replies"
     interval: tuple[float, float] | None
     "95 % paired t"
     sign_p: float
     secondary: dict[str, Secondary]
-    "excellent and fail"
+    "excellent and fail; empty where the grader can only fail"
+    bounds: dict[str, Bounds]
+    "grade and fail; empty where no reply is undecided"
+    reached: Reached | None
+    "None where every turn was reached, or no turn was reached by all"
     by_turn: tuple[tuple[Any, Tally, Tally], ...]
     by_kind: tuple[tuple[Any, Tally, Tally], ...]
     left_out: tuple[dict[str, str], ...]
     "Conversations that left both arms: conversation, arm, reason"
     waiting: int
-    "Turns left out on both sides because one of them has no grade"
+    "Turns left out on both sides because a reply to them is undecided on one"
     notes: tuple[str, ...]
-    "What differs between the arms besides the model"
+    "What differs between the arms besides the model, and what weakens the figures"
+    audit: str = ""
+    "What is known of the grader"
+    floor: str = ""
+    "What null models score with it"
 
     @property
     def p_value(self) -> float:
         return self.primary.p_value
+
+    @property
+    def top(self) -> float:
+        """The best that a conversation can be: 2 grade points, or a share of 1"""
+        return 2.0 if self.outcome == GRADE else 1.0
 
     def verdicts(self, verdict: str) -> int:
         """How many conversations are 'better', 'tied' or 'worse'"""
@@ -164,18 +191,31 @@ class Comparison:
         def grouped(rows: Iterable[tuple[Any, Tally, Tally]], name: str) -> list[dict[str, Any]]:
             return [{name: value, "before": b.as_dict(), "after": a.as_dict()} for value, b, a in rows]
 
+        primary = self.primary
         return {
             "evaluation": self.evaluation,
             "grader": self.grader,
+            "grader_hash": self.grader_hash,
+            "audit": self.audit,
+            "floor": self.floor,
             "before": self.before.as_dict(),
             "after": self.after.as_dict(),
             "conversations": {"better": self.better, "tied": self.tied, "worse": self.worse},
             "p_value": self.p_value,
-            "test": {"name": PRIMARY, "n": self.primary.n, "method": self.primary.method, "seed": self.primary.seed},
+            "least_p_value": primary.least,
+            "test": {
+                "name": PRIMARY,
+                "on": self.outcome,
+                "n": primary.n,
+                "method": primary.method,
+                "seed": primary.seed,
+            },
             "sign_test_p_value": self.sign_p,
             "difference": self.difference,
             "interval": list(self.interval) if self.interval else None,
             "secondary": {name: vars(s) for name, s in self.secondary.items()},
+            "bounds": {name: asdict(b) for name, b in self.bounds.items()},
+            "without_unreached": self.reached.as_dict() if self.reached else None,
             "by_turn": grouped(self.by_turn, "turn"),
             "by_kind": grouped(self.by_kind, "kind"),
             "by_conversation": [{**vars(c), "difference": c.difference, "verdict": c.verdict} for c in self.changes],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lima import Record
     from lima_chat import Conversation, Turn
 
-DEFINITION = (
+GAIN_DEFINITION = (
     "Gain: nats per token by which a later answer of a conversation is likelier after its own history than after none, or "
     "than after the history of another conversation, cut to as many exchanges (pointwise conditional mutual information, "
     "arXiv 2306.15245). Means over conversations of the means over their answers. Likelihood of given answers is not the "
@@ -92,7 +92,7 @@ def gains(
         raise LimaError(
             "Gain needs at least two conversations of two exchanges or more: one's history is swapped for the other's."
         )
-    histories = {c.id: _exchanges(c)[1][:-1] for c in conversations}
+    histories = {c.id: exchanges(c)[1][:-1] for c in conversations}
     asked, places = list[tuple[list[int], list[int]]](), list[tuple[int, list[int], int]]()
     for question in questions:
         own, cut = _fitted(model, question, question.history)
@@ -124,22 +124,22 @@ def gains(
     ]
 
 
-def _exchanges(conversation: "Conversation") -> "tuple[tuple[Turn, ...], list[tuple[Turn, ...]]]":
+def exchanges(conversation: "Conversation") -> "tuple[tuple[Turn, ...], list[tuple[Turn, ...]]]":
     """(the system turn if there is one, the exchanges: a user's turn and all that follows it until the next)"""
     system = tuple(t for t in conversation.turns[:1] if t.role == "system")
-    exchanges: list[list[Turn]] = []
+    found: list[list[Turn]] = []
     for turn in conversation.turns[len(system) :]:
         if turn.role == "user":
-            exchanges.append([])
-        exchanges[-1].append(turn)
-    return system, [tuple(exchange) for exchange in exchanges]
+            found.append([])
+        found[-1].append(turn)
+    return system, [tuple(exchange) for exchange in found]
 
 
 def _questions(conversation: "Conversation") -> list[_Question]:
-    system, exchanges = _exchanges(conversation)
+    system, asked = exchanges(conversation)
     return [
-        _Question(conversation, system, tuple(exchanges[:n]), exchange)
-        for n, exchange in enumerate(exchanges)
+        _Question(conversation, system, tuple(asked[:n]), exchange)
+        for n, exchange in enumerate(asked)
         if n and exchange[-1].trained
     ]
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lima import LimaError, visible
-from lima.cli import database_option, json_option, print_json, trust_option
+from lima.cli import database_option, json_option, print_json, trust_option, with_reading
 
 if TYPE_CHECKING:
+    from lima_dialogue_eval.file_evaluation import Tables
     from lima_dialogue_eval.gain import Later
     from lima_dialogue_eval.gain_figures import Difference, Figure, Summary
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     help="Histories of other conversations to swap in for an answer, drawn by --seed  [default: all]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of that draw  [default: 0]")
+@with_reading
 @trust_option
 @database_option
 @json_option
@@ -34,6 +36,7 @@ def gain(
     source: str,
     others: int,
     seed: int,
+    tables: "Tables",
     trust_remote_code: bool,
     database: str | None,
     as_json: bool,
@@ -51,7 +54,7 @@ def gain(
     measured: dict[str, list[Later]] = {}
     with Store(database) as store:
         for model in models:
-            measured[model] = _measure(store, model, source, others, seed, trust_remote_code)
+            measured[model] = _measure(store, model, source, tables, others, seed, trust_remote_code)
     summaries = [summary(model, answers) for model, answers in measured.items()]
     first, *rest = models
     against = differences(measured[first], {model: measured[model] for model in rest})
@@ -61,7 +64,9 @@ def gain(
         _print(summaries, against)
 
 
-def _measure(store: Any, name: str, source: str, others: int, seed: int, trust: bool) -> "list[Later]":
+def _measure(
+    store: Any, name: str, source: str, tables: "Tables", others: int, seed: int, trust: bool
+) -> "list[Later]":
     from lima import load_plugins, open_source
     from lima.cli.progress import Bar
     from lima_chat import Conversation
@@ -69,7 +74,7 @@ def _measure(store: Any, name: str, source: str, others: int, seed: int, trust: 
     from lima_dialogue_eval.gain_log import write_gain
     from lima_dialogue_eval.models import open_model
 
-    opened = open_source(source, load_plugins())
+    opened = open_source(source, load_plugins(), tables)
     conversations = [record for record in opened.records if isinstance(record, Conversation)]
     if not conversations:
         raise LimaError(f"The source {source!r} has no conversation of two exchanges or more.")
@@ -97,7 +102,7 @@ def _print(summaries: "list[Summary]", against: "dict[str, list[Difference]]") -
     from rich.table import Table
     from rich.text import Text
 
-    from lima_dialogue_eval.gain import DEFINITION
+    from lima_dialogue_eval.gain import GAIN_DEFINITION
     from lima_dialogue_eval.gain_figures import METHOD, NAMES
     from lima_dialogue_eval.statistics import p_text
 
@@ -119,7 +124,7 @@ def _print(summaries: "list[Summary]", against: "dict[str, list[Difference]]") -
     one = summaries[0]
     cut = f" {one.cut} histories were cut to the context, whole exchanges from their beginning." if one.cut else ""
     console.print(
-        Text(f"{one.answers} later answers of {one.conversations} conversations.{cut} {DEFINITION}", style="dim")
+        Text(f"{one.answers} later answers of {one.conversations} conversations.{cut} {GAIN_DEFINITION}", style="dim")
     )
     if against:
         console.print(Text(METHOD, style="dim"))

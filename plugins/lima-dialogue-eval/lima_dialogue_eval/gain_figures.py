@@ -4,11 +4,11 @@ The unit is the conversation: the answers of one share a topic and a history. Kn
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lima import LimaError
-from lima_dialogue_eval.gain import DEFINITION, Later, by_conversation
+from lima_dialogue_eval.gain import GAIN_DEFINITION, Later, by_conversation
 from lima_dialogue_eval.statistics import Test, holm, sign_flip, t_interval
 
 GAINS: Mapping[str, Callable[[Later], float]] = {
@@ -41,6 +41,12 @@ class Difference:
     less: int
     test: Test
     holm: float
+
+    def turned(self) -> "Difference":
+        """The same difference seen from the other model; a two-sided test does not change"""
+        low, high = self.figure.interval or (0.0, 0.0)
+        interval = (-high, -low) if self.figure.interval else None
+        return replace(self, figure=Figure(-self.figure.mean, interval), more=self.less, less=self.more)
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def differences(first: Sequence[Later], others: Mapping[str, Sequence[Later]]) -
 def as_dict(summaries: Sequence[Summary], against: Mapping[str, Sequence[Difference]]) -> dict[str, Any]:
     """JSON-ready, with the definitions"""
     return {
-        "definition": DEFINITION,
+        "definition": GAIN_DEFINITION,
         "method": METHOD,
         "models": [asdict(s) for s in summaries],
         "against": summaries[0].model,

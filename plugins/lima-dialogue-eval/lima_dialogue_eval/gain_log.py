@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from lima import Store, environment, new_run_id, now
@@ -10,15 +10,21 @@ from lima_dialogue_eval.gain import Later
 
 
 def write_gain(store: Store, about: dict[str, Any], answers: Sequence[Later], seconds: float) -> str:
-    """One measurement of one model; its id"""
-    id = new_run_id()
-    row = {"id": id, "created": now(), "seconds": seconds, "environment": json.dumps(environment(1)), **about}
+    """One measurement of one model, in one transaction; its id, which `about` may give, else a new one"""
+    row = {"id": new_run_id(), "created": now(), "seconds": seconds, "environment": json.dumps(environment(1)), **about}
     with store.write() as db:
         db["gain_runs"].insert(row)
         db["gain_answers"].insert_all(
-            {"gain_run": id, **asdict(answer), "tags": json.dumps(answer.tags)} for answer in answers
+            {"gain_run": row["id"], **asdict(answer), "tags": json.dumps(answer.tags)} for answer in answers
         )
-    return id
+    return str(row["id"])
+
+
+def gain_answers(store: Store, id: str) -> list[Later]:
+    """The answers of a measurement, in the order in which they were measured; empty if it is not in the store"""
+    names = [field.name for field in fields(Later)]
+    rows = store.rows("select * from gain_answers where gain_run = ? order by rowid", [id])
+    return [Later(**{**{name: row[name] for name in names}, "tags": tuple(json.loads(row["tags"]))}) for row in rows]
 
 
 def gain_rows(store: Store, run: str, source: str) -> list[dict[str, Any]]:

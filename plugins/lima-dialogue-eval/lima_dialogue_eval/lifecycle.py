@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lima import ChatPrompts, LimaError, Sampling, TakesVariables, did_you_mean
-from lima_dialogue_eval.kinds import find_evaluation
+from lima_dialogue_eval.kinds import checks_decide, find_evaluation, script_of, turn_grader
 
 if TYPE_CHECKING:
-    from lima import Recipe, Run, Store
+    from lima import Plugins, Recipe, Run, Store
 
 TABLE = "lima-dialogue-eval"
 _TEXT, _NUMBER, _WHOLE = "text", "a number", "a whole number of 1 or more"
@@ -48,10 +48,12 @@ def check(recipe: "Recipe") -> None:
     plugins = load_plugins()
     for key in ("after_epoch", "after_train"):
         if key in table:
-            find_evaluation(plugins, table[key])
+            found = find_evaluation(plugins, table[key], _reading(recipe))
+            script_of(table[key], found)
+            checks_decide(found, table[key])
+            _check_grader(plugins, table.get("grader") or found.grader)
     if "grader" in table:
-        graders = plugins.registry("graders")
-        graders.find(graders.split(table["grader"])[0])
+        _check_grader(plugins, table["grader"])
     if table.keys() & {"after_epoch", "after_train"}:
         renderer = plugins.registry("renderers").find(recipe.renderer)
         if not isinstance(renderer, ChatPrompts):
@@ -69,13 +71,25 @@ def check(recipe: "Recipe") -> None:
         )
 
 
+def _check_grader(plugins: "Plugins", spec: str) -> None:
+    """LimaError for a grader that does not exist or, where it need not be opened, cannot be told by a hash"""
+    from lima_dialogue_eval.identity import grader_hash
+
+    graders = plugins.registry("graders")
+    found = graders.find(graders.split(spec)[0])
+    if not graders.opens(spec):
+        grader_hash(found)
+
+
 def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str | None:
     """Run the evaluation that the recipe names for this moment; the dialogue run's id, or None if it names none
 
-    One that was started with this checkpoint, before the training was interrupted, is resumed."""
+    One that was started with this checkpoint, grader and evaluation, before the training was interrupted, is resumed."""
     from lima import CheckpointModel, Store, load_plugins
-    from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation, script_hash
+    from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
+    from lima_dialogue_eval.identity import checkpoint_hash, grader_hash, script_hash
     from lima_dialogue_eval.log import begun_since
+    from lima_dialogue_eval.part import Part
 
     table = run.recipe.plugins.get(TABLE, {})
     if when not in table or checkpoint is None:
@@ -83,7 +97,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
     arm = ", ".join(part for part in (table.get("arm", run.folder.name), label) if part)
     seeds, sampling = range(table.get("seeds", 1)), _sampling(table)
     plugins = load_plugins()
-    evaluation = find_evaluation(plugins, table[when])
+    evaluation = find_evaluation(plugins, table[when], _reading(run.recipe))
     grader = table.get("grader") or evaluation.grader
     with Store(run.database) as store:
         begun = begun_since(
@@ -95,7 +109,10 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
             seeds=json.dumps(list(seeds)),
             sampling=json.dumps(asdict(sampling)),
             grader=grader,
-            evaluation_hash=script_hash(list(evaluation.conversations())),
+            evaluation_hash=script_hash(list(script_of(table[when], evaluation).values())),
+            checks_decide=int(checks_decide(evaluation, table[when])),
+            grader_hash=grader_hash(turn_grader(plugins, grader, store)),
+            model_hash=checkpoint_hash(checkpoint),
         )
         if begun and begun["status"] == "done":
             return str(begun["id"])
@@ -104,7 +121,7 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
             renderer = renderer.with_variables(run.recipe.template, run.date)
         model = CheckpointModel(checkpoint, renderer, trust_remote_code=run.recipe.trust_remote_code)
         if begun:
-            return resume_evaluation(store, begun["id"], model, grader=grader)
+            return resume_evaluation(store, begun["id"], model, grader=grader, evaluation=table[when])
         return run_evaluation(
             store,
             table[when],
@@ -114,7 +131,13 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
             sampling=sampling,
             run_id=run.id,
             grader=grader,
+            part=Part(tables=_reading(run.recipe)),
         )
+
+
+def _reading(recipe: "Recipe") -> dict[str, dict[str, Any]]:
+    """The recipe's tables that say how files are read, of its sources and of an evaluation alike"""
+    return {name: table for name, table in recipe.plugins.items() if name != TABLE}
 
 
 def _written(store: "Store", run: str, checkpoint: Path) -> str | None:

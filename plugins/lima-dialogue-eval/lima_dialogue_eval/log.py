@@ -4,11 +4,13 @@ Knows nothing of models or graders.
 """
 
 import json
+import shlex
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from lima import Store, exclusive, now
+from lima import GRADER_FAILED, UNDECIDED, LimaError, Store, did_you_mean, exclusive, now
 
 _TURN = ("dialogue_run", "conversation", "seed", "turn")
 
@@ -20,8 +22,10 @@ class DialogueLog:
         self.store, self.id = store, id
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """Only one process at a time may answer a run; LimaError where another one does"""
-        return exclusive(self.store.path.resolve().with_name(f".{self.id}.lock"), f"answering dialogue run {self.id}")
+        """Only one process at a time may answer or grade a run; LimaError where another one does"""
+        return exclusive(
+            self.store.path.resolve().with_name(f".{self.id}.lock"), f"answering or grading dialogue run {self.id}"
+        )
 
     def start(self, run: dict[str, Any], conversations: Iterable[dict[str, Any]]) -> None:
         """The run and its conversations, before anything is asked"""
@@ -53,6 +57,11 @@ class DialogueLog:
                 {"dialogue_run": self.id, "rater": "", "created": now(), **r} for r in rows
             )
 
+    def identify(self, values: dict[str, Any]) -> None:
+        """What made the run's replies and grades, such as hashes, where that is known only now"""
+        with self.store.write() as db:
+            db["dialogue_runs"].update(self.id, values)
+
     def mark(self, status: str, message: str = "", seconds: float | None = None) -> None:
         """The run's status: running, done, failed or interrupted"""
         with self.store.write() as db:
@@ -76,7 +85,14 @@ def find_run(store: Store, name: str) -> dict[str, Any]:
         name = of_arm[-1]["id"] if of_arm else name
     advice = "Make one with `lima dialogues run EVALUATION --model MODEL`."
     row = store.find("dialogue_runs", name, "dialogue run", advice)
-    return {**row, **{key: json.loads(row[key]) for key in ("seeds", "sampling", "plugins", "environment")}}
+    encoded = ("seeds", "sampling", "plugins", "environment", "evaluation_part")
+    return {**row, **{key: json.loads(row[key] or "null") for key in encoded}}
+
+
+def summary(store: Store, id: str) -> dict[str, Any]:
+    """One run with its counts, as `dialogue_runs` has it"""
+    row = store.rows("select * from dialogue_run_summary where id = ?", [id])[0]
+    return {**row, "seeds": json.loads(row["seeds"])}
 
 
 def begun_since(store: Store, since: str | None, **values: Any) -> dict[str, Any] | None:
@@ -95,20 +111,66 @@ def conversations(store: Store, id: str) -> list[dict[str, Any]]:
     return store.rows("select * from dialogue_conversations where dialogue_run = ? order by rowid", [id])
 
 
-def replies(store: Store, id: str, grader: str) -> list[dict[str, Any]]:
-    """The turns of a run, each with the latest grade that one grader gave it (None without)"""
-    rows = store.rows(
-        "select * from dialogue_turns where dialogue_run = ? order by conversation, seed, turn",
+def graders_of(store: Store, id: str) -> list[dict[str, Any]]:
+    """Who has graded replies of a run: grader, its hash (None: an earlier version's), and how many; the newest last"""
+    return store.rows(
+        "select grader, grader_hash, count(distinct conversation || char(0) || seed || char(0) || turn) as replies "
+        "from dialogue_grades where dialogue_run = ? and rater = '' group by grader, grader_hash order by max(id)",
         [id],
     )
+
+
+def newest_hash(store: Store, id: str, grader: str) -> str | None:
+    """The hash with which a grader graded a run's replies last; LimaError if it has graded none"""
+    from lima import load_plugins
+
+    known = graders_of(store, id)
+    found = [row["grader_hash"] for row in known if row["grader"] == grader]
+    if not found:
+        names = list(dict.fromkeys(row["grader"] for row in known))
+        graders = load_plugins().registry("graders")
+        advice = (
+            f" Graders that have: {', '.join(names) or 'none'}. Let it grade them with "
+            f"`lima dialogues regrade {id} --grader {shlex.quote(grader)}`."
+        )
+        if graders.split(grader)[0] not in graders:
+            advice = did_you_mean(grader, names)
+        raise LimaError(f"The grader {grader!r} has graded no reply of dialogue run {id}.{advice}")
+    return found[-1]
+
+
+def replies(store: Store, id: str, grader: str, grader_hash: str | None = None) -> list[dict[str, Any]]:
+    """The turns of a run, each with the latest grade that one grader with one hash gave it ('not graded' without)
+
+    Without a hash it is the one that the run was graded with, or for another grader the newest that has graded replies."""
+    if grader_hash is None:
+        run = store.rows("select grader, grader_hash from dialogue_runs where id = ?", [id])[0]
+        newest = [row["grader_hash"] for row in graders_of(store, id) if row["grader"] == grader]
+        grader_hash = run["grader_hash"] if run["grader"] == grader else newest[-1] if newest else None
+    rows = store.rows("select * from dialogue_turns where dialogue_run = ? order by conversation, seed, turn", [id])
     latest = {
         tuple(g[k] for k in _TURN): g
         for g in store.rows(
-            "select * from dialogue_latest_grades where dialogue_run = ? and grader = ? order by id", [id, grader]
+            "select * from dialogue_grades where dialogue_run = ? and grader = ? and grader_hash is ? and rater = '' order by id",
+            [id, grader, grader_hash],
         )
     }
-    empty = {"grade": None, "reason": "", "status": "not graded"}
     for row in rows:
-        grade = latest.get(tuple(row[k] for k in _TURN), empty)
-        row["grade"], row["reason"], row["grade_status"] = grade["grade"], grade["reason"], grade["status"]
+        grade = latest.get(tuple(row[k] for k in _TURN), {})
+        row["grade"], row["reason"] = grade.get("grade"), grade.get("reason", "")
+        row["grade_status"] = _RENAMED.get(status := grade.get("status", "not graded"), status)
+        row["grader_hash"], row["ticks"] = grade.get("grader_hash"), json.loads(grade.get("ticks") or "[]")
     return rows
+
+
+def counts_by(store: Store, id: str, grader: str, grader_hash: str | None) -> dict[str, Any]:
+    """How many replies of a run got which grade from one grader with one hash, or are undecided, or made it fail"""
+    rows = [row for row in replies(store, id, grader, grader_hash) if row["status"] == "answered"]
+    count = Counter(row["grade"] or row["grade_status"] for row in rows)
+    grades = {name: count[name] for name in ("excellent", "pass", "fail", UNDECIDED)}
+    head = {"id": id, "grader": grader, "grader_hash": grader_hash, "turns": len(rows)}
+    return {**head, **grades, "errors": count[GRADER_FAILED]}
+
+
+_RENAMED = {"needs a person": UNDECIDED}
+"What earlier versions wrote"

@@ -11,10 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lima import SCORES, LimaError, Store, __version__, now, pieces, storable
+from lima import SCORES, UNDECIDED, LimaError, Store, __version__, now, pieces, storable
 from lima_dialogue_eval import figures
-from lima_dialogue_eval.comparison import DEFINITIONS, Arm, Change, Comparison
+from lima_dialogue_eval.comparable import version
+from lima_dialogue_eval.comparison import Arm, Change, Comparison
+from lima_dialogue_eval.converse import COMPLETE, FULL
+from lima_dialogue_eval.definitions import DEFINITIONS
 from lima_dialogue_eval.log import conversations, replies
+from lima_dialogue_eval.outcomes import GRADE
 from lima_dialogue_eval.statistics import Tally, p_text, share_text
 
 TEMPLATE = "report.html.jinja"
@@ -22,9 +26,15 @@ MARK = b'<p class="eyebrow">lima '
 "A mark in every page that lima writes: such a file is overwritten, others are not"
 
 
-def write_report(store: Store, comparison: Comparison, path: str | Path, title: str = "Before and after") -> Path:
+def write_report(
+    store: Store,
+    comparison: Comparison,
+    path: str | Path,
+    title: str = "Before and after",
+    beside_paper: bool = False,
+) -> Path:
     """Write the report of a comparison to a file, completely or not at all; the file's path"""
-    return write_whole(render(store, comparison, title), path)
+    return write_whole(render(store, comparison, title, beside_paper), path)
 
 
 def write_whole(page: str, path: str | Path) -> Path:
@@ -77,8 +87,8 @@ def _check_ours(path: Path) -> None:
         raise LimaError(f"{path} exists and is not a report of lima, so it is not overwritten. Choose another file.")
 
 
-def render(store: Store, comparison: Comparison, title: str) -> str:
-    """The report as HTML"""
+def render(store: Store, comparison: Comparison, title: str, beside_paper: bool = False) -> str:
+    """The report as HTML, where asked for with the paper's figures beside these"""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -91,11 +101,12 @@ def render(store: Store, comparison: Comparison, title: str) -> str:
     environment.globals.update(
         pieces=lambda value: pieces(str(value)), figures=figures, share=share_text, p_text=p_text
     )
-    replicates = _replicates(comparison)
+    replicates, arms = _replicates(comparison), (comparison.before, comparison.after)
     sections = _sections(store, comparison, len(replicates))
     return environment.get_template(TEMPLATE).render(
         title=title,
         c=comparison,
+        beside_paper=beside_paper,
         rows=figures.table_rows(comparison),
         definitions=DEFINITIONS,
         labels=_labels(comparison),
@@ -103,6 +114,14 @@ def render(store: Store, comparison: Comparison, title: str) -> str:
         sections=sections,
         counts=_counts(sections, len(replicates)),
         bars=_bars,
+        graded=comparison.outcome == GRADE,
+        grades=figures.shown_grades(comparison),
+        lines=[
+            ("Bounds", figures.bounds_line(comparison)),
+            ("Without the turns not reached", figures.reached_line(comparison)),
+            *((f"Seeds, {arm.label}", figures.reliability_line(arm, comparison.outcome)) for arm in arms),
+        ],
+        percent=lambda tally, grade: f"{100 * tally.count(grade) / tally.turns:.0f}" if tally.turns else "none",
         groups=[
             ("By turn", "turn", DEFINITIONS["by_turn"], comparison.by_turn),
             ("By kind of turn", "kind", DEFINITIONS["by_kind"], comparison.by_kind),
@@ -147,12 +166,12 @@ def _sections(store: Store, comparison: Comparison, replicates: int) -> list[dic
         for i in range(replicates):
             sides = [side["turns"].get((i, conversation), {}) for side in held]
             ends = [side["ends"].get((i, conversation), "") for side in held]
-            numbers = sorted({*sides[0], *sides[1]})
+            numbers = sorted({n for side in sides for n, row in side.items() if "user" in row})
             turns = [{"number": n, "before": sides[0].get(n), "after": sides[1].get(n)} for n in numbers]
             for turn in turns:
-                turn["script"] = turn["before"] or turn["after"]
+                turn["script"] = next(row for row in (turn["before"], turn["after"]) if row and "user" in row)
                 turn["requirements"] = json.loads(turn["script"]["requirements"] or "[]")
-                turn["same"], turn["worse"] = _marks(turn["before"], turn["after"])
+                turn["same"], turn["worse"] = _marks(turn["before"], turn["after"], comparison.outcome)
             dialogues.append(
                 {
                     "turns": turns,
@@ -184,20 +203,34 @@ def _held(store: Store, arm: Arm, grader: str) -> dict[str, Any]:
     for run in arm.runs:
         place = {seed: offset + i for i, seed in enumerate(run["seeds"])}
         offset += len(place)
-        for row in conversations(store, run["id"]):
-            topics.setdefault(row["conversation"], row["topic"])
-            if row["status"] != "complete":
-                ends[place[row["seed"]], row["conversation"]] = f"{row['status']}: {row['message']}"
-        for row in replies(store, run["id"], grader):
+        rows = replies(store, run["id"], grader)
+        for row in rows:
             turns.setdefault((place[row["seed"]], row["conversation"]), {})[row["turn"]] = row
+        for row in conversations(store, run["id"]):
+            key = place[row["seed"]], row["conversation"]
+            topics.setdefault(row["conversation"], row["topic"])
+            if row["status"] != COMPLETE:
+                ends[key] = f"{row['status']}: {row['message']}"
+            if row["status"] == FULL:
+                _fail_unreached(turns.setdefault(key, {}), row)
     return {"topics": topics, "turns": turns, "ends": ends}
 
 
-def _marks(before: dict[str, Any] | None, after: dict[str, Any] | None) -> tuple[bool, bool]:
-    """(same grade on both sides, worse after)"""
-    grades = [row["grade"] if row else None for row in (before, after)]
-    known = all(g in SCORES for g in grades)
-    return grades[0] == grades[1], known and SCORES[grades[1]] < SCORES[grades[0]]
+def _fail_unreached(turns: dict[int, dict[str, Any]], dialogue: dict[str, Any]) -> None:
+    """Give the turns that a full context left out their grade, which is Fail"""
+    for number in range(1, dialogue["turns"] + 1):
+        row = turns.get(number, {})
+        if row.get("reply") is None:
+            message = row.get("message") or dialogue["message"]
+            turns[number] = {**row, "reply": None, "grade": "fail", "message": f"{FULL}: {message}"}
+
+
+def _marks(before: dict[str, Any] | None, after: dict[str, Any] | None, outcome: str) -> tuple[bool, bool]:
+    """(same grade on both sides, worse after); where the grader can only fail, a fail is worse than an undecided reply"""
+    grades = [row.get("grade") or row.get("grade_status") if row else None for row in (before, after)]
+    scores = SCORES if outcome == GRADE else {**SCORES, UNDECIDED: SCORES["pass"]}
+    known = all(g in scores for g in grades)
+    return grades[0] == grades[1], known and scores[str(grades[1])] < scores[str(grades[0])]
 
 
 def _classes(dialogues: list[dict[str, Any]]) -> str:
@@ -242,6 +275,8 @@ def _sources(comparison: Comparison) -> list[dict[str, Any]]:
                     "versions": _pairs(run["environment"]),
                     "plugins": ", ".join(f"{p['plugin']} {p['version']} ({p['hash'][:8]})" for p in run["plugins"]),
                     "script": f"{run['evaluation']}, sha256 {run['evaluation_hash'][:16]}",
+                    "weights": version(run["model_hash"]) if run["model_hash"] else "unknown",
+                    "template": version(run["template_hash"]) if run["template_hash"] else "unknown",
                     "primary test": run["primary_test"],
                 }
             )

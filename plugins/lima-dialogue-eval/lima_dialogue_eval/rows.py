@@ -4,10 +4,12 @@ Knows nothing of the database.
 """
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lima import GRADER_FAILED, storable
 from lima_dialogue_eval.converse import ANSWERED, ERROR, RUNNING, Dialogue, Outcome
+from lima_dialogue_eval.grade import GradedTurn
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation
@@ -25,7 +27,22 @@ def recalled(conversation: "EvalConversation", row: dict[str, Any], done: list[d
 
 
 def wants_grade(row: dict[str, Any]) -> bool:
+    """Whether a reply, as `log.replies` has it, was not graded, or its grader failed"""
     return row["status"] == ANSWERED and row["grade"] is None and row["grade_status"] in ("not graded", GRADER_FAILED)
+
+
+def ungraded(
+    dialogues: Sequence[Dialogue], rows: Sequence[dict[str, Any]], checks_decide: bool
+) -> list[tuple[int, GradedTurn]]:
+    """Seed and turn of each reply of the rows, as `replies` has them, that still wants a grade"""
+    wanted = {(r["conversation"], r["seed"], r["turn"]): r for r in rows if wants_grade(r)}
+    found = []
+    for d in dialogues:
+        for index in range(d.index):
+            if row := wanted.get((d.conversation.id, d.seed, index + 1)):
+                turn = GradedTurn(d.conversation, index, d.before(index), row["reply"], row["stop"], checks_decide)
+                found.append((d.seed, turn))
+    return found
 
 
 def dialogue_row(dialogue: Dialogue) -> dict[str, Any]:

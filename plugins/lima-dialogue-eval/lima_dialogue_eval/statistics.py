@@ -5,21 +5,23 @@ them as independent finds differences that are not there in 7–13 % of null exp
 databases or reports.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 PRIMARY = (
-    "two-sided exact sign-flip test on conversation means (Fail 0, Pass 1, Excellent 2; turns and seeds averaged first)"
+    "two-sided exact sign-flip test on conversation means (Fail 0, Pass 1, Excellent 2; turns and seeds averaged first); where "
+    "the grader can only fail a reply, of failed / not failed instead of the grade"
 )
 "The test that decides; stored with every run before it starts"
+LEVEL = 0.05
+"What p must not exceed to be called significant"
 
 EXACT_UP_TO = 20
 "Up to this many conversations all 2^n flips are counted"
-DRAWS = 99_999
-"Flips drawn above that"
+DRAWS, FEWER_DRAWS, MANY = 99_999, 9_999, 1_000
+"Flips drawn above that, and above as many conversations as the last, where each flip takes long and p needs few"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Test:
     # pytest collects classes by this name.
     __test__ = False
 
+    @property
+    def least(self) -> float:
+        """The smallest p that a sign-flip test of this number of conversations can give, whatever they say"""
+        return least_p(self.n)
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -44,56 +51,77 @@ class Tally:
     excellent: int = 0
     passed: int = 0
     fail: int = 0
+    undecided: int = 0
+    "Checks hold, and a reader has not looked yet"
 
     @property
     def turns(self) -> int:
-        return self.excellent + self.passed + self.fail
+        return self.excellent + self.passed + self.fail + self.undecided
 
     def count(self, grade: str) -> int:
-        """The replies with that grade"""
-        return {"excellent": self.excellent, "pass": self.passed, "fail": self.fail}[grade]
+        """The replies with that grade, or those that are 'undecided'"""
+        return self.as_dict()[grade]
 
     def as_dict(self) -> dict[str, int]:
         """JSON-ready"""
-        return {"excellent": self.excellent, "pass": self.passed, "fail": self.fail, "turns": self.turns}
+        counts = {"excellent": self.excellent, "pass": self.passed, "fail": self.fail, "undecided": self.undecided}
+        return {**counts, "turns": self.turns}
 
 
 def tally(grades: Iterable[str]) -> Tally:
-    """Count grades"""
+    """Count grades; 'undecided' is counted beside them"""
     found = list(grades)
-    return Tally(found.count("excellent"), found.count("pass"), found.count("fail"))
-
-
-def tally_by(rows: Iterable[Mapping[str, Any]], key: str) -> dict[Hashable, Tally]:
-    """A tally for each value of a column, such as 'turn' or 'kind', in sorted order"""
-    groups: dict[Any, list[str]] = {}
-    for row in rows:
-        groups.setdefault(row[key], []).append(row["grade"])
-    return {value: tally(groups[value]) for value in sorted(groups)}
+    return Tally(*(found.count(grade) for grade in ("excellent", "pass", "fail", "undecided")))
 
 
 def sign_flip(differences: Sequence[float], seed: int = 0) -> Test:
     """Two-sided sign-flip test of the mean difference being 0; one difference a conversation
 
-    Exact up to 20 conversations; above that 99,999 drawn flips and the observed one. The smallest p for ten is 2/1024."""
-    d = np.asarray(differences, dtype=float)
-    n = len(d)
+    Exact up to 20 conversations; above that 99,999 drawn flips and the observed one, 9,999 above a thousand. The smallest p for
+    ten is 2/1024."""
+    return sign_flips([differences], seed)[0]
+
+
+def sign_flips(outcomes: Sequence[Sequence[float]], seed: int = 0) -> list[Test]:
+    """The same test of several outcomes of the same conversations, with the same flips"""
+    d = np.asarray(outcomes, dtype=float)  # (outcomes, conversations)
+    n = d.shape[1]
     if n == 0:
-        return Test(1.0, 0, "no conversation to compare")
+        return [Test(1.0, 0, "no conversation to compare") for _ in outcomes]
     # Different flips of the same sum may differ in the last bits.
-    bar = abs(d.sum()) - 1e-9 * max(1.0, np.abs(d).sum())
+    bars = np.abs(d.sum(axis=1)) - 1e-9 * np.maximum(1.0, np.abs(d).sum(axis=1))
     if n <= EXACT_UP_TO:
-        sums = np.zeros(1)
-        for x in d:
-            sums = np.concatenate([sums + x, sums - x])  # (2^n,) in the end
-        return Test(float((np.abs(sums) >= bar).mean()), n, f"exact, all 2^{n} = {2**n:,} sign flips")
-    draw, extreme, left = np.random.default_rng(seed), 0, DRAWS
+        return [
+            Test(_exact(one, bar), n, f"exact, all 2^{n} = {2**n:,} sign flips")
+            for one, bar in zip(d, bars, strict=True)
+        ]
+    draws = _draws(n)
+    draw, extreme, left = np.random.default_rng(seed), np.zeros(len(d), dtype=int), draws
     while left:
         rows = min(left, max(1, 4_000_000 // n))
         signs = draw.integers(0, 2, size=(rows, n), dtype=np.int8) * 2 - 1  # (rows, conversations)
-        extreme += int((np.abs(signs @ d) >= bar).sum())
+        extreme += (np.abs(signs @ d.T) >= bars).sum(axis=0)
         left -= rows
-    return Test((extreme + 1) / (DRAWS + 1), n, f"Monte Carlo, {DRAWS:,} sign flips drawn with seed {seed}", seed)
+    method = f"Monte Carlo, {draws:,} sign flips drawn with seed {seed}"
+    return [Test((int(count) + 1) / (draws + 1), n, method, seed) for count in extreme]
+
+
+def _exact(d: np.ndarray, bar: float) -> float:
+    """The share of all sign flips whose sum reaches the bar"""
+    sums = np.zeros(1)
+    for x in d:
+        sums = np.concatenate([sums + x, sums - x])  # (2^n,) in the end
+    return float((np.abs(sums) >= bar).mean())
+
+
+def _draws(n: int) -> int:
+    """How many flips are drawn for more conversations than all flips are counted of"""
+    return DRAWS if n <= MANY else FEWER_DRAWS
+
+
+def least_p(n: int) -> float:
+    """The smallest p of a two-sided sign-flip test over n conversations: .0625 for five, .031 for six, .00195 for ten"""
+    return min(1.0, 2.0 / 2**n) if n <= EXACT_UP_TO else 1 / (_draws(n) + 1)
 
 
 def sign_test(better: int, worse: int) -> float:

@@ -207,3 +207,126 @@ def m005_identity(db: Database) -> None:
     for column in ("grader_hash", "model_hash", "template_hash"):
         runs.add_column(column, str)
     runs.add_column("checks_decide", int)  # 1: the evaluation declares that its checks need no reader
+
+
+@migrations()
+def m006_files_as_evaluations(db: Database) -> None:
+    """Where an evaluation that is not registered was, and which part of one was held; null in rows of earlier versions"""
+    runs = db.table("dialogue_runs")
+    runs.add_column("evaluation_path", str)  # as it is found from any directory; null: registered
+    runs.add_column("evaluation_part", str)  # JSON: limit, conversations, tables, of, left_out; null: all of it
+
+
+_OF_GRADES = """
+  count(*) as turns,
+  sum(grade is 'excellent') as excellent, sum(grade is 'pass') as pass, sum(grade is 'fail') as fail,
+  sum(grade_status = 'undecided') as undecided, sum(grade_status = 'error') as errors,
+  sum(stop not in ('eot', 'eos', 'stop', 'end_turn', 'stop_sequence')) as cut,
+  round(100.0 * avg(grade is 'excellent'), 1) as excellent_percent, round(100.0 * avg(grade is 'fail'), 1) as fail_percent
+"""
+"Of the replies that were given, decided or not"
+
+
+@migrations()
+def m007_one_grader(db: Database) -> None:
+    """Views with one grade a reply, that of the run's own grader with the hash that it had; undecided replies are counted"""
+    counted = [f"dialogue_grades_by_{name}" for name in ("run", "turn", "kind")]
+    for view in ("dialogue_run_summary", *counted, "dialogue_replies", "dialogue_latest_grades"):
+        db.execute(f"drop view {view}")
+    db.create_view(
+        "dialogue_latest_grades",
+        """
+        select grades.* from dialogue_grades grades where id = (
+          select max(id) from dialogue_grades same
+          where same.dialogue_run = grades.dialogue_run and same.conversation = grades.conversation
+            and same.seed = grades.seed and same.turn = grades.turn
+            and same.grader = grades.grader and same.grader_hash is grades.grader_hash and same.rater = grades.rater)
+        """,
+    )
+    db.create_view(
+        "dialogue_replies",
+        """
+        select turns.dialogue_run, runs.evaluation, runs.arm, turns.conversation, turns.seed, turns.turn, turns.kind,
+          turns.user, turns.reply, turns.stop, turns.status, grades.grade, grades.reason,
+          case grades.status when 'needs a person' then 'undecided' else coalesce(grades.status, 'not graded') end
+            as grade_status
+        from dialogue_turns turns join dialogue_runs runs on runs.id = turns.dialogue_run
+        left join dialogue_latest_grades grades on grades.dialogue_run = turns.dialogue_run
+          and grades.grader = runs.grader and grades.grader_hash is runs.grader_hash and grades.rater = ''
+          and grades.conversation = turns.conversation and grades.seed = turns.seed and grades.turn = turns.turn
+        """,
+    )
+    for view, columns in zip(counted, ("", ", turn", ", kind"), strict=True):
+        db.create_view(
+            view,
+            f"select dialogue_run, evaluation, arm{columns}, {_OF_GRADES} from dialogue_replies where status = 'answered' "
+            f"group by dialogue_run{columns}",
+        )
+    _summary(db)
+
+
+def _summary(db: Database) -> None:
+    zeros = ", ".join(f"coalesce(g.{n}, 0) as {n}" for n in ("turns", "excellent", "pass", "fail", "undecided"))
+    db.create_view(
+        "dialogue_run_summary",
+        f"""
+        select runs.id, runs.status, runs.message, runs.created,
+          runs.evaluation, runs.evaluation_path, runs.arm, runs.model, runs.run, runs.grader, runs.seeds, {zeros},
+          (select coalesce(sum(c.turns), 0) from dialogue_conversations c
+            where c.dialogue_run = runs.id and c.status = 'context full')
+          - (select count(*) from dialogue_turns t join dialogue_conversations c using (dialogue_run, conversation, seed)
+            where t.dialogue_run = runs.id and c.status = 'context full' and t.status = 'answered') as not_reached,
+          coalesce(g.errors, 0)
+          + (select count(*) from dialogue_turns t where t.dialogue_run = runs.id and t.status = 'error') as errors,
+          coalesce(g.cut, 0) as cut, g.excellent_percent, g.fail_percent,
+          (select count(*) from dialogue_conversations c
+            where c.dialogue_run = runs.id and c.status in ('error', 'context full')) as ended_early
+        from dialogue_runs runs left join dialogue_grades_by_run g on g.dialogue_run = runs.id
+        """,
+    )
+
+
+@migrations()
+def m008_audits(db: Database) -> None:
+    """Graders tested on replies with known grades, and on replies that need no model"""
+    hashes = ("grader", "grader_hash", "evaluation", "evaluation_hash", "known_hash")
+    db.table("grader_audits").create(
+        {
+            "id": str,
+            "created": str,
+            **dict.fromkeys(hashes, str),
+            "replies": int,  # with known grades
+            "figures": str,  # JSON; null: interrupted
+            "floor": str,  # JSON: for each null model the turns, and those that were failed
+        },
+        pk="id",
+    )
+    db.table("grader_audit_verdicts").create(
+        {
+            "audit": str,
+            "position": int,
+            "null_model": str,  # empty for a known reply
+            "conversation": str,
+            "turn": int,
+            "known": str,  # the grade that it has; null for a null model's
+            "flaw": str,
+            "saw_checks": int,  # 1: its author knew the checks
+            "why": str,  # of a null model: why the turn says that it is right
+            "reply": str,
+            "grade": str,
+            "reason": str,
+            "status": str,
+        },
+        pk=("audit", "position"),
+        foreign_keys=[("audit", "grader_audits", "id")],
+    )
+
+
+@migrations()
+def m009_comparison_indexes(db: Database) -> None:
+    """What a comparison counts, in the order in which it is read: a million grades in seconds, without touching their texts"""
+    db.execute(
+        "create index dialogue_grades_counted on dialogue_grades "
+        "(dialogue_run, grader, grader_hash, conversation, seed, turn, grade, status)"
+    )
+    db.execute("create index dialogue_turns_stops on dialogue_turns (dialogue_run, status, stop)")

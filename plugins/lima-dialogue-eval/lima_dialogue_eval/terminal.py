@@ -3,6 +3,7 @@
 Labels and topics may be hostile: control and bidirectional characters are written out, and nothing is taken as markup.
 """
 
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -13,52 +14,102 @@ from rich.table import Table
 from rich.text import Text
 
 from lima import visible
-from lima_dialogue_eval.comparison import Comparison
-from lima_dialogue_eval.figures import NAMES, dialogue_line, primary_line, secondary_line, table_rows
+from lima_dialogue_eval import figures
+from lima_dialogue_eval.comparison import Arm, Comparison
+from lima_dialogue_eval.family import METHOD, Family
+from lima_dialogue_eval.figures import NAMES
 from lima_dialogue_eval.statistics import Tally
 
+Columns = list[tuple[str, str, list[tuple[str, str]]]]
+"Heading, style, and (figure, what stands below it) of each row"
 
-def print_comparison(comparison: Comparison, console: Console) -> None:
-    """The table of LIMA §6 with our figures next to the paper's, then the tests, then the turns"""
+
+def print_comparison(comparison: Comparison, console: Console, beside_paper: bool = False) -> None:
+    """The counts and the table of LIMA §6, where asked for next to the paper's figures; then the tests, then the turns"""
     before, after = comparison.before, comparison.after
-    ours = [(before.label, "bold", "before"), (after.label, "bold", "after")]
-    papers = [("paper: 1,000", "dim", "paper_before"), ("paper: + 30", "dim", "paper_after")]
-    whole = _table(comparison, [*ours, *papers])
-    fits = console.measure(whole, options=console.options.update(width=1_000)).minimum <= console.width
-    for table in [whole] if fits else [_table(comparison, ours), _table(comparison, papers)]:
-        console.print(table)
-    _line(console, "Whole dialogue", dialogue_line(comparison))
-    _line(console, "Primary", primary_line(comparison))
-    _line(console, "Secondary", f"{secondary_line(comparison)} (Holm)")
-    console.print(_groups(comparison, "turn"))
+    for arm in (before, after):
+        _line(console, arm.label, figures.counts_line(arm))
+    rows = figures.table_rows(comparison)
+    groups: list[Columns] = [
+        [(before.label, "bold", [r.before for r in rows]), (after.label, "bold", [r.after for r in rows])],
+        [
+            ("paper: 1,000", "dim", [r.paper_before for r in rows]),
+            ("paper: + 30", "dim", [r.paper_after for r in rows]),
+        ],
+    ]
+    _print_table(console, "", [r.short for r in rows], groups[: 1 + beside_paper])
+    _line(console, "Whole dialogue", figures.dialogue_line(comparison, beside_paper))
+    _line(console, "Primary", figures.primary_line(comparison))
+    if comparison.secondary:
+        _line(console, "Secondary", f"{figures.secondary_line(comparison)} (Holm)")
+    _print_more(comparison, console, [before, after])
+    _line(console, "Grader", figures.grader_line(comparison))
+    _print_groups(comparison, console, "turn")
     if len(comparison.by_kind) > 1:
-        console.print(_groups(comparison, "kind"))
-    for row in comparison.left_out:
-        _line(console, "Left out", f"{row['conversation']} ({row['arm']}): {row['reason']}", "yellow")
-    if comparison.waiting:
-        _line(
-            console, "Waiting", f"{comparison.waiting} turns have no grade on both sides and count on neither", "yellow"
-        )
-    for note in comparison.notes:
-        _line(console, "Note", note, "yellow")
+        _print_groups(comparison, console, "kind")
+    _print_cautions(comparison, console)
     footnote = (
-        f"{comparison.evaluation}, graded by {comparison.grader}; seeds {_seeds(before.seeds)} before, {_seeds(after.seeds)} "
-        "after. Intervals: 95 % Wilson, turns treated as independent. Failed within 3: conversations with a Fail in their first "
-        "three interactions, once a seed."
+        f"{comparison.evaluation}; seeds {_seeds(before.seeds)} before, {_seeds(after.seeds)} after. Intervals: 95 % Wilson, "
+        "turns treated as independent. Failed within 3: conversations with a Fail in their first three interactions, once a "
+        "seed."
     )
     console.print(Text(visible(footnote), style="dim"))
 
 
-def _table(comparison: Comparison, columns: list[tuple[str, str, str]]) -> Table:
-    """The table of LIMA §6 with some of its columns: (heading, style, side)"""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("", min_width=9)
-    rows = table_rows(comparison)
-    for heading, style, side in columns:
-        _figures(table, heading, [text for row in rows for text in getattr(row, side)], style)
-    for row in rows:
-        table.add_row(Text(row.short), *(_cell(getattr(row, side), style) for _, style, side in columns))
-    return table
+def _print_more(comparison: Comparison, console: Console, arms: Sequence[Arm]) -> None:
+    """What stands beside the tests: bounds, the figures without unreached turns, and how the seeds of these arms differ"""
+    if bounds := figures.bounds_line(comparison):
+        _line(console, "Bounds", bounds)
+    if reached := figures.reached_line(comparison):
+        _line(console, "Without the turns not reached", reached)
+    for arm in arms:
+        if seeds := figures.reliability_line(arm, comparison.outcome):
+            _line(console, f"Seeds, {arm.label}", seeds)
+
+
+def _print_cautions(comparison: Comparison, console: Console) -> None:
+    for row in comparison.left_out:
+        _line(console, "Left out", f"{row['conversation']} ({row['arm']}): {row['reason']}", "yellow")
+    if waiting := figures.waiting_line(comparison):
+        _line(console, "Waiting", waiting, "yellow")
+    for note in comparison.notes:
+        _line(console, "Note", note, "yellow")
+
+
+def print_family(family: Family, console: Console) -> None:
+    """Several arms: the counts and grades of each, then each against the first"""
+    first = family.comparisons[0].before
+    arms = [first, *(one.after for one in family.comparisons)]
+    for arm in arms:
+        _line(console, arm.label, figures.counts_line(arm))
+    shares: Columns = [(name, "", [(_percent(arm.tally, grade), "") for arm in arms]) for grade, name in NAMES.items()]
+    replies = [(f"{arm.turns:,}", "") for arm in arms]
+    _print_table(console, "% of turns", [arm.label for arm in arms], [[("turns", "", replies), *shares]])
+    for i, (one, adjusted) in enumerate(zip(family.comparisons, family.adjusted, strict=True)):
+        _line(console, f"{one.after.label} (after) against {first.label} (before)", figures.primary_line(one))
+        _line(console, "  by Holm", f"p {figures.equals(adjusted)}; {figures.dialogue_line(one)}", "dim")
+        _print_more(one, console, [one.after] if i else [one.before, one.after])
+        _print_cautions(one, console)
+    _line(console, "Grader", figures.grader_line(family.comparisons[0]))
+    console.print(Text(f"{visible(family.comparisons[0].evaluation)}; {METHOD}.", style="dim"))
+
+
+def _print_table(console: Console, corner: str, names: list[str], groups: list[Columns]) -> None:
+    """A table with its groups of columns side by side, or where they do not fit one below the other"""
+
+    def table(columns: Columns) -> Table:
+        found = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        found.add_column(corner, min_width=9, overflow="fold")
+        for heading, style, cells in columns:
+            _column(found, heading, [text for cell in cells for text in cell], style)
+        for i, name in enumerate(names):
+            found.add_row(Text(visible(name)), *(_cell(cells[i], style) for _, style, cells in columns))
+        return found
+
+    whole = table([column for group in groups for column in group])
+    fits = console.measure(whole, options=console.options.update(width=1_000)).minimum <= console.width
+    for one in [whole] if fits else map(table, filter(None, groups)):
+        console.print(one)
 
 
 def _cell(cell: tuple[str, str], style: str = "") -> Text:
@@ -66,7 +117,7 @@ def _cell(cell: tuple[str, str], style: str = "") -> Text:
     return text.append(f"\n{cell[1]}", style="dim") if cell[1] else text
 
 
-def _figures(table: Table, heading: str, figures: list[str], style: str = "") -> None:
+def _column(table: Table, heading: str, figures: list[str], style: str = "") -> None:
     """A column of numbers, which never fold in a narrow terminal, unlike the names next to them"""
     lines = wrap(visible(heading), 15)
     width = max(map(cell_len, [*lines, *figures]))
@@ -74,27 +125,22 @@ def _figures(table: Table, heading: str, figures: list[str], style: str = "") ->
 
 
 def _line(console: Console, name: str, text: str, style: str = "bold") -> None:
-    console.print(Text(f"{name}: ", style=style).append(visible(text), style="default not bold"))
+    console.print(Text(f"{visible(name)}: ", style=style).append(visible(text), style="default not bold"))
 
 
-def _groups(comparison: Comparison, name: str) -> Table:
-    """Excellent and Fail by turn or by kind, before → after"""
+def _print_groups(comparison: Comparison, console: Console, name: str) -> None:
+    """Excellent, Fail and Undecided by turn or by kind, before → after"""
     rows = comparison.by_turn if name == "turn" else comparison.by_kind
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(f"by {name}")
-    columns = [("replies", [f"{before.turns} / {after.turns}" for _, before, after in rows])]
-    for grade in ("excellent", "fail"):
-        changes = [f"{_percent(before, grade)} → {_percent(after, grade)} %" for _, before, after in rows]
-        columns.append((NAMES[grade], changes))
-    for heading, figures in columns:
-        _figures(table, heading, figures)
-    for i, (value, _, _) in enumerate(rows):
-        table.add_row(Text(visible(str(value)) or "none"), *(figures[i] for _, figures in columns))
-    return table
+    counted: Columns = [("turns", "", [(f"{before.turns} / {after.turns}", "") for _, before, after in rows])]
+    for grade in figures.shown_grades(comparison):
+        changes = [(f"{_percent(before, grade)} → {_percent(after, grade)} %", "") for _, before, after in rows]
+        counted.append((NAMES[grade], "", changes))
+    names = [str(value) or "none" for value, _, _ in rows]
+    _print_table(console, f"by {name}", names, [counted[:2], counted[2:]])
 
 
 def _percent(tally: Tally, grade: str) -> str:
-    return f"{100 * tally.count(grade) / tally.turns:.1f}"
+    return f"{100 * tally.count(grade) / tally.turns:.1f}" if tally.turns else "none"
 
 
 def _seeds(seeds: Any) -> str:

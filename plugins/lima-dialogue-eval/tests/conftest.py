@@ -72,6 +72,7 @@ class Evaluations:
                 description="two conversations",
                 licence="Apache-2.0",
                 grader="requirements",
+                checks_decide=True,
                 conversations=lambda: CONVERSATIONS,
             ),
         )
@@ -128,7 +129,9 @@ def answered(id, conversation, seed, turn):
 
 @pytest.fixture
 def by_hand(store):
-    """Writes a finished dialogue run with the given grades: {conversation: {seed: "EPF-"}}, '-' = left to a person"""
+    """Writes a finished dialogue run with the given grades: {conversation: {seed: "EPF-"}}, '-' = undecided
+
+    '.' is not reached, because the context was full."""
     from itertools import count
 
     from lima_dialogue_eval.log import DialogueLog
@@ -155,8 +158,11 @@ def by_hand(store):
         }
         keys = [(c, seed, labels) for c in grades for seed, labels in grades[c].items()]
         log.start(row, [{"conversation": c, "seed": s, "topic": f"About {c}", "turns": len(g)} for c, s, g in keys])
-        turns = [answered(id, c, seed, n) for c, seed, labels in keys for n, _ in enumerate(labels, 1)]
-        ended = [{"conversation": c, "seed": s, "status": "complete", "message": ""} for c, s, _ in keys]
+        turns = [answered(id, c, s, n) for c, s, g in keys for n, _ in enumerate(g.rstrip("."), 1)]
+        full = {"reply": None, "stop": None, "status": "context full", "message": "too long"}
+        turns += [{**answered(id, c, s, len(g.rstrip(".")) + 1), **full} for c, s, g in keys if "." in g]
+        ends = {True: {"status": "context full", "message": "too long"}, False: {"status": "complete", "message": ""}}
+        ended = [{"conversation": c, "seed": s, **ends["." in g]} for c, s, g in keys]
         log.turns(turns, ended)
         log.grades(
             {
@@ -167,9 +173,10 @@ def by_hand(store):
                 "grade": letters[label],
                 "reason": f"because {label}",
                 "status": "undecided" if label == "-" else "graded",
+                "grader_hash": row.get("grader_hash"),
             }
             for c, seed, labels in keys
-            for n, label in enumerate(labels, 1)
+            for n, label in enumerate(labels.rstrip("."), 1)
         )
         log.mark("done", "", 1.0)
         return id

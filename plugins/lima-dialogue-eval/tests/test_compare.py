@@ -9,6 +9,7 @@ from lima_dialogue_eval.figures import dialogue_line, primary_line, secondary_li
 from lima_dialogue_eval.log import DialogueLog
 from lima_dialogue_eval.statistics import PRIMARY, Tally
 
+OTHER_COUNTS = ("undecided", "unseen", "cut", "context_full", "not_reached", "errors")
 TEN = [f"{n:02d}" for n in range(1, 11)]
 
 
@@ -46,11 +47,14 @@ def test_seeds_of_several_runs_are_pooled_before_anything_else(store, by_hand):
     before = [by_hand({"a": {0: "F"}, "b": {0: "E"}}), by_hand({"a": {1: "P"}, "b": {1: "E"}})]
     after = [by_hand({"a": {0: "E", 1: "P", 2: "F"}, "b": {0: "P", 1: "E", 2: "P"}})]
     c = compare(store, before, after)
-    assert c.changes == (Change("a", "About a", 0.5, 1.0), Change("b", "About b", 2.0, 4 / 3))
+    # As many seeds of both count for a conversation: 0 and 1.
+    assert c.changes == (Change("a", "About a", 0.5, 1.5), Change("b", "About b", 2.0, 1.5))
     assert [x.verdict for x in c.changes] == ["better", "worse"]
     assert (c.primary.n, c.before.turns, c.after.turns) == (2, 4, 6)
     assert (c.before.seeds, c.after.seeds) == ((0, 1), (0, 1, 2))
-    assert c.notes == ("Before has 2 seeds, after 3.",)
+    assert c.notes[-1] == (
+        "Before has 2 seeds, after 3. The figures per conversation and the tests use as many of both: 0, 1 before, 0, 1 after."
+    )
     assert (c.before.label, c.after.label) == ("before", "after")
 
 
@@ -94,7 +98,9 @@ def test_turns_without_a_grade_on_one_side_count_on_neither(store, by_hand):
     before = by_hand({"a": {0: "F-P", 1: "FEP"}, "b": {0: "--", 1: "--"}})
     after = by_hand({"a": {0: "EEP", 1: "EEP"}, "b": {0: "EE", 1: "EE"}})
     c = compare(store, before, after)
-    assert (c.before.tally, c.after.tally, c.waiting) == (Tally(0, 2, 2), Tally(2, 2, 0), 1)
+    assert (c.before.tally, c.after.tally, c.waiting) == (Tally(1, 2, 2, 5), Tally(8, 2, 0), 5)
+    # Of seed 0 turn 2 counts on neither side: F P against E P and F E P against E E P.
+    assert c.changes == (Change("a", "About a", 0.8, 1.6),)
     assert c.left_out == ({"conversation": "b", "arm": "both", "reason": "no turn of it has a grade on both sides"},)
     with pytest.raises(LimaError, match=r"^No conversation can be compared\. b: no turn"):
         compare(store, by_hand({"b": {0: "-"}}), by_hand({"b": {0: "E"}}))
@@ -128,6 +134,13 @@ def test_the_table_of_the_paper(store, by_hand):
             ("2.2 % = 1/46", "0.4–11.3 %"),
         ),
         (
+            "Undecided",
+            ("0.0 % = 0/40", "0.0–8.8 %"),
+            ("0.0 % = 0/40", "0.0–8.8 %"),
+            ("none", ""),
+            ("none", ""),
+        ),
+        (
             "Conversations that fail within 3 interactions",
             ("10 of 10", ""),
             ("0 of 10", ""),
@@ -135,12 +148,14 @@ def test_the_table_of_the_paper(store, by_hand):
             ("not given", ""),
         ),
     ]
-    assert dialogue_line(c) == (
-        "better in 10, tied in 0, worse in 0 of 10 (exact sign test p = .00195); paper: 7, 3, 0 of 10 (p = .0156)"
-    )
+    ours = "better in 10, tied in 0, worse in 0 of 10 (exact sign test p = .00195)"
+    assert dialogue_line(c) == ours
+    assert dialogue_line(c, beside_paper=True) == f"{ours}; paper: 7, 3, 0 of 10 (p = .0156)"
     assert primary_line(c) == (
-        "mean grade +1.00 points [+1.00, +1.00]; sign-flip p = .00195 (n = 10 conversations; exact, all 2^10 = 1,024 sign flips)"
+        "mean grade +1.00 points [+1.00, +1.00]; sign-flip p = .00195 (n = 10 conversations; exact, all 2^10 = 1,024 sign flips; "
+        "least possible p = .00195)"
     )
+    assert "All 10 differences are equal, so the interval has no width." in c.notes[0]
     assert secondary_line(c) == (
         "Excellent +50.0 percentage points, p = .00391; Fail −50.0 percentage points, p = .00391"
     )
@@ -156,6 +171,7 @@ def test_as_dict_is_plain_and_says_what_every_number_is(store, by_hand):
         "excellent": 1,
         "pass": 0,
         "fail": 1,
+        "undecided": 0,
         "turns": 2,
         "early_fails": 1,
         "dialogues": 2,
@@ -163,10 +179,21 @@ def test_as_dict_is_plain_and_says_what_every_number_is(store, by_hand):
         "models": ["by hand"],
         "seeds": [0],
         "sampling": {"temperature": 0.7},
+        "counts": {"replies": 2, **dict.fromkeys(OTHER_COUNTS, 0)},
+        "reliability": None,
     }
     assert plain["conversations"] == {"better": 1, "tied": 1, "worse": 0}
     assert plain["p_value"] == 1.0
-    assert plain["test"] == {"name": PRIMARY, "n": 2, "method": "exact, all 2^2 = 4 sign flips", "seed": None}
+    assert plain["test"] == {
+        "name": PRIMARY,
+        "on": "grade",
+        "n": 2,
+        "method": "exact, all 2^2 = 4 sign flips",
+        "seed": None,
+    }
+    assert (plain["least_p_value"], plain["grader_hash"]) == (0.5, None)
+    assert "of which no audit is known" in plain["audit"]
+    assert plain["floor"] == "Floor not measured: lima graders audit requirements small"
     assert plain["by_conversation"][0] == {
         "conversation": "a",
         "topic": "About a",
@@ -178,31 +205,19 @@ def test_as_dict_is_plain_and_says_what_every_number_is(store, by_hand):
     assert plain["by_turn"] == [
         {
             "turn": 1,
-            "before": {"excellent": 1, "pass": 0, "fail": 1, "turns": 2},
-            "after": {"excellent": 2, "pass": 0, "fail": 0, "turns": 2},
+            "before": {"excellent": 1, "pass": 0, "fail": 1, "undecided": 0, "turns": 2},
+            "after": {"excellent": 2, "pass": 0, "fail": 0, "undecided": 0, "turns": 2},
         }
     ]
     assert (plain["seeds"], plain["versions"]) == ([0], {"torch": "2"})
-    assert set(plain) - {
-        "before",
-        "after",
-        "evaluation",
-        "grader",
-        "seeds",
-        "versions",
-        "notes",
-        "definitions",
-        "test",
-    } <= {
-        *plain["definitions"],
-        "by_conversation",
-    }
+    about = {"before", "after", "evaluation", "grader", "grader_hash", "floor", "seeds", "versions", "notes", "test"}
+    assert set(plain) - about - {"definitions"} <= {*plain["definitions"], "by_conversation"}
 
 
 def test_what_else_differs_between_the_arms_is_noted(store, by_hand):
     grades = {"a": {0: "E", 1: "E", 2: "E"}}
     c = compare(store, by_hand(grades), by_hand(grades, sampling='{"temperature": 1.0}', environment='{"torch": "3"}'))
-    assert c.notes == (
+    assert c.notes[:2] == (
         "The arms differ in temperature: 0.7 before, 1.0 after.",
         "The arms differ in torch: 2 before, 3 after.",
     )

@@ -1,12 +1,8 @@
-"""Conversations held and replies graded without a store: a second try, too few replies, and what counts as a grade."""
-
-import pytest
+"""Conversations held without a store: a second try, too few replies, a system turn."""
 
 from lima.contract.answers import Sampling
-from lima_chat import Turn
-from lima_dialogue_eval import GradedTurn, Verdict
+from lima_chat import EvalConversation, EvalTurn, Turn
 from lima_dialogue_eval.converse import Dialogue, converse
-from lima_dialogue_eval.evaluate import judged
 
 
 def test_a_conversation_that_is_alone_is_tried_once_more_too(script, Model):
@@ -31,23 +27,19 @@ def test_too_few_replies_are_an_error_of_the_model(script, Model):
     assert [o.message for o in outcomes] == ["ValueError: parrot gave 0 replies to 1 prompts"] * 2
 
 
-@pytest.mark.parametrize(
-    ("verdict", "expected"),
-    [
-        (
-            Verdict("Excellent", "x"),
-            Verdict(None, "The grader said 'Excellent'; expected excellent, pass, fail.", "error"),
-        ),
-        (Verdict(None, "x"), Verdict(None, "The grader said None; expected excellent, pass, fail.", "error")),
-        (Verdict(None, "x", "undecided"), Verdict(None, "x", "undecided")),
-        (ValueError("no verdict line"), Verdict(None, "The grader failed: ValueError: no verdict line", "error")),
-    ],
-)
-def test_only_a_known_label_is_a_grade(script, verdict, expected):
-    class Judge:
-        def grade(self, turn):
-            if isinstance(verdict, Exception):
-                raise verdict
-            return verdict
+def test_a_system_turn_begins_every_history_and_moves_no_place(Model):
+    class Hears(Model):
+        def reply(self, prompts, *rest):
+            heard.extend(prompts)
+            return super().reply(prompts, *rest)
 
-    assert judged(Judge(), GradedTurn(script[0], 0, (Turn("user", "Hi"),), "Hello", "eot")) == expected
+    heard, turns = [], (EvalTurn("Hello."), EvalTurn("And?"))
+    told, plain = (Dialogue(EvalConversation("a", "", turns, system), 0) for system in ("Be brief.", ""))
+    list(converse([told, plain], Hears(), Sampling()))
+    roles = ["system", "user", "assistant", "user", "assistant"]
+    assert [[t.role for t in prompt] for prompt in heard] == [roles[:2], roles[1:2], roles[:4], roles[1:4]]
+    assert told.history[0] == Turn("system", "Be brief.")
+    for dialogue in (told, plain):
+        assert [dialogue.before(index) for index in (0, 1)] == [
+            p for p in heard if (p[0].role == "system") is (dialogue is told)
+        ]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -35,8 +36,8 @@ def test_from_run_to_report(lima, tmp_path):
         for arm in ("one", "two")
     ]
     assert [(m["status"], m["arm"], m["seeds"], m["turns"]) for m in made] == [
-        ("done", "one", [0, 1], 8),
-        ("done", "two", [0, 1], 8),
+        ("done", "one", [0, 1], 10),
+        ("done", "two", [0, 1], 10),
     ]
     assert json.loads(lima("--json")) == made
     one, two = (m["id"] for m in made)
@@ -44,18 +45,19 @@ def test_from_run_to_report(lima, tmp_path):
     compared = json.loads(lima("compare", one, two, "--json"))
     assert compared["conversations"] == {"better": 0, "tied": 2, "worse": 0}
     assert compared["p_value"] == 1.0
-    table = lima("compare", one, two)
-    for text in (
-        "25.0 % = 2/8",
-        "45.2 % = 19/42",
-        "76.1 % = 35/46",
-        "better in 0, tied in 2, worse in 0 of 2",
-        "p = 1",
-    ):
-        assert text in table
     file = tmp_path / "out.html"
-    assert lima("report", one, two, "-o", str(file)) == f"Wrote {file}\n"
-    assert "45.2 % = 19/42" in file.read_text()
+    for options, papers in ((), False), (("--beside-paper",), True):
+        table = lima("compare", one, two, *options)
+        for text in (
+            "20.0 % = 2/10",
+            "better in 0, tied in 2, worse in 0 of 2",
+            "p = 1",
+            "no result can be significant",
+        ):
+            assert text in table
+        assert lima("report", one, two, "-o", str(file), *options) == f"Wrote {file}\n"
+        for text in (table, file.read_text()):
+            assert ("45.2 % = 19/42" in text, "76.1 % = 35/46" in text) == (papers, papers)
     shown = lima("show", one, "--seed", "1", "--conversation", "bus")
     assert "bus · Catching a bus · seed 1 · complete" in shown
     assert "Missed (must): says nine (without 'nine')." in shown
@@ -83,11 +85,15 @@ def test_seeds_and_sampling(lima):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("run", "smal", "--model", "parrot"), "There is no evaluation 'smal'. Did you mean 'small'? Known: small."),
+        (
+            ("run", "smal", "--model", "parrot"),
+            "There is no evaluation 'smal', and no such file. Did you mean 'small'? Known: small.",
+        ),
         (("run", "small", "--model", "parot"), "'parot' is not a model, a folder, a base model or a run in "),
         (("run", "small", "--model", "parrot", "--grader", "x"), "There is no grader 'x'. Known: requirements."),
         (("run", "--resume", "x"), "No dialogue run 'x' in "),
         (("compare", "x", "y"), "No dialogue run 'x' in "),
+        (("power", "x"), "No dialogue run 'x' in "),
         (("report", "x", "y", "-o", "z.html"), "No dialogue run 'x' in "),
         (("show", "x"), "No dialogue run 'x' in "),
     ],
@@ -102,7 +108,12 @@ def test_bad_input_is_a_sentence(lima, arguments, sentence):
     ("arguments", "sentence"),
     [
         (("run", "small"), "Give an EVALUATION and a --model, or --resume RUN."),
-        (("run", "small", "--resume", "x"), "--resume x continues its own evaluation: leave out 'small'."),
+        (
+            ("run", "--resume", "x", "--limit", "3"),
+            "--resume x continues with the settings that it was started with: leave out --limit.",
+        ),
+        (("run", "small", "--model", "m", "--limit", "0"), "not in the range"),
+        (("run", "small", "--model", "m", "--limit", "1", "--conversation", "tea"), "which ones: not both."),
         (
             ("run", "--resume", "x", "--top-p", "1"),
             "--resume x continues with the settings that it was started with: leave out --top-p.",
@@ -116,6 +127,9 @@ def test_bad_input_is_a_sentence(lima, arguments, sentence):
         (("-d", "x.db", "run", "small"), "--database belongs after the command: dialogues run --database …"),
         (("run", "small", "--model", "m", "--seeds", "2", "--seed", "1"), "not both"),
         (("run", "small", "--model", "m", "--temperature", "-1"), "not in the range"),
+        (("compare", "x"), "Name two arms, BEFORE and AFTER, or more."),
+        (("compare", "x", "y", "z", "--beside-paper"), "--beside-paper is for two arms"),
+        (("power", "x", "y", "z"), "A pilot is one arm or two."),
     ],
 )
 def test_wrong_usage(lima, arguments, sentence):
@@ -137,13 +151,55 @@ def test_an_arm_is_its_newest_run(lima):
     assert json.loads(lima("compare", "before", "tuned, epoch 3", "--json"))["after"]["runs"] == [newest]
 
 
+def run_of(plugins, tmp_path, model, *options):
+    """`lima dialogues run small` with a model; its result"""
+    plugins.registry("models")["parrot"].open = lambda argument, store: model
+    line = ["run", "small", "--model", "parrot", "--seeds", "1", *options, "-d", str(tmp_path / "cli.db")]
+    return CliRunner().invoke(dialogues, line)
+
+
 def test_what_ended_early_is_said(plugins, Model, tmp_path):
-    plugins.registry("models")["parrot"].open = lambda argument, store: Model(full=("And back?",))
-    arguments = ["run", "small", "--model", "parrot", "--seeds", "1", "-d", str(tmp_path / "cli.db")]
-    said = (
-        "1 of 2 conversations ended early: context full 1. Shorter replies leave room for more turns: --max-new-tokens."
-    )
-    assert said in CliRunner().invoke(dialogues, arguments).stderr
+    result = run_of(plugins, tmp_path, Model(full=("And back?",)))
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[:2] == [
+        "1 of 2 conversations ended early: context full 1. Shorter replies leave room for more turns: --max-new-tokens.",
+        "4 replies: 1 undecided; 1 turn not reached (context full).",
+    ]
+
+
+def test_a_run_with_errors_says_so_and_how_to_try_again_and_exits_with_one(plugins, Model, tmp_path):
+    first = run_of(plugins, tmp_path, Model(fail=("And back?",)), "--json")
+    row = json.loads(first.stdout)
+    counts = {"turns": 4, "excellent": 1, "pass": 0, "fail": 2, "undecided": 1, "not_reached": 0, "errors": 1, "cut": 0}
+    assert (first.exit_code, {key: row[key] for key in counts}) == (1, counts)
+    again = f"lima dialogues run --resume {row['id']} --model parrot"
+    assert first.stderr.splitlines() == [
+        "1 of 2 conversations ended early: error 1.",
+        "4 replies: 1 undecided; 1 error.",
+        f"Try again what failed: {again}",
+        f"Undecided replies wait for a reader. Let a judge grade them: lima dialogues regrade {row['id']} --grader NAME",
+    ]
+    plugins.registry("models")["parrot"].open = lambda argument, store: Model()
+    result = CliRunner().invoke(dialogues, [*again.split()[2:], "-d", str(tmp_path / "cli.db")])
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (0, "5 replies: 1 undecided.")
+
+
+def test_a_grader_that_fails_is_an_error_of_the_run(plugins, Model, tmp_path, monkeypatch):
+    grader = plugins.registry("graders")["requirements"]
+    monkeypatch.setattr(type(grader), "grade", lambda self, turn: None)
+    result = run_of(plugins, tmp_path, Model())
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (1, "5 errors.")
+    listed = CliRunner().invoke(dialogues, ["-d", str(tmp_path / "cli.db")], env={"COLUMNS": "160"}).stdout
+    assert "errors" in listed
+
+
+def test_a_reply_that_was_cut_off_is_counted(plugins, Model, tmp_path):
+    class Cut(Model):
+        def reply(self, *arguments):
+            return [replace(r, stop="length") for r in super().reply(*arguments)]
+
+    result = run_of(plugins, tmp_path, Cut({"How do I make tea?": "water"}))
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (0, "5 replies: 1 undecided, 5 cut off.")
 
 
 def test_a_run_goes_on(lima, tmp_path):

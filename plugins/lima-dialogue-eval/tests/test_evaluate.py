@@ -9,6 +9,8 @@ from lima.contract.answers import Reply, Sampling
 from lima.errors import LimaError
 from lima_dialogue_eval import compare, resume_evaluation, run_evaluation
 from lima_dialogue_eval.converse import Dialogue, draw_seed
+from lima_dialogue_eval.grade import Requirements
+from lima_dialogue_eval.identity import grader_hash, model_hash
 from lima_dialogue_eval.log import conversations, find_run, replies
 from lima_dialogue_eval.models import open_model
 from lima_dialogue_eval.statistics import PRIMARY
@@ -30,6 +32,7 @@ def test_every_column_of_a_run(store, Model, script):
     assert run.pop("created") < run.pop("finished")
     assert len(run.pop("evaluation_hash")) == 64
     assert run.pop("seconds") >= 0
+    assert (run.pop("grader_hash"), run.pop("model_hash")) == (grader_hash(Requirements()), model_hash(model))
     assert run == {
         "id": id,
         "status": "done",
@@ -42,7 +45,9 @@ def test_every_column_of_a_run(store, Model, script):
         "sampling": {"temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.2, "max_new_tokens": 2048},
         "grader": "requirements",
         "primary_test": PRIMARY,
-        **dict.fromkeys(("grader_hash", "model_hash", "template_hash", "checks_decide")),
+        "template_hash": None,
+        "checks_decide": 1,
+        **dict.fromkeys(("evaluation_path", "evaluation_part")),
     }
     assert conversations(store, id) == [
         {"dialogue_run": id, "conversation": c, "seed": 3, "topic": t, "turns": n, "status": "complete", "message": ""}
@@ -60,6 +65,7 @@ def test_every_column_of_the_turns_and_own_replies_in_the_history(store, Model, 
     draws = {(c.id, i + 1): draw_seed(Dialogue(c, 3, index=i)) % 97 for c in script for i in range(len(c.turns))}
 
     def row(conversation, turn, text, grade, reason, status="graded"):
+        met = {"excellent": True, "fail": False, None: None}[grade]
         asked = next(c for c in script if c.id == conversation).turns[turn - 1]
         reply = f"{text} #{draws[conversation, turn]}"
         return {
@@ -82,6 +88,8 @@ def test_every_column_of_the_turns_and_own_replies_in_the_history(store, Model, 
             "grade": grade,
             "reason": reason,
             "grade_status": status,
+            "grader_hash": grader_hash(Requirements()),
+            "ticks": [{"requirement": asked.requirements[0]["text"], "met": met, "quote": ""}],
         }
 
     met = "The checked requirement is met."
@@ -91,7 +99,7 @@ def test_every_column_of_the_turns_and_own_replies_in_the_history(store, Model, 
         row("bus", 2, "And back? after WWA", "fail", "Missed (must): says ten (without 'ten')."),
         row("tea", 1, "Boil water", "excellent", met),
         row("tea", 2, "Shorter. after HBS", "excellent", met),
-        row("tea", 3, "Is it kind? after HBSSI", None, "Left to a person: is kind.", "undecided"),
+        row("tea", 3, "Is it kind? after HBSSI", None, "Left to a reader: is kind.", "undecided"),
     ]
 
 
@@ -231,7 +239,7 @@ def test_text_that_no_database_holds_is_replaced_before_the_next_turn_reads_it(s
 
 
 def test_what_is_unknown_is_a_sentence(store, Model):
-    with pytest.raises(LimaError, match=r"There is no evaluation 'smal'\. Did you mean 'small'\?"):
+    with pytest.raises(LimaError, match=r"There is no evaluation 'smal', and no such file\. Did you mean 'small'\?"):
         run_evaluation(store, "smal", Model(), arm="", seeds=[0], sampling=Sampling())
     with pytest.raises(LimaError, match=r"There is no grader 'requirement'\. Did you mean 'requirements'\?"):
         evaluate(store, Model(), grader="requirement")
@@ -300,14 +308,29 @@ def test_grades_are_append_only_and_the_latest_counts(store, Model):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             store.db.execute(verb)
     key = {"dialogue_run": id, "conversation": "bus", "seed": 3, "turn": 1, "grader": "requirements", "rater": ""}
+    key["grader_hash"] = find_run(store, id)["grader_hash"]
     store.db["dialogue_grades"].insert({**key, "grade": "pass", "reason": "second thoughts", "status": "graded"})
     assert [r["grade"] for r in replies(store, id, "requirements")][:2] == ["pass", "fail"]
     by = {name: store.rows(f"select * from dialogue_grades_by_{name}") for name in ("turn", "kind")}
-    assert [(r["turn"], r["turns"], r["pass"], r["fail_percent"]) for r in by["turn"]] == [
-        (1, 2, 1, 50.0),
-        (2, 2, 0, 50.0),
+    assert [(r["turn"], r["turns"], r["pass"], r["undecided"], r["fail_percent"]) for r in by["turn"]] == [
+        (1, 2, 1, 0, 50.0),
+        (2, 2, 0, 0, 50.0),
+        (3, 1, 0, 1, 0.0),
     ]
-    assert [(r["kind"], r["excellent"]) for r in by["kind"]] == [("follow-up", 0), ("opening", 0), ("shorter", 1)]
-    assert store.rows("select id, turns, excellent, ended_early from dialogue_run_summary") == [
-        {"id": id, "turns": 4, "excellent": 1, "ended_early": 0}
+    assert [(r["kind"], r["excellent"], r["undecided"]) for r in by["kind"]] == [
+        ("follow-up", 0, 0),
+        ("opening", 0, 0),
+        ("shorter", 1, 0),
+        ("why", 0, 1),
+    ]
+    assert store.rows(
+        "select id, turns, excellent, undecided, not_reached, errors, cut, ended_early from dialogue_run_summary"
+    ) == [
+        {
+            "id": id,
+            "turns": 5,
+            "excellent": 1,
+            "undecided": 1,
+            **dict.fromkeys(("not_reached", "errors", "cut", "ended_early"), 0),
+        }
     ]

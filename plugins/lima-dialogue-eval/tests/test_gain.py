@@ -238,3 +238,49 @@ def test_gain_of_each_epoch_stands_beside_its_perplexity(folder, tmp_path):
 def test_single_turns_and_one_conversation_have_no_gain(model):
     assert measured(model, [talk("ann", 1), talk("bob", 1), Example(id="c", prompt="Why?", response="So.")]) == {}
     assert measured(model, [talk("ann", 3), talk("bob", 1)]) == {}
+
+
+def tree(name):
+    """Open Assistant's messages: two exchanges, and a worse first answer"""
+    said = [
+        ("a", None, "prompter"),
+        ("b", "a", "assistant"),
+        ("x", "a", "assistant"),
+        ("c", "b", "prompter"),
+        ("d", "c", "assistant"),
+    ]
+    return [
+        {
+            "message_id": name + own,
+            "parent_id": parent and name + parent,
+            "role": role,
+            "text": f"{name} {own}",
+            "rank": own == "x",
+        }
+        for own, parent, role in said
+    ]
+
+
+def history(name):
+    return {
+        "task": "GR",
+        "id": name,
+        "history": [{"user": f"{name} {i}?", "bot": f"{name} says {i}."} for i in range(2)],
+    }
+
+
+@pytest.mark.parametrize("rows", [[*tree("t"), *tree("u")], [history("g"), history("h")]], ids=["trees", "histories"])
+def test_trees_and_histories_are_measured_and_bad_rows_left_out_on_request(rows, folder, tmp_path):
+    import lima_chat
+    import lima_dialogue_eval
+    from lima_dialogue_eval.cli import dialogues
+
+    file = tmp_path / "talks.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"odd": 1}]))
+    command = ["gain", str(folder), "--source", str(file), "-d", str(tmp_path / "l.db"), "--json"]
+    with only_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval):
+        with pytest.raises(LimaError, match="To leave out this row: --skip-bad"):
+            CliRunner().invoke(dialogues, command, catch_exceptions=False)
+        done = CliRunner().invoke(dialogues, [*command, "--skip-bad"], catch_exceptions=False)
+    (measured,) = json.loads(done.stdout)["models"]
+    assert (measured["answers"], measured["conversations"]) == (2, 2)

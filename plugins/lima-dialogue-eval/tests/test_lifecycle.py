@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from lima import hookimpl
+from lima import CheckpointModel, hookimpl
 from lima.contract.answers import Sampling
 from lima.errors import Interrupted, LimaError
 from lima.recipe import Recipe
@@ -107,6 +107,21 @@ def test_an_evaluation_that_was_interrupted_goes_on_with_the_training(train):
     assert evaluate(run, "after_epoch", run.folder / "epoch-01", "epoch 1") not in (first["id"], second["id"])
 
 
+def test_a_file_is_asked_and_an_interrupted_one_is_asked_again(train, tmp_path):
+    from lima.plugins import load_plugins
+    from lima.train.start import resume
+
+    file = tmp_path / "asks.jsonl"
+    file.write_text("".join(json.dumps({"turns": [f"What is {i}?", "Why?"]}) + "\n" for i in range(2)))
+    load_plugins().add("tired", Tired())
+    with pytest.raises(Interrupted) as e:
+        train(keep_epochs=True, after_epoch=str(file), grader="tired", max_new_tokens=2)
+    resume(e.value.run, train.store)
+    rows = train.store.rows("select status, evaluation, evaluation_path, evaluation_part from dialogue_runs")
+    done = {"status": "done", "evaluation": str(file), "evaluation_path": str(file), "evaluation_part": None}
+    assert rows == [done, done]
+
+
 def test_the_base_s_own_code_runs_where_the_recipe_trusts_it(train, base, tmp_path):
     own = shutil.copytree(base, tmp_path / "own")
     config = json.loads((own / "config.json").read_text())
@@ -139,6 +154,33 @@ def test_a_model_in_a_relative_folder_is_found_again_from_anywhere(train, tmp_pa
     assert {row["status"] for row in store.rows("select status from dialogue_conversations")} == {"complete"}
 
 
+def test_a_folder_with_other_weights_under_its_name_is_neither_resumed_nor_taken_for_held(train, tmp_path):
+    run, store = train(after_train="small", max_new_tokens=2)
+    (id,) = [row["id"] for row in store.rows("select id from dialogue_runs")]
+    assert evaluate(run, "after_train", run.folder, "") == id
+    with store.write() as db:
+        db.execute("update dialogue_conversations set status = 'error'")
+        db.execute("delete from dialogue_turns where turn = 2")
+    weights = run.folder / "model.safetensors"
+    shutil.copy(weights, tmp_path / "mine")
+    other = tiny_base(
+        tmp_path / "other", tokenizer=tiny_tokenizer(), vocab_size=len(CheckpointModel(run.folder).tokenizer)
+    )
+    shutil.copy(other / "model.safetensors", weights)
+    with pytest.raises(LimaError) as e:
+        resume_evaluation(store, id)
+    assert str(e.value).startswith(
+        f"The model '{run.folder}', by its weights, configuration and tokenizer, has changed since "
+    )
+    assert str(e.value).endswith(
+        f"put the earlier one back, or start a new run: lima dialogues run small --model {run.folder} "
+        "--grader requirements --arm out"
+    )
+    assert evaluate(run, "after_train", run.folder, "") != id
+    shutil.copy(tmp_path / "mine", weights)
+    assert resume_evaluation(store, id) == id
+
+
 def test_without_a_table_nothing_is_held(train):
     _, store = train()
     assert store.rows("select * from dialogue_runs") == []
@@ -151,7 +193,7 @@ def test_without_a_table_nothing_is_held(train):
             {"after_trian": "small"},
             "'after_trian' is not a key of [plugins.lima-dialogue-eval]. Did you mean 'after_train'?",
         ),
-        ({"after_train": "smal"}, "There is no evaluation 'smal'. Did you mean 'small'?"),
+        ({"after_train": "smal"}, "There is no evaluation 'smal', and no such file. Did you mean 'small'?"),
         ({"after_train": "small", "grader": "x"}, "There is no grader 'x'. Known: requirements."),
         ({"after_train": 3}, "after_train of [plugins.lima-dialogue-eval] is 3; expected text."),
         ({"seeds": 0}, "seeds of [plugins.lima-dialogue-eval] is 0; expected a whole number of 1 or more."),

@@ -53,7 +53,7 @@ def page(store, by_hand, tmp_path):
     """The text of a report on runs written by hand"""
 
     def write(before, after, title="Before and after", **values):
-        file = write_report(store, compare(store, before, after), tmp_path / "folder" / "report.html", title=title)
+        file = write_report(store, compare(store, before, after), tmp_path / "folder" / "report.html", title, **values)
         assert [f.name for f in file.parent.iterdir()] == ["report.html"]
         return file.read_text(encoding="utf-8")
 
@@ -81,7 +81,9 @@ def hostile(store, Model):
 
 def test_the_table_and_the_tests_of_the_paper(page, by_hand):
     ten = [f"{n:02d}" for n in range(1, 11)]
-    text = page(by_hand({c: {0: "EPFF"} for c in ten}), by_hand({c: {0: "EEEP"} for c in ten}))
+    runs = by_hand({c: {0: "EPFF"} for c in ten}), by_hand({c: {0: "EEEP"} for c in ten})
+    assert "45.2 %" not in page(*runs)
+    text = page(*runs, beside_paper=True)
     table = re.search(r'<table class="paper">.*?</table>', text, re.S)[0]
     cells = [[part for part in re.split("<[^>]*>", cell) if part] for cell in re.findall(r"<td.*?</td>", table)]
     assert cells == [
@@ -97,6 +99,10 @@ def test_the_table_and_the_tests_of_the_paper(page, by_hand):
         ["0.0 % = 0/40", "0.0–8.8 %"],
         ["35.7 % = 15/42", "23.0–50.8 %"],
         ["2.2 % = 1/46", "0.4–11.3 %"],
+        ["0.0 % = 0/40", "0.0–8.8 %"],
+        ["0.0 % = 0/40", "0.0–8.8 %"],
+        ["none"],
+        ["none"],
         ["10 of 10"],
         ["0 of 10"],
         ["6 of 10"],
@@ -106,7 +112,7 @@ def test_the_table_and_the_tests_of_the_paper(page, by_hand):
     for sentence in (
         "10 better 0 tied 0 worse of 10; exact sign test p = .00195. Paper: 7, 3 and 0 of 10, p = .0156.",
         "+1.00 grade points, 95 % interval +1.00 to +1.00 (paired t, n = 10).",
-        "p = .00195 two-sided sign-flip over 10 conversations; exact, all 2^10 = 1,024 sign flips.",
+        "p = .00195 two-sided sign-flip over 10 conversations; exact, all 2^10 = 1,024 sign flips; least possible p = .00195.",
         "95 % Wilson intervals, turns treated as independent.",
         "Excellent +50.0 percentage points, p = .00391; Fail −50.0 percentage points, p = .00391",
         PRIMARY,
@@ -161,7 +167,7 @@ def test_what_left_the_comparison_is_shown_and_named(store, page, by_hand):
     )
     words = " ".join(Page(page(before, after)).text.split())
     assert "Left out: b (after). error (seed 0): no <line>" in words
-    assert "Waiting: 1 turns have no grade on both sides" in words
+    assert "Waiting: 1 turn has an undecided reply on one side and counts on neither in the tests." in words
     assert "About b left out" in words
     assert "error no <line>" in words
     assert "undecided because -" in words

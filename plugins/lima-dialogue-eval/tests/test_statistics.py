@@ -31,6 +31,13 @@ def test_the_smallest_p_for_ten_conversations():
     assert s.p_text(found.p_value) == ".00195"
 
 
+def test_the_least_p_is_what_the_clearest_result_gives():
+    assert [s.p_text(s.least_p(n)) for n in (1, 5, 6, 10)] == ["1", ".0625", ".0312", ".00195"]
+    for n in (1, 5, 6, 12, 25, 1200):
+        found = s.sign_flip([1.0 + i / 7 for i in range(n)])
+        assert found.p_value == found.least == s.least_p(n)
+
+
 @pytest.mark.parametrize(
     "differences",
     [
@@ -114,9 +121,10 @@ def test_tie_discounted_accuracy(first, second, agreement):
 
 
 def test_tallies():
-    rows = [{"turn": 2, "grade": "fail"}, {"turn": 1, "grade": "excellent"}, {"turn": 2, "grade": "pass"}]
-    assert s.tally_by(rows, "turn") == {1: s.Tally(1, 0, 0), 2: s.Tally(0, 1, 1)}
-    assert s.tally(r["grade"] for r in rows).as_dict() == {"excellent": 1, "pass": 1, "fail": 1, "turns": 3}
+    found = s.tally(["fail", "excellent", "undecided", "pass", "undecided"])
+    assert found == s.Tally(1, 1, 1, 2)
+    assert found.as_dict() == {"excellent": 1, "pass": 1, "fail": 1, "undecided": 2, "turns": 5}
+    assert [found.count(name) for name in ("excellent", "undecided")] == [1, 2]
 
 
 def test_false_positives_stay_near_five_per_cent():

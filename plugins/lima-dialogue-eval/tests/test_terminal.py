@@ -17,7 +17,8 @@ def printed(store, by_hand):
         ten = [f"{n:02d}" for n in range(10)]
         before = by_hand({c: {0: "EPFF"} for c in ten}, arm=label)
         console = Console(file=io.StringIO(), width=width)
-        print_comparison(compare(store, before, by_hand({c: {0: "EEEP"} for c in ten}, arm="after")), console)
+        after = by_hand({c: {0: "EEEP"} for c in ten}, arm="after")
+        print_comparison(compare(store, before, after), console, beside_paper=True)
         return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
     return lines
@@ -26,15 +27,23 @@ def printed(store, by_hand):
 def test_the_table_at_eighty_columns(printed):
     lines = printed(80)
     assert max(map(len, lines)) <= 80
-    assert [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[1:10]] == [
+    assert lines[:4] == [
+        "before: 40 replies; undecided 0, cut 0; conversations with context full 0;",
+        "errors 0",
+        "after: 40 replies; undecided 0, cut 0; conversations with context full 0; errors",
+        "0",
+    ]
+    assert [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[5:16]] == [
         ["before", "after", "paper: 1,000", "paper: + 30"],
-        ["─" * (len(lines[2]) - 1)],
+        ["─" * (len(lines[6]) - 1)],
         ["Excellent", "25.0 % = 10/40", "75.0 % = 30/40", "45.2 % = 19/42", "76.1 % = 35/46"],
         ["14.2–40.2 %", "59.8–85.8 %", "31.2–60.1 %", "62.1–86.1 %"],
         ["Pass", "25.0 % = 10/40", "25.0 % = 10/40", "19.0 % = 8/42", "21.7 % = 10/46"],
         ["14.2–40.2 %", "14.2–40.2 %", "10.0–33.3 %", "12.3–35.6 %"],
         ["Fail", "50.0 % = 20/40", "0.0 % = 0/40", "35.7 % = 15/42", "2.2 % = 1/46"],
         ["35.2–64.8 %", "0.0–8.8 %", "23.0–50.8 %", "0.4–11.3 %"],
+        ["Undecided", "0.0 % = 0/40", "0.0 % = 0/40", "none", "none"],
+        ["0.0–8.8 %", "0.0–8.8 %"],
         ["Failed within", "10 of 10", "0 of 10", "6 of 10", "not given"],
     ]
 

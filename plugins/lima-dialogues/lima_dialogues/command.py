@@ -22,7 +22,8 @@ def dialogues_lint(ctx: click.Context, folder: str | None, as_json: bool) -> Non
     """Check a FOLDER of dialogues, by default the ones that come with lima-dialogues
 
     Looks at every .json file in it and its subfolders: schema, roles, lengths, near-duplicates, topics that are in both
-    sets, follow-ups that seem to stand alone, stock phrases.
+    sets, follow-ups that seem to stand alone, stock phrases, and replies with known grades. What the checks of a conversation
+    let through is found by `lima evaluations check`.
     """
     from lima_dialogues.files import our_folder, read, read_folder
     from lima_dialogues.lint import lint
@@ -47,6 +48,9 @@ def _print(report: "Report") -> None:
             click.echo(
                 f"{n} {noun}{'s' * (n > 1)} {purpose}: {row['exchanges']} exchanges, {mean}, {row['words']:,} words"
             )
+    if n := report.known["files"]:
+        replies, good = report.known["replies"], report.known["good"]
+        click.echo(f"{n} file{'s' * (n > 1)} of replies with known grades: {replies}, {good} of them good")
     if report.later_turns:
         kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(report.markers.items(), key=lambda item: -item[1]))
         share = report.leaning / report.later_turns

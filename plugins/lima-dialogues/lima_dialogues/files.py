@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from lima import LimaError, NotJson, parse_json
+from lima_chat import has_known_replies
 
-TRAIN, EVAL = "train", "eval"
-"The two sets, and their folders"
+TRAIN, EVAL, KNOWN = "train", "eval", "known"
+"The two sets and the replies with known grades, and their folders"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,12 @@ class File:
         first = turns[0] if isinstance(turns, list) and turns else None
         if isinstance(first, dict) and ("user" in first) != ("role" in first):
             return "user" in first
-        return self.folder == EVAL
+        return self.folder == EVAL and not self.is_known
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has replies with known grades to a conversation's turns"""
+        return has_known_replies(self.data) or self.folder == KNOWN
 
 
 def our_folder() -> Traversable:
@@ -70,13 +76,20 @@ def read_folder(path: str | Path) -> list[File]:
     if not folder.is_dir():
         kind = "a file" if folder.exists() else "not there"
         raise LimaError(f"{path} is {kind}; expected a folder of dialogues, one JSON file each.")
-    try:
-        found = read(folder)
-    except OSError as e:
-        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
+    found = files_below(folder)
     if not found:
         raise LimaError(f"No .json file in {path} or its subfolders; expected one file for each dialogue.")
     return found
+
+
+def files_below(path: str | Path) -> list[File]:
+    """The JSON files of a folder and its subfolders, or the one file that the path is; LimaError where they cannot be listed"""
+    if Path(path).is_file():
+        return [_read(Path(path).name, Path(path))]
+    try:
+        return read(Path(path))
+    except OSError as e:
+        raise LimaError(f"Cannot read {path}: {e.strerror}.") from None
 
 
 def _walk(folder: Traversable, above: str) -> Iterator[tuple[str, Traversable]]:

@@ -1,7 +1,8 @@
 """The linter: everything that can be checked about a folder of dialogues without understanding them.
 
 Shape and lengths (`schema`), near-duplicates over all turns and files, topics and ids, follow-ups that seem to stand alone
-(`dependence`), and stock phrases. Each finding says file, turn, what, and the fix. Knows nothing of how good a dialogue is.
+(`dependence`), stock phrases, and whether replies with known grades fit (`known`). Each finding says file, turn, what, and the
+fix. Knows nothing of how good a dialogue is.
 """
 
 import re
@@ -12,7 +13,8 @@ from typing import Any
 
 from lima_dialogues.dependence import markers
 from lima_dialogues.files import EVAL, TRAIN, File
-from lima_dialogues.schema import Problem, lengths, shape, spoken, words
+from lima_dialogues.known import all_known, fits
+from lima_dialogues.schema import Problem, lengths, shape, spoken, system_text, words
 from lima_dialogues.similar import alike, shingles
 
 ALIKE_TURNS, ALIKE_FILES, ALIKE_INSIDE = 0.4, 0.15, 0.9
@@ -51,13 +53,16 @@ class Report:
     "Those of them with a marker of dependence"
     markers: dict[str, int]
     "How many have each kind of marker; a turn may have several"
+    known: dict[str, int]
+    "Replies with known grades: files, replies, and how many of these are good"
     problems: tuple[Problem, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """For --json"""
         share = round(self.leaning / self.later_turns, 4) if self.later_turns else None
         leaning = {"later_turns": self.later_turns, "leaning": self.leaning, "share": share, "markers": self.markers}
-        return {**self.counts, "dependence": leaning, "problems": [p.as_dict() for p in self.problems]}
+        problems = [p.as_dict() for p in self.problems]
+        return {**self.counts, "known": self.known, "dependence": leaning, "problems": problems}
 
 
 def lint(files: Sequence[File]) -> Report:
@@ -68,6 +73,7 @@ def lint(files: Sequence[File]) -> Report:
     found += _topics(readable)
     found += _duplicates(readable)
     found += _stock_phrases(readable)
+    found += fits(readable)
     later = list(_later_turns(readable))
     kinds = {(file.name, number): markers(text, history) for file, number, text, history in later}
     for (name, number), shown in kinds.items():
@@ -83,6 +89,7 @@ def lint(files: Sequence[File]) -> Report:
         later_turns=len(later),
         leaning=sum(bool(shown) for shown in kinds.values()),
         markers=dict(sorted(Counter(kind for shown in kinds.values() for kind in shown).items())),
+        known=_known(readable),
         problems=tuple(found),
     )
 
@@ -90,11 +97,19 @@ def lint(files: Sequence[File]) -> Report:
 def _counts(files: Sequence[File]) -> dict[str, dict[str, int]]:
     counts = {kind: {"files": 0, "exchanges": 0, "words": 0} for kind in (TRAIN, EVAL)}
     for file in files:
+        if file.is_known:
+            continue
         row, said = counts[EVAL if file.is_evaluation else TRAIN], spoken(file)
         row["files"] += 1
         row["exchanges"] += sum(role == "user" for _, role, _ in said)
-        row["words"] += sum(words(text) for _, _, text in said)
+        row["words"] += sum(words(text) for _, _, text in said) + words(system_text(file))
     return counts
+
+
+def _known(files: Sequence[File]) -> dict[str, int]:
+    sound = [file for file in files if file.is_known and not any(shape(file))]
+    replies = all_known(sound)
+    return {"files": len(sound), "replies": len(replies), "good": sum(known.good for known in replies)}
 
 
 def _ids(files: Sequence[File]) -> Iterator[Problem]:
@@ -131,14 +146,16 @@ def _topics(files: Sequence[File]) -> Iterator[Problem]:
 
 
 def _duplicates(files: Sequence[File]) -> Iterator[Problem]:
-    turns = [(file.name, number, text) for file in files for number, _, text in spoken(file)]
+    # A system turn is an instruction, and many dialogues may have the same one.
+    said = {file.name: [(n, text) for n, role, text in spoken(file) if role != "system"] for file in files}
+    turns = [(name, number, text) for name, texts in said.items() for number, text in texts]
     inside = "Say it differently, or leave it out."
     for a, b, similarity in alike([shingles(text) for _, _, text in turns], ALIKE_TURNS):
         (first, n, _), (second, m, _) = turns[a], turns[b]
         if first != second or similarity >= ALIKE_INSIDE:
             what = f"is {similarity:.0%} the same as turn {n}" + (f" of {first}" if first != second else "")
             yield Problem(second, m, what, inside)
-    whole = [shingles("\n".join(text for _, _, text in spoken(file))) for file in files]
+    whole = [shingles("\n".join(text for _, text in said[file.name])) for file in files]
     for a, b, similarity in alike(whole, ALIKE_FILES):
         yield Problem(files[b].name, None, f"is {similarity:.0%} the same as {files[a].name}", "Keep one of the two.")
 
@@ -160,4 +177,5 @@ def _later_turns(files: Sequence[File]) -> Iterator[tuple[File, int, str, str]]:
         said = spoken(file)
         users = [i for i, (_, role, _) in enumerate(said) if role == "user"]
         for i in users[1:]:
-            yield file, said[i][0], said[i][2], "\n".join(text for _, _, text in said[:i])
+            before = [system_text(file), *(text for _, _, text in said[:i])]
+            yield file, said[i][0], said[i][2], "\n".join(filter(None, before))

@@ -4,17 +4,20 @@ Thin readers of the JSON files; a file with a problem is an error that says whic
 training or grading.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lima import LimaError
-from lima_dialogues.files import EVAL, TRAIN, File, our_folder, read, read_folder
+from lima_dialogues.files import TRAIN, File, files_below, our_folder, read, read_folder
 from lima_dialogues.schema import shape
 
 if TYPE_CHECKING:
-    from lima_chat import Conversation, EvalConversation
+    from lima_chat import Conversation, EvalConversation, KnownReply
 
 LICENCE = "Apache-2.0"
+LARGEST = 1_000_000
+"Bytes of a file that may be one conversation; a larger one is read as rows"
 
 
 class Dialogues:
@@ -42,31 +45,74 @@ class Dialogues:
             )
 
 
-class Conversations:
-    """The ten conversations to evaluate with"""
+class Scripts:
+    """Conversations to evaluate with, from files"""
 
-    description = (
-        "10 scripted conversations, 46 turns, with requirements to tick off; no topic is shared with the dialogues"
-    )
-    licence = LICENCE
     grader = "requirements"
 
-    def conversations(self) -> "list[EvalConversation]":
-        """One conversation a file, in the order of their names"""
-        from lima_chat import EvalConversation, EvalTurn
+    def __init__(self, description: str, licence: str, files: "Callable[[], list[File]]") -> None:
+        self.description, self.licence, self._files = description, licence, files
 
+    def conversations(self) -> "list[EvalConversation]":
+        """One conversation a file, in the order of their names; LimaError for a file with a problem"""
         found = []
-        for file in read(our_folder()):
-            if file.folder == EVAL:
+        for file in self._files():
+            if file.error or file.is_evaluation:
                 _refuse(file)
-                turns = (EvalTurn(t["user"], tuple(t["requirements"]), t.get("kind", "")) for t in file.data["turns"])
-                found.append(EvalConversation(file.data["id"], file.data["topic"], tuple(turns)))
+                found.append(_script(file.data))
         return found
+
+    def known_replies(self) -> "list[KnownReply]":
+        """The replies with known grades, file by file"""
+        from lima_dialogues.known import all_known
+
+        return all_known(self._files())
+
+
+class Conversations(Scripts):
+    """The ten conversations to evaluate with, and files in their format"""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "10 scripted conversations, 46 turns, with requirements to tick off; no topic is shared with the dialogues",
+            LICENCE,
+            lambda: [file for file in read(our_folder()) if file.folder != TRAIN],
+        )
+
+    def recognises(self, path: str) -> bool:
+        """Whether it is a JSON file of a conversation with requirements, or a folder that has one"""
+        one = Path(path).is_file()
+        if one and not (path.endswith(".json") and Path(path).stat().st_size <= LARGEST):
+            return False
+        return any(file.is_evaluation and _requires(file.data["turns"]) for file in files_below(path) if file.data)
+
+    def read(self, path: str) -> Scripts:
+        """The conversations to evaluate with in a file or folder; dialogues to train on are left out"""
+        files = [file for file in files_below(path) if file.error or file.is_evaluation or file.is_known]
+        licences = {file.data["licence"] for file in files if isinstance(file.data, dict) and "licence" in file.data}
+        return Scripts(f"the conversations in {path}", ", ".join(sorted(map(str, licences))), lambda: files)
+
+
+def _requires(turns: Any) -> bool:
+    return isinstance(turns, list) and any(isinstance(turn, dict) and "requirements" in turn for turn in turns)
+
+
+def _script(data: dict[str, Any]) -> "EvalConversation":
+    from lima_chat import EvalConversation, EvalTurn
+
+    def facts(turn: dict[str, Any]) -> dict[str, str]:
+        return {"note": turn["facts"]} if "facts" in turn else {}
+
+    turns = tuple(
+        EvalTurn(t["user"], tuple(t["requirements"]), t.get("kind", ""), facts(t), t.get("null", {}))
+        for t in data["turns"]
+    )
+    return EvalConversation(data["id"], data["topic"], turns, data.get("system", ""))
 
 
 def _dialogues(argument: str | None) -> list[File]:
     files = read_folder(argument) if argument else [file for file in read(our_folder()) if file.folder == TRAIN]
-    kept = [file for file in files if not file.is_evaluation]
+    kept = [file for file in files if not file.is_evaluation and not file.is_known]
     if not kept:
         raise LimaError(
             f"{argument} has only conversations to evaluate with; expected dialogues with 'role' and 'content'."

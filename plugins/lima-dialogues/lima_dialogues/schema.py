@@ -1,7 +1,7 @@
 """The shape of one file, which keys it has and that the roles alternate; and its lengths.
 
-Two shapes: a dialogue to train on (user and assistant in turn) and a conversation to evaluate with (the user's lines, each with
-what is required of a reply). Knows nothing of other files.
+Three shapes: a dialogue to train on (user and assistant in turn), a conversation to evaluate with (the user's lines, each with
+what is required of a reply), and replies with known grades, whose shape lima-chat knows. Knows nothing of other files.
 """
 
 from collections.abc import Iterator
@@ -9,37 +9,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lima import did_you_mean
-from lima_dialogues.files import EVAL, TRAIN, File
+from lima_chat import NULL_REPLIES, known_problems
+from lima_dialogues.files import EVAL, KNOWN, TRAIN, File
 
 FEWEST, MOST = 3, 6
 "Exchanges of a dialogue, and user turns of a conversation"
 LONGEST_USER, LONGEST_ANSWER, LONGEST_DIALOGUE = 150, 400, 1300
-"Words; a dialogue of 1,300 fits into the 2,048 tokens that the recipe keeps"
+"Words, a system turn as the user's; a dialogue of 1,300 fits into the 2,048 tokens that the recipe keeps"
 ORIGINS = ("free", "thread")
-CHECKS = (
-    "max_words",
-    "min_words",
-    "max_sentences",
-    "contains_all",
-    "contains_any",
-    "contains_none",
-    "regex",
-    "not_regex",
-    "list_items",
-    "min_list_items",
-    "max_list_items",
-    "no_list",
-    "ends_with_question",
-    "paragraphs",
-    "max_paragraphs",
-    "json",
-    "table",
-    "starts_with",
-)
-"The vocabulary of checks, which dialogues/README.md explains"
 
 _TRAIN = {"id": True, "topic": True, "origin": False, "author": True, "licence": True, "tags": False, "turns": True}
-_EVAL = {"id": True, "topic": True, "author": True, "licence": True, "turns": True}
+_EVAL = {"id": True, "topic": True, "author": True, "licence": True, "system": False, "turns": True}
+_TURN = {"user": True, "kind": False, "requirements": True, "facts": False, "null": False}
+_REQUIREMENT = ("text", "must", "check", "reader")
+_NULL = tuple(name for name in NULL_REPLIES if name != "empty")
+"An empty reply is never right"
 
 
 @dataclass(frozen=True)
@@ -71,6 +55,11 @@ def shape(file: File) -> Iterator[Problem]:
             file.name, None, f"holds {_kind(file.data)}, not an object", 'Put {"id": …, "topic": …, "turns": […]}.'
         )
         return
+    if file.is_known:
+        if file.folder in (TRAIN, EVAL):
+            yield Problem(file.name, None, "has replies with known grades", f"Move it to {KNOWN}/.")
+        yield from (Problem(file.name, *found) for found in known_problems(file.data))
+        return
     evaluation = file.is_evaluation
     if file.folder in (TRAIN, EVAL) and evaluation != (file.folder == EVAL):
         kind = "a conversation to evaluate with" if evaluation else "a dialogue to train on"
@@ -87,14 +76,16 @@ def lengths(file: File) -> Iterator[Problem]:
     """What is too short or too long in one file; malformed turns are left to `shape`"""
     said = spoken(file)
     for number, role, text in said:
-        limit = LONGEST_USER if role == "user" else LONGEST_ANSWER
+        limit = LONGEST_ANSWER if role == "assistant" else LONGEST_USER
         if words(text) > limit:
             yield Problem(file.name, number, f"has {words(text)} words", f"Cut it to {limit}.")
+    if words(told := system_text(file)) > LONGEST_USER:
+        yield Problem(file.name, None, f"'system' has {words(told)} words", f"Cut it to {LONGEST_USER}.")
     n = sum(role == "user" for _, role, _ in said)
     if said and not FEWEST <= n <= MOST:
         what = "user turn" if file.is_evaluation else "exchange"
         yield Problem(file.name, None, f"has {n} {what}{'s' * (n != 1)}", f"Make it {FEWEST} to {MOST}.")
-    total = sum(words(text) for _, _, text in said)
+    total = sum(words(text) for _, _, text in said) + words(told)
     if total > LONGEST_DIALOGUE:
         yield Problem(
             file.name, None, f"has {total} words", f"Cut it to {LONGEST_DIALOGUE}; more would be trimmed in training."
@@ -111,6 +102,12 @@ def spoken(file: File) -> list[tuple[int, str, str]]:
             if isinstance(role, str) and isinstance(text, str):
                 said.append((number, role, text))
     return said
+
+
+def system_text(file: File) -> str:
+    """What the model is told beside the turns, in a conversation to evaluate with; '' in others"""
+    told = file.data.get("system") if isinstance(file.data, dict) and file.is_evaluation else None
+    return told if isinstance(told, str) else ""
 
 
 def words(text: str) -> int:
@@ -145,8 +142,9 @@ def _keys(file: File, known: dict[str, bool]) -> Iterator[Problem]:
 
 
 def _dialogue(file: File, turns: list[Any]) -> Iterator[Problem]:
+    told = isinstance(turns[0], dict) and turns[0].get("role") == "system"
     for number, turn in enumerate(turns, 1):
-        wanted = "user" if number % 2 else "assistant"
+        wanted = "system" if told and number == 1 else "user" if (number - told) % 2 else "assistant"
         if not isinstance(turn, dict) or set(turn) != {"role", "content"}:
             yield Problem(file.name, number, _odd(turn), "A turn has 'role' and 'content', nothing else.")
             continue
@@ -155,32 +153,54 @@ def _dialogue(file: File, turns: list[Any]) -> Iterator[Problem]:
                 file.name,
                 number,
                 f"has the role {_shown(turn['role'])}, expected {wanted!r}",
-                "User and assistant alternate, the user begins.",
+                "User and assistant alternate, the user begins; only a system turn may come before.",
             )
         yield from _text(file, number, "content", turn["content"])
-    if len(turns) % 2:
+    if (len(turns) - told) % 2 or len(turns) == told:
         yield Problem(file.name, len(turns), "has no answer", "End with the assistant's turn.")
 
 
 def _script(file: File, turns: list[Any]) -> Iterator[Problem]:
+    needed = {key for key, always in _TURN.items() if always}
     for number, turn in enumerate(turns, 1):
-        if not isinstance(turn, dict) or not {"user", "requirements"} <= set(turn) <= {"user", "requirements", "kind"}:
-            yield Problem(file.name, number, _odd(turn), "A turn has 'user', 'kind' and 'requirements', nothing else.")
+        if not isinstance(turn, dict) or not needed <= set(turn) <= set(_TURN):
+            fix = f"A turn has {_named(needed)}, and may have {_named(set(_TURN) - needed)}."
+            yield Problem(file.name, number, _odd(turn), fix)
             continue
         yield from _text(file, number, "user", turn["user"])
         if not isinstance(turn.get("kind", ""), str):
             yield Problem(file.name, number, f"'kind' is {_shown(turn['kind'])}", 'Put a word, such as "ellipsis".')
-        requirements = turn["requirements"]
-        for requirement in requirements if isinstance(requirements, list) else [requirements]:
-            yield from _requirement(file, number, requirement)
-        rows = [r for r in requirements if isinstance(r, dict)] if isinstance(requirements, list) else []
-        if not any(r.get("must", True) and r.get("check") for r in rows):
-            yield Problem(
-                file.name,
-                number,
-                "has no requirement that must hold and carries a check",
-                'Add {"text": …, "must": true, "check": {…}}: it decides between pass and fail.',
-            )
+        if "facts" in turn:
+            yield from _text(file, number, "facts", turn["facts"])
+        yield from _null(file, number, turn.get("null", {}))
+        yield from _requirements(file, number, turn["requirements"])
+
+
+def _requirements(file: File, number: int, requirements: Any) -> Iterator[Problem]:
+    for requirement in requirements if isinstance(requirements, list) else [requirements]:
+        yield from _requirement(file, number, requirement)
+    rows = [r for r in requirements if isinstance(r, dict)] if isinstance(requirements, list) else []
+    if not any(r.get("must", True) and (r.get("check") or r.get("reader")) for r in rows):
+        yield Problem(
+            file.name,
+            number,
+            "has no requirement that must hold and carries a check, or is for a reader",
+            'Add {"text": …, "must": true, "check": {…}}, or "reader": true in place of the check: it decides about a fail.',
+        )
+
+
+def _null(file: File, number: int, reasons: Any) -> Iterator[Problem]:
+    """Why a reply that needs no model may be right"""
+    if not isinstance(reasons, dict):
+        yield Problem(file.name, number, f"'null' is {_shown(reasons)}", 'Put {"echo": "why an echo is right here"}.')
+        return
+    for name, why in reasons.items():
+        if name not in _NULL:
+            fix = f"Remove or rename it.{did_you_mean(name, _NULL)}"
+            yield Problem(file.name, number, f"'null' has an unknown key {name!r}", fix)
+        elif not isinstance(why, str) or not why.strip():
+            what = f"'null' has {_shown(why)} for {name!r}"
+            yield Problem(file.name, number, what, "Say why such a reply is right here.")
 
 
 def _requirement(file: File, number: int, requirement: Any) -> Iterator[Problem]:
@@ -192,23 +212,25 @@ def _requirement(file: File, number: int, requirement: Any) -> Iterator[Problem]
             'Put {"text": …, "must": …, "check": {…}}.',
         )
         return
-    if not isinstance(requirement.get("must", True), bool):
-        yield Problem(file.name, number, f"'must' is {_shown(requirement['must'])}", "Put true or false.")
+    for key in ("must", "reader"):
+        if not isinstance(requirement.get(key, True), bool):
+            yield Problem(file.name, number, f"{key!r} is {_shown(requirement[key])}", "Put true or false.")
     for key in requirement:
-        if key not in ("text", "must", "check"):
+        if key not in _REQUIREMENT:
             yield Problem(
                 file.name,
                 number,
                 f"a requirement has an unknown key {key!r}",
-                f"Remove or rename it.{did_you_mean(key, ('text', 'must', 'check'))}",
+                f"Remove or rename it.{did_you_mean(key, _REQUIREMENT)}",
             )
+    from lima_dialogue_eval import check_problems  # not to train on dialogues
+
     check = requirement.get("check", {})
-    if not isinstance(check, dict):
-        yield Problem(file.name, number, f"'check' is {_shown(check)}", 'Put an object such as {"max_words": 50}.')
-        return
-    for key in check:
-        if key not in CHECKS:
-            yield Problem(file.name, number, f"{key!r} is not a check", f"Rename it.{did_you_mean(key, CHECKS)}")
+    if check and requirement.get("reader") is True:
+        what = f"{_shown(requirement['text'])} is for a reader and has a check"
+        yield Problem(file.name, number, what, "Leave out one: what a program can decide needs no reader.")
+    for what, fix in check_problems(check, number - 1):
+        yield Problem(file.name, number, what, fix)
 
 
 def _text(file: File, number: int, key: str, value: Any) -> Iterator[Problem]:
@@ -222,6 +244,12 @@ def _text(file: File, number: int, key: str, value: Any) -> Iterator[Problem]:
 
 def _odd(turn: Any) -> str:
     return f"has the keys {', '.join(map(repr, turn))}" if isinstance(turn, dict) and turn else f"is {_shown(turn)}"
+
+
+def _named(keys: set[str]) -> str:
+    """Keys of a turn in words, in their order"""
+    *first, last = [repr(key) for key in _TURN if key in keys]
+    return f"{', '.join(first)} and {last}"
 
 
 def _shown(value: Any) -> str:

@@ -23,6 +23,11 @@ def shingles(text: str) -> frozenset[tuple[str, ...]]:
     return runs if len(runs) >= FEWEST else frozenset()
 
 
+def plain(text: str) -> str:
+    """The words of a text, without case and punctuation"""
+    return " ".join(word.lower() for word in _WORD.findall(text))
+
+
 def alike(texts: Sequence[frozenset[tuple[str, ...]]], threshold: float) -> Iterator[tuple[int, int, float]]:
     """(earlier, later, similarity) for each pair of shingle sets that reaches the threshold"""
     where: dict[tuple[str, ...], list[int]] = defaultdict(list)

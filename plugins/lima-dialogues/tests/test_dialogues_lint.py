@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from lima.errors import LimaError
+from lima_dialogue_eval.checks import CHECKS
 from lima_dialogues.command import dialogues_lint
 from lima_dialogues.files import File, read_folder
 from lima_dialogues.lint import lint
@@ -57,6 +58,11 @@ SCRIPT = {
         },
     ],
 }
+ALTERNATE = "User and assistant alternate, the user begins; only a system turn may come before."
+NO_MUST = "has no requirement that must hold and carries a check, or is for a reader"
+ADD_MUST = (
+    'Add {"text": …, "must": true, "check": {…}}, or "reader": true in place of the check: it decides about a fail.'
+)
 STAND = "Let it lean on the talk (it, the second one, and in winter?, sorry, I meant …), or make it an opening."
 
 
@@ -85,6 +91,7 @@ def test_nothing_is_wrong_with_the_clean_ones():
     assert report.as_dict() == {
         "train": {"files": 1, "exchanges": 3, "words": 60},
         "eval": {"files": 1, "exchanges": 3, "words": 14},
+        "known": {"files": 0, "replies": 0, "good": 0},
         "dependence": {"later_turns": 4, "leaning": 4, "share": 1.0, "markers": {"opening": 3, "short": 4}},
         "problems": [],
     }
@@ -123,7 +130,7 @@ def test_roles_that_do_not_alternate():
     what = "has the role 'assistant', expected 'user'"
     assert found(train(turns=said)) == [
         Problem("train/tea.json", None, "has 2 exchanges", "Make it 3 to 6."),
-        Problem("train/tea.json", 3, what, "User and assistant alternate, the user begins."),
+        Problem("train/tea.json", 3, what, ALTERNATE),
     ]
 
 
@@ -226,19 +233,39 @@ def test_requirements_of_a_script():
     file = script()
     file.data["turns"][0]["requirements"] = [{"text": "Gives hours", "check": {"contain_any": ["hours"]}, "weight": 2}]
     file.data["turns"][1]["requirements"] = [{"text": "Is kind", "must": "yes"}, "short"]
-    known = "contains_all, contains_any, contains_none, ends_with_question, json, list_items, max_list_items, max_paragraphs, "
-    known += (
-        "max_sentences, max_words, min_list_items, min_words, no_list, not_regex, paragraphs, regex, starts_with, table"
-    )
+    known = f"Known: {', '.join(sorted(CHECKS))}."
     assert found(file) == [
         Problem("eval/cats.json", 1, "a requirement has an unknown key 'weight'",
-                "Remove or rename it. Known: check, must, text."),
-        Problem("eval/cats.json", 1, "'contain_any' is not a check", f"Rename it. Did you mean 'contains_any'? Known: {known}."),
+                "Remove or rename it. Known: check, must, reader, text."),
+        Problem("eval/cats.json", 1, "'contain_any' is not a check", f"Rename it. Did you mean 'contains_any'? {known}"),
         Problem("eval/cats.json", 2, "'must' is 'yes'", "Put true or false."),
         Problem("eval/cats.json", 2, "has 'short' for a requirement", 'Put {"text": …, "must": …, "check": {…}}.'),
-        Problem("eval/cats.json", 2, "has no requirement that must hold and carries a check",
-                'Add {"text": …, "must": true, "check": {…}}: it decides between pass and fail.'),
+        Problem("eval/cats.json", 2, NO_MUST, ADD_MUST),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("check", "what", "fix"),
+    [
+        (None, "a check is None", 'Put an object such as {"max_words": 50}.'),
+        ({"max_words": "30"}, "check 'max_words' is '30'", "Put a whole number."),
+        ({"contains_any": [], "table": 1}, "check 'contains_any' is []", "Put a text or a list of texts."),
+        ({"regex": "(purr"}, "check 'regex': '(purr' is not a regular expression: missing ) at position 5",
+         "Fix it, or put a plain text."),
+        ({"shorter_than": 2}, "check 'shorter_than' names 2, and there is 1 reply before this reply",
+         "Put a number from 1 to 1, or -1 for the last."),
+        ({"repeats": {"reply": -1, "with": {}}}, "check 'repeats' has an unknown key 'with'",
+         "Rename it. Known: replacing, reply, share."),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_check_with_a_wrong_value(check, what, fix):
+    """As `lima dialogues run` refuses it, for every file of the folder"""
+    file = script()
+    file.data["turns"][1]["requirements"][0] = {"text": "Is brief", "check": check}
+    problems = [p for p in found(file) if "no requirement that must hold" not in p.what]
+    assert problems[0] == Problem("eval/cats.json", 2, what, fix)
+    assert len(problems) == len(check or [0])
 
 
 def test_a_file_in_the_folder_of_the_other_set():

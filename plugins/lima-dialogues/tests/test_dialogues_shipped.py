@@ -15,7 +15,6 @@ from lima_dialogues.dependence import markers
 from lima_dialogues.files import our_folder, read
 from lima_dialogues.lint import lint
 from lima_dialogues.registered import Conversations, Dialogues
-from lima_dialogues.schema import CHECKS
 
 FILES = read(our_folder())
 TRAIN = [file.data for file in FILES if file.folder == "train"]
@@ -83,14 +82,17 @@ def test_the_evaluation_gives_the_conversations():
     assert [len(conversation.turns) for conversation in conversations] == [5, 5, 5, 4, 4, 4, 5, 4, 4, 6]
     turn = EVAL[7]["turns"][2]
     assert conversations[7].turns[2] == EvalTurn(
-        "Who's the youngest dog? Just the name.", tuple(turn["requirements"]), "reference"
+        "Who's the younger dog? Just the name.",
+        tuple(turn["requirements"]),
+        "reference",
+        {"note": turn["facts"]},
     )
     assert isinstance(conversations[7], EvalConversation)
 
 
 def test_an_early_condition_is_checked_again_later():
     """In these conversations every turn has the same must-check for what was asked in the first"""
-    standing = {"02-inflation": {"max_sentences"}, "09-biting-puppy": {"no_list"}, "07-three-cities": {"not_regex"}}
+    standing = {"02-inflation": {"max_sentences"}, "09-biting-puppy": {"no_list"}, "07-three-cities": {"clock_24"}}
     for data in EVAL:
         for wanted in standing.get(data["id"], ()):
             for turn in data["turns"]:
@@ -160,11 +162,10 @@ def test_the_table_in_the_readme_is_up_to_date():
 
 
 def test_every_check_can_be_met_and_missed():
-    """With the grader of lima-dialogue-eval: for each turn a reply that is excellent and one that fails"""
+    """With the grader of lima-dialogue-eval: for each turn a reply that misses no check and one that fails"""
     grading = pytest.importorskip("lima_dialogue_eval")
     from importlib import import_module
 
-    assert set(import_module("lima_dialogue_eval.checks")._CHECKS) == set(CHECKS)
     replies = json.loads((Path(__file__).parent / "replies.json").read_text())
     grader = import_module("lima_dialogue_eval.grade").Requirements()
     conversations = Conversations().conversations()
@@ -172,9 +173,28 @@ def test_every_check_can_be_met_and_missed():
     wrong = []
     for conversation in conversations:
         assert len(replies[conversation.id]) == len(conversation.turns)
+        said = ()
         for index, pair in enumerate(replies[conversation.id]):
+            said += (Turn("user", conversation.turns[index].user),)
             for wanted, reply in pair.items():
-                verdict = grader.grade(grading.GradedTurn(conversation, index, (), reply, "eot"))
-                if verdict.grade != wanted:
+                verdict = grader.grade(grading.GradedTurn(conversation, index, said, reply, "eot"))
+                held = verdict.grade is None and all(tick.met is not False for tick in verdict.ticks)
+                if not (held if wanted == "excellent" else verdict.grade == wanted):
                     wrong.append((conversation.id, index + 1, wanted, verdict))
+            said += (Turn("assistant", pair["excellent"]),)
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "missed_ones"),
+    [
+        ("Ottawa; it's more than twice the size of Canberra (1,017,449 to about 456,000).", 0),
+        ("Ottawa: it beats Canberra, 1,017,449 against 456,000.", 0),
+        ("Ottawa, as Canberra has 1,017,449.", 1),
+    ],
+)
+def test_two_numbers_after_the_second_city_are_in_the_order_of_the_cities(reply, missed_ones):
+    from lima_dialogue_eval.checks import missed
+
+    checks = [r["check"] for r in EVAL[9]["turns"][2]["requirements"] if r["text"].startswith("The numbers")]
+    assert len(missed(checks[0], reply, ())) == missed_ones

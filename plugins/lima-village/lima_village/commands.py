@@ -95,7 +95,8 @@ def _compare_and_report(experiment: Any, pages: dict[str, Path]) -> dict[str, An
         found = {name: compared(experiment, store, name) for name in pages}
         for name, comparison in found.items():
             try:
-                write_report(store, comparison, pages[name], title="The village before and after 30 dialogues")
+                title = "The village before and after 30 dialogues"
+                write_report(store, comparison, pages[name], title=title, beside_paper=True)
             except LimaError as e:
                 raise LimaError(f"{e} {report_again(experiment, store, name)}") from None
     return found
@@ -109,7 +110,7 @@ def _print_comparisons(compared: dict[str, Any]) -> None:
     console = Console()
     for name, comparison in compared.items():
         console.rule(f"{name}: {len(comparison.changes)} conversations")
-        print_comparison(comparison, console)
+        print_comparison(comparison, console, beside_paper=True)
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -142,32 +143,6 @@ def facts(name: str | None, as_json: bool) -> None:
         if name in (None, fact.subject)
     ]
     print_rows(rows, as_json, "No facts.")
-
-
-@village.command()
-@json_option
-def agreement(as_json: bool) -> None:
-    """Show how far the grader agrees with an annotator who read every reply
-
-    Grades the labelled replies that come with the plugin, and prints accuracy, Cohen's kappa and every disagreement.
-    """
-    from lima_village.agreement import DEFINITION, agreements, graded, labels
-
-    rows = graded(labels())
-    found = agreements(rows)
-    shown = ("id", "label", "grade", "user", "reply", "note", "reason")
-    disputed = [{key: row[key] for key in shown} for row in rows if row["label"] != row["grade"]]
-    if as_json:
-        figures = [one.as_dict() for one in found]
-        print_json({"definition": DEFINITION, "agreements": figures, "disagreements": disputed})
-        return
-    print_rows([one.as_row() for one in found], False, "")
-    print_rows(found[0].as_table(), False, "")
-    click.echo(f"{found[0].sentence}\n{DEFINITION}\n")
-    for row in disputed:
-        verdicts = f"{row['label']} for the annotator ({row['note']}), {row['grade']} for the grader"
-        click.echo(visible(f"{row['id']}: {verdicts}"))
-        click.echo(visible(f"  {row['user']} {row['reply']!r}\n  {row['reason']}"))
 
 
 @village.command()

@@ -28,17 +28,18 @@ def demonstration(database: Path, seeds: int, more: bool) -> Experiment:
 
 
 def compared(experiment: Experiment, store: Any, evaluation: str) -> Any:
-    """The comparison of both arms, seeds pooled"""
+    """The comparison of both arms, fine-tunes pooled"""
     from lima_dialogue_eval import compare
 
     before, after = (experiment.dialogue_runs(store, arm, evaluation) for arm in ("before", "after"))
-    return compare(store, before, after)
+    return compare(store, before, after, pool_anyway=True)
 
 
 def report_again(experiment: Experiment, store: Any, evaluation: str) -> str:
     """How to write the report of a comparison that is in the database"""
     before, after = (",".join(experiment.dialogue_runs(store, arm, evaluation)) for arm in ("before", "after"))
-    return f"The replies are saved: lima dialogues report {before} {after} -d {experiment.database} --out FILE"
+    options = f"--pool-anyway --beside-paper -d {experiment.database} --out FILE"
+    return f"The replies are saved: lima dialogues report {before} {after} {options}"
 
 
 def result(comparison: Any) -> dict[str, Any]:

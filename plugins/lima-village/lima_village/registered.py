@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lima import Example, LimaError, did_you_mean
-from lima_chat import Conversation, EvalConversation, Turn
-from lima_village import dev, dialogues, singles
+from lima_chat import Conversation, EvalConversation, KnownReply, Turn
+from lima_village import dev, dialogues, labelled, singles
 from lima_village.conversations import SIZES, conversations, scripts
 from lima_village.talk import Exchange
 
@@ -121,6 +121,10 @@ class Evaluation:
     def conversations(self) -> list[EvalConversation]:
         """Its conversations, always the same"""
         return conversations(self.name)
+
+    def known_replies(self) -> Iterator[KnownReply]:
+        """The labelled replies about the village, by which its grader is tested; they are about other conversations"""
+        return labelled.known_replies()
 
     def exchanges(self) -> Iterable[Sequence[Exchange]]:
         """The exchanges of each conversation, with the answers that the facts give"""

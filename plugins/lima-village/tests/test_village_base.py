@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -179,8 +180,9 @@ def test_a_build_that_was_interrupted_says_whether_anything_is_saved(tmp_path, s
     real = pretrain.pretrain
     for seconds, said in ((1000.0, "Nothing is saved yet"), (0.0, "resumes after step 1 of 5")):
         monkeypatch.setattr(pretrain, "pretrain", partial(interrupted, save_seconds=seconds))
-        with pytest.raises(KeyboardInterrupt):
+        with click.Context(click.Command("build")), pytest.raises(click.exceptions.Exit) as ended:
             commands._build_with_bar(small, tmp_path / "base")
+        assert ended.value.exit_code == 130
         assert said in capsys.readouterr().err
     monkeypatch.setattr(pretrain, "pretrain", real)
     commands._build_with_bar(small, tmp_path / "base")

@@ -96,7 +96,8 @@ def test_a_report_that_fails_in_the_end_names_the_way_to_write_it(held, monkeypa
 
     monkeypatch.setattr("lima_dialogue_eval.report.write_report", full)
     result = CliRunner().invoke(command, ["-d", str(tmp_path / "lima.db")])
-    again = f"lima dialogues report before-0,before-1 after-0,after-1 -d {tmp_path / 'lima.db'} --out FILE"
+    options = f"--pool-anyway --beside-paper -d {tmp_path / 'lima.db'} --out FILE"
+    again = f"lima dialogues report before-0,before-1 after-0,after-1 {options}"
     assert str(result.exception).endswith(again)
     asked = CliRunner().invoke(dialogues, again.split()[2:])
     assert "before-0" in str(asked.exception)  # a command that exists, with an id that does not

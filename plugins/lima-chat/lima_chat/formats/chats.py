@@ -3,15 +3,17 @@
 Knows nothing of files, nor of how turns are rendered.
 """
 
+import shlex
 from typing import Any
 
 from lima import LimaError, Row, kind_of
 from lima_chat.conversation import Turn
 from lima_chat.formats import learning
+from lima_chat.formats.file_source import FileSource, Noting
 from lima_chat.formats.messages import OPENAI, SHAREGPT, Names, turns_of
-from lima_chat.formats.reading import FileSource, Noting
 from lima_chat.formats.recognise import EXCHANGES, LISTS, list_key, pair_in
-from lima_chat.formats.values import list_of, listed, object_of, text_of
+from lima_chat.formats.scripts import unanswered
+from lima_chat.formats.values import from_text, list_of, listed, object_of, text_of
 
 
 class Messages(FileSource):
@@ -67,6 +69,14 @@ class LimaStrings(FileSource):
     shape = '{"conversations": ["question", "answer"], "source": "stackexchange"}'
 
     def turns(self, row: Row, note: Noting) -> list[Turn]:
+        turns = self.asked(row, note)
+        if len(turns) == 1:
+            raise LimaError(
+                f"one question and no answer, as in LIMA's test prompts. {_to_ask(row)} To train, add the answer."
+            )
+        return turns
+
+    def asked(self, row: Row, note: Noting) -> list[Turn]:
         value = object_of(row.value, self.shape)
         key = next((k for k in LISTS if listed(value, k)), "")
         if not key:
@@ -76,10 +86,6 @@ class LimaStrings(FileSource):
         for number, text in enumerate(said, 1):
             if not isinstance(text, str):
                 raise LimaError(f"turn {number} is {kind_of(text)}; expected text, as in {self.shape}.")
-        if len(said) == 1:
-            raise LimaError(
-                "one question and no answer, as in LIMA's test prompts. Leave the row out, or add the answer."
-            )
         return [Turn(("user", "assistant")[i % 2], text) for i, text in enumerate(said)]
 
     def origin(self, row: Row) -> str:
@@ -97,16 +103,29 @@ class Exchanges(FileSource):
     shape = '{"history": [{"user": "…", "bot": "…"}]}'
 
     def turns(self, row: Row, note: Noting) -> list[Turn]:
-        value = object_of(row.value, self.shape)
-        key = list_key(value) or next((k for k in LISTS if k in value), "history")
-        found = list_of(value, key, self.shape)
+        key, found = self._list(row)
         if all(isinstance(one, str) for one in found):
             raise LimaError(
-                f"{key!r} has {len(found)} questions and no answers, as MT-Bench has: it is for examining a model. Write the "
-                f"answers, as in {self.shape}, or leave the row out."
+                f"{key!r} has {len(found)} questions and no answers, as MT-Bench has. {_to_ask(row)} To train, write the "
+                f"answers, as in {self.shape}."
             )
+        return self.asked(row, note)
+
+    def asked(self, row: Row, note: Noting) -> list[Turn]:
+        key, found = self._list(row)
+        if all(isinstance(one, str) for one in found):
+            self.check(row, frozenset((key, "reference")))
+            given = row.value.get("reference")
+            references = from_text(given, "reference") if row.texts else given
+            return unanswered(found, references, '{"turns": ["…", "…"], "reference": ["…", "…"]}')
         self.check(row, frozenset((key,)))
         return [turn for number, one in enumerate(found, 1) for turn in self._exchange(one, f"exchange {number}")]
+
+    def _list(self, row: Row) -> tuple[str, list[Any]]:
+        """The row's list of exchanges, with its key"""
+        value = object_of(row.value, self.shape)
+        key = list_key(value) or next((k for k in LISTS if k in value), "history")
+        return key, list_of(value, key, self.shape)
 
     def _exchange(self, one: Any, what: str) -> list[Turn]:
         keys = pair_in(one, EXCHANGES)
@@ -120,3 +139,8 @@ class Exchanges(FileSource):
         answer = text_of(one, keys[1], what)
         learnt = Turn("assistant", answer, train is not False, 1.0 if weight is None else weight)
         return [Turn("user", text_of(one, keys[0], what)), learnt]
+
+
+def _to_ask(row: Row) -> str:
+    """What a row that only asks is for"""
+    return f"To ask a model: lima dialogues run {shlex.quote(row.file)} (plugin lima-dialogue-eval)."

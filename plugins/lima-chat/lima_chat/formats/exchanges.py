@@ -8,8 +8,8 @@ from typing import Any
 
 from lima import LimaError, Row
 from lima_chat.conversation import Turn
+from lima_chat.formats.file_source import FileSource, Noting, unlearnt
 from lima_chat.formats.messages import spoken
-from lima_chat.formats.reading import FileSource, Noting, unlearnt
 from lima_chat.formats.recognise import QUESTIONS, pair_in
 from lima_chat.formats.values import from_text, object_of, optional_text, text_of
 

@@ -4,14 +4,15 @@ Reads flat messages with the ids of their parents, under the names of the seed f
 with nested replies. Knows nothing of languages, labels or emoji.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from lima import Ignored, LimaError, Record, Refused, Row, kind_of, read_rows
-from lima_chat.conversation import Turn
+from lima_chat.conversation import EvalConversation, Turn
 from lima_chat.formats.reading import Left, Options, Reading, licence_of
 from lima_chat.formats.recognise import PARENTS, format_of
+from lima_chat.formats.scripts import script
 from lima_chat.formats.values import text_of, whole_text
 
 IDS = ("message_id", "user_message_id")
@@ -22,6 +23,7 @@ _KEYS = frozenset((*_NAMES.split(), *IDS, *PARENTS, *_STATES))
 ROLES = {"prompter": "user", "user": "user", "assistant": "assistant"}
 NO = (False, 0, "False", "false", "0")
 "How files spell it"
+Made = TypeVar("Made", Record, EvalConversation)
 
 
 @dataclass
@@ -63,6 +65,26 @@ class Oasst:
 
     def examples(self, argument: str | None) -> Iterator[Record | Refused]:
         """A record for each tree that has an answer, in the order of the file; what is wrong with messages comes first"""
+
+        def make(path: list[Message], reading: Reading) -> Record:
+            root, turns = path[0], [m.turn for m in path]
+            if not any(t.role == "assistant" for t in turns):
+                raise Left("a tree without an answer.")
+            origin = f"to {path[-1].id}"
+            return reading.record(root.row, turns, name=root.id, licence=licence_of(root.row), origin=origin)
+
+        return self._each(argument, make)
+
+    def scripts(self, argument: str | None) -> Iterator[EvalConversation | Refused]:
+        """What the user says on each tree's path, as a conversation to hold with a model"""
+
+        def make(path: list[Message], reading: Reading) -> EvalConversation:
+            return script(path[0].row, [m.turn for m in path], reading, path[0].id)
+
+        return self._each(argument, make)
+
+    def _each(self, argument: str | None, make: Callable[[list[Message], Reading], Made]) -> Iterator[Made | Refused]:
+        """What is made of the best path of each tree"""
         if not argument:
             raise LimaError("The source 'oasst' reads a file: write it as oasst:FILE.")
         reading, ignored = Reading(argument, self.settings), self.settings.ignored
@@ -78,17 +100,10 @@ class Oasst:
         yield from trees.refused.values()
         for root in trees.roots:
             try:
-                yield self._best(root, reading)
+                yield make(_best_path(root), reading)
             except LimaError as e:
                 yield Refused(root.row.where, str(e), fault=not isinstance(e, Left))
         reading.say()
-
-    def _best(self, root: "Message", reading: Reading) -> Record:
-        path = _best_path(root)
-        if not any(m.turn.role == "assistant" for m in path):
-            raise Left("a tree without an answer.")
-        turns = [m.turn for m in path]
-        return reading.record(root.row, turns, name=root.id, licence=licence_of(root.row), origin=f"to {path[-1].id}")
 
 
 def _messages(row: Row, ignored: Ignored) -> Iterator[Message]:

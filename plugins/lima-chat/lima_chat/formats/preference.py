@@ -8,8 +8,8 @@ from typing import Any
 
 from lima import LimaError, Row, kind_of
 from lima_chat.conversation import Turn
+from lima_chat.formats.file_source import FileSource, Noting, unlearnt
 from lima_chat.formats.messages import spoken
-from lima_chat.formats.reading import FileSource, Noting, unlearnt
 from lima_chat.formats.recognise import list_key
 from lima_chat.formats.values import object_of
 

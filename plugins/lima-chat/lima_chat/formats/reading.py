@@ -1,28 +1,20 @@
-"""From a row's turns to a record, for every format; and the base of sources that read a file row by row.
+"""From a row's turns to a record, for every format.
 
 A single exchange becomes a core Example, which every renderer takes, anything more a Conversation. Knows nothing of any one
 format.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
 
-from lima import Example, Ignored, LimaError, Record, Refused, Row, number_of, records_of, shown, visible
+from lima import Example, Ignored, LimaError, Record, Row, visible
 from lima_chat.conversation import Conversation, Turn, problem_of
-from lima_chat.formats import learning
-from lima_chat.formats.recognise import format_of
-from lima_chat.formats.tools import described
-from lima_chat.formats.values import optional_text, refuse_media, whole_text
+from lima_chat.formats.values import whole_text
 
 PLUGIN = "lima-chat"
-SYSTEM = ("system", "system_prompt")
-LABELS = ("label", "kto_tag")
-ROW_KEYS = frozenset((*SYSTEM, *LABELS, *learning.KEYS))
-"What a row of every format may have beside its turns"
 
 
 @dataclass(frozen=True)
@@ -95,111 +87,6 @@ class Reading:
             click.echo(visible(f"{self.spec}: {what} ({times})."), err=True)
 
 
-class FileSource(ABC):
-    """What formats share in which one row is one conversation"""
-
-    name: str
-    description: str
-    licence = "the file's own"
-    options = Options.NAMES
-
-    def __init__(self, settings: Options | None = None) -> None:
-        self.settings = settings or Options()
-
-    @abstractmethod
-    def turns(self, row: Row, note: "Noting") -> list[Turn]:
-        """The turns of one row; LimaError if it has another shape"""
-
-    def recognises(self, row: Any) -> bool:
-        """Whether a row is of this format"""
-        return format_of(row) == self.name
-
-    def with_options(self, values: dict[str, Any]) -> "FileSource":
-        """The same with what the recipe says about reading"""
-        return type(self)(Options.of(values))
-
-    def origin(self, row: Row) -> str:
-        """Where the row says it comes from"""
-        return ""
-
-    def examples(self, argument: str | None) -> Iterator[Record | Refused]:
-        """A record for each row, or why there is none"""
-        if not argument:
-            raise LimaError(f"The source {self.name!r} reads a file: write it as {self.name}:FILE.")
-        reading = Reading(argument, self.settings)
-
-        def make(row: Row) -> Record | Refused:
-            try:
-                refuse_rejected(row, self.settings.ignored)
-                turns = self.turns(row, Noting(reading, row))
-                turns = learnt(row, with_system(row, turns))
-            except Left as e:
-                return Refused(row.where, str(e), fault=False)
-            names = {"name": identity_of(row), "licence": licence_of(row), "origin": self.origin(row)}
-            return reading.record(row, turns, **names, tools=described(row.value))
-
-        yield from records_of(argument, self.settings.ignored, make)
-        reading.say()
-
-    def check(self, row: Row, understood: frozenset[str]) -> None:
-        """LimaError for a key of the row that this format does not understand, and for pictures and sounds"""
-        refuse_media(row.value, "the row")
-        self.settings.ignored.check(row.value, understood | ROW_KEYS, "the row")
-
-
-@dataclass(frozen=True)
-class Noting:
-    """How a format says that something of a row is left off"""
-
-    reading: Reading
-    row: Row
-
-    def __call__(self, what: str) -> None:
-        self.reading.note(self.row, what)
-
-
-def refuse_rejected(row: Row, ignored: Ignored) -> None:
-    """Left for a row of preference data whose answer was rejected"""
-    for key in LABELS if isinstance(row.value, dict) else ():
-        label = number_of(row, row.value.get(key))
-        if isinstance(label, str) and label.lower() in ("true", "false", ""):
-            label = {"true": True, "false": False, "": None}[label.lower()]
-        if label is None or (isinstance(label, bool | int | float) and label == 1):
-            continue
-        if isinstance(label, bool | int | float) and label == 0:
-            raise Left(f"its {key} says that the answer was rejected.")
-        raise LimaError(
-            f"the row has {key} {shown(label)}; expected true (a good answer) or false. If it means something else: "
-            f"{ignored.also([key])}"
-        )
-
-
-def learnt(row: Row, turns: list[Turn]) -> list[Turn]:
-    """The turns with the row's own `train` and `weight`; Left where nothing of the row is learnt"""
-    train, weight = learning.learning(row.value, "the row")
-    if train is False:
-        raise Left("the row says that it is not to be learnt.")
-    if weight is not None:
-        turns = [replace(t, weight=t.weight * weight) if t.role == "assistant" else t for t in turns]
-    answers = [t for t in turns if t.role == "assistant"]
-    if answers and not any(t.trained for t in answers):
-        raise Left("no answer of the row is to be learnt.")
-    return turns
-
-
-def unlearnt(turns: Sequence[Turn]) -> list[Turn]:
-    """The turns as what comes before an answer: nothing of them is learnt"""
-    return [replace(turn, train=False) if turn.role == "assistant" else turn for turn in turns]
-
-
-def with_system(row: Row, turns: list[Turn]) -> list[Turn]:
-    """The turns with the row's own system prompt first, where it has one"""
-    text = optional_text(row.value, SYSTEM, "the row")
-    if not text or (turns and turns[0] == Turn("system", text)):
-        return turns
-    return [Turn("system", text), *turns]
-
-
 def check(turns: tuple[Turn, ...], merge: bool = False) -> None:
     """LimaError unless the turns make a conversation, as a file must have it; `merge` if those of a role are joined already"""
     if problem := problem_of(turns):
@@ -247,9 +134,9 @@ def answered(turns: Sequence[Turn]) -> tuple[list[Turn], list[str]]:
     return kept[:head] + kept[first : last + 1], notes
 
 
-def identity_of(row: Row) -> str:
-    """The row's own id, when it has one"""
-    for key in ("id", "conversation_id"):
+def identity_of(row: Row, more: Sequence[str] = ()) -> str:
+    """The row's own id, when it has one; `more` keys may have it, too"""
+    for key in ("id", "conversation_id", *more):
         value = row.value.get(key)
         if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
             return str(value)

@@ -1,18 +1,15 @@
-"""The labelled replies, the agreement figures against a case computed by hand, and what the grader must not let through."""
+"""The labelled replies, what the audit of the grader says of them, and what the grader must not let through."""
 
-import json
-
-import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from lima_village import agreement
-from lima_village.agreement import GRADES, Agreement, agreements, bootstrap, graded, kappa, labels, tabulate
-from lima_village.commands import agreement as command
+from lima import GRADES
+from lima_village import labelled, registered
 from lima_village.grader import judge
+from lima_village.labelled import labels
 from lima_village.world import BY_NAME, Fact, village
 
 WORLD = village()
+EVALUATIONS = {one.name: one for one in registered.EVALUATIONS}
 ALONE = {"sibling", "owner"}
 """attributes whose values no two entities share"""
 FORMS = {
@@ -36,8 +33,8 @@ def test_every_label_is_whole():
     assert len({(row["user"], row["reply"], *row["facts"]["forms"], row["origin"]) for row in rows}) == len(rows)
     for row in rows:
         assert row["label"] in GRADES
-        assert row["origin"] in agreement.ORIGINS
-        assert row["sample"] in agreement.SAMPLES
+        assert row["origin"] in labelled.ORIGINS
+        assert row["sample"] in labelled.SAMPLES
         assert len(row["note"]) > 3 or (row["label"], row["note"]) == ("excellent", ""), row["id"]
         assert [said[0] for said in row["history"]] == ["user", "assistant"] * (row["turn"] - 1)
         assert row["facts"]["required"]
@@ -55,8 +52,12 @@ def test_every_label_is_whole():
 
 def test_agreement_is_what_the_readme_says():
     """The whole tables: what a change of the grader gains or loses shows here"""
-    assert {one.name: one.table.tolist() for one in agreements(graded(labels()))} == {
-        "all": [[88, 6, 3], [0, 206, 7], [0, 0, 245]],
+    tables = {}
+    for row in labels():
+        given = judge(row["facts"], row["reply"], row["stop"])[0]
+        table = tables.setdefault(f"sample {row['sample']}, {row['origin']}", [[0] * 3 for _ in GRADES])
+        table[GRADES.index(row["label"])][GRADES.index(given)] += 1
+    assert tables == {
         "sample 1, model": [[44, 0, 0], [0, 110, 1], [0, 0, 105]],
         "sample 1, written": [[20, 4, 1], [0, 13, 2], [0, 0, 30]],
         "sample 2, model": [[15, 0, 0], [0, 37, 0], [0, 0, 48]],
@@ -65,52 +66,41 @@ def test_agreement_is_what_the_readme_says():
     }
 
 
-def test_kappa_by_hand():
-    # Ten replies: squared distances 0 on the diagonal, 1 beside it, 4 in the corners.
-    # Observed: 1·1 + 1·1 + 1·4 = 6. By chance: (1·(4·4 + 3·4 + 3·4 + 3·2) + 4·(4·2 + 3·4)) / 10 = (46 + 80) / 10 = 12.6.
-    table = np.array([[3, 1, 0], [0, 2, 1], [1, 1, 1]])
-    assert (table.sum(1).tolist(), table.sum(0).tolist()) == ([4, 3, 3], [4, 4, 2])
-    chance = sum((i - j) ** 2 * table.sum(1)[i] * table.sum(0)[j] for i in range(3) for j in range(3)) / 10
-    observed = sum((i - j) ** 2 * table[i, j] for i in range(3) for j in range(3))
-    assert kappa(table) == pytest.approx(1 - observed / chance)
-    assert kappa(np.array([[1, 0, 1], [0, 0, 0], [0, 0, 2]])) == pytest.approx(
-        0.5
-    )  # observed 4, chance 4·(2·3) / 4… / 8
-    assert kappa(np.diag([5, 3, 2])) == 1
-    assert np.isnan(kappa(np.array([[9, 0, 0], [0, 0, 0], [0, 0, 0]])))
+def test_the_labelled_replies_are_known_replies_of_every_village_evaluation():
+    known = {name: list(evaluation.known_replies()) for name, evaluation in EVALUATIONS.items()}
+    assert {name: len(replies) for name, replies in known.items()} == dict.fromkeys(EVALUATIONS, 555)
+    rows = labels()
+    one, row = known["village"][1], rows[1]
+    assert (one.reply, one.grade, one.flaw, one.why) == (row["reply"], "fail", "mislabelled", row["note"])
+    assert one.script.turns[0].facts == row["facts"]
+    assert sum(not one.saw_checks for one in known["village"]) == 80  # sample 3, which changed nothing
+    assert len({one.conversation for one in known["village"] if one.conversation.startswith("w")}) == 115
+    assert {flaw for row in rows if (flaw := row.get("flaw"))} == {
+        "empty",
+        "mislabelled",
+        "wrong value",
+        "missing",
+        "contradicts",
+    }
+    assert all(("flaw" in row) == (row["label"] == "fail") for row in rows)
 
 
-def test_figures_and_their_intervals():
-    table = tabulate([("fail", "fail")] * 40 + [("fail", "pass")] * 2 + [("pass", "fail")] + [("pass", "pass")] * 57)
-    found = Agreement("some", table)
-    low, high = bootstrap(table)
-    assert bootstrap(table) == (low, high)
-    assert 0.8 < low < kappa(table) < high <= 1
-    assert found.as_dict()["accuracy"] == 0.97
-    assert found.as_dict()["accuracy_interval"] == pytest.approx((0.9155, 0.9897), abs=2e-4)  # Wilson, 97 of 100
-    assert found.sentence == (
-        "Of 42 replies that the annotator fails, the grader lets 2 through; it fails 1 of the 58 others."
-    )
-    assert bootstrap(np.diag([5, 3, 2])) is None
+def test_the_grader_is_audited_on_them_and_fails_what_needs_no_model(tmp_path):
+    from lima import Store
+    from lima_dialogue_eval import audit_grader, audit_line, last_audit
+    from lima_dialogue_eval.audit_log import find_audit
 
-
-def test_the_command_prints_agreement_and_every_dispute():
-    runner = CliRunner()
-    shown = runner.invoke(command, ["--json"])
-    assert shown.exit_code == 0, shown.output
-    found = json.loads(shown.output)
-    rows = graded(labels())
-    assert found["agreements"][0]["table"]["fail"] == {"excellent": 0, "pass": 0, "fail": 245}
-    assert [one["id"] for one in found["disagreements"]] == [r["id"] for r in rows if r["grade"] != r["label"]]
-    text = runner.invoke(command, []).output
-    for words in (
-        "sample 3, model",
-        "Wilson",
-        "Of 245 replies that the annotator fails",
-        "'SGrilled.'",
-        "Not stated: the method",
-    ):
-        assert words in text
+    with Store(tmp_path / "l.db") as store:
+        row = find_audit(store, audit_grader(store, "village-facts", "village"))
+        line = audit_line(store, "village-facts", row["grader_hash"], "village-more")
+        assert last_audit(store, "village-facts", row["grader_hash"])["id"] == row["id"]
+    whole, unseen = row["figures"]["all"], row["figures"]["unseen"]
+    assert whole["matrix"]["fail"] == {"excellent": 0, "pass": 0, "fail": 245, "undecided": 0, "error": 0}
+    assert (unseen["good"]["failed"]["count"], unseen["good"]["failed"]["n"]) == (1, 35)
+    assert round(whole["kappa"]["value"], 3) == 0.958
+    assert {name: one["turns"] - one["failed"] for name, one in row["floor"].items()} == dict.fromkeys(row["floor"], 0)
+    assert line.startswith("Audit of village-facts: 10 of 310 good replies failed (")
+    assert "245 of 245 bad ones failed (98.5–100.0 %), 0 of them praised, on 555 known replies of village, " in line
 
 
 @pytest.mark.parametrize("form", FORMS)

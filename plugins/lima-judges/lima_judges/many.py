@@ -1,0 +1,52 @@
+"""Many requests at once: threads that ask, and the caller's thread, in which every result is handed over as it comes.
+
+Ctrl-C reaches the caller at once: the threads are not waited for. Knows nothing of what is asked.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def ask_all(
+    count: int,
+    ask: Callable[[int], T],
+    at_once: int,
+    stop: threading.Event,
+    on_done: Callable[[int, T | Exception], None],
+) -> list[T | Exception]:
+    """`ask(0)` to `ask(count - 1)`, at most `at_once` at a time: what each returned or raised, in order
+
+    `on_done` is called with each in this thread. What it raises, and Ctrl-C, sets `stop` and ends the call without waiting."""
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    ready: queue.SimpleQueue[tuple[int, T | BaseException]] = queue.SimpleQueue()
+    for index in range(count):
+        waiting.put(index)
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                index = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                ready.put((index, ask(index)))
+            except BaseException as e:  # passed on to the caller's thread, whatever it is
+                ready.put((index, e))
+
+    found: dict[int, T | Exception] = {}
+    try:
+        for _ in range(min(at_once, count)):
+            threading.Thread(target=work, daemon=True, name="lima-judges").start()
+        while len(found) < count:
+            index, result = ready.get()
+            if isinstance(result, BaseException) and not isinstance(result, Exception):
+                raise result  # a library that wants to end the process
+            found[index] = result
+            on_done(index, result)
+    finally:
+        stop.set()
+    return [found[index] for index in range(count)]
