@@ -16,7 +16,7 @@ hookimpl = pluggy.HookimplMarker("lima")
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "errors": "LimaError PluginStopped Interrupted did_you_mean",
+    "errors": "LimaError PluginFailed PluginStopped Interrupted did_you_mean",
     "text": "visible pieces storable blank",
     "paths": "is_file is_folder is_there absolute read_bytes",
     "recipe": "Recipe parse_setting",
@@ -29,7 +29,7 @@ _PUBLIC = {
     "TakesVariables SplitsThoughts SuitsBase BaseModel Fetches Opens ModelOpener Model Streams TellsPrompts GradesTurns "
     "GradesReplies Evaluation",
     "plugins": "Plugins load_plugins",
-    "isolation": "contained plugin_code",
+    "isolation": "contained plugin_code said",
     "data.files": "Row read_rows records_of number_of kind_of shown",
     "data.json_text": "parse_json NotJson",
     "data.keys": "BEYOND_A_PAIR Ignored",

@@ -12,6 +12,10 @@ class LimaError(Exception):
     """Something a user can fix; the message says what, and how"""
 
 
+class PluginFailed(LimaError):
+    """Code of a plugin raised an error of its own, or returned what it may not; `__cause__` is the error"""
+
+
 class PluginStopped(LimaError):
     """A plugin tried to end the process, which only lima may do"""
 

@@ -6,28 +6,32 @@ ships with the core is a plugin too (`lima.builtin`) and always there. Registere
 their kind, and of what plugins declare that they consume. Knows nothing of what the hooks are for.
 """
 
-import hashlib
-import inspect
+import copy
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import click
 import pluggy
 
+from lima.commands import add, commands_below, running_command
 from lima.contract import hooks as hookspecs
+from lima.distributions import CORE, LIMA, Found, canonical, code_hash, found
 from lima.errors import LimaError, PluginStopped, did_you_mean
-from lima.isolation import contained, name_code, plugin_code
-from lima.registry import Registry, check_entries, singular
+from lima.hook_checks import checked_hooks
+from lima.isolation import SPENT, Visit, name_code, said
+from lima.isolation.marks import Mark, Marks
+from lima.places import user_folder
+from lima.registry import Registry, contained_entries, singular
 
 if TYPE_CHECKING:
     from lima.contract.runs import PluginRow
 
-CORE = "lima-tune"
+SLOW = 1.0
+"Seconds that an import may take: every command of lima waits for it"
 
 
 @dataclass
@@ -38,19 +42,27 @@ class Plugin:
     "Its distribution"
     version: str = ""
     module: ModuleType | None = None
+    "None where it is not loaded, or is an object and not a module"
     error: str = ""
     "Why it is not loaded; empty when it is"
     hooks: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    "What its author should know, such as a hook that is never called"
+    found: Found | None = None
+    "Its metadata; None for one that is not installed"
+    instead: str = ""
+    "What a user can do where it is not loaded, if not remove it"
+    code: str = ""
+    "The module of its code; empty where none of it has run"
+
+    @property
+    def advice(self) -> str:
+        """What a user can do where it is not loaded"""
+        return self.instead or (self.found.advice if self.found else "See `lima plugins`.")
 
     def content_hash(self) -> str:
-        """SHA-256 over the plugin's Python files, so that a run records the code and not only its version"""
-        digest = hashlib.sha256()
-        if self.module is not None and self.module.__file__:
-            file = Path(self.module.__file__)
-            files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
-            for f in files:
-                digest.update(f.relative_to(file.parent).as_posix().encode() + b"\0" + f.read_bytes())
-        return digest.hexdigest()
+        """SHA-256 over the files of the plugin, so that a run records the code and not only its version"""
+        return code_hash(self.found.entry.dist if self.found else None, self.code)
 
 
 class Plugins:
@@ -62,10 +74,14 @@ class Plugins:
         self.all: list[Plugin] = []
         self.left_out: set[str] = set()
         "Names of those that are installed and that LIMA_LOAD_PLUGINS does not name"
+        self.marks: Marks | None = None
+        "Where it is marked whose code runs while lima starts; None in tests of plugins that are not installed"
         self._registries: dict[str, Registry] = {}
         self._declared: dict[str, list[type]] | None = None
         "Protocols of what plugins consume, by kind"
-        self._commands: dict[str, str] = {}
+        self._runs: dict[str, tuple[Any, Any]] = {}
+        "The run that hooks were handed last, and each plugin's own copy of it"
+        self.commands: dict[str, str] = {}
         "Commands as they are written after `lima`, such as 'graders audit', and the plugins that added them"
 
     @property
@@ -77,44 +93,29 @@ class Plugins:
         return [p for p in self.all if p.error]
 
     def rows(self) -> "tuple[PluginRow, ...]":
-        """The loaded plugins that are modules, with the hashes of their code, as a run records them"""
-        modules = [p for p in self.loaded if p.module is not None]
-        return tuple({"plugin": p.name, "version": p.version, "hash": p.content_hash()} for p in modules)
+        """The plugins whose code may have shaped what this process does, as a run records them: those set aside later, too"""
+        rows = [p for p in self.all if p.code]
+        return tuple({"plugin": p.name, "version": p.version, "hash": p.content_hash(), "error": p.error} for p in rows)
 
-    def add(self, name: str, module: Any, version: str = "") -> Plugin:
+    def add(self, name: str, module: Any, version: str = "", found: Found | None = None) -> Plugin:
         """Register one module or object as a plugin; what is wrong with it is kept in its `error`"""
-        plugin = Plugin(name, version, module if isinstance(module, ModuleType) else None)
+        plugin = Plugin(name, version, module if isinstance(module, ModuleType) else None, found=found)
+        code = str(module.__name__ if plugin.module else type(module).__module__)
         try:
-            plugin.hooks = self._check(module)
-            self.manager.register(module, name=name)
-            if plugin.module is not None and name != CORE:
-                name_code(plugin.module.__name__, name)
-        except (LimaError, ValueError, pluggy.PluginValidationError) as e:
+            if name != CORE and (found or plugin.module):  # an object that a test made is not the test's module
+                name_code(code, name)
+            with Visit("the names of its hooks", name, errors=False):
+                plugin.hooks, plugin.remarks = checked_hooks(self.manager, module)
+                self.manager.register(module, name=name)
+            plugin.code = code
+        except (ValueError, pluggy.PluginValidationError) as e:
             plugin.error = str(e)
+        except Exception as e:
+            own = isinstance(e, LimaError) and not isinstance(e, PluginStopped)
+            plugin.error = str(e) if own else f"its hooks cannot be read: {said(e)}"
         self.all.append(plugin)
         self._forget()
         return plugin
-
-    def _check(self, module: Any) -> list[str]:
-        """The hooks a module implements; refuses what pluggy would accept in silence: unknown hooks and default arguments"""
-        known = {n for n in vars(hookspecs) if hasattr(getattr(hookspecs, n), "lima_spec")}
-        found = []
-        for name in sorted(dir(module)):
-            if self.manager.parse_hookimpl_opts(module, name) is None:
-                continue
-            if name not in known:
-                raise LimaError(f"{name!r} is not a hook of lima.{did_you_mean(name, known)}")
-            wanted = inspect.signature(getattr(hookspecs, name)).parameters
-            for parameter in inspect.signature(getattr(module, name)).parameters.values():
-                if parameter.default is not inspect.Parameter.empty:
-                    raise LimaError(
-                        f"its {name}() gives argument {parameter.name!r} a default, which is never filled in; "
-                        f"write {name}({', '.join(wanted)})"
-                    )
-                if parameter.name not in wanted:
-                    raise LimaError(f"its {name}() asks for {parameter.name!r}, but the hook has ({', '.join(wanted)})")
-            found.append(name)
-        return found
 
     def _callers(self, hook: str) -> Iterator[tuple[Plugin, Callable[..., Any]]]:
         """Each loaded plugin that implements the hook, in loading order, with a caller of that plugin alone"""
@@ -127,17 +128,30 @@ class Plugins:
     def call(self, hook: str, **arguments: Any) -> None:
         """Call a lifecycle hook; a plugin that fails in it stops the run, by name"""
         for plugin, caller in self._callers(hook):
-            with plugin_code(hook, plugin.name):
-                caller(**arguments)
+            with Visit(hook, plugin.name, hook=True):
+                caller(**{name: self._own(plugin, name, value) for name, value in arguments.items()})
+
+    def _own(self, plugin: Plugin, name: str, value: Any) -> Any:
+        """An argument of a hook as one plugin gets it: what it changes in it is not lima's, nor another plugin's"""
+        if isinstance(value, list):
+            return tuple(value)
+        if isinstance(value, dict):
+            return dict(value)
+        if name != "run":
+            return value
+        known = self._runs.get(plugin.name)
+        if known is None or known[0] is not value:
+            known = self._runs[plugin.name] = (value, copy.deepcopy(value))
+        return known[1]
 
     def set_aside(self, name: str, error: str) -> None:
         """From now on without this plugin; LimaError if the command that runs is one of its own"""
         for plugin in self.loaded:
             if plugin.name == name:
                 self._disable(plugin, error)
-        command = _running_command()
+        command = running_command()
         parts = command.split()
-        owners = [self._commands.get(" ".join(parts[:n])) for n in range(1, len(parts) + 1)]
+        owners = [self.commands.get(" ".join(parts[:n])) for n in range(1, len(parts) + 1)]
         if name in owners:
             raise LimaError(f"`lima {command}` is a command of plugin {name!r}, which is set aside: {error}")
 
@@ -151,18 +165,29 @@ class Plugins:
         self._registries.clear()
         self._declared = None
 
+    def _aside_on_error(self, plugin: Plugin, hook: str, run: Callable[[], Any]) -> Any:
+        """What a hook of one plugin gives in which lima starts; None where it fails, and the plugin is set aside"""
+        try:
+            with self.marked(plugin, hook), Visit(hook, plugin.name, hook=True, errors=False):
+                return run()
+        except Exception as e:
+            self._disable(plugin, f"{hook} failed: {said(e)}")
+            return None
+
+    @contextmanager
+    def marked(self, plugin: Plugin | str, place: str) -> Iterator[None]:
+        """Say in a file, within this block, that code of the plugin runs: a process that it ends cannot say so later"""
+        one = next((p for p in self.all if p.name == plugin), None) if isinstance(plugin, str) else plugin
+        with self.marks.during(one.name, one.version, place) if self.marks and one else nullcontext():
+            yield
+
     def declared(self, kind: str) -> list[type]:
         """The Protocols that plugins declare for what they consume of a kind (`declare_protocols`)"""
         if self._declared is None:
             found: dict[str, list[type]] = {}
             for plugin, caller in list(self._callers("declare_protocols")):
-                try:
-                    with contained("declare_protocols", plugin.name):
-                        entries = _declarations(caller)
-                except Exception as e:
-                    self._disable(plugin, f"declare_protocols failed: {_said(e)}")
-                    continue
-                for of, protocol in entries:
+                entries = self._aside_on_error(plugin, "declare_protocols", partial(_declarations, caller))
+                for of, protocol in entries or ():
                     found.setdefault(of, []).append(protocol)
             self._declared = found
         return self._declared.get(kind, [])
@@ -172,76 +197,64 @@ class Plugins:
         if kind not in self._registries:
             registry, declared = Registry(kind), self.declared(kind)
             for plugin, caller in list(self._callers(f"register_{kind}")):
-                entries: dict[str, Any] = {}
-                try:
-                    with contained(f"register_{kind}", plugin.name):
-                        caller(register=entries.__setitem__)
-                        check_entries(kind, entries, declared)
-                except Exception as e:
-                    self._disable(plugin, f"register_{kind} failed: {_said(e)}")
-                    continue
-                for name, thing in entries.items():
-                    if name in registry:
-                        registry.rivals.setdefault(name, []).append(plugin.name)
-                        registry.contested[name] = (
-                            f"The {singular(kind)} {name!r} is registered by both {registry.owners[name]!r} and "
-                            f"{plugin.name!r}. Uninstall one of them, or choose with LIMA_LOAD_PLUGINS."
-                        )
-                    else:
-                        registry[name], registry.owners[name] = thing, plugin.name
+
+                def entries(plugin: Plugin = plugin, caller: Callable[..., Any] = caller) -> dict[str, Any]:
+                    return contained_entries(kind, _registered(kind, caller), plugin.name, declared)
+
+                for name, thing in (self._aside_on_error(plugin, f"register_{kind}", entries) or {}).items():
+                    registry.add(name, thing, plugin.name)
             self._registries[kind] = registry
         return self._registries[kind]
 
     def add_commands(self, cli: Any) -> None:
-        """Let each plugin add its commands, also to groups of others; one whose command has an owner already is set aside"""
-        owners = dict.fromkeys(_commands(cli), CORE)
-        for plugin, caller in list(self._callers("register_commands")):
-            before = _commands(cli)
-            groups = [
-                (group, dict(group.commands)) for group in (cli, *before.values()) if isinstance(group, click.Group)
-            ]
-            error = ""
-            try:
-                with contained("register_commands", plugin.name):
-                    caller(cli=cli)
-            except Exception as e:
-                error = f"register_commands failed: {_said(e)}"
-            after = _commands(cli)
-            taken = [path for path, command in before.items() if after.get(path) is not command]
-            if taken and not error:
-                error = f"its command {taken[0]!r} is registered by {owners[taken[0]]!r} already"
-            if error:
-                for group, commands in groups:
-                    group.commands = commands
-                self._disable(plugin, error)
-            else:
-                owners.update({path: plugin.name for path in after if path not in before})
-        self._commands = owners
+        """Let each plugin add its commands, also to groups of others, whichever of the two is loaded first
+
+        One that replaces or changes a command of another is set aside."""
+        there = commands_below(cli)
+        owners = dict.fromkeys(there, CORE)
+        waiting = list(self._callers("register_commands"))
+        failed: dict[str, Exception] = {}
+        while waiting:
+            later = []
+            for plugin, caller in waiting:
+                try:
+                    with (
+                        self.marked(plugin, "register_commands"),
+                        Visit("register_commands", plugin.name, hook=True, errors=False),
+                    ):
+                        there = add(cli, there, owners, partial(caller, cli=cli))
+                    for path in there:
+                        owners.setdefault(path, plugin.name)
+                except Exception as e:
+                    failed[plugin.name] = e
+                    later.append((plugin, caller))
+            if len(later) == len(waiting):  # what one lacks no other one adds
+                break
+            waiting = later
+        for plugin, _ in waiting:
+            error = failed[plugin.name]
+            own = isinstance(error, LimaError) and not error.__cause__
+            self._disable(plugin, str(error) if own else f"register_commands failed: {said(error)}")
+        self.commands = owners
 
 
-def _commands(group: click.Group, above: str = "") -> dict[str, click.Command]:
-    """Every command below a group by its path, such as 'graders audit'"""
-    found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
-        found[f"{above}{name}"] = command
-        if isinstance(command, click.Group):
-            found |= _commands(command, f"{above}{name} ")
-    return found
+def _registered(kind: str, caller: Callable[..., Any]) -> dict[str, Any]:
+    """What a plugin registers by name; LimaError where it gives two objects one name"""
+    entries: dict[str, Any] = {}
+
+    def register(name: str, thing: Any) -> None:
+        if name in entries:
+            raise LimaError(f"it registers two objects as the {singular(kind)} {name!r}")
+        entries[name] = thing
+
+    caller(register=register)
+    return entries
 
 
-def _running_command() -> str:
-    """The path of the command that runs, '' for none"""
-    context, names = click.get_current_context(silent=True), list[str]()
-    while context is not None and context.parent is not None:
-        names.insert(0, context.info_name or "")
-        context = context.parent
-    return " ".join(names)
-
-
-def _wanted() -> list[str] | None:
-    """The names in LIMA_LOAD_PLUGINS, or None when it is not set (all)"""
+def _wanted() -> dict[str, str] | None:
+    """The names in LIMA_LOAD_PLUGINS, by how they are compared; None when it is not set (all)"""
     value = os.environ.get("LIMA_LOAD_PLUGINS")
-    return None if value is None else [n.strip() for n in value.split(",") if n.strip()]
+    return None if value is None else {canonical(n): n for n in map(str.strip, value.split(",")) if n}
 
 
 def _declarations(caller: Callable[..., Any]) -> list[tuple[str, type]]:
@@ -261,40 +274,51 @@ def _declarations(caller: Callable[..., Any]) -> list[tuple[str, type]]:
     return entries
 
 
-def _distribution(entry: EntryPoint) -> str:
-    # A half-removed distribution has entry points left, but no name any more.
-    return (entry.dist.name if entry.dist else None) or entry.module
-
-
-def _load(plugins: Plugins, entry: EntryPoint) -> None:
-    name = _distribution(entry)
-    version = (entry.dist.version if entry.dist else None) or ""
+def _load(plugins: Plugins, one: Found, left: dict[str, Mark]) -> None:
+    name = one.distribution
     if name in {p.name for p in plugins.all}:
         # One distribution may have several entry points; each needs a name of its own.
-        name = f"{name}:{entry.name}"
-    try:
-        with contained("its import", name, entry.module):
-            module = entry.load()
-    except Exception as e:
-        plugins.all.append(Plugin(name, version, error=f"import failed: {_said(e)}"))
+        name = f"{name}:{one.entry.name}"
+    if aside := _set_aside(plugins, name, one, left):
+        plugins.all.append(aside)
         return
+    before = SPENT[name]
     try:
-        with contained("the names of its hooks", name):
-            plugins.add(name, module, version)
+        with (
+            plugins.marked(Plugin(name, one.version), "its import"),
+            Visit("its import", name, one.entry.module, hook=True, errors=False),
+        ):
+            module = one.entry.load()
     except Exception as e:
-        plugins.all.append(Plugin(name, version, error=f"its hooks cannot be read: {_said(e)}"))
+        plugins.all.append(Plugin(name, one.version, error=f"import failed: {said(e)}", found=one))
+        return
+    plugin = plugins.add(name, module, one.version, one)
+    if (seconds := SPENT[name] - before) > SLOW:
+        plugin.remarks.append(f"its import takes {seconds:.1f} s, for which every command waits")
+
+
+def _set_aside(plugins: Plugins, name: str, one: Found, left: dict[str, Mark]) -> Plugin | None:
+    """The plugin, not loaded, where its metadata or a mark say that it cannot be; None where it can"""
+    if one.half_removed:
+        return Plugin(name, one.version, error="its metadata have no name: it is half removed", found=one)
+    if one.unmet:
+        advice = f"Upgrade lima with `lima install --upgrade {CORE}`, or see `lima plugins`."
+        this = f"it needs {CORE} {one.unmet}, and this is {LIMA}"
+        return Plugin(name, one.version, error=this, instead=advice, found=one)
+    mark = left.get(name)
+    if mark and mark.version != one.version and plugins.marks:  # another version is another plugin
+        plugins.marks.forget(name)
+    elif mark:
+        error = f"lima did not survive {mark.place} when it last ran: the plugin ended the process, or the process was killed"
+        advice = (
+            f"Try it again with `lima plugins retry {name}`, or remove it with `lima uninstall {one.distribution}`."
+        )
+        return Plugin(name, one.version, error=error, instead=advice, found=one)
+    return None
 
 
 _current: list[Plugins] = []
 "Those of this process, once loaded; `lima.testing.only_plugins` puts others in their place"
-
-
-def _said(error: Exception) -> str:
-    """An error as its type and text, one of lima as its text; of one that was contained, what it was before"""
-    cause = error.__cause__ if isinstance(error, PluginStopped) and error.__cause__ else error
-    if isinstance(cause, LimaError):
-        return str(cause)
-    return f"{type(cause).__name__}: {cause}"
 
 
 def load_plugins() -> Plugins:
@@ -306,18 +330,21 @@ def load_plugins() -> Plugins:
 
 def _load_all() -> Plugins:
     plugins = Plugins()
-    wanted = _wanted()
-    # The core's own plugin comes first and is always there.
-    found = sorted(entry_points(group="lima"), key=lambda e: (_distribution(e) != CORE, _distribution(e), e.name))
-    for entry in found:
-        if _distribution(entry) == CORE or wanted is None or _distribution(entry) in wanted or entry.name in wanted:
-            _load(plugins, entry)
+    plugins.marks = Marks(user_folder() / "plugins")
+    wanted, left, everything = _wanted(), plugins.marks.left(), found()
+    for one in everything:
+        if (
+            one.distribution == CORE
+            or wanted is None
+            or {canonical(one.distribution), canonical(one.entry.name)} & wanted.keys()
+        ):
+            _load(plugins, one, left)
         else:
-            plugins.left_out.add(_distribution(entry))
-    names = {n for e in found for n in (_distribution(e), e.name)}
-    for name in wanted or []:
-        if name not in names:
-            plugins.all.append(
-                Plugin(name, error=f"LIMA_LOAD_PLUGINS names it, but it is not installed.{did_you_mean(name, names)}")
-            )
+            plugins.left_out.add(one.distribution)
+    names = {n for one in everything for n in (one.distribution, one.entry.name)}
+    installed = set(map(canonical, names))
+    for key, name in (wanted or {}).items():
+        if key not in installed:
+            error = f"LIMA_LOAD_PLUGINS names it, but it is not installed.{did_you_mean(name, names)}"
+            plugins.all.append(Plugin(name, error=error, instead="Correct LIMA_LOAD_PLUGINS, or unset it to load all."))
     return plugins

@@ -1,39 +1,83 @@
-"""Objects of one kind by the names under which plugins registered them, each checked and with one owner.
+"""Objects of one kind by the names under which plugins registered them, each checked, contained and with one owner.
 
+A name that several plugins want is each one's only with the plugin before it, PLUGIN::NAME; a name of the core stays the core's.
 The Protocols load with the first object, so that `lima --help` does without them. Knows nothing of how plugins are found, nor of
 what a kind is for.
 """
 
 from typing import Any
 
+from lima.distributions import CORE
 from lima.errors import LimaError, did_you_mean
-from lima.isolation import plugin_code
 
 
 class Registry(dict[str, Any]):
-    """Objects by name, each with one owner"""
+    """Objects by name, each with one owner; of a contested name by PLUGIN::NAME, which is understood for any"""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
-        self.owners: dict[str, str] = {}
-        self.contested: dict[str, str] = {}
-        "Names that a second plugin wanted: why they cannot be used"
+        self.owners: dict[str, str] = _Owners(self)
         self.rivals: dict[str, list[str]] = {}
-        "The plugins that wanted a contested name besides its owner"
+        "Names that several plugins wanted, and those plugins"
+
+    def add(self, name: str, thing: Any, owner: str) -> None:
+        """Put an object in; where the name is another's, both have it with their own names before it, unless it is the core's"""
+        claims = self.rivals.get(name, [])
+        if not claims and not super().__contains__(name):
+            self[name], self.owners[name] = thing, owner
+            return
+        if not claims:
+            claims.append(first := dict.__getitem__(self.owners, name))
+            if first != CORE:
+                self._move(name, f"{first}::{name}")
+        self.rivals[name] = [*claims, owner]
+        self[f"{owner}::{name}"], self.owners[f"{owner}::{name}"] = thing, owner
+
+    def _move(self, name: str, to: str) -> None:
+        self[to], self.owners[to] = self.pop(name), self.owners.pop(name)
+
+    def key(self, name: str) -> str:
+        """The name under which what PLUGIN::NAME names is kept; any other name as it is"""
+        owner, colons, plain = name.partition("::")
+        own = colons and not super().__contains__(name) and super().__contains__(plain)
+        return plain if own and dict.get(self.owners, plain) == owner else name
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(self.key(name) if isinstance(name, str) else name)
+
+    def __getitem__(self, name: str) -> Any:
+        return super().__getitem__(self.key(name))
+
+    @property
+    def contested(self) -> dict[str, str]:
+        """Names that no plugin has alone, and why they cannot be used"""
+        return {name: self.dispute(name) for name in self.rivals if not super(Registry, self).__contains__(name)}
+
+    def dispute(self, name: str, advice: str = "") -> str:
+        """Who registered a name besides each other, and how to choose, if not by another `advice`"""
+        owners = self.rivals[name]
+        both = "both " if len(owners) == 2 else ""
+        choices = f"Write {' or '.join(f'{owner}::{name}' for owner in owners)}"
+        who = f"{both}{' and '.join(map(repr, owners))}"
+        return f"The {singular(self.kind)} {name!r} is registered by {who}. {advice or choices}."
 
     def find(self, name: str) -> Any:
-        """The object of that name; LimaError naming the known ones, or both owners of a contested name"""
-        if name in self.contested:
-            raise LimaError(self.contested[name])
-        if name not in self:
-            raise LimaError(f"There is no {singular(self.kind)} {name!r}.{did_you_mean(name, self)}")
-        return self[name]
+        """The object of that name; LimaError naming the known ones, or all owners of a contested name"""
+        if name in self:
+            return self[name]
+        if name in self.rivals:
+            raise LimaError(self.dispute(name))
+        raise LimaError(f"There is no {singular(self.kind)} {name!r}.{did_you_mean(name, self)}")
 
     def split(self, spec: str) -> tuple[str, str | None]:
-        """(name, argument) of NAME or NAME:ARGUMENT; a registered name may have a colon"""
-        name, colon, argument = spec.partition(":")
-        return (spec, None) if spec in self or not colon else (name, argument)
+        """(name, argument) of NAME or NAME:ARGUMENT, also of PLUGIN::NAME; a registered name may have a colon"""
+        if spec in self or ":" not in spec:
+            return spec, None
+        owner, colons, rest = spec.partition("::")
+        before = f"{owner}::" if colons and owner in self.owners.values() else ""
+        name, colon, argument = (rest if before else spec).partition(":")
+        return f"{before}{name}", argument if colon else None
 
     def opens(self, spec: str) -> bool:
         """Whether NAME or NAME:ARGUMENT must be opened: where there is an argument, or the object itself answers nothing"""
@@ -48,6 +92,7 @@ class Registry(dict[str, Any]):
         """What NAME or NAME:ARGUMENT names: opened by the object of that name and checked, or the object itself"""
         from lima.contract.conformance import check
         from lima.contract.kinds import KINDS
+        from lima.isolation.proxy import advice, guarded
 
         name, argument = self.split(spec)
         thing, owner, noun = self.find(name), self.owners[name], singular(self.kind)
@@ -55,14 +100,15 @@ class Registry(dict[str, Any]):
             if argument is not None:
                 raise LimaError(f"The {noun} {name!r} takes no argument. Write {name} instead of {spec}.")
             return thing
-        with plugin_code(f"opening the {noun} {name!r}", owner):
-            opened = thing.open(argument, store, **options)
-        if kind := KINDS[self.kind].opened:
-            try:
-                check(opened, f"Plugin {owner!r} opened the {noun} {spec!r}: the object", kind)
-            except LimaError as e:
-                raise LimaError(f"{e}.") from e.__cause__
-        return opened
+        opened = thing.open(argument, store, **options)
+        kind = KINDS[self.kind].opened
+        if kind is None or owner == CORE:
+            return opened
+        try:
+            check(opened, f"Plugin {owner!r} opened the {noun} {spec!r}: the object", kind)
+        except LimaError as e:
+            raise LimaError(f"{e}. {advice(owner)}") from e.__cause__
+        return guarded(opened, f"the {noun} {spec!r}", owner, kind)
 
     def lacking(self, spec: str, ability: type, purpose: str) -> str:
         """The sentence for an object without an ability that is needed to do something, with those that have it"""
@@ -76,20 +122,42 @@ class Registry(dict[str, Any]):
         return sorted(name for name, thing in self.items() if isinstance(thing, ability))
 
 
+class _Owners(dict[str, str]):
+    """The plugins of a registry's objects, by every name that the registry understands"""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__()
+        self.registry = registry
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(self.registry.key(name))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The plugin, or the default"""
+        return super().get(self.registry.key(name), default)
+
+
 def singular(kind: str) -> str:
     """'base_models' → 'base model'"""
     return kind.removesuffix("s").replace("_", " ")
 
 
-def check_entries(kind: str, entries: dict[str, Any], declared: list[type]) -> None:
-    """Raise LimaError for a registered object without what its kind must have (see lima.contract.kinds)"""
+def contained_entries(kind: str, entries: dict[str, Any], owner: str, declared: list[type]) -> dict[str, Any]:
+    """What a plugin registers, each object contained; LimaError for one without what its kind must have"""
     from lima.contract.conformance import check
     from lima.contract.kinds import KINDS
+    from lima.isolation.proxy import guarded
 
-    for name in entries:
+    found = {}
+    for name, thing in entries.items():
         if not isinstance(name, str) or not name.strip():
             raise LimaError(f"a {singular(kind)} is registered under {name!r}; expected a name that is not empty")
-    for name, thing in entries.items():
-        check(thing, f"the {singular(kind)} {name!r}", KINDS[kind], declared)
+        what = f"the {singular(kind)} {name!r}"
+        if kind == "migrations" or owner == CORE:  # those run under a guard of their own, and these are lima
+            check(thing, what, KINDS[kind], declared)
+            found[name] = thing
+        else:
+            found[name] = guarded(thing, what, owner, KINDS[kind], declared)
         if kind == "migrations" and thing.name != name:
             raise LimaError(f"the set of migrations {thing.name!r} is registered as {name!r}; give both the same name")
+    return found

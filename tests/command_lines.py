@@ -7,10 +7,17 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 
 import lima.train.plan
 import lima.train.start  # noqa: F401 - what these import no child needs to import again
 from lima.cli import main
+
+if "BASE" in os.environ:  # nor what loading it imports
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    AutoTokenizer.from_pretrained(os.environ["BASE"])
+    AutoModelForCausalLM.from_pretrained(os.environ["BASE"])
 
 
 def child(environment: dict[str, str], arguments: list[str], files: list[int]) -> None:
@@ -23,6 +30,8 @@ def child(environment: dict[str, str], arguments: list[str], files: list[int]) -
         code = 0
     except SystemExit as e:
         code = e.code if isinstance(e.code, int) else int(e.code is not None)
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

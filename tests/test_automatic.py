@@ -99,7 +99,9 @@ def test_a_renderer_that_fails_to_say_whether_it_suits_is_named_with_its_plugin(
 
     asked = recipe(a_base(tmp_path / "base"), pairs, tmp_path / "out")
     with only_plugins(ours=Ours()) as plugins, Store(tmp_path / "l.db", plugins) as store:
-        with pytest.raises(LimaError, match="Plugin 'ours' failed in the renderer 'broken': ZeroDivisionError"):
+        with pytest.raises(
+            LimaError, match=r"Plugin 'ours' failed in suits\(\) of the renderer 'broken': ZeroDivisionError"
+        ):
             fine_tune(asked, store, plugins)
         assert store.rows("select * from runs") == []
 

@@ -58,7 +58,7 @@ class Lenient:
     description = "everything is excellent"
 
     def grade(self, turn):
-        return "excellent"
+        return lima.Verdict("excellent", "all is")
 
 
 class Nothing:
@@ -171,7 +171,7 @@ def test_every_hook_takes_part_in_a_real_training(base, tmp_path):
         assert plugins.declared("evaluations") == [Asks]
         assert plugins.registry("evaluations").able(Asks) == []
         evaluation = plugins.registry("evaluations").find("nothing")
-        assert plugins.registry("graders").find(evaluation.grader).grade(None) == "excellent"
+        assert plugins.registry("graders").find(evaluation.grader).grade(None) == lima.Verdict("excellent", "all is")
         cli = Group("lima")
         plugins.add_commands(cli)
         assert sorted(cli.commands) == ["everything"]

@@ -34,9 +34,9 @@ def test_a_grader_is_named_with_an_argument_like_a_model():
     with only_plugins(lima_judges=Registers(graders=graders)) as plugins:
         found = plugins.registry("graders")
         assert found.open("judges:fail", "s").grade_reply(None, "", "") == Verdict("fail", "in s")
-        assert found.open("plain", None) is graders["plain"]
-        assert found.open("both", None) is both
-        assert found.open("both:fail", None) is not both
+        assert found.open("plain", None) == graders["plain"]
+        assert found.open("both", None) == both
+        assert found.open("both:fail", None) != both
         assert [found.opens(n) for n in ("judges", "judges:a:b", "plain", "both", "both:x")] == [
             True,
             True,

@@ -14,9 +14,9 @@ PLUGINS = sorted(p for p in (ROOT / "plugins").iterdir() if (p / "pyproject.toml
 HOUSE = CORE + [f for p in PLUGINS for f in sorted((p / p.name.replace("-", "_")).rglob("*.py"))]
 TESTS = sorted(f for folder in ("tests", "plugins/*/tests") for f in ROOT.glob(f"{folder}/*.py"))
 FLOORS = (
-    {"errors", "text", "paths", "recipe"},
+    {"errors", "text", "paths", "places", "recipe"},
     {"contract"},
-    {"isolation", "registry", "plugins", "model"},
+    {"isolation", "distributions", "commands", "hook_checks", "registry", "plugins", "model"},
     {"data"},
     {"record"},
     {"answer"},

@@ -117,17 +117,32 @@ CASES = [
     ("after_step", "raise Own('mine')", [*TRAIN, "d"], "in after_step: Own: mine."),
     ("after_step", "raise click.exceptions.Exit(0)", [*TRAIN, "e"], "in after_step: Exit: 0."),
     ("after_step", "raise click.Abort()", [*TRAIN, "f"], "in after_step: Abort."),
-    ("folder", EXIT, [*TRAIN, "g"], "in the base model 'odd': SystemExit: 0."),
-    ("examples", EXIT, ["sources", "show", "odd"], "in the source 'odd': SystemExit: 0."),
-    ("examples' end", "quit()", ["sources", "show", "odd"], "in the source 'odd': SystemExit: None."),
-    ("recognises", EXIT, ["sources", "show", "FILE"], "in the source 'odd': SystemExit: 0."),
-    ("description", LATER, ["sources"], "in the source 'odd': SystemExit: 0."),
-    ("end_of_turn", EXIT, ["preview", *TRAIN[1:-1]], "in the renderer 'odd': SystemExit: 0."),
-    ("render", EXIT, ["preview", *TRAIN[1:-1]], "in the renderer 'odd': SystemExit: 0."),
-    ("render", "raise click.exceptions.Exit(0)", ["plan", *TRAIN[1:-1]], "in the renderer 'odd': Exit: 0."),
-    ("chat_template", EXIT, [*TRAIN, "h"], "in the renderer 'odd': SystemExit: 0."),
-    ("prompt", EXIT, ASK, "in the renderer 'odd': SystemExit: 0."),
-    ("grade_reply", EXIT, ["checkpoints", "grade", "RUN", "--grader", "odd"], "in the grader 'odd': SystemExit: 0."),
+    ("folder", EXIT, [*TRAIN, "g"], "in folder() of the base model 'odd': SystemExit: 0."),
+    ("examples", EXIT, ["sources", "show", "odd"], "in examples() of the source 'odd': SystemExit: 0."),
+    (
+        "examples' end",
+        "quit()",
+        ["sources", "show", "odd"],
+        "in examples() of the source 'odd', after item 1: SystemExit: None.",
+    ),
+    ("recognises", EXIT, ["sources", "show", "FILE"], "in recognises() of the source 'odd': SystemExit: 0."),
+    ("description", LATER, ["sources"], "in 'description' of the source 'odd': SystemExit: 0."),
+    ("end_of_turn", EXIT, ["preview", *TRAIN[1:-1]], "in end_of_turn() of the renderer 'odd': SystemExit: 0."),
+    ("render", EXIT, ["preview", *TRAIN[1:-1]], "in render() of the renderer 'odd' on example '1': SystemExit: 0."),
+    (
+        "render",
+        "raise click.exceptions.Exit(0)",
+        ["plan", *TRAIN[1:-1]],
+        "in render() of the renderer 'odd' on example '1': Exit: 0.",
+    ),
+    ("chat_template", EXIT, [*TRAIN, "h"], "in chat_template() of the renderer 'odd': SystemExit: 0."),
+    ("prompt", EXIT, ASK, "in prompt() of the renderer 'odd': SystemExit: 0."),
+    (
+        "grade_reply",
+        EXIT,
+        ["checkpoints", "grade", "RUN", "--grader", "odd"],
+        "in grade_reply() of the grader 'odd' on example 'dev.jsonl:1' of source 'dev.jsonl': SystemExit: 0.",
+    ),
     ("command", "raise SystemExit(3)", ["odd"], "in the command 'odd': SystemExit: 3."),
     ("command", "raise KeyboardInterrupt", ["odd"], "in the command 'odd': KeyboardInterrupt."),
 ]
@@ -184,7 +199,7 @@ def test_a_command_may_end_by_click_s_own_means_and_a_plugin_that_ends_on_loadin
     )
     assert own == [3, "", ""]
     assert aside[0] == 0
-    assert "plugin 'lima-odd' is not loaded: register_sources failed: KeyboardInterrupt: . Remove" in aside[2]
+    assert "plugin 'lima-odd' is not loaded: register_sources failed: KeyboardInterrupt. Remove" in aside[2]
 
 
 LISTENING = """

@@ -214,7 +214,13 @@ def test_a_source_that_two_plugins_register_names_both_and_cannot_be_used(site):
     distribution(site, "lima-b", GOOD.replace("hello", "hi"))
     done = run(site, "sources", "show", "three", load="lima-a,lima-b")
     assert done.returncode == 1
-    assert "The source 'three' is registered by both 'lima-a' and 'lima-b'. Uninstall one of them" in done.stderr
+    assert (
+        "The source 'three' is registered by both 'lima-a' and 'lima-b'. Write lima-a::three or lima-b::three."
+        in done.stderr
+    )
+    for owner in ("lima-a", "lima-b"):
+        done = run(site, "sources", "show", f"{owner}::three", "--json", load="lima-a,lima-b")
+        assert json.loads(done.stdout)["plugin"] == owner
     alone = run(site, "sources", "show", "three", "--json", load="lima-b")
     assert json.loads(alone.stdout)["plugin"] == "lima-b"
 
@@ -288,7 +294,9 @@ def test_a_registration_that_fails_disables_its_plugin_only():
             ),
             ("lima-quitter", "register_sources failed: SystemExit: 3"),
         ]
-        with pytest.raises(LimaError, match="Plugin 'lima-good' failed in the source 'mine': KeyError: 'oops'"):
+        with pytest.raises(
+            LimaError, match=r"Plugin 'lima-good' failed in examples\(\) of the source 'mine': KeyError: 'oops'"
+        ):
             open_source("mine", plugins)
 
 

@@ -96,7 +96,7 @@ def test_a_source_that_fails_to_recognise_is_named_and_the_others_are_asked(plug
     source = open_source(str(file), plugins, {"lima-tune": {"skip_bad": True}})
     assert (source.owner, len(source.records)) == ("lima-tune", 1)
     (warned, _) = caplog.messages
-    assert warned.startswith("Plugin 'lima-words' failed in the source 'words': TypeError: ")
+    assert warned.startswith("Plugin 'lima-words' failed in recognises() of the source 'words': TypeError: ")
     assert warned.endswith("The other sources were asked.")
 
 

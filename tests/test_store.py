@@ -53,7 +53,7 @@ def test_tables_and_columns(tmp_path):
     with Store(tmp_path / "l.db") as store:
         tables = {t: [c.name for c in store.db.table(t).columns] for t in store.db.table_names()}
     assert {t: sorted(columns) for t, columns in tables.items() if t in ("run_plugins", "checkpoints")} == {
-        "run_plugins": ["hash", "plugin", "run", "version"],
+        "run_plugins": ["error", "hash", "plugin", "run", "seconds", "version"],
         "checkpoints": ["created", "epoch", "folder", "perplexity", "run", "step"],
     }
     assert {"runs", "run_sources", "run_examples", "steps", "checkpoints"} <= tables.keys()

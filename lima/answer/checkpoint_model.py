@@ -16,7 +16,6 @@ from lima.contract.answers import Prompt, Reply, Sampling
 from lima.contract.kinds import ChatPrompts, SplitsThoughts, TakesVariables, TextPrompts
 from lima.data.automatic import suiting
 from lima.errors import LimaError
-from lima.isolation import plugin_code
 from lima.paths import is_folder
 
 if TYPE_CHECKING:
@@ -91,9 +90,8 @@ class CheckpointModel:
         if not able:
             name, what = getattr(self.renderer, "name", None), "texts" if isinstance(prompt, str) else "conversations"
             raise LimaError(f"{self.name} answers through renderer {name!r}, which does not take {what}.")
-        with plugin_code(f"the renderer {self.renderer.name!r}"):
-            ask = self.renderer.prompt if isinstance(prompt, str) else self.renderer.chat_prompt
-            ids: list[int] = ask(prompt, self.tokenizer, self.eot)
+        ask = self.renderer.prompt if isinstance(prompt, str) else self.renderer.chat_prompt
+        ids: list[int] = ask(prompt, self.tokenizer, self.eot)
         return ids
 
     def reply(
@@ -172,8 +170,7 @@ class CheckpointModel:
         text, thoughts = self._text(row.out, True), ""
         if isinstance(self.renderer, SplitsThoughts):
             written, prompt = self._text(row.out, False), self._text(row.prompt[-16:], False)
-            with plugin_code(f"the renderer {self.renderer.name!r}"):
-                thoughts, answer = self.renderer.split_reply(written, prompt, self.tokenizer, self.eot)
+            thoughts, answer = self.renderer.split_reply(written, prompt, self.tokenizer, self.eot)
             if answer != written.strip():
                 text, thoughts = self._without_special(answer), self._without_special(thoughts)
         return Reply(text.strip(), row.out, row.stop, row.seconds, row.prompt, thoughts)

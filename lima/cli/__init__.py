@@ -70,17 +70,14 @@ for command in (
 
 
 def warn(loaded: Plugins, already: Iterable[str] = ()) -> set[str]:
-    """Say on stderr which plugins are set aside, why, and what removes them; their names"""
-    for plugin in loaded.broken:
-        if plugin.name not in already:
-            click.echo(
-                visible(
-                    f"Warning: plugin {plugin.name!r} is not loaded: {plugin.error.rstrip('.')}. "
-                    f"Remove it with `lima uninstall {plugin.name.partition(':')[0]}`, or see `lima plugins`."
-                ),
-                err=True,
-            )
-    return {p.name for p in loaded.broken}
+    """Say on stderr which plugins are set aside, why, and what to do, and what others' authors should know; their names"""
+    for plugin in loaded.all:
+        said = [f"plugin {plugin.name!r}: {remark}." for remark in plugin.remarks]
+        if plugin.error:
+            said = [f"plugin {plugin.name!r} is not loaded: {plugin.error.rstrip('.')}. {plugin.advice}"]
+        for sentence in said if plugin.name not in already else ():
+            click.echo(visible(f"Warning: {sentence}"), err=True)
+    return {p.name for p in loaded.all if p.error or p.remarks}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -128,15 +125,20 @@ def _check_arguments(arguments: list[str]) -> None:
 
 def _run(arguments: list[str]) -> int:
     _check_arguments(arguments)
-    loaded = load_plugins()
-    loaded.add_commands(cli)
-    # These three commands list broken plugins, or repair them.
-    known = (
-        {p.name for p in loaded.broken} if arguments[:1] in (["plugins"], ["install"], ["uninstall"]) else warn(loaded)
-    )
+    if arguments[:1] in (["install"], ["uninstall"]) or arguments[:2] == ["plugins", "retry"]:
+        return _command(arguments)  # what repairs a plugin does not load it
+    with notes_printed():
+        loaded = load_plugins()
+        loaded.add_commands(cli)
+    # The command that lists them says it itself.
+    known = {p.name for p in loaded.broken} if arguments[:1] == ["plugins"] else warn(loaded)
     try:
-        with notes_printed(), contained(f"the command {next(iter(arguments), '')!r}", command=True):
-            code = cli.main(arguments, prog_name="lima", standalone_mode=False)
+        return _command(arguments)
     finally:
         warn(loaded, known)
+
+
+def _command(arguments: list[str]) -> int:
+    with notes_printed(), contained(f"the command {next(iter(arguments), '')!r}", command=True):
+        code = cli.main(arguments, prog_name="lima", standalone_mode=False)
     return code if isinstance(code, int) else 0

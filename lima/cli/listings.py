@@ -9,9 +9,9 @@ from lima.cli.group import Group
 from lima.cli.reading import reading_bar, with_reading
 from lima.cli.show import json_option, print_fields, print_json, print_rows
 from lima.errors import LimaError
-from lima.isolation import plugin_code
 from lima.paths import check_readable
-from lima.plugins import load_plugins, singular
+from lima.plugins import load_plugins
+from lima.registry import singular
 from lima.text import visible
 
 
@@ -22,9 +22,8 @@ def _rows(kind: str) -> list[dict[str, Any]]:
     rows = []
     for name, thing in sorted(registry.items()):
         row = {"name": name, "plugin": registry.owners[name]}
-        with plugin_code(f"the {singular(kind)} {name!r}", registry.owners[name]):  # a property may be code
-            row |= {"licence": thing.licence} if isinstance(thing, Licensed) else {}
-            row["description"] = thing.description
+        row |= {"licence": thing.licence} if isinstance(thing, Licensed) else {}
+        row["description"] = thing.description
         rows.append(row)
     return rows
 
@@ -97,8 +96,7 @@ def fetch_base_model(name: str, file: Path | None) -> None:
     if not isinstance(base, Fetches):
         others = ", ".join(bases.able(Fetches)) or "none"
         raise LimaError(f"The base model {name!r} needs no fetching: use it with --base {name}. To fetch: {others}.")
-    with plugin_code(f"fetching the base model {name!r}", bases.owners[name]):
-        folder = base.fetch(lambda text: click.echo(visible(text), err=True), file)
+    folder = base.fetch(lambda text: click.echo(visible(text), err=True), file)
     click.echo(visible(str(folder)))
     click.echo(visible(f"It is ready: --base {name}"), err=True)
 

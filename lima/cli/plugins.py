@@ -1,6 +1,5 @@
-"""`lima plugins`, `install` and `uninstall`, which work even if a plugin is broken."""
+"""`lima plugins` and what is below it, `install` and `uninstall`, which work even if a plugin is broken."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +7,15 @@ from typing import Any
 
 import click
 
+from lima.cli.group import Group
 from lima.cli.show import database_option, json_option, print_rows, store_to_read
+from lima.distributions import CORE, canonical, check_removable, found
 from lima.errors import LimaError, did_you_mean
+from lima.isolation.marks import Marks
 from lima.paths import is_there
-from lima.plugins import CORE, Plugins, load_plugins
+from lima.places import user_folder
+from lima.plugins import Plugins, load_plugins
+from lima.registry import singular
 from lima.text import visible
 
 
@@ -28,6 +32,7 @@ def _describe(loaded: Plugins, everything: bool, database: str | None) -> list[d
             "status": "broken" if p.error else "loaded",
             "hooks": p.hooks,
             **({"error": p.error} if p.error else {}),
+            **({"remarks": p.remarks} if p.remarks else {}),
         }
         for p in loaded.all
         if everything or p.name != CORE
@@ -46,26 +51,74 @@ def _try_migrations(database: str | None) -> None:
             click.echo(visible(f"Warning: {e}"), err=True)
 
 
-@click.command()
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--all", "everything", is_flag=True, help="What comes with the core, too")
 @click.option("--hook", help="Only the plugins that implement this hook")
 @database_option
 @json_option
-def plugins(everything: bool, hook: str | None, database: str | None, as_json: bool) -> None:
+@click.pass_context
+def plugins(ctx: click.Context, everything: bool, hook: str | None, database: str | None, as_json: bool) -> None:
     """List the plugins, their hooks, and why a broken one does not work"""
-    from lima.contract import hooks as hookspecs
+    from lima.hook_checks import KNOWN
 
+    if ctx.invoked_subcommand is not None:
+        return
     rows = _describe(load_plugins(), everything, database)
     if hook is not None:
-        known = [n for n in vars(hookspecs) if hasattr(getattr(hookspecs, n), "lima_spec")]
-        if hook not in known:
-            raise LimaError(f"{hook!r} is not a hook of lima.{did_you_mean(hook, known)}")
+        if hook not in KNOWN:
+            raise LimaError(f"{hook!r} is not a hook of lima.{did_you_mean(hook, KNOWN)}")
         rows = [r for r in rows if hook in r["hooks"]]
     if not as_json:
-        rows = [{**r, "hooks": ", ".join(r["hooks"]), "error": r.get("error", "")} for r in rows]
-        if not any(r["error"] for r in rows):
-            rows = [{k: v for k, v in r.items() if k != "error"} for r in rows]
+        texts = {"hooks": ", ", "remarks": "; "}
+        rows = [{**r, **{k: mark.join(r.get(k, ())) for k, mark in texts.items()}} for r in rows]
+        rows = [{k: r.get(k, "") for k in ("name", "version", "status", "hooks", "error", "remarks")} for r in rows]
+        empty = [k for k in ("error", "remarks") if not any(r[k] for r in rows)]
+        rows = [{k: v for k, v in r.items() if k not in empty} for r in rows]
     print_rows(rows, as_json, "No plugin is installed. Install one with `lima install NAME`.")
+
+
+@plugins.command("why")
+@click.argument("name")
+@json_option
+def why(name: str, as_json: bool) -> None:
+    """Who registered NAME: a source, renderer, grader or any other kind of object, or a command
+
+    Where several plugins want a name, each has it with its own before it: PLUGIN::NAME. A name of the core stays the core's.
+    """
+    loaded = load_plugins()
+    rows, known = _claims(loaded, name)
+    if not rows:
+        raise LimaError(f"Nothing is registered as {name!r}.{did_you_mean(name, known)}")
+    versions = {p.name: p.version for p in loaded.all}
+    print_rows([{**row, "version": versions.get(str(row["plugin"]), "")} for row in rows], as_json, "")
+
+
+def _claims(loaded: Plugins, name: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """A row for each plugin that registered the name, of whatever kind; all names"""
+    from lima.contract.kinds import KINDS
+
+    rows, known = list[dict[str, Any]](), list(loaded.commands)
+    if name in loaded.commands:
+        rows.append({"kind": "command", "name": f"lima {name}", "plugin": loaded.commands[name]})
+    for kind in KINDS:
+        registry = loaded.registry(kind)
+        known += [*registry, *registry.contested]
+        for key in [k for k in registry if name in (k, k.partition("::")[2], f"{registry.owners[k]}::{k}")]:
+            rows.append({"kind": singular(kind), "name": key, "plugin": registry.owners[key]})
+    return rows, known
+
+
+@plugins.command("retry")
+@click.argument("name")
+def retry(name: str) -> None:
+    """Load a plugin again at the next start, after lima did not survive it"""
+    known = {one.distribution for one in found()} - {CORE}
+    marks = Marks(user_folder() / "plugins")
+    if not marks.forget(name):
+        left = marks.left()
+        why = f"{did_you_mean(name, left)}" if left else " Every plugin that is installed is tried."
+        raise LimaError(f"{name!r} is not set aside for what happened at an earlier start.{why}")
+    click.echo(f"{name} is loaded again{'' if name in known else ' if it is installed'}. See `lima plugins`.")
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -82,17 +135,15 @@ def uninstall(names: tuple[str, ...], yes: bool) -> None:
     """Uninstall plugins, broken ones too"""
     if CORE in names:
         raise LimaError(f"{CORE} is lima itself. To remove it: {sys.executable} -m pip uninstall {CORE}")
-    loaded = load_plugins()
-    known = {p.name.partition(":")[0] for p in loaded.all if p.name != CORE} | loaded.left_out
+    known = {one.distribution for one in found()} - {CORE}  # from their metadata: none of them is loaded
     for name in names:
         if canonical(name) not in map(canonical, known):
             raise LimaError(f"{name!r} is not an installed plugin.{did_you_mean(name, known)}")
+    check_removable(names)
     _pip("uninstall", *(["-y"] if yes else []), *names)
-
-
-def canonical(name: str) -> str:
-    """A distribution's name as pip compares it"""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    for name in known:
+        if canonical(name) in map(canonical, names):
+            Marks(user_folder() / "plugins").forget(name)
 
 
 def _pip(*arguments: str) -> None:

@@ -5,6 +5,7 @@ One mechanism for all kinds, driven by their Protocols. Knows nothing of what th
 
 import inspect
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from lima.contract.kinds import Filled, Kind
@@ -13,8 +14,10 @@ from lima.errors import LimaError
 _MISSING = object()
 
 
-def check(thing: Any, what: str, kind: Kind, declared: Iterable[type] = ()) -> None:
-    """LimaError beginning with `what` unless the object has all that its kind, and what plugins declared for it, ask for"""
+def check(thing: Any, what: str, kind: Kind, declared: Iterable[type] = ()) -> list[type]:
+    """The Protocols of its kind, and of what plugins declared for it, that an object keeps
+
+    LimaError beginning with `what` unless it keeps all that is needed, and of the others all or nothing."""
     if inspect.isclass(thing):
         raise LimaError(f"{what} is a class; register an object of it, such as {thing.__name__}()")
     found = _Found(thing, what)
@@ -25,13 +28,14 @@ def check(thing: Any, what: str, kind: Kind, declared: Iterable[type] = ()) -> N
         found.require(protocol)
     if kind.some and not set(optional) & set(kind.optional):
         raise LimaError(f"{what} has none of {', '.join(map(signatures, kind.optional))}; expected at least one")
+    return [*([kind.needed] if kind.needed else []), *optional]
 
 
 def check_protocol(protocol: Any) -> None:
     """LimaError for what a plugin cannot declare: anything but a runtime-checkable Protocol of methods"""
     if not getattr(protocol, "_is_protocol", False) or not getattr(protocol, "_is_runtime_protocol", False):
         raise LimaError(f"{protocol!r} is not a Protocol marked @runtime_checkable")
-    values, methods = _members(protocol)
+    values, methods = members(protocol)
     if values or not methods:
         raise LimaError(
             f"the Protocol {protocol.__name__} has {', '.join(values) or 'no member'}; expected methods only"
@@ -40,7 +44,7 @@ def check_protocol(protocol: Any) -> None:
 
 def signatures(protocol: type) -> str:
     """What a Protocol asks for, as it is written: 'description, licence, examples(argument)'"""
-    values, methods = _members(protocol)
+    values, methods = members(protocol)
     return ", ".join([*values, *(_call(name, method) for name, method in methods.items())])
 
 
@@ -65,11 +69,11 @@ class _Found:
 
     def has_some(self, protocol: type) -> bool:
         """Whether it has one of the methods; None means that it has not"""
-        return any(self.read(name) not in (_MISSING, None) for name in _members(protocol)[1])
+        return any(self.read(name) not in (_MISSING, None) for name in members(protocol)[1])
 
     def require(self, protocol: type) -> None:
         """LimaError for the first member that is missing or wrong"""
-        values, methods = _members(protocol)
+        values, methods = members(protocol)
         for name in (*values, *methods):
             if self.read(name) is _MISSING:
                 raise LimaError(f"{self.what} has no {name!r}; expected {signatures(protocol)}")
@@ -84,7 +88,8 @@ class _Found:
                 raise LimaError(f"{self.what} has a method {name}() that cannot be called as {call}: {why}")
 
 
-def _members(protocol: type) -> tuple[dict[str, Any], dict[str, Any]]:
+@cache
+def members(protocol: type) -> tuple[dict[str, Any], dict[str, Any]]:
     """(plain values and their types, methods) of a Protocol and those that it extends, in the order in which they are written"""
     owners = [base for base in reversed(protocol.__mro__) if getattr(base, "_is_protocol", False)]
     methods = {

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+from lima.contract.rendered import Weight
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record(ABC):
@@ -40,7 +42,7 @@ class Example(Record):
 
     prompt: str
     response: str
-    weight: float = 1.0
+    weight: Weight = 1.0
     "Loss weight of the response's tokens; 0 is not trained"
 
     def content(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The contract between lima and its plugins, on one page.
 
 A plugin is a module named by an entry point of the group `lima`; it implements any of these hooks, marked with
-`@lima.hookimpl`. The `register` callbacks take a name and an object; a name that has an owner already is an error naming both.
+`@lima.hookimpl`. The `register` callbacks take a name and an object; a name that two plugins want is PLUGIN::NAME for each.
 What an object of each kind must have is in `lima.contract.kinds`, and checked when it is registered. An implementation may leave
 out arguments it does not need, and may not give one a default. Knows nothing of who calls.
 """

@@ -4,6 +4,10 @@ Knows nothing of tokenizers or of templates.
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+Weight = Annotated[float, "from 0"]
+"How much a token counts in the loss; 0 is not trained"
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Rendered:
     """An example as the engine sees it"""
 
     ids: list[int]
-    weights: list[float]
+    weights: list[Weight]
     "One per id; 0 is not trained"
     spans: list[Span]
     muted: list[tuple[int, int]] = field(default_factory=list)

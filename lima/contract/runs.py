@@ -33,12 +33,14 @@ class SourceRow(TypedDict):
 
 
 class PluginRow(TypedDict):
-    """A plugin that was loaded: a row of run_plugins"""
+    """A plugin whose code has run: a row of run_plugins"""
 
     plugin: str
     version: str
     hash: str
-    "SHA-256 over its Python files"
+    "SHA-256 over its files"
+    error: str
+    "Why it was set aside before the run began; empty where it was not"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ from typing import Any
 from lima.contract.kinds import SuitsBase
 from lima.data.rendering import PlainRenderer
 from lima.errors import LimaError
-from lima.isolation import plugin_code
 from lima.recipe import AUTO, WIDTH, Recipe
 from lima.registry import Registry
 
@@ -28,11 +27,7 @@ def suiting(tokenizer: Any, renderers: Registry, subject: str, otherwise: str) -
     """The name of the renderer for a model with this tokenizer: one that suits it, or plain where it has no template of its own
 
     LimaError, about the `subject`, where it has a template that no renderer takes; it ends in what to do `otherwise`."""
-    able = [
-        name
-        for name, one in renderers.items()
-        if isinstance(one, SuitsBase) and _suits(name, one, tokenizer, renderers.owners[name])
-    ]
+    able = [name for name, one in renderers.items() if isinstance(one, SuitsBase) and one.suits(tokenizer)]
     if len(able) > 1:
         raise LimaError(f"{subject} suits several renderers, {', '.join(able)}: name one with --renderer {able[0]}.")
     if able:
@@ -46,11 +41,6 @@ def suiting(tokenizer: Any, renderers: Registry, subject: str, otherwise: str) -
         f"{subject} has a chat_template, the format that it was tuned for, and no plugin that is loaded can render with it. "
         f"Install one that can, `pip install lima-chat` (`lima plugins` says why an installed one is not loaded), {otherwise}."
     )
-
-
-def _suits(name: str, renderer: SuitsBase, tokenizer: Any, owner: str) -> bool:
-    with plugin_code(f"the renderer {name!r}", owner):
-        return renderer.suits(tokenizer)
 
 
 def chosen(asked: Recipe, settled: Recipe) -> str:

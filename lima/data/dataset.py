@@ -27,7 +27,6 @@ from lima.data.rendering import render
 from lima.data.sources import open_dev, open_sources
 from lima.data.training_set import TrainingSet, longest_of
 from lima.errors import LimaError, did_you_mean
-from lima.isolation import plugin_code
 from lima.model.build import Additions, Longest
 from lima.paths import absolute, is_folder, shown
 from lima.plugins import Plugins
@@ -110,9 +109,7 @@ def find_base(name: str, plugins: Plugins) -> Path:
             f"The recipe names no base model. Use --base FOLDER, or a registered one.{did_you_mean('', bases)}"
         )
     if name in bases or name in bases.contested:
-        base = bases.find(name)
-        with plugin_code(f"the base model {name!r}", bases.owners[name]):
-            return Path(base.folder())
+        return Path(bases.find(name).folder())
     if is_folder(folder := absolute(name)):
         return folder
     hub = f" Nothing is downloaded: `hf download {name} --local-dir FOLDER`, then --base FOLDER." if "/" in name else ""
@@ -146,15 +143,12 @@ def prepare(
     recipe = settle(recipe, tokenizer, config, renderers)
     date = date or datetime.now().isoformat(timespec="seconds")
     renderer = _given(renderers.find(recipe.renderer), recipe, date)
-    place, owner = f"the renderer {recipe.renderer!r}", renderers.owners[recipe.renderer]
-    with plugin_code(place, owner):
-        used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
-        new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
+    used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
+    new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
 
     def rendered_whole(record: Record) -> list[Rendered]:
         check_length(record, recipe.max_tokens)
-        with plugin_code(place, owner):
-            return render(record, renderer, tokenizer, eot, list(renderers.values()))
+        return render(record, renderer, tokenizer, eot, list(renderers.values()))
 
     embedded, eot_id = config.get_text_config().vocab_size, tokenizer.convert_tokens_to_ids(eot)
     made = TrainingSet(recipe, tokenizer, new_ids, embedded, eot_id, on_example)

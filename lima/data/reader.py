@@ -5,13 +5,12 @@ Knows nothing of how a source is found, nor of tokens.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import Any, Generic, TypeVar, overload
 
 from lima.contract.examples import Record, Refused
 from lima.errors import LimaError
-from lima.isolation import plugin_code
 
 KEPT = 10_000
 "Examples of a source that are kept in memory; of a source with more none is"
@@ -50,8 +49,8 @@ class Reader(Generic[Made]):
 
     def __iter__(self) -> Iterator[Made | Refused]:
         self.count = 0
-        with named_interrupt(lambda: f"while reading the source {self.spec!r}, after {self.count:,} examples"):
-            for number, one in enumerate(self._each(), 1):
+        with self.named():
+            for number, one in enumerate(self._read(), 1):
                 if not isinstance(one, self.kind | Refused):
                     raise LimaError(
                         f"Source {self.name!r} of plugin {self.owner!r} yielded {type(one).__name__}; expected {self.expected}."
@@ -61,17 +60,9 @@ class Reader(Generic[Made]):
                     self.on_example(self.spec, self.count, 0)
                 yield one
 
-    def _each(self) -> Iterator[Any]:
-        """What the plugin yields; only its own code is watched, not that of who asks for it"""
-        place = f"the source {self.name!r}"
-        with plugin_code(place, self.owner):
-            found = iter(self._read())
-        while True:
-            with plugin_code(place, self.owner):
-                one = next(found, _END)
-            if one is _END:
-                return
-            yield one
+    def named(self) -> AbstractContextManager[None]:
+        """Within it Ctrl-C names the source, and how far the pass is"""
+        return named_interrupt(lambda: f"while reading the source {self.spec!r}, after {self.count:,} examples")
 
 
 class Digest:
@@ -138,6 +129,3 @@ def named_interrupt(doing: Callable[[], str]) -> Iterator[None]:
         if e.args:
             raise
         raise KeyboardInterrupt(doing()) from e
-
-
-_END = object()

@@ -17,6 +17,7 @@ from lima.contract.examples import Example, Record
 from lima.contract.kinds import Renderer
 from lima.contract.rendered import Rendered, Span, as_rows
 from lima.errors import LimaError
+from lima.isolation.proxy import owner_of
 
 # Turn tokens that published tokenizers already have; the first one found is reused, so that no new row has to be learnt.
 KNOWN_EOT = ("<|eot_id|>", "<|im_end|>", "<end_of_turn>", "<|end|>", "<|eot|>", "<|end_of_turn|>", "<turn|>")
@@ -184,9 +185,12 @@ def render(
 def verify(record: Record, rows: Sequence[Rendered], renderer: Renderer, tokenizer: Any, eot: str) -> None:
     """Raise LimaError, naming the example, unless its rows are exactly what inference will see and produce"""
 
+    owner = owner_of(renderer)
+    of = f" of plugin {owner!r}" if owner else ""
+
     def refuse(what: str) -> NoReturn:
         raise LimaError(
-            f"Example {record.id!r} of source {record.source!r}, rendered by {renderer.name!r}: {what} "
+            f"Example {record.id!r} of source {record.source!r}, rendered by {renderer.name!r}{of}: {what} "
             "Look at it with `lima preview`."
         )
 
@@ -207,6 +211,8 @@ def _problem_of(row: Rendered, prompts: Sequence[tuple[int, list[int]]], tokeniz
     ids, weights = row.ids, row.weights
     if len(ids) != len(weights):
         return f"{len(ids)} ids but {len(weights)} weights."
+    if problem := _problem_of_places(row):
+        return problem
     # A template may write it before every turn; the one that is wrong is the second of two at the start.
     if len(ids) > 1 and ids[0] == ids[1] == tokenizer.bos_token_id and ids[0] != tokenizer.convert_tokens_to_ids(eot):
         return "it begins with two BOS tokens; expected one. Remove the one that the template writes."
@@ -222,6 +228,19 @@ def _problem_of(row: Rendered, prompts: Sequence[tuple[int, list[int]]], tokeniz
     return ""
 
 
+def _problem_of_places(row: Rendered) -> str:
+    """What is wrong with where a row says that its answers are: in it, and one after the other"""
+    ends = [0, *(span.stop for span in row.spans)]
+    for number, (end, span) in enumerate(zip(ends, row.spans, strict=False), 1):
+        if not end <= span.start < span.stop <= len(row.ids):
+            after = f" after token {end}" if end else ""
+            return f"answer {number} is said to be tokens {span.start} to {span.stop} of {len(row.ids)}{after}."
+    for start, stop in row.muted:
+        if not 0 <= start <= stop <= len(row.ids):
+            return f"tokens {start} to {stop} of {len(row.ids)} are said to carry no loss."
+    return ""
+
+
 def _problem_of_answer(row: Rendered, span: Span, number: int, prompt: list[int], tokenizer: Any, eot: str) -> str:
     end = tokenizer.convert_tokens_to_ids(eot)
     answer, last = row.ids[span.start : span.stop - 1], row.ids[span.stop - 1]
@@ -230,7 +249,10 @@ def _problem_of_answer(row: Rendered, span: Span, number: int, prompt: list[int]
     if last != end:
         return f"answer {number} ends with {tokenizer.decode([last])!r} and not with its end-of-turn token {eot!r}."
     # The backend directly: its wrapper takes twice as long.
-    decoded = tokenizer.backend_tokenizer.decode(answer, skip_special_tokens=False)
+    try:
+        decoded = tokenizer.backend_tokenizer.decode(answer, skip_special_tokens=False)
+    except OverflowError:
+        return f"answer {number} has an id that no tokenizer has: {min(answer)} to {max(answer)}."
     if not _same_text(decoded, span.text):
         return f"the trained tokens of answer {number} decode to {_short(decoded)}, not to {_short(span.text)}."
     if row.ids[: span.start] != prompt:

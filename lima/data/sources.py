@@ -17,7 +17,6 @@ from lima.data.containers import is_pattern
 from lima.data.files import first_rows, shape_of
 from lima.data.reader import KEPT, Digest, Made, OnExample, ReadAgain, Reader
 from lima.errors import LimaError, PluginStopped, did_you_mean
-from lima.isolation import plugin_code
 from lima.paths import is_there, shown
 from lima.plugins import Plugins
 from lima.recipe import Recipe
@@ -82,8 +81,9 @@ class FoundSource:
     def read_into(self, keep: Callable[[Made], object], reader: Reader[Made], noun: str) -> tuple[Refused, ...]:
         """Give `keep` each object of a pass of the reader, one by one; the rows that were refused. Errors as for `read`"""
         refused = list[Refused]()
-        for one in reader:
-            refused.append(one) if isinstance(one, Refused) else keep(one)
+        with reader.named():
+            for one in reader:
+                refused.append(one) if isinstance(one, Refused) else keep(one)
         _check_refused(self.spec, refused, reader.count + len(refused), self.skip_bad)
         if not reader.count:
             why = (
@@ -98,7 +98,7 @@ def find_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> Fo
 
     `tables` are a recipe's: the source takes its options from that of its plugin. LimaError where there is no such source."""
     registry = plugins.registry("sources")
-    name, _, argument = spec.partition(":")
+    name, argument = registry.split(spec)
     if not (name in registry or name in registry.contested):
         name, argument = _recognised(spec, plugins), spec
     owner = registry.owners.get(name, "")
@@ -149,8 +149,7 @@ def _with_options(source: Any, name: str, plugins: Plugins, table: dict[str, Any
     mine = {key: value for key, value in table.items() if key in source.options}
     if not mine:
         return source
-    with plugin_code(f"the options of the source {name!r}", owner):
-        return source.with_options(mine)
+    return source.with_options(mine)
 
 
 def _recognised(spec: str, plugins: Plugins) -> str:
@@ -182,8 +181,7 @@ def _recognises(name: str, plugins: Plugins, row: Any, broken: set[str]) -> bool
     """Whether a source recognises a row; one that fails is named in a warning and not asked again"""
     registry = plugins.registry("sources")
     try:
-        with plugin_code(f"the source {name!r}", registry.owners[name]):
-            return bool(registry[name].recognises(row))
+        return bool(registry[name].recognises(row))
     except PluginStopped:
         raise
     except LimaError as e:

@@ -82,13 +82,15 @@ class TrainingSet:
 
     def _check_tokens(self, record: Record, rows: Sequence[Rendered]) -> None:
         for one in rows:
-            if max(one.ids) >= self.embedded and (
-                rowless := sorted({i for i in one.ids if i >= self.embedded} - set(self.new_ids))
+            ids = set(one.ids)
+            if (min(ids) < 0 or max(ids) >= self.embedded) and (
+                rowless := sorted({i for i in ids if not 0 <= i < self.embedded} - {*self.new_ids})
             ):
+                token = self.tokenizer.convert_ids_to_tokens(rowless[0]) if 0 <= rowless[0] < 2**31 else None
+                what = repr(token) if token else f"the id {rowless[0]}"
                 raise LimaError(
-                    f"Example {record.id!r} of source {record.source!r} has "
-                    f"{self.tokenizer.convert_ids_to_tokens(rowless[0])!r}, and the base model's embedding of {self.embedded} "
-                    "rows has none for it. Take it out of the text, or use another base."
+                    f"Example {record.id!r} of source {record.source!r} has {what}, and the base model's embedding of "
+                    f"{self.embedded} rows has none for it. Take it out of the text, or use another base."
                 )
 
     def check(self) -> None:

@@ -37,10 +37,10 @@ def migrate(db: Database, path: Path, plugins: Plugins, readonly: bool) -> None:
     """Apply what is pending; if the core's fail, LimaError; if a plugin's fail, the plugin is set aside"""
     registry = plugins.registry("migrations")
     _migrate_core(db, path, registry[CORE_SET], readonly)
-    for name, why in registry.contested.items():
-        for owner in (registry.owners[name], *registry.rivals[name]):
+    for name, owners in registry.rivals.items():
+        for owner in owners:
             if owner != CORE:
-                plugins.set_aside(owner, why)
+                plugins.set_aside(owner, registry.dispute(name, "Uninstall one of them"))
     for name in sorted(registry.keys() - {CORE_SET}):
         owner = registry.owners[name]
         if owner not in {p.name for p in plugins.loaded}:
@@ -50,7 +50,8 @@ def migrate(db: Database, path: Path, plugins: Plugins, readonly: bool) -> None:
                 if _pending(db.conn, registry[name], path, owner):
                     if readonly:
                         raise SetError(f"the database {path} can only be read here, and lacks its tables")
-                    _apply(path, registry, name)
+                    with plugins.marked(owner, f"its migrations of {path}"):
+                        _apply(path, registry, name)
         except (SetError, PluginStopped) as e:
             plugins.set_aside(owner, str(e))
 

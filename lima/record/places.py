@@ -1,15 +1,9 @@
-"""Where lima keeps what belongs to a user, and how a command names it. Knows nothing of what lies there."""
+"""Where the store is when none is named, and how a command names it. Knows nothing of what it holds."""
 
-import os
 import shlex
 from pathlib import Path
 
-import click
-
-
-def user_folder() -> Path:
-    """The folder that LIMA_USER_PATH names, else the user's folder for application data"""
-    return Path(os.environ.get("LIMA_USER_PATH") or click.get_app_dir("lima-tune"))
+from lima.places import user_folder as user_folder
 
 
 def default_path() -> Path:

@@ -63,8 +63,10 @@ def sources_of(store: Store, run: str) -> list[dict[str, Any]]:
 
 
 def plugins_of(store: Store, run: str) -> list[dict[str, Any]]:
-    """Plugin, version and hash of what was loaded when a run was started"""
-    return store.rows("select plugin, version, hash from run_plugins where run = ? order by plugin", [run])
+    """Plugin, version and hash of what was loaded when a run was started, why it was set aside, and the seconds in its code"""
+    return store.rows(
+        "select plugin, version, hash, error, seconds from run_plugins where run = ? order by plugin", [run]
+    )
 
 
 def examples_by_status(store: Store, run: str) -> dict[str, int]:
@@ -284,6 +286,15 @@ class RunLog:
                 "where id = ?",
                 [status, message, now(), steps, seconds, self.run.id],
             )
+
+    def spent(self, seconds: Mapping[str, float]) -> None:
+        """Seconds that this process spent in the code of each plugin; a resumed run adds to its earlier ones"""
+        with self.store.write() as db:
+            for plugin, taken in seconds.items():
+                db.execute(
+                    "update run_plugins set seconds = coalesce(seconds, 0) + ? where run = ? and plugin = ?",
+                    [taken, self.run.id, plugin],
+                )
 
     def note(self, message: str) -> None:
         """An error after the run was done"""

@@ -15,7 +15,6 @@ from lima.contract.grades import GRADED, GRADER_FAILED, SCORES, UNDECIDED
 from lima.contract.kinds import GradesReplies
 from lima.data.sources import open_source
 from lima.errors import LimaError, did_you_mean
-from lima.isolation import contained
 from lima.plugins import Plugins
 from lima.record.lock import exclusive
 from lima.record.runs import check_own, dev_prompts_of, lock_of, now
@@ -115,8 +114,7 @@ def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on
     missing = [r for r in generations(store, run) if (r["epoch"], r["position"]) not in done]
     if not missing:
         return 0
-    graders = plugins.registry("graders")
-    records, plugin = _records(store, run, plugins), graders.owners[graders.split(grader)[0]]
+    records = _records(store, run, plugins)
     pending: list[dict[str, Any]] = []
     flushed = time.monotonic()
 
@@ -127,7 +125,7 @@ def _grade(store: Store, run: str, judge: Any, grader: str, plugins: Plugins, on
 
     try:
         for number, row in enumerate(missing, 1):
-            verdict = _verdict(judge, grader, plugin, records[row["position"]], row)
+            verdict = _verdict(judge, grader, records[row["position"]], row)
             key = {"run": run, "epoch": row["epoch"], "position": row["position"], "grader": grader}
             pending.append({**key, **verdict, "created": now()})
             if time.monotonic() - flushed > FLUSH_SECONDS:
@@ -168,20 +166,17 @@ def _records(store: Store, run: str, plugins: Plugins) -> list[Any]:
     return records
 
 
-def _verdict(judge: Any, grader: str, plugin: str, record: Any, row: dict[str, Any]) -> dict[str, Any]:
+def _verdict(judge: Any, grader: str, record: Any, row: dict[str, Any]) -> dict[str, Any]:
     """Grade or None, reason and status of one reply; an empty one is a Fail whatever the grader says"""
     if blank(row["reply"]):
         return {"grade": "fail", "reason": "The reply is empty.", "status": GRADED}
     where = f"The grader {grader!r} failed on the reply of epoch {row['epoch']} to {row['example']!r}"
     kept = "Its earlier grades are kept: the same command resumes from here."
     try:
-        with contained(f"the grader {grader!r}", plugin):
-            verdict = judge.grade_reply(record, row["reply"], row["stop"])
-        grade, reason, status = verdict.grade, storable(str(verdict.reason)), storable(str(verdict.status))
+        verdict = judge.grade_reply(record, row["reply"], row["stop"])
     except LimaError as e:
         raise LimaError(f"{where}: {e} {kept}") from e
-    except Exception as e:
-        raise LimaError(f"{where}: {type(e).__name__}: {e}. {kept}") from e
+    grade, reason, status = verdict.grade, storable(verdict.reason), storable(verdict.status)
     if grade is not None and grade not in SCORES:
         raise LimaError(f"{where}: it returned {grade!r}; expected {', '.join(SCORES)} or None. {kept}")
     return {"grade": grade, "reason": reason, "status": status}

@@ -181,6 +181,13 @@ def m005_verdicts(db: Database) -> None:
     )
 
 
+@migrations()
+def m006_plugins(db: Database) -> None:
+    """The seconds that a run spent in the code of each plugin, and why one was set aside; null in rows of earlier versions"""
+    db.table("run_plugins").add_column("seconds", float)
+    db.table("run_plugins").add_column("error", str)
+
+
 class Store:
     """One open database file, migrated to this version of lima and its plugins
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from lima.contract.runs import Run
 from lima.errors import Diverged
+from lima.isolation import SPENT
 from lima.plugins import Plugins
 from lima.record.runs import RunLog
 from lima.train.budget import Budget
@@ -42,6 +43,7 @@ class Reporter:
         self.pending: list[dict[str, Any]] = []
         self.in_flight: list[StepMetrics] = []
         self.started = self.flushed = self.clock = time.monotonic()
+        self.spent = dict(SPENT)
 
     def begin_step(self) -> None:
         """Start the step's clock if no step is under way"""
@@ -76,6 +78,12 @@ class Reporter:
         self.write()
         notes = " ".join([*self.budget.notes, message]).strip()
         self.log.finish(status, notes, self.step, time.monotonic() - self.started)
+
+    def account(self) -> None:
+        """Record the seconds that went into each plugin since the last time"""
+        if self.main:
+            self.log.spent({plugin: seconds - self.spent.get(plugin, 0.0) for plugin, seconds in SPENT.items()})
+            self.spent = dict(SPENT)
 
     def _pass_on(self, steps: int) -> None:
         """Read the oldest step under way; Diverged if its loss or gradient is not finite"""

@@ -14,7 +14,6 @@ from typing import Any
 from lima.contract.examples import Record
 from lima.contract.kinds import HasChatTemplate, HasNamedTemplates, TextPrompts
 from lima.data.dataset import Prepared
-from lima.isolation import plugin_code
 
 _logger = logging.getLogger("lima")
 
@@ -27,16 +26,15 @@ QUESTION = "What is “2 + 2”?\nAnswer\tin one word, s'il vous plaît."
 def to_save(ready: Prepared) -> tuple[Any, str]:
     """(a copy of the tokenizer as it is saved, sentences for the card)"""
     base, renderer, eot = _templates(ready.tokenizer), ready.renderer, ready.eot
-    with plugin_code(f"the renderer {renderer.name!r}"):
-        own = renderer.chat_template(ready.tokenizer, eot) if isinstance(renderer, HasChatTemplate) else ""
-        templates = {name: text for name, text in base.items() if name != "default"}
-        used = dict(renderer.named_templates(ready.tokenizer, eot)) if isinstance(renderer, HasNamedTemplates) else {}
-        templates |= used | ({"default": own} if own else {})
+    own = renderer.chat_template(ready.tokenizer, eot) if isinstance(renderer, HasChatTemplate) else ""
+    templates = {name: text for name, text in base.items() if name != "default"}
+    used = dict(renderer.named_templates(ready.tokenizer, eot)) if isinstance(renderer, HasNamedTemplates) else {}
+    templates |= used | ({"default": own} if own else {})
+    tokenizer, notes = _ending(ready, templates)
+    if own and own != base.get("default") and not _prompts_alike(ready, tokenizer):
+        own = ""
+        del templates["default"]
         tokenizer, notes = _ending(ready, templates)
-        if own and own != base.get("default") and not _prompts_alike(ready, tokenizer):
-            own = ""
-            del templates["default"]
-            tokenizer, notes = _ending(ready, templates)
     if not own:
         notes.append(_removed(renderer.name, "default" in base))
     elif others := sorted(templates.keys() - used.keys() - {"default"}):

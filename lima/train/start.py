@@ -244,6 +244,7 @@ def _true_to_the_end(reporter: Reporter) -> Iterator[None]:
             claim(states_folder(run.folder, run.id), _owner(run.id, run.recipe))
     try:
         yield
+        reporter.account()
     except BaseException as e:
         status = "interrupted" if isinstance(e, KeyboardInterrupt) else "failed"
         message = str(e) or type(e).__name__
@@ -252,6 +253,7 @@ def _true_to_the_end(reporter: Reporter) -> Iterator[None]:
                 reporter.log.note(message)
             else:
                 reporter.end(status, message)
+            reporter.account()
         except Exception as worse:  # a full disk, for example: report what stopped the run, not this
             e.add_note(str(worse))
         if isinstance(e, KeyboardInterrupt):

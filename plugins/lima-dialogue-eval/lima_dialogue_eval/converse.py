@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lima import PluginStopped, Reply, Sampling, contained, storable
+from lima import PluginStopped, Reply, Sampling, contained, said, storable
 from lima_dialogue_eval.arrivals import Arrivals, shown, takes
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _call(model: Any, asked: list[Asked], sampling: Sampling, arrivals: Arrivals
     except Exception as e:
         if isinstance(e, PluginStopped):
             raise
-        message = f"{type(e).__name__}: {e}"
+        message = said(e)
     # Outside of `except`, where the error no longer keeps the failed batch in memory.
     arrivals.finish()
     if listener and listener.error:

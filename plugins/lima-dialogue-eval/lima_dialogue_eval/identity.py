@@ -82,17 +82,17 @@ def _of_thing(thing: Any, method: str, what: str) -> str:
     found = source_of(thing, method)
     if not found:
         raise LimaError(
-            f"The {what} {type(thing).__qualname__} has no source file, by which lima would know it again. Give it a method "
+            f"The {what} {thing.__class__.__qualname__} has no source file, by which lima would know it again. Give it a method "
             "identity() that returns, as text, everything that decides what it does."
         )
     return _hash(json.dumps({name: hashlib.sha256(source).hexdigest() for name, source in sorted(found.items())}))
 
 
 def _said(thing: Identifies, what: str) -> str:
-    with plugin_code(f"the identity of the {what} {type(thing).__qualname__}"):
+    with plugin_code(f"the identity of the {what} {thing.__class__.__qualname__}"):
         text: Any = thing.identity()
     if not isinstance(text, str) or not text:
-        raise LimaError(f"identity() of the {what} {type(thing).__qualname__} returned {text!r}; expected text.")
+        raise LimaError(f"identity() of the {what} {thing.__class__.__qualname__} returned {text!r}; expected text.")
     return _hash(text)
 
 

@@ -9,7 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lima import GRADED, GRADER_FAILED, GRADES, UNDECIDED, PluginStopped, Tick, Verdict, blank, contained, storable
+from lima import (
+    GRADED,
+    GRADER_FAILED,
+    GRADES,
+    UNDECIDED,
+    PluginStopped,
+    Tick,
+    Verdict,
+    blank,
+    contained,
+    said,
+    storable,
+)
 from lima_dialogue_eval.arrivals import Arrivals, shown
 from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.kinds import GradesMany
@@ -124,7 +136,7 @@ def _checked(verdict: Any) -> Verdict:
 
 
 def _failed(error: BaseException) -> Verdict:
-    return Verdict(None, f"The grader failed: {type(error).__name__}: {error}", GRADER_FAILED)
+    return Verdict(None, f"The grader failed: {said(error)}", GRADER_FAILED)
 
 
 def _problem(verdict: Any) -> str:

@@ -15,7 +15,7 @@ def is_registered(name: str) -> bool:
     from lima import load_plugins
 
     models = load_plugins().registry("models")
-    kind = name.partition(":")[0]
+    kind = models.split(name)[0]
     return kind in models or kind in models.contested
 
 

@@ -16,7 +16,7 @@ from typing import Any
 def source_of(thing: Any, method: str) -> dict[str, bytes]:
     """Source by module name: of an object's class and of what that inherits from, of its method, and of what they import"""
     found: dict[str, bytes] = {}
-    todo = [*_homes(type(thing)), *_home(getattr(thing, method, None))]
+    todo = [*_homes(thing.__class__), *_home(getattr(thing, method, None))]
     while todo:
         name = todo.pop()
         file = None if name in found else _file(name)

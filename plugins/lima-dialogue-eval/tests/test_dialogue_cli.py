@@ -186,7 +186,7 @@ def test_a_run_with_errors_says_so_and_how_to_try_again_and_exits_with_one(plugi
 
 def test_a_grader_that_fails_is_an_error_of_the_run(plugins, Model, tmp_path, monkeypatch):
     grader = plugins.registry("graders")["requirements"]
-    monkeypatch.setattr(type(grader), "grade", lambda self, turn: None)
+    monkeypatch.setattr(grader.__class__, "grade", lambda self, turn: None)
     result = run_of(plugins, tmp_path, Model())
     assert (result.exit_code, result.stderr.splitlines()[0]) == (1, "5 errors.")
     listed = CliRunner().invoke(dialogues, ["-d", str(tmp_path / "cli.db")], env={"COLUMNS": "160"}).stdout

@@ -27,7 +27,7 @@ def test_every_column_of_a_run(store, Model, script):
     id = evaluate(store, model, on_progress=lambda done, total: heard.append((done, total)))
     run = find_run(store, id[:-2])
     plugins = [p["plugin"] for p in run.pop("plugins")]
-    assert plugins == ["lima-tune", "lima-dialogue-eval"]
+    assert plugins == ["lima-tune", "lima-dialogue-eval", "evaluations"]
     assert set(run.pop("environment")) >= {"python", "torch", "transformers", "lima-tune"}
     assert run.pop("created") < run.pop("finished")
     assert len(run.pop("evaluation_hash")) == 64

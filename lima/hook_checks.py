@@ -1,0 +1,71 @@
+"""Which hooks a plugin implements, and which of its functions look like hooks and can never work.
+
+Refused is what pluggy would accept in silence: unknown hooks, arguments with a default, and functions that run nothing when they
+are called. Knows nothing of what the hooks are for.
+"""
+
+import inspect
+from functools import cache
+from typing import Any
+
+import pluggy
+
+from lima.contract import hooks as hookspecs
+from lima.errors import LimaError, did_you_mean
+
+KNOWN = tuple(sorted(n for n in vars(hookspecs) if hasattr(getattr(hookspecs, n), "lima_spec")))
+"The hooks of lima"
+
+
+def checked_hooks(manager: pluggy.PluginManager, module: Any) -> tuple[list[str], list[str]]:
+    """The hooks that a module or object implements, and remarks for its author; LimaError for one that cannot work"""
+    if inspect.isclass(module):
+        raise LimaError(f"its entry point names the class {module.__name__}; name an object of it, or the module")
+    hooks = []
+    # Of a module, only what carries pluggy's mark: to ask about every name takes as long as the import.
+    names = (
+        [n for n, f in vars(module).items() if hasattr(f, f"{manager.project_name}_impl")]
+        if inspect.ismodule(module)
+        else dir(module)
+    )
+    for name in sorted(names):
+        marked_class = name in KNOWN and inspect.isclass(getattr(module, name))  # which pluggy passes over
+        if marked_class or manager.parse_hookimpl_opts(module, name) is not None:
+            _check(name, getattr(module, name))
+            hooks.append(name)
+    forgotten = [name for name in KNOWN if name not in hooks and inspect.isroutine(getattr(module, name, None))]
+    return hooks, [
+        f"its function {name}() is never called: mark it with @lima.hookimpl, or give it another name"
+        for name in forgotten
+    ]
+
+
+def _check(name: str, function: Any) -> None:
+    if name not in KNOWN:
+        raise LimaError(f"{name!r} is not a hook of lima.{did_you_mean(name, KNOWN)}")
+    wanted = _arguments(name)
+    written = f"{name}({', '.join(wanted)})"
+    if not inspect.isroutine(function):
+        raise LimaError(f"its {name} is {type(function).__name__!r} and not a function; write def {written}")
+    for kind, is_kind in _RUN_NOTHING.items():
+        if is_kind(function):
+            raise LimaError(f"its {name}() is {kind}, of which a call runs nothing; write it as def {written} without")
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.default is not inspect.Parameter.empty:
+            raise LimaError(
+                f"its {name}() gives argument {parameter.name!r} a default, which is never filled in; write {written}"
+            )
+        if parameter.name not in wanted:
+            raise LimaError(f"its {name}() asks for {parameter.name!r}, but the hook has ({', '.join(wanted)})")
+
+
+@cache
+def _arguments(hook: str) -> tuple[str, ...]:
+    return tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
+
+
+_RUN_NOTHING = {
+    "a generator (it has `yield`)": inspect.isgeneratorfunction,
+    "a coroutine (`async def`)": inspect.iscoroutinefunction,
+    "an asynchronous generator": inspect.isasyncgenfunction,
+}
