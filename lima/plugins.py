@@ -195,7 +195,8 @@ class Plugins:
     def registry(self, kind: str) -> Registry:
         """Everything of one kind (see lima.contract.kinds) that the plugins register, made on first use"""
         if kind not in self._registries:
-            registry, declared = Registry(kind), self.declared(kind)
+            declared = self.declared(kind)
+            registry = Registry(kind, declared)
             for plugin, caller in list(self._callers(f"register_{kind}")):
 
                 def entries(plugin: Plugin = plugin, caller: Callable[..., Any] = caller) -> dict[str, Any]:

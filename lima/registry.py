@@ -5,6 +5,7 @@ The Protocols load with the first object, so that `lima --help` does without the
 what a kind is for.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from lima.distributions import CORE
@@ -14,9 +15,10 @@ from lima.errors import LimaError, did_you_mean
 class Registry(dict[str, Any]):
     """Objects by name, each with one owner; of a contested name by PLUGIN::NAME, which is understood for any"""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, declared: Sequence[type] = ()) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.declared = kind, declared
+        "`declared` are the Protocols of what plugins consume of the kind"
         self.owners: dict[str, str] = _Owners(self)
         self.rivals: dict[str, list[str]] = {}
         "Names that several plugins wanted, and those plugins"
@@ -90,9 +92,9 @@ class Registry(dict[str, Any]):
 
     def open(self, spec: str, store: Any, **options: Any) -> Any:
         """What NAME or NAME:ARGUMENT names: opened by the object of that name and checked, or the object itself"""
-        from lima.contract.conformance import check
         from lima.contract.kinds import KINDS
-        from lima.isolation.proxy import advice, guarded
+        from lima.isolation import Visit
+        from lima.isolation.proxy import Origin, guarded
 
         name, argument = self.split(spec)
         thing, owner, noun = self.find(name), self.owners[name], singular(self.kind)
@@ -104,11 +106,8 @@ class Registry(dict[str, Any]):
         kind = KINDS[self.kind].opened
         if kind is None or owner == CORE:
             return opened
-        try:
-            check(opened, f"Plugin {owner!r} opened the {noun} {spec!r}: the object", kind)
-        except LimaError as e:
-            raise LimaError(f"{e}. {advice(owner)}") from e.__cause__
-        return guarded(opened, f"the {noun} {spec!r}", owner, kind)
+        origin = Origin(f"the {noun} {spec!r}", owner, kind, self.declared)
+        return guarded(opened, origin, Visit(f"open() of the {noun} {name!r}", owner))
 
     def lacking(self, spec: str, ability: type, purpose: str) -> str:
         """The sentence for an object without an ability that is needed to do something, with those that have it"""
@@ -146,7 +145,7 @@ def contained_entries(kind: str, entries: dict[str, Any], owner: str, declared: 
     """What a plugin registers, each object contained; LimaError for one without what its kind must have"""
     from lima.contract.conformance import check
     from lima.contract.kinds import KINDS
-    from lima.isolation.proxy import guarded
+    from lima.isolation.proxy import Origin, guarded
 
     found = {}
     for name, thing in entries.items():
@@ -157,7 +156,7 @@ def contained_entries(kind: str, entries: dict[str, Any], owner: str, declared: 
             check(thing, what, KINDS[kind], declared)
             found[name] = thing
         else:
-            found[name] = guarded(thing, what, owner, KINDS[kind], declared)
+            found[name] = guarded(thing, Origin(what, owner, KINDS[kind], declared))
         if kind == "migrations" and thing.name != name:
             raise LimaError(f"the set of migrations {thing.name!r} is registered as {name!r}; give both the same name")
     return found

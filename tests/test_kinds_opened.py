@@ -51,7 +51,9 @@ def test_a_grader_is_named_with_an_argument_like_a_model():
         with pytest.raises(LimaError, match=r"There is no grader 'judge'\. Did you mean 'judges'\?"):
             found.open("judge:x", None)
         with pytest.raises(
-            LimaError, match=r"^Plugin 'lima-judges' opened the grader 'judges': the object has none of grade\(turn\)"
+            LimaError,
+                match=r"^Plugin 'lima-judges' returned namespace\(\) from open\(\) of the grader 'judges': "
+                r"the grader 'judges' has none of grade\(turn\)",
         ):
             found.open("judges", None)
         assert found.able(GradesReplies) == ["both", "plain"]
@@ -83,7 +85,8 @@ def test_a_model_is_checked_when_it_is_opened():
         found = plugins.registry("models")
         assert isinstance(found.open("talks", None), Streams)
         wrong = (
-            "Plugin 'lima-talks' opened the model 'mute:x': the object has no 'reply'; expected name, reply(prompts, "
+            "Plugin 'lima-talks' returned namespace(name='m') from open() of the model 'mute': the model 'mute:x' has no 'reply'; "
+            "expected name, reply(prompts, "
         )
         with pytest.raises(LimaError, match=f"^{re.escape(wrong)}"):
             found.open("mute:x", None)

@@ -157,9 +157,11 @@ def run(base, tmp_path_factory):
     (site / "lima_odd.py").write_text(PLUGIN)
     (site / "lima_odd-1.2.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: lima-odd\nVersion: 1.2\n")
     (site / "lima_odd-1.2.dist-info" / "entry_points.txt").write_text("[lima]\nodd = lima_odd\n")
+    (site / "lima_odd-1.2.dist-info" / "RECORD").write_text("lima_odd.py,,\n")
     (folder / "odd.jsonl").write_text('{"strange": 1}\n')
     (folder / "dev.jsonl").write_text('{"prompt": "c", "response": "d"}\n')
-    environment = os.environ | {"PYTHONPATH": str(site), "LIMA_LOAD_PLUGINS": "lima-odd", "BASE": str(base)}
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(site)]))
+    environment = os.environ | {"PYTHONPATH": path, "LIMA_LOAD_PLUGINS": "lima-odd", "BASE": str(base)}
     environment["LIMA_USER_PATH"] = str(folder / "user")
 
     def run(*cases):

@@ -55,7 +55,8 @@ def site(tmp_path):
 
 
 def run(site, *arguments, load="lima-good,lima-bad,lima-a,lima-b"):
-    environment = os.environ | {"PYTHONPATH": str(site), "LIMA_LOAD_PLUGINS": load}
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(site)]))
+    environment = os.environ | {"PYTHONPATH": path, "LIMA_LOAD_PLUGINS": load}
     return subprocess.run(
         [sys.executable, "-m", "lima", *arguments], env=environment, capture_output=True, text=True, timeout=60
     )

@@ -5,14 +5,15 @@ class, other attributes and their changes are the object's. Knows nothing of hoo
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from lima.contract.conformance import check, members
 from lima.contract.examples import Record
 from lima.contract.kinds import Kind
-from lima.errors import LimaError, PluginFailed
+from lima.errors import LimaError, PluginFailed, PluginStopped
 from lima.isolation import Visit
 from lima.isolation.returned import STREAMS, Fault, check_of, returns, shown
 
@@ -20,19 +21,23 @@ CHUNK = 256
 "Items of an iterable that are taken at once, at most: a call per item would cost as much as the item"
 
 
+class Origin(NamedTuple):
+    """Where an object comes from, and what it is for"""
+
+    what: str
+    "As a sentence names it, such as `the source 'dolly'`"
+    owner: str
+    "The plugin"
+    kind: Kind
+    declared: Sequence[type] = ()
+    "The Protocols that plugins declare for what they consume of its kind"
+
+
 class Guarded:
     """Stands for an object of a plugin"""
 
-    def __init__(self, thing: Any, what: str, owner: str, kind: Kind, protocols: Sequence[type]) -> None:
-        state = {
-            "_thing": thing,
-            "_what": what,
-            "_owner": owner,
-            "_kind": kind,
-            "_values": {},
-            "_methods": {},
-            "_own": {},
-        }
+    def __init__(self, thing: Any, origin: Origin, protocols: Sequence[type]) -> None:
+        state = {"_thing": thing, "_origin": origin, "_values": {}, "_methods": {}, "_own": {}}
         vars(self).update(state)
         for protocol in protocols:
             values, methods = members(protocol)
@@ -46,40 +51,54 @@ class Guarded:
         return type(vars(self)["_thing"])
 
     def __getattr__(self, name: str) -> Any:
-        thing = vars(self)["_thing"]
-        # Only a property is code; another attribute of the class is what it was when it was checked.
-        if name.startswith("_") or not hasattr(getattr(type(thing), name, None), "__get__"):
-            return getattr(thing, name)
-        with Visit(f"{name!r} of {self._what}", self._owner):  # a property may be code
-            value = getattr(thing, name)
+        thing, origin = vars(self)["_thing"], vars(self)["_origin"]
+        kept = getattr(type(thing), name, _MISSING)
+        plain = name in getattr(thing, "__dict__", ()) if kept is _MISSING else not hasattr(type(kept), "__get__")
+        if plain or name.startswith("_"):
+            return getattr(thing, name)  # a plain value is what it was when it was checked
+        with Visit(f"{name!r} of {origin.what}", origin.owner):  # a property may be code
+            value = getattr(thing, name, _MISSING) if kept is _MISSING else getattr(thing, name)
+        if value is _MISSING:
+            raise AttributeError(f"{origin.what} has no {name!r}")
         if name in self._values and (wrong := check_of(self._values[name])(value)):
-            raise PluginFailed(f"{self._what} of plugin {self._owner!r} has {name} = {wrong}. {advice(self._owner)}")
+            raise PluginFailed(f"{origin.what} of plugin {origin.owner!r} has {name} = {wrong}. {advice(origin.owner)}")
+        if inspect.isroutine(value):  # that no Protocol asks for
+            self._wrap(name)
+            return vars(self)[name]
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._own:  # whoever has the method that was there still calls that one
             self._own[name].append(getattr(self._thing, name))
         setattr(self._thing, name, value)
-        if name in self._methods:
+        if name in self._methods or name in vars(self):
             self._wrap(name)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self._thing.__reduce_ex__(protocol)
 
     def __eq__(self, other: object) -> bool:
-        return bool(self._thing == unguarded(other))
+        with Visit(f"the comparison of {self._origin.what}", self._origin.owner):
+            return bool(self._thing == unguarded(other))
 
     def __hash__(self) -> int:
-        return hash(self._thing)
+        with Visit(f"the hash of {self._origin.what}", self._origin.owner):
+            return hash(self._thing)
 
     def __repr__(self) -> str:
-        return repr(self._thing)
+        with Visit(f"the text of {self._origin.what}", self._origin.owner):
+            return repr(self._thing)
 
     def _wrap(self, name: str) -> None:
         """Put the contained method of that name in place; none where the object has none, or None for it"""
+        vars(self).pop(name, None)
         if callable(getattr(self._thing, name, None)):
             self._own[name] = own = list[Callable[..., Any]]()
-            vars(self)[name] = _method(self, name, returns(self._methods[name]), own)
+            hint = returns(self._methods[name]) if name in self._methods else Any
+            vars(self)[name] = _method(self, name, hint, own)
+
+
+_MISSING = object()
 
 
 class _Call(Visit):
@@ -102,21 +121,26 @@ class _Call(Visit):
 
 def _method(guard: Guarded, name: str, hint: Any, own: list[Callable[..., Any]]) -> Callable[..., Any]:
     """The object's method of that name as it is when it is called, or the one that is in `own`"""
-    thing, what, owner, kind = guard._thing, guard._what, guard._owner, guard._kind
+    thing, made = guard._thing, guard._origin
     origin, look, protocol = get_origin(hint), check_of(hint), getattr(hint, "_is_protocol", False)
 
     @functools.wraps(getattr(thing, name))
     def method(*arguments: Any, **named: Any) -> Any:
-        call = _Call(name, what, owner, arguments)
+        call = _Call(name, made.what, made.owner, arguments)
         with call:
             value = (own[0] if own else getattr(thing, name))(*arguments, **named)
         if origin in STREAMS:
             return (_pieces if origin is Generator else _items)(value, hint, call)
         if wrong := look(value):
             raise call.refuse(wrong)
-        return guarded(value, what, owner, kind, call=call) if protocol else value
+        if hint is Any and isinstance(value, Generator):
+            return _pieces(value, _ANYTHING, call)
+        return guarded(value, made, call) if protocol else value
 
     return method
+
+
+_ANYTHING = Generator[Any, Any, Any]
 
 
 def _items(values: Any, hint: Any, call: _Call) -> Iterator[Any]:
@@ -159,18 +183,19 @@ def _pieces(values: Any, hint: Any, call: _Call) -> Generator[Any, None, Any]:
         yield result
 
 
-def guarded(
-    thing: Any, what: str, owner: str, kind: Kind, declared: Sequence[type] = (), call: _Call | None = None
-) -> Any:
-    """An object that was registered, opened or returned, as it is given away; PluginFailed unless it is what its kind asks for"""
+def guarded(thing: Any, origin: Origin, call: Visit | None = None) -> Any:
+    """An object that was registered, or that a `call` opened or returned, as it is given away; PluginFailed unless it fits"""
+    if call is None:
+        return Guarded(unguarded(thing), origin, check(thing, origin.what, origin.kind, origin.declared))
     try:
-        protocols = check(thing, what, kind, declared)
+        with call:  # its members may be code
+            protocols = check(thing, origin.what, origin.kind, origin.declared)
+    except PluginStopped:
+        raise
     except LimaError as e:
-        if call is None:
-            raise
-        found = f"Plugin {owner!r} returned {shown(thing)} from {call.place}"
-        raise PluginFailed(f"{found}, and {e}. {advice(owner)}") from e
-    return Guarded(unguarded(thing), what, owner, kind, protocols)
+        found = f"Plugin {origin.owner!r} returned {shown(thing)} from {call.place}"
+        raise PluginFailed(f"{found}: {e}. {advice(origin.owner)}") from e
+    return Guarded(unguarded(thing), origin, protocols)
 
 
 def unguarded(thing: Any) -> Any:
@@ -180,7 +205,7 @@ def unguarded(thing: Any) -> Any:
 
 def owner_of(thing: Any) -> str:
     """The plugin whose object it is; '' where that is not known"""
-    return str(vars(thing)["_owner"]) if type(thing) is Guarded else ""
+    return str(vars(thing)["_origin"].owner) if type(thing) is Guarded else ""
 
 
 def advice(plugin: str) -> str:

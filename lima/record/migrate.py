@@ -15,7 +15,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from lima.errors import LimaError, PluginStopped
-from lima.isolation import contained
+from lima.isolation import Visit, contained
 from lima.plugins import CORE, Plugins, Registry
 from lima.record.guard import Connection, Guard, RefusedError
 
@@ -46,7 +46,7 @@ def migrate(db: Database, path: Path, plugins: Plugins, readonly: bool) -> None:
         if owner not in {p.name for p in plugins.loaded}:
             continue
         try:
-            with contained(f"its migrations of {path}", owner):
+            with Visit(f"its migrations of {path}", owner, errors=False):
                 if _pending(db.conn, registry[name], path, owner):
                     if readonly:
                         raise SetError(f"the database {path} can only be read here, and lacks its tables")

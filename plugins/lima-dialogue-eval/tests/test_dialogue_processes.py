@@ -72,7 +72,8 @@ def run(folder, *cases):
     (folder / "lima_odd.py").write_text(PLUGIN)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lima-odd\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text("[lima]\nodd = lima_odd\n")
-    environment = os.environ | {"PYTHONPATH": str(folder), "LIMA_LOAD_PLUGINS": "lima-chat,lima-dialogue-eval,lima-odd"}
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(folder)]))
+    environment = os.environ | {"PYTHONPATH": path, "LIMA_LOAD_PLUGINS": "lima-chat,lima-dialogue-eval,lima-odd"}
     environment["HF_MODULES_CACHE"] = str(folder / "modules")
     command = [sys.executable, str(COMMAND_LINES), json.dumps(cases)]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=300)
