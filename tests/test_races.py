@@ -1,10 +1,10 @@
 """Nothing that was finished is lost to somebody who was quicker: what is checked is checked where nobody else can act."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -41,33 +41,52 @@ def stopped(base, pairs, out, store, **changes):
     return store.rows("select id from runs order by created desc")[0]["id"]
 
 
+SLOW = """
+import pathlib, sys, time
+import lima.train.start as start
+from lima.cli import main
+prepare = start.prepare
+
+def slow(*args, **changes):
+    pathlib.Path("preparing").touch()
+    deadline = time.monotonic() + 200
+    while not pathlib.Path("go on").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return prepare(*args, **changes)
+
+start.prepare = slow
+main(sys.argv[1:])
+"""
+
+
 @pytest.mark.slow
 def test_a_second_training_into_a_folder_is_refused_while_the_first_still_prepares(base, pairs, tmp_path):
-    fifo = tmp_path / "slow.jsonl"
-    os.mkfifo(fifo)
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there")
-    command = [sys.executable, "-m", "lima", "train", "--base", base, "-d", tmp_path / "l.db", "--set", "epochs=1"]
+    command = ["train", "--base", base, "-d", tmp_path / "l.db", "--set", "epochs=1", "--source", pairs]
     command += ["--set", "residual_dropout=0", "--out"]
     environment = os.environ | {"LIMA_LOAD_PLUGINS": ""}
 
-    def start(out, source):
-        arguments = [*map(str, command), out, "--source", str(source)]
+    def start(how, out):
+        arguments = [sys.executable, *how, *map(str, command), out]
         return subprocess.Popen(
             arguments, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
-    first = start("there/tuned", f"pairs:{fifo}")
-    with open(fifo, "w") as writer:  # opened when the first one reads: it prepares
-        second = start("link/../there/tuned/", pairs)
-        err = second.communicate(timeout=120)[1]
-        assert second.returncode == 1
-        assert f"Another process is training into {tmp_path / 'there' / 'tuned'} right now." in err
-        with Store(tmp_path / "l.db") as store:
-            for spelling in ("link/tuned", "there/../link/tuned"):
-                with pytest.raises(LimaError, match="Another process is training into"):
-                    fine_tune(recipe(base, pairs, tmp_path / spelling), store)
-        writer.write(json.dumps({"prompt": "Who was first?", "response": "The first."}) + "\n")
+    first, deadline = start(["-c", SLOW], "there/tuned"), time.monotonic() + 100
+    while not (tmp_path / "preparing").exists():
+        assert first.poll() is None, first.communicate(timeout=20)
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    second = start(["-m", "lima"], "link/../there/tuned/")
+    err = second.communicate(timeout=120)[1]
+    assert second.returncode == 1
+    assert f"Another process is training into {tmp_path / 'there' / 'tuned'} right now." in err
+    with Store(tmp_path / "l.db") as store:
+        for spelling in ("link/tuned", "there/../link/tuned"):
+            with pytest.raises(LimaError, match="Another process is training into"):
+                fine_tune(recipe(base, pairs, tmp_path / spelling), store)
+    (tmp_path / "go on").touch()
     assert (first.communicate(timeout=120), first.returncode)[1] == 0
     with Store(tmp_path / "l.db") as store:
         (run,) = store.rows("select id, status from runs")
