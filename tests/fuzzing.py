@@ -1,4 +1,4 @@
-"""Imported by tests: command lines whose recipe, base, database or file of examples is odd, each from a seed.
+"""Imported by tests: command lines whose recipe, base, database, examples or dialogues are odd, each from a seed.
 
 The commands run in this process, as `lima` runs them. Knows nothing of what is right; it sees what is not a sentence.
 """
@@ -10,6 +10,7 @@ import random
 import shutil
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 from odd_values import DEEP, as_json, broken, changed, damage, odd_value
 
@@ -42,11 +43,12 @@ PIECES = (
     "{{ raise_exception('no') }}", "{{ messages[0]['role'] = 1 }}", "{{ ''.__class__ }}", "{# ", "{{ '\u202e' }}",
 )  # fmt: skip
 "What a template may have at any place"
+DIALOGUES = Path(__file__).parents[1] / "dialogues"
 FORMATS = ("pairs:", "openai:", "sharegpt:", "alpaca:", "preference:", "completion:", "qa:", "lima:", "oasst:")
 
 
 def run(arguments):
-    """(exit code, what was printed on stderr, the traceback of what was not a sentence or '') of a command line"""
+    """(exit code, what was printed, the traceback of what was not a sentence or '') of a command line"""
     from lima.cli import main
 
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
@@ -60,7 +62,7 @@ def run(arguments):
             fault = traceback.format_exc()
         out.flush()
         err.flush()
-    return code, err.buffer.getvalue().decode(), fault
+    return code, (out.buffer.getvalue() + err.buffer.getvalue()).decode(), fault
 
 
 def toml(value):
@@ -75,13 +77,13 @@ def toml(value):
 
 
 class Fuzz:
-    """A folder in which each case writes a recipe or examples, or spoils a copy of a base or of a database"""
+    """A folder in which each case writes a recipe, examples or dialogues, or spoils a copy of a base or of a database"""
 
     def __init__(self, folder, bases, pairs, database, run_id):
         self.folder, self.bases, self.pairs, self.database, self.run_id = folder, bases, pairs, database, run_id
 
     def __call__(self, kind, seed):
-        """What `run` gives for a kind ('recipe', 'base_model', 'damaged' or 'examples') and a seed; and the arguments"""
+        """What `run` gives for a kind, which is the name of a method, and a seed; and the arguments"""
         chance = random.Random(f"{kind} {seed}")
         for entry in self.folder.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -164,3 +166,19 @@ class Fuzz:
         base = chance.choice(self.bases)
         renderer = chance.choice(("auto", "chatml", "lima", "llama3", "gemma") if "messages" in str(row) else ("auto",))
         return ["preview", "--base", str(base), "--source", spec, "--renderer", renderer, *flags]
+
+    def dialogues(self, chance):
+        original = chance.choice(sorted(DIALOGUES.glob("*/*.json")))
+        value = json.loads(original.read_text(encoding="utf-8"))
+        for _ in range(chance.randint(1, 3)):
+            value = changed(chance, value)
+        file = self.folder / original.parent.name / original.name
+        file.parent.mkdir()
+        file.write_bytes(as_json(chance, value))
+        if original.parent.name == "known":  # replies to a conversation that is there
+            (self.folder / "eval").mkdir()
+            name = f"{original.stem.removesuffix('-checked')}.json"
+            shutil.copy(DIALOGUES / "eval" / name, self.folder / "eval")
+        elif original.parent.name == "eval" and chance.random() < 0.5:
+            return ["evaluations", chance.choice(("show", "check")), str(file), "-d", str(self.folder / "l.db")]
+        return ["dialogues-lint", str(self.folder)]

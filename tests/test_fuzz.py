@@ -1,10 +1,13 @@
-"""Ten thousand odd recipes, bases, databases and files of examples: each command ends with a sentence or does what it should.
+"""Odd recipes, bases, databases, files of examples and dialogues: each command ends with a sentence or does what it should.
 
-The slow test is all of them, the fast one the first of each kind. A seed is a case: `fuzz("recipe", 17)` does it again.
+The fast test is the first cases of each kind, the slow one a thousand, or as many as LIMA_FUZZ says: LIMA_FUZZ=10000 was run. A
+seed is a case: `fuzz("recipe", 17)` does it again.
 """
 
 import json
+import os
 import random
+import re
 
 import pytest
 
@@ -12,9 +15,10 @@ from fuzzing import Fuzz
 from lima.testing import tiny_base, tiny_tokenizer
 from odd_values import as_json, broken, changed, damage, nested, odd_value, places
 
-KINDS = ("recipe", "base_model", "damaged", "examples")
-FEW, ALL = 40, 2500
-"Cases of each kind"
+KINDS = ("recipe", "base_model", "damaged", "examples", "dialogues")
+FEW = {"recipe": 20, "base_model": 20, "damaged": 20, "examples": 40, "dialogues": 40}
+MANY = int(os.environ.get("LIMA_FUZZ", "1000")) // len(KINDS)
+"Cases of each kind in the slow test"
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}"
@@ -40,7 +44,7 @@ def check(fuzz, kind, seeds):
     for seed in seeds:
         code, said, fault, arguments = fuzz(kind, seed)
         codes.add(code)
-        if fault or code not in (0, 1, 2) or (code and "Error: " not in said):
+        if fault or code not in (0, 1, 2) or (code and not re.search(r"Error: |\d problems?", said)):
             faults.append(f"{kind} {seed}: {arguments} {code} {fault or said}")
     assert not faults, "\n".join(faults[:5])
     assert codes >= {0, 1}, "the cases must be odd, and not only odd"
@@ -50,16 +54,16 @@ def check(fuzz, kind, seeds):
 @pytest.mark.parametrize("kind", KINDS)
 def test_odd_input_ends_in_a_sentence(kind, fuzz, monkeypatch):
     monkeypatch.chdir(fuzz.folder)
-    check(fuzz, kind, range(FEW))
+    check(fuzz, kind, range(FEW[kind]))
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("part", range(5))
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_odd_input_ends_in_a_sentence(kind, part, fuzz, monkeypatch):
+def test_more_odd_input_ends_in_a_sentence(kind, part, fuzz, monkeypatch):
     monkeypatch.chdir(fuzz.folder)
-    check(fuzz, kind, range(part * ALL // 5, (part + 1) * ALL // 5))
+    check(fuzz, kind, range(part * MANY // 5, (part + 1) * MANY // 5))
 
 
 def test_cases_are_the_same_for_a_seed_and_differ_between_seeds():
