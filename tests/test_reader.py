@@ -78,6 +78,15 @@ def test_a_large_source_that_changes_between_two_readings_is_an_error(tmp_path, 
         list(source.records)
 
 
+def test_a_large_source_that_is_gone_before_a_run_ends_is_not_asked_for_again(base, tmp_path, monkeypatch):
+    monkeypatch.setattr("lima.data.sources.KEPT", 10)
+    file = pairs_file(tmp_path / "p.jsonl", 30)
+    with Store(tmp_path / "l.db") as store:
+        done = fine_tune(recipe(base, file, tmp_path / "out"), store, on_step=lambda *_: file.unlink(missing_ok=True))
+        assert store.run(done.id)["status"] == "done"
+    assert weights(done.folder)
+
+
 def test_packed_rows_give_back_ids_and_weights_and_their_sizes():
     chance = random.Random(3)
     rows, given = Rows(), []

@@ -20,6 +20,9 @@ from lima.errors import LimaError
 from lima.model.build import Longest
 from lima.recipe import Recipe
 
+FIRST = 20
+"Records that are kept, however large the sources are, for whoever needs a few when the files may be gone: at a run's end"
+
 
 class TrainingSet:
     """The examples of all sources as they come, one after the other"""
@@ -42,6 +45,7 @@ class TrainingSet:
             eot_id,
         )
         self.rows, self.examples, self.sources = Rows(), Examples(), list[SourceRow]()
+        self.first = list[Record]()
         self.places = array("q")
         "Where in `examples` each one is that is trained on"
         self.longest = Longest("", 0)
@@ -70,6 +74,8 @@ class TrainingSet:
             self._check_tokens(record, kept)
             self.places.append(len(self.examples))
             self.rows.append(kept)
+            if len(self.first) < FIRST:
+                self.first.append(record)
             self.longest = max(self.longest, longest_of(record, kept), key=lambda one: one.tokens)
         counts = {
             "tokens": sum(len(row.ids) for row in kept),
@@ -114,14 +120,18 @@ class TrainingSet:
 
     def records(self, opened: Sequence[Source]) -> Sequence[Record]:
         """The records that are trained on, in their order"""
-        return Trained(opened, self.places, [len(source.records) + len(source.refused) for source in opened])
+        lengths = [len(source.records) + len(source.refused) for source in opened]
+        return Trained(opened, self.places, lengths, self.first)
 
 
 class Trained(Sequence[Record]):
     """The records of several sources that are trained on, out of those that are not"""
 
-    def __init__(self, sources: Sequence[Source], places: Sequence[int], lengths: Sequence[int]) -> None:
-        self._sources, self._places, self._lengths = sources, places, lengths
+    def __init__(
+        self, sources: Sequence[Source], places: Sequence[int], lengths: Sequence[int], first: Sequence[Record]
+    ) -> None:
+        """`places` among all that was read, of each source as much as its length; the `first` ones are asked no source again"""
+        self._sources, self._places, self._lengths, self._first = sources, places, lengths, first
 
     def __len__(self) -> int:
         return len(self._places)
@@ -143,12 +153,14 @@ class Trained(Sequence[Record]):
     def __getitem__(self, at: int | slice) -> Record | list[Record]:
         if isinstance(at, slice):
             places = range(*at.indices(len(self)))
-            wanted = enumerate(islice(self, max(places, default=-1) + 1))
+            last = max(places, default=-1)
+            wanted = enumerate(islice(self if last >= len(self._first) else self._first, last + 1))
             found = {number: one for number, one in wanted if number in places}
             return [found[number] for number in places]
         if not -len(self) <= at < len(self):
             raise IndexError(at)
-        return next(islice(self, at % len(self), None))
+        at %= len(self)
+        return next(islice(self if at >= len(self._first) else self._first, at, None))
 
 
 def longest_of(record: Record, rows: Sequence[Rendered]) -> Longest:
