@@ -1,13 +1,18 @@
 """What is printed on any terminal: narrow, in ASCII, full disks behind it, and with hostile names in what is printed."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 
 import pytest
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from lima.cli.show import any_text_printed, print_json, print_rows
+from lima.cli.show import any_text_printed, print_json, print_rows, print_table
 from lima.record.store import Store
 
 ROW = {
@@ -58,8 +63,27 @@ def test_a_table_that_fits_stays_one_and_one_that_does_not_has_a_line_a_value(ca
     print_rows(rows, False, "")
     assert (
         capsys.readouterr().out
-        == "id    abcdefghijklmnopqrst\nwhat  one\ntwo\nn     12,345\n\nid    b\nwhat\nn     1\n"
+        == "id    abcdefghijklmnopqrst\nwhat  one\n      two\nn     12,345\n\nid    b\nwhat\nn     1\n"
     )
+
+
+def test_a_table_of_a_plugin_loses_no_column_and_no_digit_either():
+    """Of rich alone, the first column of this one is gone in 40 columns, and of each figure the half"""
+    for columns in (10, 40, 60, 80):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("conversations")
+        for seeds in (1, 3, 5, 10):
+            table.add_column(Text(f"{seeds}\nseeds"), justify="right", no_wrap=True, min_width=9)
+        table.add_row("10", *(f"0.8{n} (0.7{n})" for n in range(4)))
+        table.add_row("the second one of all rows", *["1,000"] * 4)
+        out = io.StringIO()
+        print_table(table, Console(file=out, width=columns))
+        shown = out.getvalue()
+        for text in ("conversations", *(f"0.8{n} (0.7{n})" for n in range(4)), "10"):
+            assert text in shown, shown
+        assert shown.count("1,000") == 4
+        assert "…" not in shown
+        assert ("10 seeds" in shown) == (columns < 66), shown
 
 
 def run(arguments, **options):
