@@ -22,11 +22,15 @@ _IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 def check_json(file: Path) -> None:
-    """Raise LimaError unless the file, if it is there, is an object of JSON"""
+    """Raise LimaError unless the file, if it is there, is an object of JSON that can be written again with the model"""
     if not is_file(file):
         return
     try:
         value = json.loads(read_bytes(file))
+        json.dumps(value, ensure_ascii=False).encode()  # as it is saved with the model
+    except UnicodeEncodeError as e:
+        half = f"\\u{ord(e.object[e.start]):04x}"
+        raise LimaError(f"{file} has {half} in a text, half of a character, which cannot be saved. {AGAIN}") from None
     except (ValueError, RecursionError) as e:
         why = "it is nested too deeply" if isinstance(e, RecursionError) else e
         raise LimaError(f"{file} is not JSON: {why}. {AGAIN}") from None
