@@ -237,10 +237,7 @@ def english() -> str:
 
 def effect() -> str:
     """The recorded result of `lima effect --json`: the table of the arms, and a sentence for each finding"""
-    recorded = ROOT / "docs" / "effect.json"
-    if not recorded.is_file():
-        return "Not recorded yet: `lima effect --json > docs/effect.json`, then `make docs`.\n"
-    result = json.loads(recorded.read_text(encoding="utf-8"))
+    result = json.loads((ROOT / "docs" / "effect.json").read_text(encoding="utf-8"))
 
     def cell(figure: dict[str, Any], bold: bool) -> str:
         mean, low, high = (f"{x:.3f}".replace("-", "−") for x in (figure["mean"], *figure["interval"]))
@@ -254,16 +251,17 @@ def effect() -> str:
         figures = (one["true"], one["gains"]["over_none"], one["gains"]["over_other"])
         rows.append(f"| {arm} | {' | '.join(cell(figure, arm == 'dialogues') for figure in figures)} |")
     one, settings = result["arms"]["dialogues"], result["settings"]
-    base = Path(settings["base"]["folder"]).name
     told = [sentence for finding in result["findings"] for sentence in finding["sentences"]]
-    spent = f", {result['processor'] / 60:.0f} minutes of processor time" if result["processor"] else ""
+    minutes = (sum(fold["seconds"] for fold in result["given"]) + result["measuring"]) / 60
+    spent = f", {result['processor'] / 60:.0f} of processor time" if result["processor"] else ""
     return "\n".join(
         [
             *rows,
             "",
             f"Nats per token, 95 % t intervals over conversations: {one['answers']} later answers of {one['conversations']} "
-            f"conversations, each tested once in {len(settings['folds'])} folds, seeds: {result['seeds']}, base {base}. "
-            f"Recorded with `lima effect --json` on two cores with AVX-512{spent}.",
+            f"conversations, each tested once in {len(settings['folds'])} folds; seeds: {result['seeds']}; base: "
+            f"{settings['base']['name']}. Recorded with `benchmarks/effect.py` on two cores with AVX-512 and other work on them: "
+            f"{minutes:.0f} minutes{spent}.",
             "",
             *(f"- {sentence}" for sentence in told),
             "",

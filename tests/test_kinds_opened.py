@@ -52,8 +52,8 @@ def test_a_grader_is_named_with_an_argument_like_a_model():
             found.open("judge:x", None)
         with pytest.raises(
             LimaError,
-                match=r"^Plugin 'lima-judges' returned namespace\(\) from open\(\) of the grader 'judges': "
-                r"the grader 'judges' has none of grade\(turn\)",
+            match=r"^Plugin 'lima-judges' returned namespace\(\) from open\(\) of the grader 'judges': "
+            r"the grader 'judges' has none of grade\(turn\)",
         ):
             found.open("judges", None)
         assert found.able(GradesReplies) == ["both", "plain"]

@@ -95,29 +95,33 @@ def _anything(value: Any) -> Fault | None:
 
 
 def _plain(hint: type) -> Check:
+    number, expected = hint in (int, float), words(hint)
+
     def check(value: Any) -> Fault | None:
         if hint is float and type(value) in (int, float):
-            return None if math.isfinite(value) else Fault("", value, "a finite number")
-        if not isinstance(value, hint) or (isinstance(value, bool) and hint in (int, float)):
-            return Fault("", value, words(hint))
+            return None if math.isfinite(value) else Fault("", value, expected)
+        if not isinstance(value, hint) or (number and isinstance(value, bool)):
+            return Fault("", value, expected)
         return None
 
     return check
 
 
 def _annotated(hint: Any, plain: Any, extra: str) -> Check:
-    inner = check_of(plain)
+    inner, expected = check_of(plain), words(hint)
 
     def check(value: Any) -> Fault | None:
         wrong = inner(value)
         empty = extra == "not empty" and not wrong and not value.strip()
         below = extra == "from 0" and not wrong and value < 0
-        return wrong or (Fault("", value, words(hint)) if empty or below else None)
+        return wrong or (Fault("", value, expected) if empty or below else None)
 
     return check
 
 
 def _either(hint: Any, checks: Sequence[Check]) -> Check:
+    expected = words(hint)
+
     def check(value: Any) -> Fault | None:
         faults = []
         for one in checks:
@@ -125,18 +129,19 @@ def _either(hint: Any, checks: Sequence[Check]) -> Check:
                 return None
             faults.append(fault)
         # One of the types fits on the outside: what is wrong inside says more.
-        return next((fault for fault in faults if fault and fault.path), None) or Fault("", value, words(hint))
+        return next((fault for fault in faults if fault and fault.path), None) or Fault("", value, expected)
 
     return check
 
 
 def _list(hint: Any, outer: Any, item: Any) -> Check:
     inner, plain = check_of(item), get_args(item)[0] if get_origin(item) is Annotated else item
+    number, positive, expected = plain in (int, float), plain is not item, words(hint)
 
     def check(value: Any) -> Fault | None:
         if not isinstance(value, outer) or isinstance(value, str | bytes):
-            return Fault("", value, words(hint))
-        if plain in (int, float) and _numbers(value, plain, plain is not item):
+            return Fault("", value, expected)
+        if number and _numbers(value, plain, positive):
             return None
         return next((wrong.inside(f"[{i}]") for i, one in enumerate(value) if (wrong := inner(one))), None)
 
@@ -165,11 +170,11 @@ def _least(values: Sequence[Any]) -> Any:
 
 def _tuple(hint: Any, arguments: Sequence[Any]) -> Check:
     same = len(arguments) == 2 and arguments[1] is Ellipsis
-    inner = [check_of(one) for one in arguments[: 1 if same else None]]
+    inner, expected = [check_of(one) for one in arguments[: 1 if same else None]], words(hint)
 
     def check(value: Any) -> Fault | None:
         if not isinstance(value, tuple) or not (same or len(value) == len(inner)):
-            return Fault("", value, words(hint))
+            return Fault("", value, expected)
         checks = inner * len(value) if same else inner
         pairs = enumerate(zip(value, checks, strict=True))
         return next((wrong.inside(f"[{i}]") for i, (one, look) in pairs if (wrong := look(one))), None)
@@ -178,9 +183,11 @@ def _tuple(hint: Any, arguments: Sequence[Any]) -> Check:
 
 
 def _mapping(hint: Any, keys: Check, values: Check) -> Check:
+    expected = words(hint)
+
     def check(value: Any) -> Fault | None:
         if not isinstance(value, Mapping):
-            return Fault("", value, words(hint))
+            return Fault("", value, expected)
         for key, one in value.items():
             if wrong := keys(key) or values(one):
                 return wrong.inside(f"[{shown(key)}]")
@@ -190,19 +197,18 @@ def _mapping(hint: Any, keys: Check, values: Check) -> Check:
 
 
 def _record(hint: Any) -> Check:
+    expected = words(hint)
+
     def check(value: Any) -> Fault | None:
         if not isinstance(value, hint):
-            return Fault("", value, words(hint))
-        for name, look in _fields(_class(value)):
+            return Fault("", value, expected)
+        of: Any = type(value)
+        for name, look in _fields(of):
             if wrong := look(getattr(value, name, None)):
                 return wrong.inside(f".{name}")
         return None
 
     return check
-
-
-def _class(value: Any) -> Any:
-    return type(value)
 
 
 @cache

@@ -20,43 +20,36 @@ class Surroundings(NamedTuple):
     "As the operating system has it"
     filters: list[Any]
     "Of warnings"
-    modules: int
-    "How many are imported: a library may set filters while it is"
     dtype: Any
     "torch's default type; None while torch is not loaded"
     gradients: bool | None
     "Whether torch records gradients"
+    modules: int
+    "How many are imported: a library may set filters while it is"
 
 
 def seen() -> Surroundings:
-    """The process as it is now; cheap, since it is asked before every call of a plugin"""
-    # A copy of the environment through its face takes as long as a small rendering.
-    return Surroundings(_directory(), dict(_variables()), list(warnings.filters), len(sys.modules), *_modes())
-
-
-def _variables() -> dict[Any, Any]:
-    data: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]
-    return data
-
-
-def _modes() -> tuple[Any, bool | None]:
+    """The process as it is now; cheap, since it is asked before and after every call of a plugin"""
+    try:
+        directory = os.getcwd()
+    except OSError:  # it was removed
+        directory = ""
     torch = sys.modules.get("torch")
     try:
-        return (torch.get_default_dtype(), torch.is_grad_enabled()) if torch else (None, None)
-    except AttributeError:  # it is half imported
-        return None, None
+        dtype, gradients = (torch.get_default_dtype(), torch.is_grad_enabled()) if torch else (None, None)
+    except AttributeError:  # while it is imported
+        dtype = gradients = None
+    # A copy of the environment through its face takes as long as a small rendering.
+    environment = os.environ._data.copy()  # type: ignore[attr-defined]
+    return Surroundings(directory, environment, warnings.filters[:], dtype, gradients, len(sys.modules))
 
 
 def put_back(before: Surroundings) -> list[str]:
     """Set back what is not as it was before; what that is, such as 'the working directory (to /tmp)'"""
-    if (
-        _variables() == before.environment
-        and warnings.filters == before.filters
-        and _modes() == (before.dtype, before.gradients)
-        and _directory() == before.directory
-    ):
+    now = seen()
+    if now == before:
         return []
-    now, found = seen(), list[str]()
+    found = list[str]()
     if now.directory != before.directory and before.directory:
         os.chdir(before.directory)
         found.append(f"the working directory (to {now.directory})")
@@ -79,13 +72,6 @@ def put_back(before: Surroundings) -> list[str]:
         torch.set_grad_enabled(before.gradients)
         found.append("whether torch records gradients")
     return found
-
-
-def _directory() -> str:
-    try:
-        return os.getcwd()
-    except OSError:  # it was removed
-        return ""
 
 
 def _raw(name: str) -> Any:

@@ -88,7 +88,7 @@ class Experiment:
         """Everything that decides the results, JSON-ready"""
         fixed = {key: value for key, value in self.recipe.as_dict().items() if key not in OWN}
         found = {
-            "base": {"folder": str(self.base), "sha256": folder_hash(self.base)},
+            "base": {"name": self.base.name, "sha256": folder_hash(self.base)},
             "source": {"name": self.asked.source, "sha256": self.source_hash},
             "others": self.asked.others,
             "recipe": fixed,

@@ -17,8 +17,8 @@ TITLES = {
     BASE: "Dialogues against the untrained base",
 }
 THAN = {
-    SINGLES: "after training on the same exchanges as single turns",
-    FAKE: "after training on fake dialogues of the same exchanges",
+    SINGLES: "after the same exchanges as single turns",
+    FAKE: "after fake dialogues of the same exchanges",
     BASE: "before any training",
 }
 OVER = {"over_none": "no history", "over_other": "another conversation's history"}
@@ -30,6 +30,8 @@ NOT_SHOWN = (
     "recipe; seeds draw the order of the examples and the fakes, and are averaged.",
     "How much of a gain is understanding and how much is words that come back: an answer that repeats its history is likelier "
     "after it.",
+    "Whether a smaller gain than the base's means that less of the history is used: any training on such answers makes them "
+    "likelier without a history, too. The exchanges alone and the fakes have that training as well; compare with these.",
     "Singles train an answer without history, and fakes one after a foreign history: the very readings that one of the two gains "
     "is measured against. That alone lowers this gain, so look at both.",
 )
@@ -69,16 +71,16 @@ def sentence(results: Results, arm: str, difference: Difference) -> str:
     gain = difference.gain
     ours, theirs = (results.arms[name].gains[gain].mean for name in (DIALOGUES, arm))
     lead = {
-        "more": f"The model uses the history more than {THAN[arm]}",
-        "less": f"The model uses the history less than {THAN[arm]}",
-        "undecided": f"Whether the model uses the history more than {THAN[arm]} is not decided",
+        "more": f"The gain over {OVER[gain]} is larger after the dialogues than {THAN[arm]}",
+        "less": f"The gain over {OVER[gain]} is smaller after the dialogues than {THAN[arm]}",
+        "undecided": f"Whether the gain over {OVER[gain]} is larger after the dialogues than {THAN[arm]} is not decided",
     }[verdict(difference)]
     between = (
         f" [{', '.join(signed(end, 3) for end in difference.figure.interval)}]" if difference.figure.interval else ""
     )
     test = difference.test
     return (
-        f"{lead}: its gain over {OVER[gain]} is {number(ours)} and not {number(theirs)} nats per token, "
+        f"{lead}: {number(ours)} against {number(theirs)} nats per token, "
         f"{signed(difference.figure.mean, 3)}{between}, more in {difference.more} and less in {difference.less} of {test.n} "
         f"conversations (sign-flip p {_equals(test.p_value)}, adjusted {_equals(difference.holm)}; {test.method})."
     )

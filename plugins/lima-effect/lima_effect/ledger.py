@@ -29,11 +29,16 @@ class Ledger:
                 [self.experiment.id, now(), asked.seeds, json.dumps(self.experiment.settings)],
             )
 
-    def mark(self, status: str, seconds: float, processor: float) -> None:
-        """Record how it ended (done, interrupted, failed), and add the time that it took, on the clock and of the processor"""
-        sql = "update effect_experiments set status = ?, seconds = seconds + ?, processor = processor + ? where id = ?"
+    def mark(self, status: str) -> None:
+        """Record how it ended: done, interrupted, failed"""
         with self.store.write() as db:
-            db.execute(sql, [status, seconds, processor, self.experiment.id])
+            db.execute("update effect_experiments set status = ? where id = ?", [status, self.experiment.id])
+
+    def spend(self, seconds: float, processor: float) -> None:
+        """Add the time that a job took, on the clock and of the processor"""
+        sql = "update effect_experiments set seconds = seconds + ?, processor = processor + ? where id = ?"
+        with self.store.write() as db:
+            db.execute(sql, [seconds, processor, self.experiment.id])
 
     def row(self) -> dict[str, Any]:
         """The experiment's row"""

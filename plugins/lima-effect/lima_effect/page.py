@@ -60,12 +60,13 @@ def panels(results: Results) -> list[tuple[str, list[Panel]]]:
     """The figure: by arm, by turn and by kind of follow-up, each with both gains"""
     n = results.one.conversations
     groups: dict[str, dict[str, tuple[str, Any]]] = {
-        "By arm": {"all answers": (f"{n} conversations", results.arms)},
+        "By arm": {"all answers": (_count(n, "conversation"), results.arms)},
         "By turn": {
-            f"answer {place}": (f"{arms['base'].answers} answers", arms) for place, arms in results.by_exchange.items()
+            f"answer {place}": (_count(arms["base"].answers, "answer"), arms)
+            for place, arms in results.by_exchange.items()
         },
         "By kind of follow-up that a conversation has": {
-            tag: (f"{arms['base'].conversations} conversations", arms) for tag, arms in results.by_tag.items()
+            tag: (_count(arms["base"].conversations, "conversation"), arms) for tag, arms in results.by_tag.items()
         },
     }
     return [
@@ -75,10 +76,14 @@ def panels(results: Results) -> list[tuple[str, list[Panel]]]:
     ]
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _made(experiment: Experiment, results: Results, row: dict[str, Any], store: Store) -> dict[str, str]:
     settings, asked = experiment.settings, experiment.asked
     training = sum(one.seconds for one in results.given)
-    time = f"{row['seconds']:,.0f} s, {row['processor']:,.0f} s of processor time, without processes that were killed"
+    time = f"{row['seconds']:,.0f} s, {row['processor']:,.0f} s of processor time"
     return {
         "experiment": f"{experiment.id}, begun {row['created'][:19].replace('T', ' ')} UTC",
         "time": f"{time}; training took {training:,.0f} s, measuring {results.measuring:,.0f} s",

@@ -63,6 +63,7 @@ class Results:
             "by_tag": _levels(self.by_tag),
             "by_exchange": _levels(self.by_exchange),
             "given": [asdict(one) for one in self.given],
+            "measuring": self.measuring,
             "seeds": self.seeds,
         }
 

@@ -15,7 +15,7 @@ def m001_experiments(db: Database) -> None:
             "id": str,
             "created": str,
             "status": str,  # running, done, interrupted, failed
-            "seconds": float,  # of all processes that worked on it; one that was killed is not counted
+            "seconds": float,  # that its jobs took; of one that was killed only what was done in the end
             "processor": float,  # seconds of processor time, all cores
             "seeds": int,
             "settings": str,

@@ -45,7 +45,6 @@ def work(store: Store, experiment: Experiment, on_progress: OnProgress) -> None:
     LimaError if another process is working on it."""
     folder = folder_of(store.path, experiment)
     with _alone(folder, experiment):
-        started, used = time.monotonic(), time.process_time()
         status, ledger = "failed", Ledger(store, experiment)
         ledger.begin()
         try:
@@ -55,7 +54,7 @@ def work(store: Store, experiment: Experiment, on_progress: OnProgress) -> None:
             status = "interrupted"
             raise
         finally:
-            ledger.mark(status, time.monotonic() - started, time.process_time() - used)
+            ledger.mark(status)
     with suppress(OSError):
         folder.rmdir()
 
@@ -97,8 +96,10 @@ class _Work:
 
     def one(self, job: Job, at: Callable[[str, float], None]) -> None:
         """Train unless it is trained, measure, and delete the model"""
+        started, used = time.monotonic(), time.process_time()
         run = None if job.arm == BASE else self.train(job, at)
         self.measure(job, run, at)
+        self.ledger.spend(time.monotonic() - started, time.process_time() - used)
         self.forget(job)
         gc.collect()
 

@@ -2,7 +2,6 @@
 
 import html
 import json
-import os
 import re
 import signal
 import sqlite3
@@ -12,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from lima import LimaError, Store
-from lima.testing import only_plugins
+from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 
 FOLDS, ARMS = (1, 2), ("singles", "dialogues", "fake")
 
@@ -91,59 +90,66 @@ def test_the_same_command_repeats_nothing_and_more_seeds_add_to_it(finished, com
         assert list(db.execute("select count(*) from runs")) == [(2 * len(FOLDS) * len(ARMS),)]
 
 
-KILLED = """
-    import lima_effect.work as work, os, signal
+STOPS = """
+    import lima_effect.work as work, os, signal, time
+    from pathlib import Path
     real, calls = work._Work.{method}, []
-    def die(self, *given):
+    def stop(self, *given):
         calls.append(given)
         if len(calls) == 2:
-            {dies}
+            {then}
         return real(self, *given)
-    work._Work.{method} = die"""
-NOW = "os.kill(os.getpid(), signal.SIGKILL)"
-MOMENTS = {
-    "while it trains": {"method": "train", "dies": f"given = (given[0], lambda what, share: share and {NOW})"},
-    "after it is trained": {"method": "opened", "dies": NOW},
-    "after it is measured": {"method": "measure", "dies": f"real(self, *given); {NOW}"},
-}
+    work._Work.{method} = stop"""
+WAITS = "given = (given[0], lambda what, share: share and (Path({here!r}).touch(), time.sleep(600)))"
+DIES = "real(self, *given); os.kill(os.getpid(), signal.SIGKILL)"
 
 
-def test_an_experiment_that_is_killed_again_and_again_ends_in_the_same_numbers(
+def test_a_second_process_is_refused_and_after_kills_the_same_command_ends_in_the_same_numbers(
     finished, command, process, plugins, tmp_path
 ):
-    """Each time at the second job that comes there: while a model trains, before it is measured, before it is deleted"""
-    database, done = tmp_path / "l.db", 0
-    for moment in MOMENTS.values():
-        killed = process(command(database), KILLED.format(**moment).strip())
-        _, errors = killed.communicate(timeout=60)
-        assert killed.returncode == -signal.SIGKILL, errors
-        done, before = len(measured(database)), done
-        assert before <= done < len(measured(finished[1]))
-    assert done
+    """Killed while its second model trains, and then between the measurement of one and its deletion"""
+    database, here = tmp_path / "l.db", tmp_path / "here"
+    first = process(command(database), STOPS.format(method="train", then=WAITS.format(here=str(here))).strip())
+    deadline = time.monotonic() + 300
+    while not here.exists():
+        assert time.monotonic() < deadline
+        assert first.poll() is None, first.communicate()
+        time.sleep(0.05)
+    refused = run(plugins, command(database)).exception
+    assert isinstance(refused, LimaError)
+    said = r"Another process is working on effect-\w+ right now\. Wait for it, or stop it\."
+    assert re.fullmatch(said, str(refused))
+    first.kill()
+    first.communicate()
+    assert {key[0] for key in measured(database)} == {"base", "singles"}
+
+    second = process(command(database), STOPS.format(method="measure", then=DIES).strip())
+    _, errors = second.communicate(timeout=300)
+    assert second.returncode == -signal.SIGKILL, errors
+    (model,) = tmp_path.glob("effect-*/*/config.json")
+    assert {key[0] for key in measured(database)} == {"base", "singles", "dialogues", "fake"}
+
     assert run(plugins, command(database)).exit_code == 0
+    assert not model.exists()
+    assert not [p for p in tmp_path.glob("effect-*") if p.is_dir()]
     assert measured(database) == measured(finished[1])
     with sqlite3.connect(database) as db:
         assert list(db.execute("select status from effect_experiments")) == [("done",)]
         assert set(db.execute("select status from runs")) == {("done",)}
         for table, count in (("runs", len(FOLDS) * len(ARMS)), ("gain_runs", len(FOLDS) * (len(ARMS) + 1))):
             assert list(db.execute(f"select count(*) from {table}")) == [(count,)]
-    assert not [p for p in tmp_path.glob("effect-*") if p.is_dir()]
 
 
-def test_a_second_process_is_refused_while_the_first_works(command, process, plugins, tmp_path):
-    slow = "import lima_effect.work as w, time; w._Work.all = lambda self: time.sleep(60)"
-    first, deadline = process(command(tmp_path / "l.db"), slow), time.monotonic() + 40
-    while not list(tmp_path.glob("effect-*/.lock")):
-        assert time.monotonic() < deadline
-        assert first.poll() is None, first.communicate()
-        time.sleep(0.05)
-    refused = run(plugins, command(tmp_path / "l.db")).exception
-    assert isinstance(refused, LimaError)
-    assert re.fullmatch(r"Another process is working on effect-\w+ right now\. Wait for it, or stop it\.", str(refused))
-    os.kill(first.pid, signal.SIGINT)
-    _, errors = first.communicate(timeout=60)
-    assert first.returncode == 130
-    assert re.search(r"Interrupted\. The same command continues effect-\w+ in \S*l\.db", errors)
+def test_an_interrupted_experiment_says_how_to_continue(command, plugins, tmp_path, monkeypatch):
+    from lima_effect import work
+
+    def interrupt(self, job, at):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work._Work, "train", interrupt)
+    stopped = run(plugins, command(tmp_path / "l.db"))
+    assert stopped.exit_code == 130
+    assert re.search(r"Interrupted\. The same command continues effect-\w+ in \S*l\.db", stopped.stderr)
     with sqlite3.connect(tmp_path / "l.db") as db:
         assert list(db.execute("select status from effect_experiments")) == [("interrupted",)]
 
@@ -165,13 +171,30 @@ def test_the_page_is_whole_escaped_and_shows_the_numbers(finished):
     assert len(ids) == len(set(ids))
 
 
-def test_what_cannot_be_compared_is_refused_before_anything_is_trained(base, talks, plugins):
+def test_what_cannot_be_compared_is_refused_before_anything_is_trained(base, talks, plugins, tmp_path):
     from lima_effect.experiment import Asked, plan
 
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.content }}{{ ' indeed' if loop.index == 2 else '' }}{{ eos_token }}{% endfor %}"
+    )
+    first_answer_longer = tiny_base(tmp_path / "base", tokenizer=tokenizer)
     with only_plugins(**plugins):
         with pytest.raises(LimaError, match=r"longer than max_tokens = 30 .* --set max_tokens=N"):
             plan(Asked(str(base), str(talks), settings={"max_tokens": 30, "residual_dropout": 0.0}))
         with pytest.raises(LimaError, match="`lima effect` decides 'seed' itself"):
             plan(Asked(str(base), str(talks), settings={"seed": 3}))
+        with pytest.raises(
+            LimaError, match="the arms would not train on the same number of tokens .* renderer 'template'"
+        ):
+            plan(Asked(str(first_answer_longer), str(talks)))
         with pytest.raises(LimaError, match="12 conversations, 11 of them .* cannot be divided into 6 folds"):
             plan(Asked(str(base), str(talks), folds=6))
+
+
+def test_a_base_without_a_template_is_trained_and_read_in_limas_format(talks, plugins, tmp_path):
+    from lima_effect.experiment import Asked, plan
+
+    with only_plugins(**plugins):
+        experiment = plan(Asked(str(tiny_base(tmp_path / "base")), str(talks), folds=2))
+    assert experiment.recipe.renderer == "lima"
