@@ -195,12 +195,11 @@ class Plugins:
     def registry(self, kind: str) -> Registry:
         """Everything of one kind (see lima.contract.kinds) that the plugins register, made on first use"""
         if kind not in self._registries:
-            declared = self.declared(kind)
-            registry = Registry(kind, declared)
+            registry = Registry(kind, self.declared(kind))
             for plugin, caller in list(self._callers(f"register_{kind}")):
 
                 def entries(plugin: Plugin = plugin, caller: Callable[..., Any] = caller) -> dict[str, Any]:
-                    return contained_entries(kind, _registered(kind, caller), plugin.name, declared)
+                    return contained_entries(kind, _registered(kind, caller), plugin.name, registry.declared)
 
                 for name, thing in (self._aside_on_error(plugin, f"register_{kind}", entries) or {}).items():
                     registry.add(name, thing, plugin.name)

@@ -141,7 +141,7 @@ def singular(kind: str) -> str:
     return kind.removesuffix("s").replace("_", " ")
 
 
-def contained_entries(kind: str, entries: dict[str, Any], owner: str, declared: list[type]) -> dict[str, Any]:
+def contained_entries(kind: str, entries: dict[str, Any], owner: str, declared: Sequence[type]) -> dict[str, Any]:
     """What a plugin registers, each object contained; LimaError for one without what its kind must have"""
     from lima.contract.conformance import check
     from lima.contract.kinds import KINDS

@@ -85,8 +85,8 @@ def test_a_model_is_checked_when_it_is_opened():
         found = plugins.registry("models")
         assert isinstance(found.open("talks", None), Streams)
         wrong = (
-            "Plugin 'lima-talks' returned namespace(name='m') from open() of the model 'mute': the model 'mute:x' has no 'reply'; "
-            "expected name, reply(prompts, "
+            "Plugin 'lima-talks' returned namespace(name='m') from open() of the model 'mute': the model 'mute:x' has no "
+            "'reply'; expected name, reply(prompts, "
         )
         with pytest.raises(LimaError, match=f"^{re.escape(wrong)}"):
             found.open("mute:x", None)

@@ -41,7 +41,7 @@ def seen() -> Surroundings:
         dtype = gradients = None
     # A copy of the environment through its face takes as long as a small rendering.
     environment = os.environ._data.copy()  # type: ignore[attr-defined]
-    return Surroundings(directory, environment, warnings.filters[:], dtype, gradients, len(sys.modules))
+    return Surroundings(directory, environment, list(warnings.filters), dtype, gradients, len(sys.modules))
 
 
 def put_back(before: Surroundings) -> list[str]:
