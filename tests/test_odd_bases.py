@@ -14,6 +14,7 @@ from lima.plugins import load_plugins
 from lima.recipe import Recipe, parse_setting
 from lima.record.store import Store
 from lima.testing import tiny_base
+from lima.train.plan import plan
 from lima.train.start import fine_tune
 from odd_values import DEEP
 
@@ -49,6 +50,7 @@ NUMBER = "a whole number from 1 to"
         ("config.json", {"dtype": "float99"}, "does not load: "),
         ("config.json", {"pad_token_id": 10**9}, "does not load: "),
         ("generation_config.json", {"eos_token_id": 1.5}, "generation_config.json: eos_token_id is 1.5; expected the number"),
+        ("generation_config.json", {"eos_token_id": [0, None]}, "generation_config.json: eos_token_id is .0, None.; expected"),
         ("generation_config.json", {"bos_token_id": [1]}, "generation_config.json: bos_token_id is .1.; expected the number"),
         ("tokenizer_config.json", {"model_max_length": "2048"}, "_config.json: model_max_length is '2048'; expected a n"),
         ("tokenizer_config.json", {"model_max_length": None}, ""),
@@ -101,6 +103,18 @@ def test_what_else_stands_in_a_generation_config_stops_no_run_and_its_model_answ
     with Store(tmp_path / "l.db") as store:
         model = CheckpointModel(fine_tune(wanted, store).folder, PlainRenderer())
     assert len(model.reply(["Why?"], Sampling(max_new_tokens=2), 1)) == 1
+
+
+def test_sizes_that_do_not_fit_one_another_are_a_sentence_in_a_plan(own, pairs):
+    config = json.loads((own / "config.json").read_text())
+    del config["head_dim"], config["num_attention_heads"]
+    (own / "config.json").write_text(json.dumps(config))
+    wanted = Recipe(base=str(own), sources=(str(pairs),), epochs=1, residual_dropout=0.0, device="cpu")
+    with pytest.raises(
+        LimaError, match=r"own/config\.json cannot compute: .*\. Correct it, or copy it from the base"
+    ) as e:
+        plan(wanted, prepare(wanted, load_plugins(), weights=False), bfloat16=False)
+    assert "\n" not in str(e.value)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def check_ids(file: Path, config: Any) -> None:
     for key in _IDS:
         value = getattr(config, key, None)
         several = value if isinstance(value, list) and key == "eos_token_id" else [value]
-        if not all(one is None or _is_whole(one) for one in several):
+        if value is not None and not all(map(_is_whole, several)):
             raise _wrong(file, key, value, "the number of a token")
 
 
