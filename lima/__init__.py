@@ -43,6 +43,7 @@ _PUBLIC = {
     "record.store": "Store append_only",
     "record.runs": "now new_run_id environment lock_of",
     "answer.checkpoint_model": "CheckpointModel",
+    "answer.opening": "is_registered open_model",
     "answer.likelihood": "log_likelihoods",
     "train.start": "fine_tune resume",
     "train.dev_answers": "perplexity",

@@ -4,7 +4,7 @@ Knows nothing of what the prompts are about.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,10 +19,13 @@ from lima.errors import LimaError
 from lima.paths import is_folder
 
 if TYPE_CHECKING:
-    from lima.answer.decode import Answering, Draw
+    from lima.answer.decode import Answering, Batch, Draw
 
 
 PREFIX_CACHE_BYTES = 2 << 30
+
+TAG, LONGEST_TAG = ("<", "["), 24
+"How a tag begins, and its characters at most"
 
 FROM_A_RUN = "or name the database of the run that made it: -d FILE"
 
@@ -148,6 +151,30 @@ class CheckpointModel:
             order = left
         return [replies[i] for i in range(len(ids))]
 
+    def stream(self, prompt: Prompt, settings: Sampling, seed: int) -> Generator[str, None, Reply]:
+        """The answer piece by piece as it is written, without thoughts where the renderer tells them apart; returns the reply
+
+        It is the reply that `reply([prompt], settings, [seed])` gives. The pieces are its text but for white space at the end.
+        LimaError for an empty prompt; torch's own error when it does not fit into memory."""
+        ids = self.prompt_ids(prompt)
+        if not ids:
+            raise LimaError("The prompt has no token.")
+        if len(ids) >= self.context:
+            return Reply("", [], "context", 0.0, ids)
+        (row,), batch = self._batch({0: ids}, settings, [seed])
+        given = ""
+        for _ in batch.steps():
+            text = self._reply(row).text
+            # The first bytes of a character are no text yet, and what begins like a tag may be that of thoughts.
+            unsure = text.endswith("\ufffd") or (not given and text.startswith(TAG) and len(text) < LONGEST_TAG)
+            if len(text) > len(given) and text.startswith(given) and not unsure:
+                yield text[len(given) :]
+                given = text
+        reply = self._reply(row)
+        if len(reply.text) > len(given) and reply.text.startswith(given):
+            yield reply.text[len(given) :]
+        return reply
+
     def _decode(
         self,
         prompts: dict[int, list[int]],
@@ -155,15 +182,26 @@ class CheckpointModel:
         seeds: Sequence[int],
         on_end: "Callable[[Answering], None]",
     ) -> "list[Answering]":
-        """Answered rows of some prompts, by their numbers; `on_end` is called with each as it ends"""
+        """Answered rows of some prompts; nothing holds the tensors of their batch when this ends, or fails"""
+        rows, batch = self._batch(prompts, settings, seeds, on_end)
+        batch.decode()
+        return rows
+
+    def _batch(
+        self,
+        prompts: dict[int, list[int]],
+        settings: Sampling,
+        seeds: Sequence[int],
+        on_end: "Callable[[Answering], None] | None" = None,
+    ) -> "tuple[list[Answering], Batch]":
+        """Rows for some prompts, by their numbers, and the batch that answers them; `on_end` is called with each as it ends"""
         from lima.answer.decode import Answering, Batch
 
         draw: Draw = Sampler(settings, {i: seeds[i] for i in prompts})
         if self.shard:  # one that rounds differently and draws another token would wait for ever
             draw = partial(same_everywhere, draw)
         rows = [Answering(i, ids, min(settings.max_new_tokens, self.context - len(ids))) for i, ids in prompts.items()]
-        Batch(self.model, rows, self.stop_ids, draw, self.prefix_cache, on_end).decode()
-        return rows
+        return rows, Batch(self.model, rows, self.stop_ids, draw, self.prefix_cache, on_end)
 
     def _reply(self, row: "Answering") -> Reply:
         """A row as text, without the white space around it, and its thoughts apart where the renderer knows how"""

@@ -6,7 +6,7 @@ a reply depends neither on its batch nor on what was kept. Knows nothing of text
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,15 +76,21 @@ class Batch:
         )
         self.arrange(rows)
 
-    @torch.inference_mode()
     def decode(self) -> None:
         """Fill in every row's answer"""
+        for _ in self.steps():
+            pass
+
+    @torch.inference_mode()
+    def steps(self) -> Iterator[None]:
+        """Fill in every row's answer, a token a row at a time; a row that ended is no longer touched"""
         began = time.perf_counter()
         logits = self.read()
         written = torch.empty(len(self.live), 0, dtype=torch.long, device=logits.device)
         while True:
             tokens = self.draw(logits.float(), written, [row.number for row in self.live])  # (rows,)
             going = self.take(tokens.tolist(), began)
+            yield
             if not going:
                 return
             written = torch.cat([written, tokens[:, None]], 1)

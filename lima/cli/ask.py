@@ -26,34 +26,44 @@ def ask(
     as_json: bool,
     **sampling: Any,
 ) -> None:
-    """Ask MODEL, a checkpoint's folder, a run or a base model, each PROMPT separately, in the format it was trained with
+    """Ask MODEL each PROMPT separately: a run, a checkpoint's folder, a base model, or any of `lima models`
 
+    A checkpoint is asked in the format that it was trained with.
     Sampled as in LIMA: top-p 0.9, and a repetition penalty of 1.2 on the reply; at temperature 0 neither is used."""
-    from lima.answer.checkpoint_model import open_checkpoint
+    from lima.answer.opening import open_model
     from lima.contract.answers import Sampling
 
     penalty = 1.0 if sampling["temperature"] == 0 else Sampling.repetition_penalty
     with store_to_read(database) as store:
-        opened = open_checkpoint(model, store, trust_remote_code)
-    replies = opened.reply(prompts, Sampling(repetition_penalty=penalty, **sampling), seed)
+        opened = open_model(model, store, trust_remote_code)
+        replies = opened.reply(prompts, Sampling(repetition_penalty=penalty, **sampling), seed)
+    answered = list(zip(prompts, replies, strict=True))
     if as_json:
-        print_json(
-            [
-                {"prompt": p, "reply": r.text, "stop": r.stop, "tokens": len(r.ids), "seconds": r.seconds}
-                for p, r in zip(prompts, replies, strict=True)
-            ]
-        )
+        print_json([_fields(prompt, reply) for prompt, reply in answered])
+    else:
+        for prompt, reply in answered:
+            if len(prompts) > 1:
+                click.echo(f"> {visible(prompt)}")
+            _show(reply, sampling["max_new_tokens"])
+    if any(isinstance(reply, Exception) for reply in replies):
+        click.get_current_context().exit(1)
+
+
+def _fields(prompt: str, reply: Any) -> dict[str, Any]:
+    if isinstance(reply, Exception):
+        return {"prompt": prompt, "error": str(reply)}
+    return {"prompt": prompt, "reply": reply.text, "stop": reply.stop, "tokens": len(reply.ids), "seconds": reply.seconds}
+
+
+def _show(reply: Any, longest: int) -> None:
+    """A reply, and how it ended where it was cut off; or the model's failure"""
+    if isinstance(reply, Exception):
+        click.echo(visible(f"Error: {reply}"), err=True)
         return
-    for prompt, reply in zip(prompts, replies, strict=True):
-        if len(prompts) > 1:
-            click.echo(f"> {visible(prompt)}")
-        click.echo(visible(reply.text))
-        if reply.stop != "eot":
-            cut = {
-                "length": f"at --max-new-tokens ({sampling['max_new_tokens']})",
-                "context": "where the context was full",
-            }
-            click.echo(f"Reply cut off {cut.get(reply.stop, reply.stop)}.", err=True)
+    click.echo(visible(reply.text))
+    cut = {"length": f"at --max-new-tokens ({longest})", "context": "where the context was full"}
+    if reply.stop in cut:
+        click.echo(f"Reply cut off {cut[reply.stop]}.", err=True)
 
 
 COMMANDS = (ask,)

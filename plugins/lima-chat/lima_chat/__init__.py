@@ -44,7 +44,9 @@ def register_commands(cli: "click.Group") -> None:
     import click
 
     from lima_chat.command import check
+    from lima_chat.talk.command import chat
 
+    cli.add_command(chat)
     # A command of the core's listing: `lima renderers check`.
     if isinstance(listing := cli.commands.get("renderers"), click.Group):
         listing.add_command(check)

@@ -1,4 +1,4 @@
-"""What lima-chat keeps in the store: how many turns each conversation of a run has, and how many of them are trained.
+"""What lima-chat keeps in the store: how many turns each conversation of a run has and how many are trained, and recorded talks.
 
 Knows nothing of the core's tables but the run's id.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlite_utils import Database, Migrations
 
-from lima import Store
+from lima import Store, append_only
 from lima_chat.conversation import Conversation
 
 if TYPE_CHECKING:
@@ -32,6 +32,43 @@ def m001_conversations(db: Database) -> None:
         },
         pk=("run", "position"),
         foreign_keys=[("run", "runs", "id")],
+    )
+
+
+@migrations()
+def m002_talks(db: Database) -> None:
+    db.table("talks").create(
+        {"id": str, "created": str, "model": str, "system": str, "sampling": str, "seed": int},
+        pk="id",
+    )
+    db.table("talk_replies").create(
+        {
+            "id": int,
+            "talk": str,
+            "exchange": int,  # counted from 1
+            "attempt": int,  # how often it was asked for again
+            "created": str,
+            "user": str,
+            "reply": str,
+            "thoughts": str,
+            "stop": str,  # as the model says it, or 'stopped' by the person
+            "seconds": float,
+        },
+        pk="id",
+        foreign_keys=[("talk", "talks", "id")],
+    )
+    db.table("talk_undone").create(
+        {"reply": int, "created": str}, pk="reply", foreign_keys=[("reply", "talk_replies", "id")]
+    )
+    for table in ("talks", "talk_replies", "talk_undone"):
+        append_only(db, table)
+    db.create_view(
+        "talk_exchanges",
+        """
+        select talks.model, said.talk, said.exchange, said.user, said.reply, said.stop, said.created
+        from talk_replies said join talks on talks.id = said.talk
+        where said.id not in (select reply from talk_undone) order by said.talk, said.exchange
+        """,
     )
 
 

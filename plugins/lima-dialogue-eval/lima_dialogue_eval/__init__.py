@@ -21,7 +21,6 @@ _HOME = {
     "compare": "arms",
     "run_evaluation": "evaluate",
     "resume_evaluation": "evaluate",
-    "open_model": "models",
     "check_problems": "checks",
     "GradedTurn": "grade",
     "Verdict": "grade",

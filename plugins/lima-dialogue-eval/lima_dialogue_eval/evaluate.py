@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from lima import LimaError, Sampling, Store, TellsPrompts, load_plugins, new_run_id
+from lima import LimaError, Sampling, Store, TellsPrompts, is_registered, load_plugins, new_run_id, open_model
 from lima_dialogue_eval.converse import RUNNING, Dialogue
 from lima_dialogue_eval.evaluation_run import EvaluationRun, OnProgress
 from lima_dialogue_eval.file_evaluation import from_anywhere
@@ -22,7 +22,7 @@ from lima_dialogue_eval.kinds import (
     turn_grader,
 )
 from lima_dialogue_eval.log import DialogueLog, conversations, find_run, replies
-from lima_dialogue_eval.models import is_registered, open_model, reopenable
+from lima_dialogue_eval.models import reopenable
 from lima_dialogue_eval.part import Part, say
 from lima_dialogue_eval.provenance import begun_with, check_makers, made_with, resume_command, resumed
 from lima_dialogue_eval.rows import dialogue_row, recalled, ungraded, wants_grade

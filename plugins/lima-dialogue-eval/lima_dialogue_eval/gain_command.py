@@ -67,12 +67,11 @@ def gain(
 def _measure(
     store: Any, name: str, source: str, tables: "Tables", others: int, seed: int, trust: bool
 ) -> "list[Later]":
-    from lima import load_plugins, open_source
+    from lima import load_plugins, open_model, open_source
     from lima.cli.progress import Bar
     from lima_chat import Conversation
     from lima_dialogue_eval.gain import gains
     from lima_dialogue_eval.gain_log import write_gain
-    from lima_dialogue_eval.models import open_model
 
     opened = open_source(source, load_plugins(), tables)
     conversations = [record for record in opened.records if isinstance(record, Conversation)]

@@ -8,10 +8,9 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lima import LimaError, Plugins, environment
+from lima import LimaError, Plugins, environment, is_registered
 from lima_dialogue_eval.identity import OWN, grader_hash, model_hash, own_code, script_hash, template_hash
 from lima_dialogue_eval.kinds import checks_decide, reopened_evaluation, script_of
-from lima_dialogue_eval.models import is_registered
 from lima_dialogue_eval.part import Part
 
 if TYPE_CHECKING:

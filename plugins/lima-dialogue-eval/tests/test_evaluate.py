@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from lima.answer.opening import open_model
 from lima.contract.answers import Reply, Sampling
 from lima.errors import LimaError
 from lima_dialogue_eval import compare, resume_evaluation, run_evaluation
@@ -12,7 +13,6 @@ from lima_dialogue_eval.converse import Dialogue, draw_seed
 from lima_dialogue_eval.grade import Requirements
 from lima_dialogue_eval.identity import grader_hash, model_hash
 from lima_dialogue_eval.log import conversations, find_run, replies
-from lima_dialogue_eval.models import open_model
 from lima_dialogue_eval.statistics import PRIMARY
 
 

@@ -55,8 +55,8 @@ def cost(
     as_json: bool,
 ) -> None:
     """Calls, tokens and price of EVALUATION, without asking anything; prices are read from prices.toml in lima's user folder"""
-    from lima import load_plugins
-    from lima_dialogue_eval import find_evaluation, open_model
+    from lima import load_plugins, open_model
+    from lima_dialogue_eval import find_evaluation
     from lima_judges.estimates import of_replies, of_verdicts
     from lima_judges.judge import Judge
 
@@ -100,8 +100,9 @@ def prefer(
     as_json: bool,
 ) -> None:
     """Judge dialogue runs A and B against each other: every conversation in both orders, A, B or neither"""
+    from lima import open_model
     from lima.cli.progress import Bar
-    from lima_dialogue_eval import find_run, open_model
+    from lima_dialogue_eval import find_run
     from lima_judges.estimates import of_preferences
     from lima_judges.judge import split_options
     from lima_judges.match import PreferenceJudge, pairs_of

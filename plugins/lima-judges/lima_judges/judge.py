@@ -50,7 +50,7 @@ class Judges:
         """The judge; code of a folder runs only with `trust_remote_code`
 
         LimaError for a model, an option or a template that cannot be used."""
-        from lima_dialogue_eval import open_model
+        from lima import open_model
 
         if not argument:
             raise LimaError(

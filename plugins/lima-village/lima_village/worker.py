@@ -135,8 +135,7 @@ class _Task:
 
     def opened(self, folder: str) -> Any:
         """The model that answers: the checkpoint in a folder, or the one that is not trained"""
-        from lima import CheckpointModel, load_plugins
-        from lima_dialogue_eval import open_model
+        from lima import CheckpointModel, load_plugins, open_model
 
         if not self.run:
             return open_model(self.job.model, self.store)
