@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import resource
 
 import pytest
 
@@ -19,6 +20,8 @@ KINDS = ("recipe", "base_model", "damaged", "examples", "dialogues")
 FEW = {"recipe": 20, "base_model": 20, "damaged": 20, "examples": 40, "dialogues": 40}
 MANY = int(os.environ.get("LIMA_FUZZ", "1000")) // len(KINDS)
 "Cases of each kind in the slow test"
+MEMORY = 16 * 2**30
+"Bytes of addresses that a case may take: a number that is counted up to fails by name, and ends no other process"
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}{% if m.tool_calls %}{{ m.tool_calls | tojson }}{% endif %}"
@@ -36,7 +39,10 @@ def fuzz(base, trained, tmp_path_factory):
     pairs = work / "pairs.jsonl"
     pairs.write_text("".join(json.dumps({"prompt": f"What is {i}?", "response": f"{i}."}) + "\n" for i in range(6)))
     (work / "case").mkdir()
-    return Fuzz(work / "case", (base, tuned), pairs, folder / "l.db", run.id)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, before[1]))
+    yield Fuzz(work / "case", (base, tuned), pairs, folder / "l.db", run.id)
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def check(fuzz, kind, seeds):
