@@ -32,6 +32,21 @@ class Interrupted(KeyboardInterrupt):
         self.run, self.step = run, step
 
 
+QUOTED = 80
+"Characters of a value that an error quotes"
+
+
+def quoted(value: object) -> str:
+    """A value as an error quotes it: as Python writes it, of a long one the beginning"""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    except RecursionError:
+        return "a value that is nested too deeply"
+    return text if len(text) <= QUOTED else f"{text[: QUOTED - 1]}…"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of an error about an unknown name: the closest known one, and all known ones
 

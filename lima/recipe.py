@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from lima.errors import LimaError, did_you_mean
+from lima.errors import LimaError, did_you_mean, quoted
 from lima.paths import read_bytes
 
 AUTO = "auto"
@@ -100,13 +100,15 @@ class Recipe:
         for name, (low, high) in _BOUNDS.items():
             value = getattr(self, name)
             if value != AUTO and not low <= value <= high:
-                raise LimaError(f"Recipe: {name} is {value!r}; expected {low:g} to {high:g}.")
+                raise LimaError(f"Recipe: {name} is {quoted(value)}; expected {low:g} to {high:g}.")
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
-                raise LimaError(f"Recipe: {name} is {getattr(self, name)!r}.{did_you_mean(getattr(self, name), known)}")
+                raise LimaError(
+                    f"Recipe: {name} is {quoted(getattr(self, name))}.{did_you_mean(getattr(self, name), known)}"
+                )
         for beta in self.betas:
             if not 0 <= beta < 1:
-                raise LimaError(f"Recipe: betas has {beta!r}; expected two numbers from 0 to below 1.")
+                raise LimaError(f"Recipe: betas has {quoted(beta)}; expected two numbers from 0 to below 1.")
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready"""
@@ -141,13 +143,13 @@ class Recipe:
         tables = {name: dict(table) for name, table in self.plugins.items()}
         given = changed.pop("plugins", {})
         if not isinstance(given, dict) or not all(isinstance(table, dict) for table in given.values()):
-            raise LimaError(f"Recipe: plugins is {given!r}; expected tables, one a plugin.")
+            raise LimaError(f"Recipe: plugins is {quoted(given)}; expected tables, one a plugin.")
         for name, table in given.items():
             tables.setdefault(name, {}).update(table)
         for key in [k for k in changed if "." in k]:
             name, _, inner = key.partition(".")
             if not name or not inner:
-                raise LimaError(f"{key!r} is not a recipe key; for a plugin's table write NAME.key.")
+                raise LimaError(f"{quoted(key)} is not a recipe key; for a plugin's table write NAME.key.")
             if name == "template":
                 changed["template"] = {**changed.get("template", self.template), inner: changed.pop(key)}
                 continue
@@ -155,7 +157,7 @@ class Recipe:
         known = {f.name for f in fields(self)}
         for key in changed:
             if key not in known:
-                raise LimaError(f"{key!r} is not a recipe key.{did_you_mean(key, known)}")
+                raise LimaError(f"{quoted(key)} is not a recipe key.{did_you_mean(key, known)}")
         return replace(self, **changed, plugins=tables)
 
     @classmethod
@@ -217,47 +219,46 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """'key=value' as TOML would read the value, or as plain text where TOML would not"""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise LimaError(f"--set {text!r}: expected key=value, for example --set epochs=3.")
+        raise LimaError(f"--set {quoted(text)}: expected key=value, for example --set epochs=3.")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, a number of thousands of digits, or nested too deeply
         parsed = value.strip()
     return key.strip(), parsed
 
 
 def _checked(name: str, kind: Any, value: Any) -> Any:
     """The value in its field's type, or LimaError; an int passes for a float, a bool never for a number"""
-    wrong = LimaError(f"Recipe: {name} is {value!r}; expected {_KIND_NAMES.get(kind, kind)}.")
+    wrong = LimaError(f"Recipe: {name} is {quoted(value)}; expected {_KIND_NAMES.get(kind, kind)}.")
+    try:
+        checked = _as(kind, value)
+    except OverflowError:  # a whole number that is too large for a float
+        raise wrong from None
+    if checked is None:
+        raise wrong
+    return checked
+
+
+def _as(kind: Any, value: Any) -> Any:
+    """The value in this type; None where it is of another"""
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if kind == float | str:
-        if value != AUTO and type(value) not in (int, float):
-            raise wrong
-        return value if value == AUTO else float(value)
+        return value if value == AUTO else float(value) if type(value) in (int, float) else None
     if kind == bool | str:
-        if value != "auto" and not isinstance(value, bool):
-            raise wrong
-        return value
+        return value if value == "auto" or isinstance(value, bool) else None
     if kind == tuple[str, ...]:
         value = (value,) if isinstance(value, str) else value
-        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
-            raise wrong
-        return tuple(value)
+        return tuple(value) if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value) else None
     if kind == tuple[float, float]:
-        if not isinstance(value, list | tuple) or len(value) != 2 or not all(type(v) in (int, float) for v in value):
-            raise wrong
-        return tuple(float(v) for v in value)
+        right = isinstance(value, list | tuple) and len(value) == 2 and all(type(v) in (int, float) for v in value)
+        return tuple(float(v) for v in value) if right else None
     if kind == dict[str, dict[str, Any]]:
-        if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
-            raise wrong
-        return value
+        return value if isinstance(value, dict) and all(isinstance(v, dict) for v in value.values()) else None
     if kind == dict[str, Any]:
-        if not isinstance(value, dict) or not all(isinstance(v, str) and v.isidentifier() for v in value):
-            raise wrong
-        return value
-    if type(value) is not kind:
-        raise wrong
-    return value
+        right = isinstance(value, dict) and all(isinstance(v, str) and v.isidentifier() for v in value)
+        return value if right else None
+    return value if type(value) is kind else None
 
 
 _KIND_NAMES: dict[Any, str] = {

@@ -163,9 +163,9 @@ def test_no_number_of_gpus_helps_when_the_activations_alone_are_too_large():
 
 
 def test_operations_are_six_a_weight_and_trained_token_and_those_of_attention(base, pairs, tmp_path):
+    pairs.write_text(pairs.read_text().partition("\n")[0])
     recipe = Recipe(base=str(base), sources=(str(pairs),), epochs=2, batch_size=1000, micro_batch_tokens=1)
     ready = prepare(recipe, load_plugins())
-    ready.records[:], ready.rendered[:] = ready.records[:1], ready.rendered[:1]
     one = ready.rendered[0][0]
     found = plan(recipe, ready, bfloat16=False)
     # llama: 3 layers of width 32, inner width 48, two heads of keys for four; the head is on trained tokens only.

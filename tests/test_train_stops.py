@@ -207,6 +207,7 @@ def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
     assert process.returncode == 130, err
     assert re.search(r"Interrupted after step \d+\. Resume with `lima train --resume", err)
     assert "Traceback" not in err
+    assert err.count("Interrupted") == 1
     (row,) = Store(tmp_path / "l.db").rows("select status, steps from runs")
     assert row["status"] == "interrupted"
     assert row["steps"] == Store(tmp_path / "l.db").rows("select count(*) n from steps")[0]["n"] > 0

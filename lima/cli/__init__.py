@@ -32,6 +32,9 @@ from lima.cli.show import (
     print_rows as print_rows,
 )
 from lima.cli.show import (
+    print_table as print_table,
+)
+from lima.cli.show import (
     store_to_read as store_to_read,
 )
 from lima.cli.show import (

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from lima.cli.group import Group
-from lima.cli.reading import with_reading
+from lima.cli.reading import reading_bar, with_reading
 from lima.cli.show import json_option, print_fields, print_json, print_rows
 from lima.errors import LimaError
 from lima.paths import check_readable
@@ -57,7 +57,8 @@ def show_source(name: str, number: int, tables: dict[str, dict[str, Any]], as_js
     """Count, licence and content hash of a source (NAME, NAME:ARGUMENT or a file), and its first examples"""
     from lima.data.sources import open_source
 
-    source = open_source(name, load_plugins(), tables)
+    with reading_bar() as on_example:
+        source = open_source(name, load_plugins(), tables, on_example)
     row = {
         "name": source.name,
         "plugin": source.owner,

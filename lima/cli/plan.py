@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lima.cli.reading import print_prepared, print_sources, source_rows
+from lima.cli.reading import print_prepared, print_sources, reading_bar, source_rows
 from lima.cli.show import json_option, print_json, print_rows
 from lima.cli.train import read_recipe, recipe_options
 from lima.recipe import LEFT_TO_LIMA, Recipe
@@ -35,7 +35,8 @@ def plan(measured: bool, as_json: bool, **options: Any) -> None:
     from lima.train.plan import plan as make_plan
 
     recipe = read_recipe(**options)
-    ready = prepare(recipe, load_plugins(), weights=measured)
+    with reading_bar() as on_example:
+        ready = prepare(recipe, load_plugins(), measured, on_example=on_example)
     on_gpu = torch.cuda.is_available() and recipe.device != "cpu"
     device = "cuda" if on_gpu else "cpu"
     bfloat16 = recipe.in_bfloat16(device)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from lima.cli.reading import print_prepared
+from lima.cli.reading import print_prepared, reading_bar
 from lima.cli.show import json_option, print_json
 from lima.cli.train import read_recipe, recipe_options
 from lima.text import visible
@@ -28,7 +28,8 @@ def preview(number: int, only: str | None, as_json: bool, **options: Any) -> Non
     from lima.plugins import load_plugins
 
     recipe = read_recipe(**options)
-    ready = prepare(recipe, load_plugins())
+    with reading_bar() as on_example:
+        ready = prepare(recipe, load_plugins(), on_example=on_example)
     end = ready.tokenizer.convert_tokens_to_ids(ready.eot)
     # Both in the order of the sources, without those that are not trained on.
     kept = [e for e in ready.examples if e["status"] not in ("dropped", "refused")]

@@ -71,8 +71,8 @@ class Bar:
         self.progress = progress(*columns, TimeRemainingColumn(), transient=transient)
         self.task = self.progress.add_task(description, total=None, note=note)
 
-    def move(self, done: int, total: int, **note: Any) -> None:
-        """Say that so much of `total` is done; with a new `note`"""
+    def move(self, done: int, total: int | None, **note: Any) -> None:
+        """Say that so much of `total` is done, None where that is not known yet; with a new `note`"""
         self.progress.start()
         self.progress.update(self.task, completed=done, total=total, **note)
 

@@ -3,8 +3,10 @@
 Knows nothing of formats.
 """
 
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,9 @@ from lima.errors import LimaError, did_you_mean
 from lima.text import visible
 
 if TYPE_CHECKING:
+    from lima.cli.progress import Bar
     from lima.data.dataset import Prepared
+    from lima.data.reader import OnExample
     from lima.recipe import Recipe
 
 reading_options = (
@@ -83,6 +87,27 @@ def reading_settings(skip_bad: bool, merge_turns: bool) -> dict[str, bool]:
             raise LimaError("--merge-turns: no installed plugin has a source that can join turns.")
         found |= {f"{sources.owners[name]}.merge_turns": True for name in able}
     return found
+
+
+@contextmanager
+def reading_bar() -> Iterator["OnExample"]:
+    """A progress bar for `prepare`, which appears where reading takes longer than a second"""
+    from lima.cli.progress import Bar
+
+    with Bar("reading") as bar:
+        yield moving(bar)
+
+
+def moving(bar: "Bar", **note: Any) -> "OnExample":
+    """What moves a bar while sources are read, from a second on; with this `note`"""
+    started = time.monotonic()
+
+    def on_example(source: str, done: int, total: int) -> None:
+        if time.monotonic() - started > 1:
+            bar.describe(f"reading {visible(source)}")
+            bar.move(done, total or None, **note)
+
+    return on_example
 
 
 def source_rows(ready: "Prepared") -> list[dict[str, Any]]:

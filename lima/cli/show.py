@@ -10,13 +10,17 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lima.errors import LimaError
 from lima.paths import is_there, shown
 from lima.text import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 
 class _Notes(logging.Handler):
@@ -68,42 +72,56 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str, column
         click.echo(empty)
         return
     from rich import box
-    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console, names = Console(), list(columns or rows[0])
-    table, room = Table(box=box.SIMPLE_HEAD, pad_edge=False), 0
-    cells = [[visible("" if row.get(n) is None else _cell(row[n])) for n in names] for row in rows]
-    for at, name in enumerate(names):
+    names, table = list(columns or rows[0]), Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in names:
         numeric = all(isinstance(r.get(name), int | float) for r in rows)
-        # An id must stay in one piece to be copied.
-        whole = name in ("id", "run", "status")
-        longest = max(cell_len(line) for row in cells for line in row[at].split("\n"))
-        head = max(map(len, name.split("_")))
-        room += 2 + max(head, longest if whole or numeric else min(longest, NARROW))
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
-    if room > console.width + 2:  # rich would leave out columns without a word
-        _print_upright(names, cells)
-        return
-    for row in cells:
-        table.add_row(*map(Text, row))
-    console.print(table)
+        # An id must stay in one piece to be copied, and a number to be read.
+        whole = numeric or name in ("id", "run", "status")
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", no_wrap=whole)
+    for row in rows:
+        table.add_row(*(Text(visible("" if row.get(n) is None else _cell(row[n]))) for n in names))
+    print_table(table, Console())
 
 
-NARROW = 8
+NARROW = 12
 "Columns of a terminal that a text needs at least in a table"
 
 
-def _print_upright(names: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-    """Rows that are too wide for a table, a line a value"""
-    width = max(map(len, names))
-    for number, row in enumerate(cells):
+def print_table(table: "Table", console: "Console") -> None:
+    """Any table of rich; where the terminal is too narrow, a line a value: rich leaves out columns and digits without a word
+
+    Columns that are not `no_wrap` may fold, to 12 characters."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    named = [(_text(column.header), column) for column in table.columns]
+    cells = [[_text(cell) for cell in column.cells] for _, column in named]
+    room = 1 + len(named) + (len(named) - 1) * (table.padding[1] + table.padding[3])
+    for (name, column), values in zip(named, cells, strict=True):
+        column.overflow = "fold"
+        natural = max(cell_len(line) for value in (name, *values) for line in value.split("\n"))
+        room += max(natural if column.no_wrap else min(natural, NARROW), column.min_width or 0)
+    if room <= console.width:
+        console.print(table)
+        return
+    heads = [name.replace("\n", " ") for name, _ in named]
+    width = max(map(cell_len, heads))
+    for number, row in enumerate(zip(*cells, strict=True)):
         if number:
-            click.echo()
-        for name, text in zip(names, row, strict=True):
-            click.echo(f"{name.replace('_', ' '):<{width}}  {text}".rstrip())
+            console.print()
+        for head, value in zip(heads, row, strict=True):
+            below = value.replace("\n", f"\n{' ' * (width + 2)}")
+            console.print(Text(f"{head}{' ' * (width - cell_len(head))}  {below}".rstrip()), soft_wrap=True)
+
+
+def _text(cell: Any) -> str:
+    from rich.text import Text
+
+    return cell.plain if isinstance(cell, Text) else str(cell)
 
 
 def print_fields(row: dict[str, Any], as_json: bool) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from lima.cli.reading import (
+    moving,
     print_prepared,
     print_sources,
+    reading_bar,
     reading_options,
     reading_settings,
     settings_option,
@@ -102,13 +104,13 @@ def train(resumed: str | None, dry_run: bool, database: str | None, as_json: boo
     with store_to_read(database) if resumed else Store(database) as store:
         store.check_writable()
 
-        def start(on_step: Any, on_dev: Any) -> Any:
+        def start(on_step: Any, on_dev: Any, on_example: Any) -> Any:
             from lima.train.start import fine_tune, resume
 
             return (
-                fine_tune(recipe, store, None, on_step, on_dev)
+                fine_tune(recipe, store, None, on_step, on_dev, on_example)
                 if recipe
-                else resume(resumed or "", store, None, on_step, changes, on_dev)
+                else resume(resumed or "", store, None, on_step, changes, on_dev, on_example)
             )
 
         run = _with_bar(start, store)
@@ -122,7 +124,8 @@ def _count(recipe: Recipe, as_json: bool) -> None:
     from lima.plugins import load_plugins
 
     pick_device(recipe.device)
-    ready = prepare(recipe, load_plugins())
+    with reading_bar() as on_example:
+        ready = prepare(recipe, load_plugins(), on_example=on_example)
     print_sources(source_rows(ready), as_json)
     if not as_json:
         print_prepared(recipe, ready)
@@ -160,21 +163,22 @@ def _print_end(run: Any, store: Any, as_json: bool) -> None:
         click.echo(visible(line))
 
 
-def _with_bar(start: Callable[[Any, Any], Any], store: Any) -> Any:
-    """Call `start` with listeners that move a progress bar: for the steps, and for the replies to dev prompts between them"""
+def _with_bar(start: Callable[[Any, Any, Any], Any], store: Any) -> Any:
+    """Call `start` with listeners that move a progress bar: for the steps, for the replies to dev prompts, for the examples"""
     from lima.cli.progress import Bar
     from lima.record.places import resuming
 
     bar = Bar("training", note="loss …", transient=False)
 
     def on_step(step: int, steps: int, metrics: dict[str, Any]) -> None:
+        bar.describe("training")
         bar.move(step, steps, note=f"loss {metrics['loss']:.3f}")
 
     def on_dev(done: int, replies: int) -> None:
         bar.describe(f"dev {done}/{replies}" if done < replies else "training")
 
     try:
-        return start(on_step, on_dev)
+        return start(on_step, on_dev, moving(bar, note=""))
     except Interrupted as e:
         bar.stop()
         what = f"Interrupted after step {e.step}. Resume with `{resuming(e.run, store.path)}`, or see "

@@ -59,8 +59,3 @@ class Refused:
     "A sentence; what to do about it if the row is wrong"
     fault: bool = True
     "Whether the row is wrong, which ends everything unless it may be skipped; else it says itself that it is not to be learnt"
-
-
-def hash_all(records: "list[Record] | tuple[Record, ...]") -> str:
-    """One SHA-256 over the content hashes of many records, in their order"""
-    return hashlib.sha256("\n".join(r.content_hash for r in records).encode()).hexdigest()

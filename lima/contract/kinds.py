@@ -34,7 +34,7 @@ class Licensed(Protocol):
 
 
 class ExampleSource(Described, Protocol):
-    """A source of examples"""
+    """A source of examples; one of more than 10,000 is asked for them several times, and gives the same each time"""
 
     licence: str
     "Of the examples that name none themselves"

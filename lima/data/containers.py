@@ -1,16 +1,19 @@
-"""The bytes of a file, unpacked if it is compressed, and which files a pattern names.
+"""The bytes of a file as they are read, unpacked if it is compressed, and which files a pattern names.
 
 Gzip and Zstandard are recognised by their first bytes, whatever the file is called. Knows nothing of what the bytes mean.
 """
 
 import glob
 import gzip
+import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lima.errors import LimaError
-from lima.paths import cannot, is_folder, is_there, read_bytes, shown
+from lima.paths import cannot, check_readable, is_folder, is_there, shown
 
 LIMIT = 2 * 1024**3
 "Bytes that a compressed file may expand to"
@@ -49,17 +52,28 @@ def files_of(spec: str) -> list[str]:
     return [spec]
 
 
-def unpacked(path: str) -> bytes:
-    """What is in a file, without its compression; LimaError where it cannot be read or expands beyond the limit"""
-    data = read_bytes(path)
-    if data.startswith(b"\x1f\x8b"):
-        return _expanded(path, _gzip(data), (OSError, EOFError, zlib.error))
-    if data.startswith(b"\x28\xb5\x2f\xfd"):
-        return _expanded(path, *_zstd(path, data))
-    for start, what in _STRANGE.items():
-        if data.startswith(start):
-            raise LimaError(f"{path} is {what}. Unpack or convert it to JSONL, CSV or Parquet; .gz and .zst are read.")
-    return data
+@contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """What is in a file, without its compression, as it is read; LimaError where it cannot be, or expands beyond the limit"""
+    check_readable(path)
+    try:
+        with open(path, "rb") as file:
+            start = file.peek(8)[:8]
+            for strange, what in _STRANGE.items():
+                if start.startswith(strange):
+                    raise LimaError(
+                        f"{path} is {what}. Unpack or convert it to JSONL, CSV or Parquet; .gz and .zst are read."
+                    )
+            if start.startswith(b"\x1f\x8b"):
+                expanding: Any = _Expanding(path, gzip.GzipFile(fileobj=file), (OSError, EOFError, zlib.error))
+                yield io.BufferedReader(expanding, _CHUNK)
+            elif start.startswith(b"\x28\xb5\x2f\xfd"):
+                expanding = _Expanding(path, *_zstd(path, file))
+                yield io.BufferedReader(expanding, _CHUNK)
+            else:
+                yield file
+    except OSError as e:
+        raise cannot("read", path, e) from None
 
 
 def plain_name(path: str) -> str:
@@ -74,33 +88,33 @@ def too_large(path: str) -> LimaError:
     )
 
 
-def _expanded(path: str, stream: Any, broken: tuple[type[Exception], ...]) -> bytes:
-    parts, size = list[bytes](), 0
-    try:
-        while part := stream.read(_CHUNK):
-            parts.append(part)
-            size += len(part)
-            if size > LIMIT:
-                raise too_large(path)
-    except broken as e:
-        raise LimaError(f"{path} is damaged or cut off ({e}). Copy or download it again.") from None
-    return b"".join(parts)
+class _Expanding(io.RawIOBase):
+    """What a compressed file expands to; LimaError where it is damaged or expands beyond the limit"""
+
+    def __init__(self, path: str, stream: Any, broken: tuple[type[Exception], ...]) -> None:
+        self._path, self._stream, self._broken, self._size = path, stream, broken, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            part = self._stream.read(len(buffer))
+        except self._broken as e:
+            raise LimaError(f"{self._path} is damaged or cut off ({e}). Copy or download it again.") from None
+        self._size += len(part)
+        if self._size > LIMIT:
+            raise too_large(self._path)
+        buffer[: len(part)] = part
+        return len(part)
 
 
-def _gzip(data: bytes) -> BinaryIO:
-    import io
-
-    return gzip.GzipFile(fileobj=io.BytesIO(data))  # type: ignore[return-value]
-
-
-def _zstd(path: str, data: bytes) -> tuple[Any, tuple[type[Exception], ...]]:
+def _zstd(path: str, file: BinaryIO) -> tuple[Any, tuple[type[Exception], ...]]:
     """A stream of what is compressed, and the errors that reading it raises"""
-    import io
-
     try:
         from compression import zstd  # Python 3.14
 
-        return zstd.ZstdFile(io.BytesIO(data)), (zstd.ZstdError, EOFError)
+        return zstd.ZstdFile(file), (zstd.ZstdError, EOFError)
     except ImportError:
         pass
     try:
@@ -110,4 +124,4 @@ def _zstd(path: str, data: bytes) -> tuple[Any, tuple[type[Exception], ...]]:
             f"{path} is compressed with Zstandard, which needs a library: `pip install 'lima-tune[zstd]'`."
         ) from None
     expander = zstandard.ZstdDecompressor(max_window_size=2**31)
-    return expander.stream_reader(io.BytesIO(data), read_across_frames=True), (zstandard.ZstdError,)
+    return expander.stream_reader(file, read_across_frames=True), (zstandard.ZstdError,)

@@ -6,7 +6,7 @@ No example is lost silently: each is kept, cut or dropped, with a reason. Loads 
 import hashlib
 import logging
 from array import array
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -21,8 +21,11 @@ from lima.contract.runs import SourceRow
 from lima.data.automatic import chosen, settle
 from lima.data.cuts import check_length, losses
 from lima.data.dev import DevPrompt, dev_prompts
-from lima.data.rendering import fit_rows, render, with_prompt_weight
-from lima.data.sources import Source, open_dev, open_sources
+from lima.data.packed import Examples, Rows
+from lima.data.reader import OnExample
+from lima.data.rendering import render
+from lima.data.sources import open_dev, open_sources
+from lima.data.training_set import TrainingSet, longest_of
 from lima.errors import LimaError, did_you_mean
 from lima.model.build import Additions, Longest
 from lima.paths import absolute, is_folder, shown
@@ -42,13 +45,17 @@ class Prepared:
     "Tokens that the base does not have: the EOT, and what the format needs"
     used: int
     "How many tokens the base has"
-    records: list[Record]
-    "Those that are trained on"
-    rendered: list[list[Rendered]]
+    records: Sequence[Record]
+    "Those that are trained on; of large sources they are read again whenever they are asked for"
+    rendered: Rows
     "The rows of each record"
     sources: list[SourceRow]
-    examples: list[dict[str, Any]]
+    examples: Examples
     "Rows of run_examples: every example, the dropped and the refused ones too"
+    places: Sequence[int]
+    "Where among these each record is that is trained on"
+    longest: Longest
+    "The longest of what the model will see"
     recipe: Recipe
     "With what was chosen in place of 'auto'"
     dev: list[DevPrompt] = field(default_factory=list)
@@ -62,10 +69,11 @@ class Prepared:
 
         The EOT's row trains even if the base has one: with a turn token that was never trained it could not learn to stop."""
         rows = sorted({*self.new_ids, self.tokenizer.convert_tokens_to_ids(self.eot)})
-        trained = [(record, row) for record, rows in zip(self.records, self.rendered, strict=True) for row in rows]
-        record, one = max([*trained, *((d.record, d.rendered) for d in self.dev)], key=lambda pair: len(pair[1].ids))
-        longest = Longest(f"Example {record.id!r} of source {record.source!r}", len(one.ids))
-        return Additions(self.tokenizer, self.eot, self.new_ids, self.used, rows, longest)
+        return Additions(self.tokenizer, self.eot, self.new_ids, self.used, rows, self.longest)
+
+    def id(self, at: int) -> str:
+        """The id of one of the records that are trained on"""
+        return self.examples.id(self.places[at])
 
     @cached_property
     def rows_hash(self) -> str:
@@ -83,13 +91,13 @@ class Prepared:
     @property
     def several_rows(self) -> str:
         """A sentence about the examples that became several rows, and why; empty if there are none"""
-        several = [rows for rows in self.rendered if rows[0].why]
-        if not several:
+        rows = self.rendered
+        if not rows.several:
             return ""
-        why = "; ".join(sorted({rows[0].why for rows in several}))
+        made = len(rows.sizes) - (len(rows) - rows.several)
         return (
-            f"{len(several)} of {len(self.rendered)} examples became {sum(map(len, several))} rows, one for each answer, "
-            f"trained in the same step: {why}."
+            f"{rows.several} of {len(rows)} examples became {made} rows, one for each answer, trained in the same step: "
+            f"{'; '.join(sorted(rows.whys))}."
         )
 
 
@@ -110,11 +118,13 @@ def find_base(name: str, plugins: Plugins) -> Path:
     )
 
 
-def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True, date: str = "") -> Prepared:
+def prepare(
+    recipe: Recipe, plugins: Plugins, weights: bool = True, date: str = "", on_example: OnExample | None = None
+) -> Prepared:
     """Open, render, verify and cut everything a recipe names; the first wrong example is an error that names it
 
     Without `weights` the base may be a folder of configuration and tokenizer alone. `date` (ISO 8601, empty: now) is for
-    templates that write one."""
+    templates that write one. `on_example` hears of what is read."""
     from lima.model.dropout import place_in
     from lima.model.eot import extend_tokenizer
     from lima.model.folder import check_folder, check_trainable, check_vocabulary, load_config, load_tokenizer
@@ -127,7 +137,7 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True, date: str = 
     if recipe.renderer != AUTO:
         renderers.find(recipe.renderer)
     check_tables(recipe, plugins)
-    opened = open_sources(recipe.sources, plugins, recipe.plugins)
+    opened = open_sources(recipe.sources, plugins, recipe.plugins, on_example)
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     check_vocabulary(tokenizer, config)
     recipe = settle(recipe, tokenizer, config, renderers)
@@ -140,12 +150,18 @@ def prepare(recipe: Recipe, plugins: Plugins, weights: bool = True, date: str = 
         check_length(record, recipe.max_tokens)
         return render(record, renderer, tokenizer, eot, list(renderers.values()))
 
-    trained, sources, rows = _cut(opened, rendered_whole, recipe, tokenizer.convert_tokens_to_ids(eot))
-    check_rows(trained, tokenizer, new_ids, config.get_text_config().vocab_size)
+    embedded, eot_id = config.get_text_config().vocab_size, tokenizer.convert_tokens_to_ids(eot)
+    made = TrainingSet(recipe, tokenizer, new_ids, embedded, eot_id, on_example)
+    for source in opened:
+        made.add(source, rendered_whole)
+    made.check()
     held_out = [(s.name, r, rendered_whole(r)) for s in open_dev(recipe, plugins) for r in s.records]
-    dev = dev_prompts(held_out, trained, tokenizer, recipe.max_tokens)
-    records, rendered = map(list, zip(*trained, strict=True))
-    return Prepared(base, tokenizer, renderer, eot, new_ids, used, records, rendered, sources, rows, recipe, dev, date)
+    dev = dev_prompts(held_out, made, tokenizer, recipe.max_tokens)
+    return Prepared(
+        base, tokenizer, renderer, eot, new_ids, used, made.records(opened), made.rows, made.sources, made.examples, made.places,
+        max([made.longest, *(longest_of(d.record, [d.rendered]) for d in dev)], key=lambda one: one.tokens),
+        recipe, dev, date,
+    )  # fmt: skip
 
 
 def _given(renderer: Renderer, recipe: Recipe, date: str) -> Renderer:
@@ -172,71 +188,3 @@ def check_tables(recipe: Recipe, plugins: Plugins) -> None:
             raise LimaError(
                 f"The recipe has a table for plugin {table!r}, which is not installed.{did_you_mean(table, owners)}"
             )
-
-
-def _cut(
-    opened: list[Source], rendered_whole: Callable[[Record], list[Rendered]], recipe: Recipe, eot_id: int
-) -> tuple[list[tuple[Record, list[Rendered]]], list[SourceRow], list[dict[str, Any]]]:
-    """What is trained on, cut to the recipe's max_tokens; rows of run_sources; rows of run_examples"""
-    trained, sources, rows = list[tuple[Record, list[Rendered]]](), list[SourceRow](), list[dict[str, Any]]()
-    for source in opened:
-        first = len(rows)
-        for record in source.records:
-            whole = rendered_whole(record)
-            kept, status, reason = fit_rows(whole, recipe.max_tokens, eot_id, recipe.trim)
-            if kept:
-                kept = [with_prompt_weight(row, recipe.prompt_weight) for row in kept]
-                trained.append((record, kept))
-            rows.append(
-                {
-                    "source": source.name,
-                    "example": record.id,
-                    "hash": record.content_hash,
-                    "status": status,
-                    "reason": reason,
-                    "tokens": sum(len(row.ids) for row in kept),
-                    "trained_tokens": sum(row.trained for row in kept),
-                    "answers": sum(len(row.spans) for row in whole),
-                    "answers_kept": sum(len(row.spans) for row in kept),
-                }
-            )
-        sources.append(_source_row(source, rows[first:]))
-        rows += source.refused_rows()
-    if not trained:
-        dropped = [r for r in rows if r["status"] == "dropped"]
-        raise LimaError(
-            f"All {len(dropped)} examples were dropped; the first: {dropped[0]['example']!r}, {dropped[0]['reason']}. "
-            "Raise max_tokens."
-        )
-    return trained, sources, rows
-
-
-def check_rows(trained: list[tuple[Record, list[Rendered]]], tokenizer: Any, new_ids: list[int], rows: int) -> None:
-    """Raise LimaError for an example with a token that has no row in the base's embedding, which has `rows` rows"""
-    for record, one in [(record, one) for record, several in trained for one in several]:
-        ids = set(one.ids)
-        if (min(ids) < 0 or max(ids) >= rows) and (
-            rowless := sorted({i for i in ids if not 0 <= i < rows} - {*new_ids})
-        ):
-            token = tokenizer.convert_ids_to_tokens(rowless[0]) if 0 <= rowless[0] < 2**31 else None
-            what = repr(token) if token else f"the id {rowless[0]}"
-            raise LimaError(
-                f"Example {record.id!r} of source {record.source!r} has {what}, and the "
-                f"base model's embedding of {rows} rows has none for it. Take it out of the text, or use another base."
-            )
-
-
-def _source_row(source: Source, rows: list[dict[str, Any]]) -> SourceRow:
-    return {
-        "source": source.name,
-        "owner": source.owner,
-        "licence": source.licence,
-        "hash": source.hash,
-        "examples": sum(r["status"] != "dropped" for r in rows),
-        "cut": sum(r["status"] == "cut" for r in rows),
-        "dropped": sum(r["status"] == "dropped" for r in rows),
-        "answers": sum(r["answers"] for r in rows),
-        "answers_kept": sum(r["answers_kept"] for r in rows),
-        "tokens": sum(r["tokens"] for r in rows),
-        "trained_tokens": sum(r["trained_tokens"] for r in rows),
-    }

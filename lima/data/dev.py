@@ -3,12 +3,13 @@
 A dev prompt is what comes before the last answer of an example; that answer is the reference. Knows nothing of models.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lima.contract.examples import Record
 from lima.contract.rendered import Rendered
+from lima.data.training_set import TrainingSet
 from lima.errors import LimaError
 
 
@@ -37,23 +38,19 @@ class DevPrompt:
 
 
 def dev_prompts(
-    found: Iterable[tuple[str, Record, list[Rendered]]],
-    trained: Sequence[tuple[Record, list[Rendered]]],
-    tokenizer: Any,
-    max_tokens: int,
+    found: Sequence[tuple[str, Record, list[Rendered]]], trained: TrainingSet, tokenizer: Any, max_tokens: int
 ) -> list[DevPrompt]:
     """Rendered examples of (source, record, rows) as dev prompts, each of its last row
 
     LimaError for one that is trained on, or too long to ask"""
-    hashes = {record.content_hash: record for record, _ in trained}
-    texts = {tuple(rows[-1].ids): record for record, rows in trained}
+    twins = trained.twins({record.content_hash for _, record, _ in found}, {tuple(rows[-1].ids) for *_, rows in found})
     prompts = []
     for source, record, rows in found:
         rendered = rows[-1]
-        twin = hashes.get(record.content_hash) or texts.get(tuple(rendered.ids))
+        twin = twins.get(record.content_hash) or twins.get(tuple(rendered.ids))
         if twin is not None:
             raise LimaError(
-                f"The dev example {record.id!r} of {source!r} is the example {twin.id!r} that is trained on. "
+                f"The dev example {record.id!r} of {source!r} is the example {twin!r} that is trained on. "
                 "Take it out of one of them: what a model has learnt by heart says nothing of what it can do."
             )
         start = rendered.spans[-1].start

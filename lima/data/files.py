@@ -3,15 +3,16 @@
 Every row has its file and line, a broken one too. Knows nothing of what the rows mean.
 """
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from lima.contract.examples import Refused
-from lima.data.containers import files_of, plain_name, unpacked
-from lima.data.json_rows import json_rows
+from lima.data.containers import files_of, opened, plain_name
+from lima.data.json_rows import is_lines, json_lines, json_rows
 from lima.data.keys import Ignored
 from lima.data.tables import csv_rows, parquet_rows
 from lima.errors import LimaError
@@ -75,7 +76,7 @@ def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Made | Refused
     """What `make` makes of each row of a file; a row that is broken, that it refuses, or with an earlier row's id is `Refused`
 
     Rows and the objects in their lists come without the ignored keys."""
-    seen: dict[str, str] = {}
+    seen = Ids()
     for row in read_rows(spec):
         if row.problem:
             yield Refused(row.where, row.problem)
@@ -85,14 +86,37 @@ def records_of(spec: str, ignored: Ignored, make: Callable[[Row], Made | Refused
         except LimaError as e:
             yield Refused(row.where, str(e))
             continue
-        if not isinstance(record, Refused):
-            if record.id in seen:
-                keys = [key for key, value in row.value.items() if str(value) == record.id] or ["id"]
-                advice = f"Correct it, or number the rows: {ignored.also(keys)}"
-                yield Refused(row.where, f"its id {record.id!r} is that of {seen[record.id]} already. {advice}")
-                continue
-            seen[record.id] = row.where
+        if not isinstance(record, Refused) and (earlier := seen.of(record.id, row)):
+            keys = [key for key, value in row.value.items() if str(value) == record.id] or ["id"]
+            advice = f"Correct it, or number the rows: {ignored.also(keys)}"
+            yield Refused(row.where, f"its id {record.id!r} is that of {earlier} already. {advice}")
+            continue
         yield record
+
+
+class Ids:
+    """The ids of a file's records, to find one that occurs twice; one that is the file's name and the row's number takes bytes"""
+
+    def __init__(self) -> None:
+        self._named, self._lines, self._of = dict[str, str](), dict[str, Any](), dict[str, Row]()
+
+    def of(self, id: str, row: Row) -> str:
+        """Where the id was before; else '', and from now on it is that of the row"""
+        lines = self._lines.setdefault(row.label, array("q"))
+        self._of.setdefault(row.label, row)
+        label, _, number = id.rpartition(":")
+        known = self._lines.get(label, ())
+        at = int(number) if number.isdecimal() and len(number) < 19 and number == str(int(number)) else -1
+        if 0 <= at < len(known) and known[at]:
+            return replace(self._of[label], line=known[at]).where
+        if id in self._named:
+            return self._named[id]
+        if label == row.label and at == row.number:
+            lines.extend([0] * (at + 1 - len(lines)))
+            lines[at] = row.line
+        else:
+            self._named[id] = row.where
+        return ""
 
 
 def number_of(row: Row, value: Any) -> Any:
@@ -138,14 +162,18 @@ def _inside(value: Any) -> str:
 
 
 def _rows(file: str, label: str) -> Iterator[Row]:
-    data = unpacked(file)
     suffix = Path(plain_name(file)).suffix
+    with opened(file) as stream:
+        start = list(islice(stream, 0 if suffix in _DELIMITERS else 2))
+        if is_lines(start):  # which are read one by one; anything else as a whole
+            for number, line, value, problem in json_lines(chain(start, stream)):
+                yield Row(file, number, line, value, problem, label=label)
+            return
+        data = b"".join([*start, stream.read()])
+    unit, texts, found = "line", False, json_rows(file, data)
     if data.startswith(b"PAR1"):
-        for number, line, value, problem in parquet_rows(file, data):
-            yield Row(file, number, line, value, problem, "row", label=label)
+        unit, found = "row", parquet_rows(file, data)
     elif suffix in _DELIMITERS:
-        for number, line, value, problem in csv_rows(file, data, _DELIMITERS[suffix]):
-            yield Row(file, number, line, value, problem, texts=True, label=label)
-    else:
-        for number, line, value, problem in json_rows(file, data):
-            yield Row(file, number, line, value, problem, label=label)
+        texts, found = True, csv_rows(file, data, _DELIMITERS[suffix])
+    for number, line, value, problem in found:
+        yield Row(file, number, line, value, problem, unit, texts, label)

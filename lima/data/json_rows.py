@@ -4,7 +4,7 @@ After a broken row reading continues with the next one, where that can be found.
 """
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from lima.data.json_text import NotJson, decoded, line_of, skip, value_at
@@ -32,11 +32,23 @@ def json_rows(path: str, data: bytes) -> Iterator[Found]:
     elif start == b"{" and (found := _single(path, data)):
         yield from found()
     else:
-        yield from _lines(data)
+        yield from json_lines(data.split(b"\n") if b"\n" in data else data.split(b"\r"))
 
 
-def _lines(data: bytes) -> Iterator[Found]:
-    lines = data.split(b"\n") if b"\n" in data else data.split(b"\r")
+def is_lines(start: Sequence[bytes]) -> bool:
+    """Whether a file that begins with these two lines has a row a line: the first is a whole object, and not all there is"""
+    if len(start) < 2 or not start[1].strip():
+        return False
+    try:
+        text = decoded(start[0]).rstrip()
+        value, end = value_at(text, skip(text, 0))
+    except NotJson:
+        return False
+    return isinstance(value, dict) and end == len(text)
+
+
+def json_lines(lines: Iterable[bytes]) -> Iterator[Found]:
+    """The row of each line that is not empty"""
     for number, line in enumerate(lines, 1):
         if not line.strip() or (number == 1 and line.strip() == b"\xef\xbb\xbf"):
             continue

@@ -8,12 +8,14 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from lima.contract.examples import Record, Refused, hash_all
+from lima.contract.examples import Record, Refused
 from lima.contract.kinds import Recognises, TakesOptions
 from lima.data.containers import is_pattern
 from lima.data.files import first_rows, shape_of
+from lima.data.reader import KEPT, Digest, Made, OnExample, ReadAgain, Reader
 from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.paths import is_there, shown
 from lima.plugins import Plugins
@@ -21,6 +23,8 @@ from lima.recipe import Recipe
 
 Tables = Mapping[str, Mapping[str, Any]]
 "A recipe's tables, one a plugin"
+Call = Callable[[Any, str | None], Iterable[Any]]
+"How a source is asked for what it has, given the source and its argument"
 SKIP = "skip_bad"
 "The key of a plugin's table that leaves out the bad rows of its sources"
 _SHOWN = 20
@@ -35,18 +39,12 @@ class Source:
     owner: str
     "The plugin that registered it"
     licence: str
-    records: tuple[Record, ...]
+    records: Sequence[Record]
+    "Of a large source they are read again whenever they are asked for"
+    hash: str
+    "SHA-256 over the content hashes of its records"
     refused: tuple[Refused, ...] = ()
     "Rows from which nothing is learnt: what was read is these and the records"
-
-    @property
-    def hash(self) -> str:
-        return hash_all(self.records)
-
-    def refused_rows(self) -> list[dict[str, Any]]:
-        """A row of run_examples for each refused row"""
-        same = {"source": self.name, "hash": "", "status": "refused", "tokens": 0, "trained_tokens": 0}
-        return [{**same, "example": one.where, "reason": one.reason} for one in self.refused]
 
 
 @dataclass(frozen=True)
@@ -62,27 +60,37 @@ class FoundSource:
     argument: str | None
     skip_bad: bool = False
 
+    def reader(self, call: Call, kind: type[Made], expected: str, on_example: OnExample | None = None) -> Reader[Made]:
+        """What `call` yields of the source and its argument, read once each time it is iterated
+
+        LimaError, when it comes, for what is neither of the `kind` nor Refused: `expected` says what is right."""
+        with_argument = partial(call, self.source, self.argument)
+        return Reader(self.spec, self.name, self.owner, with_argument, kind, expected, on_example)
+
     def read(
-        self, call: Callable[[Any, str | None], Iterable[Any]], kind: type[Any], noun: str, expected: str
-    ) -> tuple[tuple[Any, ...], tuple[Refused, ...]]:
-        """What `call` yields of the source and its argument: the objects of that kind, and the rows that were refused
+        self, call: Call, kind: type[Made], noun: str, expected: str
+    ) -> tuple[tuple[Made, ...], tuple[Refused, ...]]:
+        """All that `call` yields of the source and its argument: the objects of that kind, and the rows that were refused
 
         LimaError for anything else (`expected` says what is right), for bad rows that may not be skipped, and where nothing is
         left; the `noun` says of what."""
-        found = tuple(call(self.source, self.argument))
-        if strange := [r for r in found if not isinstance(r, kind | Refused)]:
-            raise LimaError(
-                f"Source {self.name!r} of plugin {self.owner!r} yielded {type(strange[0]).__name__}; expected {expected}."
-            )
-        refused = tuple(r for r in found if isinstance(r, Refused))
-        _check_refused(self.spec, refused, len(found), self.skip_bad)
-        kept = tuple(r for r in found if not isinstance(r, Refused))
-        if not kept:
+        kept = list[Made]()
+        refused = self.read_into(kept.append, self.reader(call, kind, expected), noun)
+        return tuple(kept), refused
+
+    def read_into(self, keep: Callable[[Made], object], reader: Reader[Made], noun: str) -> tuple[Refused, ...]:
+        """Give `keep` each object of a pass of the reader, one by one; the rows that were refused. Errors as for `read`"""
+        refused = list[Refused]()
+        with reader.named():
+            for one in reader:
+                refused.append(one) if isinstance(one, Refused) else keep(one)
+        _check_refused(self.spec, refused, reader.count + len(refused), self.skip_bad)
+        if not reader.count:
             why = (
                 f"Refused: all {len(refused):,}. The first, {refused[0].where}: {refused[0].reason}" if refused else ""
             )
             raise LimaError(f"The source {self.spec!r} has no {noun}. {why}".strip())
-        return kept, refused
+        return tuple(refused)
 
 
 def find_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> FoundSource:
@@ -102,14 +110,30 @@ def find_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> Fo
     return FoundSource(spec, name, owner, source, argument or None, skip_bad)
 
 
-def open_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> Source:
-    """A source as `find_source` finds it, with its records; LimaError for bad rows, unless they are to be skipped"""
+def open_source(
+    spec: str, plugins: Plugins, tables: Tables | None = None, on_example: OnExample | None = None
+) -> Source:
+    """A source as `find_source` finds it, with its records; LimaError for bad rows, unless they are to be skipped
+
+    The records of a large source are not kept, but read again. `on_example` hears of how far the first reading is."""
     found = find_source(spec, plugins, tables)
-    records, refused = found.read(
-        lambda source, argument: source.examples(argument), Record, "examples", "lima.Example, Record or Refused"
-    )
-    licences = sorted({r.licence for r in records if r.licence}) or [found.source.licence]
-    return Source(spec, found.owner, ", ".join(licences), records, refused)
+    first, licences, digest = list[Record](), set[str](), Digest()
+
+    def keep(record: Record) -> None:
+        digest.add(record)
+        licences.add(record.licence)
+        if digest.count <= KEPT:
+            first.append(record)
+
+    reader = found.reader(_examples, Record, "lima.Example, Record or Refused", on_example)  # type: ignore[type-abstract]
+    refused = found.read_into(keep, reader, "examples")
+    records = tuple(first) if digest.count <= KEPT else ReadAgain(reader, digest)
+    licence = ", ".join(sorted(licences - {""}) or [found.source.licence])
+    return Source(spec, found.owner, licence, records, digest.value, refused)
+
+
+def _examples(source: Any, argument: str | None) -> Iterable[Any]:
+    return source.examples(argument)
 
 
 def _with_options(source: Any, name: str, plugins: Plugins, table: dict[str, Any]) -> Any:
@@ -205,7 +229,9 @@ def _by_reason(refused: Sequence[Refused]) -> list[list[Refused]]:
     return sorted(groups.values(), key=len, reverse=True)
 
 
-def open_sources(specs: Sequence[str], plugins: Plugins, tables: Tables | None = None) -> list[Source]:
+def open_sources(
+    specs: Sequence[str], plugins: Plugins, tables: Tables | None = None, on_example: OnExample | None = None
+) -> list[Source]:
     """The training sources; LimaError if none is named, one is named twice, or two have the same examples"""
     if not specs:
         raise LimaError(
@@ -214,7 +240,7 @@ def open_sources(specs: Sequence[str], plugins: Plugins, tables: Tables | None =
     twice = sorted({s for s in specs if specs.count(s) > 1})
     if twice:
         raise LimaError(f"The source {twice[0]!r} is named twice. To weigh it more, give its examples a weight.")
-    opened = [open_source(spec, plugins, tables) for spec in specs]
+    opened = [open_source(spec, plugins, tables, on_example) for spec in specs]
     for at, source in enumerate(opened):
         if same := [other.name for other in opened[:at] if other.hash == source.hash]:
             raise LimaError(

@@ -108,9 +108,10 @@ def _loading(what: str, folder: str | Path, trust_remote_code: bool) -> Iterator
 
 
 def _short(text: str) -> str:
-    """The first line of an error of transformers that says anything, without a full stop; it may be long"""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return f"{line[:300].rstrip('.')}."
+    """The first line of an error of transformers that says anything, and the one that it announces; it may be long"""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
+    return f"{said[:300].rstrip('.:')}."
 
 
 def load_config(folder: Path, trust_remote_code: bool = False) -> Any:

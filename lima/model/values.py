@@ -8,37 +8,45 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lima.errors import LimaError
+from lima.errors import LimaError, quoted
 from lima.paths import is_file, read_bytes
 
 AGAIN = "Correct it, or copy it from the base model again."
 "What to do about a file of a base that is wrong"
 
 _SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
+LARGEST = 2**31
+LAYERS = 10_000
+"What no model has more of; each takes time to be made, also without weights"
 _IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 def check_json(file: Path) -> None:
-    """Raise LimaError unless the file, if it is there, is an object of JSON"""
+    """Raise LimaError unless the file, if it is there, is an object of JSON that can be written again with the model"""
     if not is_file(file):
         return
     try:
         value = json.loads(read_bytes(file))
+        json.dumps(value, ensure_ascii=False).encode()  # as it is saved with the model
+    except UnicodeEncodeError as e:
+        half = f"\\u{ord(e.object[e.start]):04x}"
+        raise LimaError(f"{file} has {half} in a text, half of a character, which cannot be saved. {AGAIN}") from None
     except (ValueError, RecursionError) as e:
         why = "it is nested too deeply" if isinstance(e, RecursionError) else e
         raise LimaError(f"{file} is not JSON: {why}. {AGAIN}") from None
     if not isinstance(value, dict):
-        raise LimaError(f"{file} holds {_quoted(value)}, expected an object of JSON. {AGAIN}")
+        raise LimaError(f"{file} holds {quoted(value)}, expected an object of JSON. {AGAIN}")
 
 
 def check_sizes(file: Path, config: Any) -> None:
-    """Raise LimaError for a size of a model that is not a number above 0; one that a configuration lacks may be left out"""
+    """Raise LimaError for a size of a model that is not a number, or that no model has; one that is lacking may be left out"""
     for key in _SIZES:
         value = getattr(config, key, None)
         if value is None and key != "vocab_size":
             continue
-        if value is None or not _is_whole(value) or value < 1:
-            raise _wrong(file, key, value, "a whole number above 0")
+        most = LAYERS if key == "num_hidden_layers" else LARGEST
+        if value is None or not _is_whole(value) or not 1 <= value <= most:
+            raise _wrong(file, key, value, f"a whole number from 1 to {most:,}")
 
 
 def check_ids(file: Path, config: Any) -> None:
@@ -46,7 +54,7 @@ def check_ids(file: Path, config: Any) -> None:
     for key in _IDS:
         value = getattr(config, key, None)
         several = value if isinstance(value, list) and key == "eos_token_id" else [value]
-        if not all(one is None or _is_whole(one) for one in several):
+        if value is not None and not all(map(_is_whole, several)):
             raise _wrong(file, key, value, "the number of a token")
 
 
@@ -65,13 +73,4 @@ def _is_whole(value: Any) -> bool:
 
 
 def _wrong(file: Path, key: str, value: Any, expected: str) -> LimaError:
-    return LimaError(f"{file}: {key} is {_quoted(value)}; expected {expected}. {AGAIN}")
-
-
-def _quoted(value: Any) -> str:
-    """A value as an error quotes it"""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # Python writes no number of more than 4,300 digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else f"{text[:56]}…"
+    return LimaError(f"{file}: {key} is {quoted(value)}; expected {expected}. {AGAIN}")

@@ -24,7 +24,8 @@ WRITTEN = {
 }
 "Columns of the core's tables in which every row has a value"
 
-_CLASSES = {"TEXT": "('text', 'null')", "INTEGER": "('integer', 'null')", "FLOAT": "('real', 'integer', 'null')"}
+_CLASSES = {"TEXT": "('text', 'null')", "INTEGER": "('integer', 'null')", "REAL": "('real', 'integer', 'null')"}
+_CLASSES["FLOAT"] = _CLASSES["REAL"]
 "What SQLite may have stored in a column of each type"
 
 

@@ -189,7 +189,7 @@ class RunLog:
     def __init__(self, store: Store, run: Run) -> None:
         self.store, self.run = store, run
 
-    def start(self, examples: list[dict[str, Any]], dev: Sequence[dict[str, Any]] = ()) -> None:
+    def start(self, examples: Sequence[dict[str, Any]], dev: Sequence[dict[str, Any]] = ()) -> None:
         """The run, its plugins, sources, examples and dev prompts, in one transaction"""
         run = self.run
         with self.store.write() as db:

@@ -5,12 +5,14 @@ steps (packing a thousand examples into fewer steps makes results worse). A micr
 Knows nothing of models.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 
 from lima.contract.rendered import Rendered
+from lima.data.packed import Rows
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,14 @@ class MicroBatch:
     "(trained,) their loss weights"
 
 
+Sizes = list[tuple[int, int]]
+"Of each row of a step (its tokens, those that carry loss)"
+
+
 def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
     """The order of `count` examples in an epoch; a function of seed and epoch alone, so that resuming needs no state"""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
-    return [int(i) for i in torch.randperm(count, generator=generator)]
+    return torch.randperm(count, generator=generator).tolist()
 
 
 def steps_of(order: Sequence[int], batch_size: int) -> list[list[int]]:
@@ -49,10 +55,42 @@ def rows_of(examples: Sequence[Sequence[Rendered]], members: Sequence[int]) -> l
     return [row for i in members for row in examples[i]]
 
 
-def all_steps(examples: Sequence[Sequence[Rendered]], epochs: int, batch_size: int, seed: int) -> list[list[Rendered]]:
-    """The rows of every step of a run"""
-    orders = (epoch_order(len(examples), seed, epoch) for epoch in range(1, epochs + 1))
-    return [rows_of(examples, members) for order in orders for members in steps_of(order, batch_size)]
+class Steps(Sequence[list[Rendered]]):
+    """The rows of every step of a run, made when they are asked for"""
+
+    def __init__(self, examples: Rows, epochs: int, batch_size: int, seed: int) -> None:
+        self.examples, self.epochs, self.batch_size, self.seed = examples, epochs, batch_size, seed
+        self.per_epoch = -(-len(examples) // batch_size)
+
+    def __len__(self) -> int:
+        return self.per_epoch * self.epochs
+
+    @overload
+    def __getitem__(self, at: int) -> list[Rendered]: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[list[Rendered]]: ...
+    def __getitem__(self, at: int | slice) -> list[Rendered] | list[list[Rendered]]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        if not -len(self) <= at < len(self):
+            raise IndexError(at)
+        epoch, step = divmod(at % len(self), self.per_epoch)
+        order = epoch_order(len(self.examples), self.seed, epoch + 1)
+        return rows_of(self.examples, steps_of(order, self.batch_size)[step])
+
+    def sizes(self) -> Iterator[Sizes]:
+        """Of each step the sizes of its rows, without making them"""
+        rows = self.examples
+        for epoch in range(1, self.epochs + 1):
+            for members in steps_of(epoch_order(len(rows), self.seed, epoch), self.batch_size):
+                yield [(rows.sizes[row], rows.trained[row]) for member in members for row in rows.of(member)]
+
+
+def sizes_of(steps: Sequence[Sequence[Rendered]]) -> Iterator[Sizes]:
+    """Of each step the sizes of its rows"""
+    if isinstance(steps, Steps):
+        return steps.sizes()
+    return ([(len(row.ids), row.trained) for row in step] for step in steps)
 
 
 def split(lengths: Sequence[int], budget: int, parts: int = 1) -> list[list[int]]:
@@ -79,12 +117,12 @@ def split(lengths: Sequence[int], budget: int, parts: int = 1) -> list[list[int]
 def largest(steps: Sequence[Sequence[Rendered]], budget: int, parts: int = 1) -> tuple[Sequence[Rendered], list[int]]:
     """The step with the largest micro-batch, and its members: by tokens, then by trained ones"""
     sized = (
-        ((sum(len(step[i].ids) for i in group), sum(step[i].trained for i in group)), step, group)
-        for step in steps
-        for group in split([len(one.ids) for one in step], budget, parts)
+        ((sum(sizes[i][0] for i in group), sum(sizes[i][1] for i in group)), -number, group)
+        for number, sizes in enumerate(sizes_of(steps))
+        for group in split([tokens for tokens, _ in sizes], budget, parts)
     )
-    _, step, group = max(sized, key=lambda one: one[0])
-    return step, group
+    _, number, group = max(sized, key=lambda one: one[:2])
+    return steps[-number], group
 
 
 def micro_batch(step: Sequence[Rendered], members: Sequence[int]) -> MicroBatch:

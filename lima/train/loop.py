@@ -14,7 +14,7 @@ from accelerate.utils import broadcast_object_list
 from lima.contract.runs import Run
 from lima.data.dataset import Prepared
 from lima.model.shard import full_tensor, raise_together
-from lima.train.batching import all_steps, epoch_order, rows_of, steps_of
+from lima.train.batching import Steps, epoch_order, rows_of, steps_of
 from lima.train.checkpoint import write_checkpoint
 from lima.train.dev_answers import OnDev, answers
 from lima.train.gradients import Gradients
@@ -72,7 +72,7 @@ class Loop:
     def run_all(self) -> None:
         """All remaining epochs, and the model at the end"""
         recipe = self.recipe
-        self.gradients.rehearse(all_steps(self.ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed))
+        self.gradients.rehearse(Steps(self.ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed))
         if self.state and not self.step % self.per_epoch:
             self.finish_epoch(self.state, self.step // self.per_epoch)
         for epoch in range(self.step // self.per_epoch + 1, recipe.epochs + 1):
@@ -111,7 +111,7 @@ class Loop:
         trained = sum(sum(w != 0 for w in row.weights[1:]) for row in rows)
         about = {"step": self.step + 1, "epoch": epoch, "learning_rate": rate, "trained_tokens": trained}
         about["tokens"] = sum(len(row.ids) for row in rows)
-        names = [self.ready.records[i].id for i in members]
+        names = [self.ready.id(i) for i in members]
         self.reporter.add(StepMetrics(about, names, loss, right / trained, norm), self.steps)
 
     def state_due(self) -> bool:

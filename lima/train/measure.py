@@ -15,7 +15,7 @@ from lima.data.dataset import Prepared
 from lima.errors import LimaError
 from lima.model.folder import pick_device
 from lima.recipe import Recipe
-from lima.train.batching import all_steps
+from lima.train.batching import Steps, sizes_of
 from lima.train.budget import Budget
 from lima.train.gradients import Gradients
 from lima.train.trainee import Trainee
@@ -41,7 +41,7 @@ def measure(recipe: Recipe, ready: Prepared) -> Measured:
             "--measure runs two steps in one process, and these would be divided over several. Measure with --set shard=false "
             "and without torchrun, or leave --measure out."
         )
-    steps = all_steps(ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed)
+    steps = Steps(ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed)
     chosen = typical(steps)
     trainee = Trainee(recipe, ready, accelerator, None)
     gradients = Gradients(trainee, Budget(recipe))
@@ -55,16 +55,13 @@ def measure(recipe: Recipe, ready: Prepared) -> Measured:
         loss.item()  # a GPU is waited for
         taken = time.perf_counter() - started
     # The last one only: the first makes room for AdamW's moments.
-    whole = taken * sum(map(_tokens, steps)) / _tokens(chosen[-1])
+    whole = taken * recipe.epochs * sum(ready.rendered.sizes) / sum(len(one.ids) for one in chosen[-1])
     return Measured(whole / len(steps), whole, accelerator.device.type)
 
 
 def typical(steps: Sequence[Sequence[Rendered]]) -> list[Sequence[Rendered]]:
     """The two steps whose tokens come nearest to the mean; the same one twice where there is no other"""
-    mean = sum(map(_tokens, steps)) / len(steps)
-    nearest = sorted(steps, key=lambda step: abs(_tokens(step) - mean))
-    return [nearest[min(1, len(nearest) - 1)], nearest[0]]
-
-
-def _tokens(step: Sequence[Rendered]) -> int:
-    return sum(len(one.ids) for one in step)
+    tokens = [sum(size for size, _ in sizes) for sizes in sizes_of(steps)]
+    mean = sum(tokens) / len(tokens)
+    nearest = sorted(range(len(tokens)), key=lambda number: abs(tokens[number] - mean))
+    return [steps[nearest[min(1, len(nearest) - 1)]], steps[nearest[0]]]

@@ -6,8 +6,10 @@ Knows nothing of time; `lima.train.measure` runs steps to see how long they take
 """
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -15,12 +17,14 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
 from lima.data.dataset import Prepared
+from lima.errors import LimaError
 from lima.model import attention
 from lima.model.build import build
 from lima.model.folder import saved_dtype
 from lima.model.shard import blocks_of
+from lima.model.values import AGAIN
 from lima.recipe import Recipe
-from lima.train.batching import MicroBatch, all_steps, largest, micro_batch, split
+from lima.train.batching import MicroBatch, Steps, largest, micro_batch, split
 from lima.train.head import can_chunk, causal_lm, chunk_rows
 from lima.train.loss import weighted_loss
 
@@ -76,12 +80,13 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
     model = _structure(recipe, ready, bfloat16)
     held = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    steps = all_steps(ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed)
+    steps = Steps(ready.rendered, recipe.epochs, recipe.batch_size, recipe.seed)
     batch = micro_batch(*largest(steps, recipe.micro_batch_tokens))
-    several = any(len(split([len(one.ids) for one in step], recipe.micro_batch_tokens)) > 1 for step in steps)
+    several = any(len(split([n for n, _ in sizes], recipe.micro_batch_tokens)) > 1 for sizes in steps.sizes())
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     states = weights + 12 * trained
-    needed = activations(model, batch, bfloat16, device)
+    with _computed(ready.base):
+        needed = activations(model, batch, bfloat16, device)
     # Whatever this machine has, a GPU takes 'auto' as bfloat16.
     half = recipe.in_bfloat16("cuda")
     gpu_model = model if half == bfloat16 else _structure(recipe, ready, half)
@@ -108,6 +113,18 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
         host=4 * held + (saved if recipe.lora_rank else 0),
         disk=saved * (1 + recipe.epochs * recipe.keep_epochs) + 12 * trained * _states(recipe, per_epoch),
     )
+
+
+@contextmanager
+def _computed(base: Path) -> Iterator[None]:
+    """Turn any failure of a model's first pass into a sentence: sizes in its configuration may not fit one another"""
+    try:
+        yield
+    except Exception as e:
+        said = next(iter(str(e).splitlines()), "")[:300].rstrip(".")
+        raise LimaError(
+            f"The model of {base / 'config.json'} cannot compute: {type(e).__name__}: {said}. {AGAIN}"
+        ) from e
 
 
 def _structure(recipe: Recipe, ready: Prepared, bfloat16: bool) -> Any:
@@ -228,7 +245,7 @@ def operations(recipe: Recipe, model: Any, batch: MicroBatch, ready: Prepared, b
         weighted_loss(model, batch, "meta")
     # The backward pass makes the gradient of inputs and of weights; with LoRA hardly any of weights.
     passes = 1 + (1 if recipe.lora_rank else 2) + recipe.gradient_checkpointing
-    tokens = sum(len(row.ids) for rows in ready.rendered for row in rows)
+    tokens = sum(ready.rendered.sizes)
     return int(counter.get_total_flops() * passes * tokens / batch.ids.shape[1])
 
 

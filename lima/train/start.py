@@ -19,6 +19,7 @@ from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list
 
 from lima.contract.runs import Run
 from lima.data.dataset import Prepared, prepare
+from lima.data.reader import OnExample
 from lima.errors import Interrupted, LimaError
 from lima.model.folder import folder_hash, pick_device
 from lima.model.onednn import use_onednn
@@ -26,7 +27,7 @@ from lima.model.shard import raise_together
 from lima.paths import absolute, is_file, is_folder
 from lima.plugins import Plugins, load_plugins
 from lima.recipe import AUTO, LEFT_TO_LIMA, Recipe
-from lima.record.runs import RunLog, check_own, dev_prompts_of, environment, new_run_id, plugins_of, sources_of
+from lima.record.runs import RunLog, check_own, environment, new_run_id
 from lima.record.store import Store
 from lima.train.budget import Budget
 from lima.train.dev_answers import OnDev
@@ -34,6 +35,7 @@ from lima.train.loop import train
 from lima.train.place import check_place, only_here, resuming
 from lima.train.reporter import OnStep, Reporter
 from lima.train.resume_state import State, claim, newest_state, owner_of, states_folder
+from lima.train.same_run import check_same
 from lima.train.unfinished import check_free, continued, mention, warn_of_lost_epochs
 
 ROUNDING = ("micro_batch_tokens", "gradient_checkpointing", "compile")
@@ -52,6 +54,7 @@ def fine_tune(
     plugins: Plugins | None = None,
     on_step: OnStep | None = None,
     on_dev: OnDev | None = None,
+    on_example: OnExample | None = None,
 ) -> Run:
     """Fine-tune as the recipe says; the run, whose folder then holds a complete Hugging Face model
 
@@ -67,7 +70,7 @@ def fine_tune(
     if accelerator.is_main_process:
         mention(folder, store)
     with only_here(folder, accelerator, lambda: check_free(folder, store)):
-        ready = prepare(recipe, plugins, date=date)
+        ready = prepare(recipe, plugins, date=date, on_example=on_example)
         run = _record(run_id, ready.recipe, folder, ready, store, plugins)
         _say(recipe, ready, accelerator)
         reporter = _reporter(run, store, plugins, on_step, accelerator)
@@ -85,6 +88,7 @@ def resume(
     on_step: OnStep | None = None,
     changes: dict[str, Any] | None = None,
     on_dev: OnDev | None = None,
+    on_example: OnExample | None = None,
 ) -> Run:
     """Resume an interrupted run from its newest complete state, to the same weights as if it had never stopped
 
@@ -103,12 +107,24 @@ def resume(
     with only_here(
         folder, accelerator, lambda: _check_resumable(store, row["id"], folder, named), resuming(store, row["id"])
     ):
-        return _resume(store.run(row["id"]), recipe, folder, store, plugins, on_step, on_dev, accelerator)
+        ready = _prepared(store.run(row["id"]), recipe, plugins, on_example)
+        return _resume(store.run(row["id"]), ready, folder, store, plugins, on_step, on_dev, accelerator)
+
+
+def _prepared(row: dict[str, Any], recipe: Recipe, plugins: Plugins, on_example: OnExample | None) -> Prepared:
+    """The examples of a run that is resumed"""
+    try:
+        return prepare(recipe, plugins, date=row["date"] or "", on_example=on_example)
+    except LimaError as e:
+        directory = row["environment"].get("directory", str(Path.cwd()))
+        if directory == str(Path.cwd()):
+            raise
+        raise LimaError(f"{e} The run was started in {directory}: its relative paths begin there.") from e
 
 
 def _resume(
     row: dict[str, Any],
-    recipe: Recipe,
+    ready: Prepared,
     folder: Path,
     store: Store,
     plugins: Plugins,
@@ -117,32 +133,8 @@ def _resume(
     accelerator: Accelerator,
 ) -> Run:
     """Resume a run while this process has the lock of its folder"""
-    try:
-        ready = prepare(recipe, plugins, date=row["date"] or "")
-    except LimaError as e:
-        directory = row["environment"].get("directory", str(Path.cwd()))
-        if directory == str(Path.cwd()):
-            raise
-        raise LimaError(f"{e} The run was started in {directory}: its relative paths begin there.") from e
     run = _record(row["id"], ready.recipe, folder, ready, store, plugins)
-    if run.base_hash != row["base_hash"]:
-        raise LimaError(
-            f"The base model {run.base} is not what run {run.id} was started from. Restore it, or start a new run."
-        )
-    hashes = {r["source"]: r["hash"] for r in sources_of(store, run.id)}
-    changed = [s["source"] for s in run.sources if hashes.get(s["source"]) != s["hash"]]
-    if changed:
-        raise LimaError(
-            f"The source {changed[0]!r} has changed since run {run.id} was started. Restore it, or start a new run."
-        )
-    known = [(r["source"], r["hash"]) for r in dev_prompts_of(store, run.id)]
-    if ready.dev and known != [(d.source, d.record.content_hash) for d in ready.dev]:
-        raise LimaError(
-            f"The dev examples of run {run.id} ({', '.join(recipe.dev)}) have changed since it was started, so its epochs "
-            "could not be compared. Restore them, or start a new run."
-        )
-    _check_rows(run, row["rows_hash"])
-    _warn_of_other_code(run, row["environment"], store)
+    check_same(run, row, ready, store)
     reporter = _reporter(run, store, plugins, on_step, accelerator)
     # The main process decides, because all must resume from the same one.
     with raise_together():
@@ -211,37 +203,6 @@ def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
             ", ".join(k for k in different if k in ROUNDING),
         )
     return asked
-
-
-def _check_rows(run: Run, rows_hash: str | None) -> None:
-    """Raise LimaError if other ids or weights would be trained than when the run was started; warn if that cannot be known"""
-    if not rows_hash:
-        logging.getLogger("lima").warning(
-            "Run %s was started by a lima that did not note which tokens it trains, nor the date that its template may write. It "
-            "is resumed, but whether with the same tokens is not known.",
-            run.id,
-        )
-    elif rows_hash != run.rows_hash:
-        raise LimaError(
-            f"The examples of run {run.id} are the same, but they give other tokens than when it was started: the template, the "
-            "tokenizer or a plugin has changed. Restore it, or start a new run."
-        )
-
-
-def _warn_of_other_code(run: Run, environment: dict[str, str], store: Store) -> None:
-    """Warn if the code has changed since the run was started: the result may then not be that of a run that never stopped"""
-    apart = ("processes", "directory")  # they do not affect the result
-    before = {k: v for k, v in environment.items() if k not in apart}
-    before |= {r["plugin"]: r["hash"] for r in plugins_of(store, run.id)}
-    here = {k: v for k, v in run.environment.items() if k not in apart} | {p["plugin"]: p["hash"] for p in run.plugins}
-    changed = sorted(name for name in before | here if before.get(name) != here.get(name))
-    if changed:
-        logging.getLogger("lima").warning(
-            "Since run %s was started these have changed: %s. It is resumed, but may not end in the same bits as if it had "
-            "never stopped.",
-            run.id,
-            ", ".join(changed),
-        )
 
 
 def _record(run_id: str, recipe: Recipe, folder: Path, ready: Prepared, store: Store, plugins: Plugins) -> Run:

@@ -148,10 +148,10 @@ def _rows(replies: list[Any]) -> Iterator[tuple[int | None, str, str]]:
         if "after" in row and len(row["after"]) != turn - 1:
             fix = f"Give one reply for each earlier turn, {turn - 1}, or leave 'after' out."
             yield turn, f"{name} has {len(row['after'])} replies in 'after'", fix
-        elif "after" not in row and (lacking := [t for t in range(1, turn) if t not in first]):
+        elif "after" not in row and (lacking := next((t for t in range(1, turn) if t not in first), 0)):
             yield (
                 turn,
-                f"{name} has no history: no reply to turn {lacking[0]} in this file is good",
+                f"{name} has no history: no reply to turn {lacking} in this file is good",
                 f'Add one to the file that is "pass" or "excellent", or give "after", the replies before: {turn - 1}.',
             )
 

@@ -4,6 +4,7 @@ Knows nothing of the core's tables but the run's id.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sqlite_utils import Database, Migrations
@@ -73,7 +74,7 @@ def m002_talks(db: Database) -> None:
 
 def note_conversations(run: "Run", examples: "Sequence[Record]") -> None:
     """A row for each conversation that a run trains on, as it came from its source (the core says what was cut)"""
-    rows = [
+    rows = (
         {
             "run": run.id,
             "position": position,
@@ -85,8 +86,12 @@ def note_conversations(run: "Run", examples: "Sequence[Record]") -> None:
         }
         for position, example in enumerate(examples)
         if isinstance(example, Conversation)
-    ]
-    if rows:
+    )
+    while some := list(islice(rows, AT_ONCE)):
         with Store(run.database) as store, store.write() as db:
             # A resumed run begins with the same conversations again.
-            db.table("conversations_trained").insert_all(rows, replace=True)
+            db.table("conversations_trained").insert_all(some, replace=True)
+
+
+AT_ONCE = 10_000
+"Conversations that are written in one transaction"

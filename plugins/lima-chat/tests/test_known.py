@@ -97,6 +97,10 @@ def without(key):
             (2, "reply 1 has 0 replies in 'after'", "Give one reply for each earlier turn, 1, or leave 'after' out."),
         ),
         (
+            changed({"turn": 2**63}),  # which must not be counted up to
+            (2**63, "reply 1 has no history: no reply to turn 3 in this file is good", None),
+        ),
+        (
             changed({"turn": 3}, replies=copy.deepcopy(FILE["replies"][:4])),
             (
                 3,

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lima import GRADER_FAILED, GRADES, visible
+from lima.cli import print_table
 from lima_chat import NULL_REPLIES, VISIBLE_FLAWS
 from lima_dialogue_eval.audit_figures import DEFINITIONS, GIVEN, GROUPS, remarks
 from lima_dialogue_eval.null_models import DEFINITION
@@ -29,8 +30,8 @@ def print_audit(row: dict[str, Any], console: Console) -> None:
     if found:
         # With one group only, the others would repeat it.
         groups = [name for name in GROUPS if name in found] if len(found) > 2 else ["all"]
-        console.print(_shares(found, groups))
-        console.print(_matrix(found["all"]["matrix"]))
+        print_table(_shares(found, groups), console)
+        print_table(_matrix(found["all"]["matrix"]), console)
         console.print(Text(kappa_text(found["all"]["kappa"])))
     for sentence in remarks(found):
         console.print(Text(sentence, style="yellow"))
@@ -51,7 +52,7 @@ def print_floor(floor: dict[str, dict[str, int]], console: Console) -> None:
         table.add_column(heading, justify="left" if heading.startswith("replies") else "right")
     for name, row in floor.items():
         table.add_row(NULL_REPLIES[name], *(str(row[key]) for key in ("turns", "failed", "explained", "errors")))
-    console.print(table)
+    print_table(table, console)
 
 
 def print_wrong(rows: Sequence[dict[str, Any]], console: Console) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lima.cli import database_option, json_option, print_json, store_to_read
+from lima.cli import database_option, json_option, print_json, print_table, store_to_read
 from lima_dialogue_eval.compare_command import grader_option, ids, pool_option
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _print(pilot: "Pilot", difference: float, found: "list[Foretold]", seed: int
     table.add_row(
         f"for {100 * WANTED:.0f} % power", *(f"{wanted[k]:,}" if wanted[k] else "over 100,000" for k in counts)
     )
-    console.print(table)
+    print_table(table, console)
     for n in dict.fromkeys(one.conversations for one in found):
         if least_p(n) > LEVEL:
             console.print(

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lima import visible
+from lima.cli import print_table
 from lima_dialogue_eval import figures
 from lima_dialogue_eval.comparison import Arm, Comparison
 from lima_dialogue_eval.family import METHOD, Family
@@ -109,7 +110,7 @@ def _print_table(console: Console, corner: str, names: list[str], groups: list[C
     whole = table([column for group in groups for column in group])
     fits = console.measure(whole, options=console.options.update(width=1_000)).minimum <= console.width
     for one in [whole] if fits else map(table, filter(None, groups)):
-        console.print(one)
+        print_table(one, console)
 
 
 def _cell(cell: tuple[str, str], style: str = "") -> Text:
