@@ -4,13 +4,13 @@ Knows nothing of models or graders.
 """
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from lima import GRADER_FAILED, UNDECIDED, LimaError, Store, did_you_mean, exclusive, now
+from lima_dialogue_eval.provenance import regrade_command
 
 _TURN = ("dialogue_run", "conversation", "seed", "turn")
 
@@ -131,7 +131,7 @@ def newest_hash(store: Store, id: str, grader: str) -> str | None:
         graders = load_plugins().registry("graders")
         advice = (
             f" Graders that have: {', '.join(names) or 'none'}. Let it grade them with "
-            f"`lima dialogues regrade {id} --grader {shlex.quote(grader)}`."
+            f"`{regrade_command([find_run(store, id)], grader)}`."
         )
         if graders.split(grader)[0] not in graders:
             advice = did_you_mean(grader, names)

@@ -3,7 +3,6 @@
 Asks no model for a reply. Knows nothing of how the verdicts are shown.
 """
 
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from lima_dialogue_eval.identity import grader_hash
 from lima_dialogue_eval.judging import Grading
 from lima_dialogue_eval.kinds import charge, check_gradable, turn_grader
 from lima_dialogue_eval.log import DialogueLog, conversations, counts_by, find_run, replies
-from lima_dialogue_eval.provenance import begun_with, resume_command
+from lima_dialogue_eval.provenance import begun_with, regrade_command, resume_command
 from lima_dialogue_eval.rows import recalled, ungraded
 
 OnProgress = Callable[[int, int], None]
@@ -75,14 +74,8 @@ def _left(
         raise LimaError(
             f"Dialogue run {row['id']} is {row['status']!r}, not done. Finish it with: {resume_command(row)}"
         )
-    script, decide = begun_with(plugins, row, evaluation, _again(row, grader))
+    script, decide = begun_with(plugins, row, evaluation, regrade_command([row], grader))
     check_gradable(plugins, grader, judge, list(script.values()))
     rows = replies(store, row["id"], grader, hashed)
     dialogues = [recalled(script[c["conversation"]], c, rows) for c in conversations(store, row["id"])]
     return _Regrading(DialogueLog(store, row["id"]), ungraded(dialogues, rows, decide))
-
-
-def _again(row: dict[str, Any], grader: str) -> str:
-    """The command that grades a run again whose evaluation is in a file"""
-    path = shlex.quote(str(row["evaluation_path"]))
-    return f"lima dialogues regrade {row['id']} --grader {shlex.quote(grader)} --evaluation {path}"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lima import LimaError, Reply, Sampling, Store, Verdict, now, storable
+from lima import LimaError, Reply, Sampling, Store, Verdict, blank, now, storable
 from lima_chat import Turn
 from lima_judges.asking import Charges, code_for, hear_all, identity_of
 from lima_judges.ballots import Ballot, Unparsed, quotable, read_ballot
@@ -138,10 +138,10 @@ class Sitting:
         """Ask until every vote is read, or was asked for as often as it may be"""
         waiting = []
         for index, turn in enumerate(self.turns):
-            if turn.reply.strip():
-                waiting += [(index, vote) for vote in range(self.judge.votes)]
-            else:
+            if blank(turn.reply):
                 self.on_verdict(index, Verdict("fail", "The reply is empty."))
+            else:
+                waiting += [(index, vote) for vote in range(self.judge.votes)]
         for attempt in range(1, self.judge.attempts + 1):
             if not waiting:
                 return

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
-from lima import UNDECIDED, Example, Record, Verdict
+from lima import UNDECIDED, Example, Record, Verdict, blank
 from lima_dialogue_eval.grade import ENDED, GradedTurn
 from lima_village.free_words import among, answered, named, relative, told
 from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, ParsedReply, leads, read, values_of
@@ -24,7 +24,7 @@ def judge(facts: dict[str, Any], reply: str, stop: str) -> tuple[str, str]:
     """(grade, reason) of one reply to a turn with the facts of `conversations.as_facts`"""
     required = [Fact(*fact) for fact in facts["required"]]
     bridge = [Fact(*fact) for fact in facts.get("bridge", ())]
-    if not reply.strip():
+    if blank(reply):
         return "fail", "The reply is empty."
     reading = read(reply, [*(fact.subject for fact in bridge), *_clear(required)])
     claims = [_settled(claim, required) for claim in reading.claims]
