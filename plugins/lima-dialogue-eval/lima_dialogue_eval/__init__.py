@@ -45,6 +45,7 @@ _HOME = {
     "p_text": "statistics",
     "print_comparison": "terminal",
     "write_report": "report",
+    "write_arms": "report",
     "write_whole": "report",
     "check_place": "report",
     "GAIN_DEFINITION": "gain",

@@ -65,7 +65,7 @@ def can_only_fail(run: Row, grader: str) -> bool | None:
 
 
 def check_grader(runs: Sequence[Row], grids: Sequence[Grid], grader: str) -> str | None:
-    """Of the arms' runs: the hash of the grader that gave all verdicts, None for an earlier version; LimaError if several versions did"""
+    """The hash of the grader that gave all verdicts on the arms' runs; None for an earlier version; LimaError for several"""
     if unseen := [id for grid in grids for id in grid.unseen]:
         raise LimaError(
             f"Dialogue run {unseen[0]} has no verdict of the grader {grader!r}. Let it grade: "
