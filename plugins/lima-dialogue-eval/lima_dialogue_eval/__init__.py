@@ -140,6 +140,7 @@ def after_epoch(run: "Run", epoch: int, checkpoint: Path | None) -> None:
 
 @hookimpl
 def after_train(run: "Run", checkpoint: Path) -> None:
-    from lima_dialogue_eval.lifecycle import evaluate
+    from lima_dialogue_eval.lifecycle import check_errors, evaluate
 
     evaluate(run, "after_train", checkpoint, "")
+    check_errors(run)

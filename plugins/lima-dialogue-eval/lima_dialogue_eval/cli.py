@@ -46,13 +46,12 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
     lima dialogues compare BEFORE AFTER
     """
     if ctx.invoked_subcommand is None:
-        from lima_dialogue_eval.counts import remarkable
         from lima_dialogue_eval.log import dialogue_runs
 
         with store_to_read(database) as store:
             empty = f"No dialogue run in {store.path}. Make one with `lima dialogues run EVALUATION --model MODEL`."
             rows = dialogue_runs(store)
-            print_rows(rows, as_json, empty, [*_LISTED, *remarkable(rows)])
+            _print_runs(rows, as_json, empty)
 
 
 @dialogues.command()
@@ -170,14 +169,23 @@ for command in (compare, regrade, report, power, gain):
     dialogues.add_command(command)
 
 
+def _print_runs(rows: list[dict[str, Any]], as_json: bool, empty: str) -> None:
+    """Runs with their counts; in a table the part of its evaluation that a run held stands beside its name"""
+    from lima_dialogue_eval.counts import remarkable
+    from lima_dialogue_eval.part import shown_part
+
+    shown = rows if as_json else [{**row, "evaluation": shown_part(row)} for row in rows]
+    print_rows(shown, as_json, empty, [*_LISTED, *remarkable(rows)])
+
+
 def _print_ended(row: dict[str, Any], as_json: bool) -> None:
     """A run that has ended, and what of it needs a look; exit code 1 where something failed"""
-    from lima_dialogue_eval.counts import advice, counted, remarkable
+    from lima_dialogue_eval.counts import advice, counted
 
     if as_json:
         print_json(row)
     else:
-        print_rows([row], False, "", [*_LISTED, *remarkable([row])])
+        _print_runs([row], False, "")
     for line in (row["message"], counted(row), *advice(row)):
         if line:
             click.echo(visible(line), err=True)

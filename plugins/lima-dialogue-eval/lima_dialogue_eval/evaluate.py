@@ -12,7 +12,7 @@ from typing import Any
 from lima import LimaError, Sampling, Store, TellsPrompts, load_plugins, new_run_id
 from lima_dialogue_eval.converse import RUNNING, Dialogue
 from lima_dialogue_eval.evaluation_run import EvaluationRun, OnProgress
-from lima_dialogue_eval.file_evaluation import from_anywhere
+from lima_dialogue_eval.file_evaluation import check_reading, from_anywhere
 from lima_dialogue_eval.identity import script_hash
 from lima_dialogue_eval.kinds import (
     check_gradable,
@@ -50,6 +50,7 @@ def run_evaluation(
     plugins = load_plugins()
     part = part or Part()
     found = find_evaluation(plugins, evaluation, part.tables)
+    check_reading(evaluation, found, part.tables)
     grader = grader or found.grader
     whole, judge = script_of(evaluation, found), turn_grader(plugins, grader, store)
     script = part.of(evaluation, whole)
