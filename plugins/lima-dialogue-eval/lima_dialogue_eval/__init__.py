@@ -61,6 +61,14 @@ _HOME = {
     "gain_rows": "gain_log",
     "write_gain": "gain_log",
     "signed": "figures",
+    "Estimate": "estimates",
+    "EstimatesVerdicts": "estimates",
+    "TakesLimit": "estimates",
+    "of_batch": "estimates",
+    "of_replies": "estimates",
+    "of_verdicts": "estimates",
+    "tokens_about": "estimates",
+    "would_ask": "evaluate",
 }
 
 __all__ = list(_HOME)

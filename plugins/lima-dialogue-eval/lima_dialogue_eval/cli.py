@@ -21,6 +21,7 @@ from lima.cli import (
     trust_option,
 )
 from lima_dialogue_eval.compare_command import compare, report
+from lima_dialogue_eval.estimate_command import budget_option, print_estimates
 from lima_dialogue_eval.evaluation_command import with_part
 from lima_dialogue_eval.gain_command import gain
 from lima_dialogue_eval.power_command import power
@@ -29,7 +30,7 @@ from lima_dialogue_eval.regrade_command import regrade
 if TYPE_CHECKING:
     from lima_dialogue_eval.part import Part
 
-_WITH_RESUME = ("--resume", "--model", "--grader", "--trust-remote-code", "--database", "--json")
+_WITH_RESUME = ("--resume", "--model", "--grader", "--budget", "--trust-remote-code", "--database", "--json")
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "pass", "fail", "undecided")
 
 
@@ -66,6 +67,10 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @click.option("--max-new-tokens", type=click.IntRange(1), help="Longest reply  [default: 2048]")
 @click.option("--grader", help="Of `lima graders`  [default: the evaluation's]")
 @click.option("--resume", metavar="RUN", help="Resume a dialogue run that did not finish, or had errors")
+@click.option(
+    "--dry-run", is_flag=True, help="Only count calls and tokens, and the price where it is known; ask nothing"
+)
+@budget_option
 @with_part
 @trust_option
 @database_option
@@ -80,6 +85,8 @@ def run(
     arm: str,
     grader: str | None,
     resume: str | None,
+    dry_run: bool,
+    budget: str | None,
     part: "Part",
     trust_remote_code: bool,
     database: str | None,
@@ -91,7 +98,7 @@ def run(
     EVALUATION is one of `lima evaluations`, or a file or folder in lima's format or that `lima sources` reads."""
     from lima import Sampling, Store
     from lima.cli.progress import Bar
-    from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
+    from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation, would_ask
     from lima_dialogue_eval.log import summary
 
     if resume is None and (evaluation is None or model is None):
@@ -104,26 +111,27 @@ def run(
         raise click.UsageError("Give --seeds, how many, or --seed, which ones: not both.")
     if seeds is None:
         seeds = 1 if sampling["temperature"] == 0 else 3
+    settings: dict[str, Any] = {
+        "seeds": chosen or range(seeds),
+        "sampling": Sampling(**{k: v for k, v in sampling.items() if v is not None}),
+        "grader": grader,
+        "trust_remote_code": trust_remote_code,
+        "part": part,
+        "budget": budget,
+    }
+    if dry_run:
+        with store_to_read(database) as store:
+            print_estimates(would_ask(store, evaluation or "", model, **settings), as_json)
+        return
     with (
         store_to_read(database) if resume is not None else Store(database) as store,
         _notes_of_an_interrupt(),
         Bar("replies") as bar,
     ):
         if resume is not None:
-            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader, evaluation)
+            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader, evaluation, budget)
         else:
-            id = run_evaluation(
-                store,
-                evaluation or "",
-                model,
-                arm=arm,
-                seeds=chosen or range(seeds),
-                sampling=Sampling(**{k: v for k, v in sampling.items() if v is not None}),
-                grader=grader,
-                on_progress=bar.move,
-                trust_remote_code=trust_remote_code,
-                part=part,
-            )
+            id = run_evaluation(store, evaluation or "", model, arm=arm, on_progress=bar.move, **settings)
         row = summary(store, id)
     _print_ended(row, as_json)
 

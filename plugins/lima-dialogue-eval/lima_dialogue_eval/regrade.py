@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lima import LimaError, Plugins, Store, load_plugins
+from lima_dialogue_eval.estimates import Estimate, EstimatesVerdicts, limit
 from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.identity import grader_hash
 from lima_dialogue_eval.judging import Grading
@@ -19,6 +20,26 @@ from lima_dialogue_eval.rows import recalled, ungraded
 
 OnProgress = Callable[[int, int], None]
 "Called with (verdicts so far, all that are missing)"
+
+
+def would_regrade(
+    store: Store,
+    names: Sequence[str],
+    grader: str,
+    *,
+    evaluation: str | None = None,
+    budget: str | None = None,
+    trust_remote_code: bool = False,
+) -> dict[str, Estimate]:
+    """What `regrade` would ask; asks nothing. LimaError as there, and for a grader that asks no model"""
+    plugins = load_plugins()
+    runs = {row["id"]: row for row in (find_run(store, name) for name in names)}
+    judge = turn_grader(plugins, grader, store, trust_remote_code)
+    if not isinstance(judge, EstimatesVerdicts):
+        raise LimaError(f"The grader {grader!r} asks no model, so there is nothing to count. Leave --dry-run out.")
+    limit(budget, [judge])
+    left = [_left(store, plugins, row, (grader, grader_hash(judge), judge), evaluation) for row in runs.values()]
+    return {f"verdicts of {grader}": judge.estimate_verdicts([turn for one in left for _, turn in one.turns])}
 
 
 @dataclass(frozen=True)
@@ -37,6 +58,7 @@ def regrade(
     evaluation: str | None = None,
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
+    budget: str | None = None,
 ) -> list[dict[str, Any]]:
     """Let a grader grade finished runs (ids, or the starts of them, or arms); its counts, one row for each run
 
@@ -45,6 +67,7 @@ def regrade(
     plugins = load_plugins()
     runs = {row["id"]: row for row in (find_run(store, name) for name in names)}
     judge = turn_grader(plugins, grader, store, trust_remote_code)
+    limit(budget, [judge])
     hashed = grader_hash(judge)
     total = done = 0
 
