@@ -120,7 +120,7 @@ def run(
         "budget": budget,
     }
     if dry_run:
-        with store_to_read(database) as store:
+        with Store(database) as store:
             print_estimates(would_ask(store, evaluation or "", model, **settings), as_json)
         return
     with (
