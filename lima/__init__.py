@@ -25,9 +25,9 @@ _PUBLIC = {
     "contract.answers": "Message Prompt Reply Sampling",
     "contract.grades": "GRADES SCORES GRADED UNDECIDED GRADER_FAILED Tick Verdict",
     "contract.runs": "Run SourceRow PluginRow",
-    "contract.kinds": "ExampleSource Recognises TakesOptions Renderer TextPrompts ChatPrompts HasChatTemplate HasNamedTemplates "
-    "TakesVariables SplitsThoughts SuitsBase BaseModel Fetches Opens ModelOpener Model Streams TellsPrompts GradesTurns "
-    "GradesReplies Evaluation",
+    "contract.kinds": "ExampleSource Recognises RecognisesLast TakesOptions Renderer TextPrompts ChatPrompts HasChatTemplate "
+    "HasNamedTemplates TakesVariables SplitsThoughts SuitsBase BaseModel Fetches Opens ModelOpener Model "
+    "Streams TellsPrompts GradesTurns GradesReplies Evaluation",
     "plugins": "Plugins load_plugins",
     "isolation": "contained plugin_code said",
     "data.files": "Row read_rows records_of number_of kind_of shown",

@@ -56,6 +56,13 @@ class Recognises(Protocol):
 
 
 @runtime_checkable
+class RecognisesLast(Protocol):
+    """A source of rows with little in them, which it is asked about where no source recognises any of a file's first rows"""
+
+    def recognises_last(self, row: Any) -> bool: ...
+
+
+@runtime_checkable
 class TakesOptions(Protocol):
     """A source with options, which come from its plugin's table in the recipe: itself with some of them set"""
 
@@ -311,7 +318,7 @@ class Kind:
 _GRADES = (GradesTurns, GradesReplies)
 
 KINDS = {
-    "sources": Kind(ExampleSource, (Recognises, TakesOptions)),
+    "sources": Kind(ExampleSource, (Recognises, RecognisesLast, TakesOptions)),
     "renderers": Kind(
         Renderer,
         (TextPrompts, ChatPrompts, HasChatTemplate, HasNamedTemplates, TakesVariables, SplitsThoughts, SuitsBase),

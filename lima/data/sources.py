@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from lima.contract.examples import Record, Refused
-from lima.contract.kinds import Recognises, TakesOptions
+from lima.contract.kinds import Recognises, RecognisesLast, TakesOptions
 from lima.data.containers import is_pattern
 from lima.data.files import first_rows, shape_of
 from lima.data.reader import KEPT, Digest, Made, OnExample, ReadAgain, Reader
@@ -158,13 +158,14 @@ def _recognised(spec: str, plugins: Plugins) -> str:
     if not (is_pattern(spec) or is_there(spec)):
         name = spec.partition(":")[0]
         raise LimaError(f"{shown(spec)!r} is neither a registered source nor a file.{did_you_mean(name, registry)}")
-    rows = first_rows(spec)
-    broken, undecided = set[str](), list[str]()
-    for row in rows:
-        able = [n for n in registry.able(Recognises) if n not in broken and _recognises(n, plugins, row.value, broken)]
-        if len(able) == 1:
-            return able[0]
-        undecided = undecided or able
+    rows, undecided = first_rows(spec), list[str]()
+    for kind, asked in ((Recognises, "recognises"), (RecognisesLast, "recognises_last")):
+        names, broken = registry.able(kind), set[str]()
+        for row in rows if not undecided else ():
+            able = [n for n in names if n not in broken and _recognises(n, asked, plugins, row.value, broken)]
+            if len(able) == 1:
+                return able[0]
+            undecided = undecided or able
     formats = "\n".join(f"  {n}: {registry[n].description}" for n in registry.able(Recognises))
     what = (
         f"more than one source recognises its rows ({', '.join(undecided)})"
@@ -177,11 +178,11 @@ def _recognised(spec: str, plugins: Plugins) -> str:
     )
 
 
-def _recognises(name: str, plugins: Plugins, row: Any, broken: set[str]) -> bool:
-    """Whether a source recognises a row; one that fails is named in a warning and not asked again"""
+def _recognises(name: str, asked: str, plugins: Plugins, row: Any, broken: set[str]) -> bool:
+    """Whether a source recognises a row, asked by this method; one that fails is named in a warning and not asked again"""
     registry = plugins.registry("sources")
     try:
-        return bool(registry[name].recognises(row))
+        return bool(getattr(registry[name], asked)(row))
     except PluginStopped:
         raise
     except LimaError as e:

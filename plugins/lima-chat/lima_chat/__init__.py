@@ -58,8 +58,9 @@ def register_sources(register: Callable[[str, Any], None]) -> None:
     from lima_chat.formats.exchanges import Alpaca, Completion, Dolly, Questions
     from lima_chat.formats.oasst import Oasst
     from lima_chat.formats.preference import Preference
+    from lima_chat.formats.prompts import Prompts
 
-    kinds = (OpenAI, ShareGPT, LimaStrings, Exchanges, Alpaca, Dolly, Questions, Completion, Preference, Oasst)
+    kinds = (OpenAI, ShareGPT, LimaStrings, Exchanges, Alpaca, Dolly, Questions, Completion, Preference, Oasst, Prompts)
     for kind in kinds:
         register(kind.name, kind())
 

@@ -206,7 +206,7 @@ def test_the_plugin_that_is_installed_registers_all_of_it():
         k: sorted(n for n, o in loaded.registry(k).owners.items() if o == "lima-chat") for k in ("sources", "renderers")
     }
     assert mine == {
-        "sources": sorted({*SHAPES} - {"pairs"}),
+        "sources": sorted({*SHAPES, "prompts"} - {"pairs"}),
         "renderers": ["alpaca", "chatml", "gemma", "lima", "llama3", "template", "zephyr"],
     }
     for kind, names in mine.items():

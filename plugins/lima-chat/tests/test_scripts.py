@@ -191,3 +191,40 @@ def test_a_record_as_a_script():
     )
     with pytest.raises(LimaError, match=TOOLS):
         EvalConversation.of(Conversation(id="t", turns=(*turns[:2], *called)))
+
+
+def test_rows_that_only_ask(asked, plugins, tmp_path):
+    rows = [
+        {"prompt": "Why?", "topic": "sky", "id": "one"},
+        {"question": "Why?", "context": "It is blue.", "reference": "So."},
+        {"instruction": "Say why.", "input": "", "system": "Be kind."},
+        {"prompt": [{"role": "system", "content": "Be kind."}, U, A, {"role": "user", "content": "And then?"}]},
+    ]
+    one, two, three, four = asked(rows)[0]
+    assert (one.id, one.topic, one.turns) == ("one", "sky", (opening("Why?"),))
+    assert two.turns == (opening("Why?\n\nIt is blue.", "So."),)
+    assert (three.system, three.turns) == ("Be kind.", (opening("Say why."),))
+    assert (four.system, four.turns) == ("Be kind.", (opening("Why?", "So."), later("And then?")))
+    assert [s.turns for s in asked("prompt,reference\nWhy?,So.\n", "a.csv")[0]] == [(opening("Why?", "So."),)]
+    found = find_source(str(tmp_path / "talks.jsonl"), plugins)
+    with pytest.raises(
+        LimaError, match=r"the row asks, and has no answer. To ask a model: lima dialogues run .*talks.jsonl"
+    ):
+        found.read(lambda source, argument: source.examples(argument), Conversation, "examples", "an example")
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([{"prompt": "Why?"}, {"prompt": ""}], "question 1 is empty"),
+        ([{"prompt": "Why?"}, {"prompt": "Why?", "question": "Why?"}], "the row has 'prompt' and 'question'; expected one"),
+        ([{"prompt": "Why?"}, {"reference": "So."}], "the row has none of 'prompt', 'question', 'query', 'instruction'"),
+        ([{"prompt": "Why?"}, {"prompt": "Why?", "answer": "So."}], "a key that is not understood: 'answer'"),
+        ([{"prompt": "Why?", "answer": "So."}], "no source recognises its rows"),
+        ([{"prompt": "Why?"}, {"prompt": 3}], "'prompt'"),
+        ([{"prompt": "Why?"}, {"prompt": [A]}], "no user says anything"),
+    ],
+)  # fmt: skip
+def test_what_does_not_only_ask_is_said(asked, rows, sentence):
+    with pytest.raises(LimaError, match=sentence):
+        asked(rows)

@@ -44,6 +44,7 @@ _HOME = {
     "p_text": "statistics",
     "print_comparison": "terminal",
     "write_report": "report",
+    "write_arms": "report",
     "write_whole": "report",
     "check_place": "report",
     "GAIN_DEFINITION": "gain",
@@ -59,6 +60,14 @@ _HOME = {
     "gain_rows": "gain_log",
     "write_gain": "gain_log",
     "signed": "figures",
+    "Estimate": "estimates",
+    "EstimatesVerdicts": "estimates",
+    "TakesLimit": "estimates",
+    "of_batch": "estimates",
+    "of_replies": "estimates",
+    "of_verdicts": "estimates",
+    "tokens_about": "estimates",
+    "would_ask": "evaluate",
 }
 
 __all__ = list(_HOME)
@@ -138,6 +147,7 @@ def after_epoch(run: "Run", epoch: int, checkpoint: Path | None) -> None:
 
 @hookimpl
 def after_train(run: "Run", checkpoint: Path) -> None:
-    from lima_dialogue_eval.lifecycle import evaluate
+    from lima_dialogue_eval.lifecycle import check_errors, evaluate
 
     evaluate(run, "after_train", checkpoint, "")
+    check_errors(run)

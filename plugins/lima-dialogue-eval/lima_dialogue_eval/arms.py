@@ -4,7 +4,6 @@ An arm is one dialogue run or several, whose seeds are pooled. Turns pair, since
 are the unit. Knows nothing of how the result is shown.
 """
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from lima_dialogue_eval.audit_log import audit_line, floor_line
 from lima_dialogue_eval.comparable import differences
 from lima_dialogue_eval.comparison import Arm, Change, Comparison, Reached, Secondary
 from lima_dialogue_eval.pairs import Names, Pair, Side, pair, read_sides
+from lima_dialogue_eval.provenance import regrade_command
 from lima_dialogue_eval.statistics import LEVEL, Test, holm, sign_flip, sign_flips, sign_test, t_interval
 
 
@@ -139,13 +139,10 @@ def _weaknesses(comparison: Comparison, pair: Pair) -> list[str]:
             f"All {n} differences are equal, so the interval has no width. It says nothing of conversations that were not held."
         )
     if unseen := [arm for arm in sides if arm.counts.unseen]:
-        runs = " ".join(run["id"] for arm in unseen for run in arm.runs)
+        again = regrade_command([run for arm in unseen for run in arm.runs], comparison.grader)
         number = sum(arm.counts.unseen for arm in unseen)
         count = "1 reply has" if number == 1 else f"{number:,} replies have"
-        notes.append(
-            f"{count} no verdict of {comparison.grader}: undecided so far. Let it grade: lima dialogues regrade {runs} --grader "
-            f"{shlex.quote(comparison.grader)}"
-        )
+        notes.append(f"{count} no verdict of {comparison.grader}: undecided so far. Let it grade: {again}")
     return [*notes, *_seed_notes(comparison, pair)]
 
 

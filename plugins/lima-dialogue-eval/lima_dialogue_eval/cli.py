@@ -21,6 +21,7 @@ from lima.cli import (
     trust_option,
 )
 from lima_dialogue_eval.compare_command import compare, report
+from lima_dialogue_eval.estimate_command import budget_option, print_estimates
 from lima_dialogue_eval.evaluation_command import with_part
 from lima_dialogue_eval.gain_command import gain
 from lima_dialogue_eval.power_command import power
@@ -29,7 +30,7 @@ from lima_dialogue_eval.regrade_command import regrade
 if TYPE_CHECKING:
     from lima_dialogue_eval.part import Part
 
-_WITH_RESUME = ("--resume", "--model", "--grader", "--trust-remote-code", "--database", "--json")
+_WITH_RESUME = ("--resume", "--model", "--grader", "--budget", "--trust-remote-code", "--database", "--json")
 _LISTED = ("id", "status", "evaluation", "arm", "turns", "excellent", "pass", "fail", "undecided")
 
 
@@ -46,13 +47,12 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
     lima dialogues compare BEFORE AFTER
     """
     if ctx.invoked_subcommand is None:
-        from lima_dialogue_eval.counts import remarkable
         from lima_dialogue_eval.log import dialogue_runs
 
         with store_to_read(database) as store:
             empty = f"No dialogue run in {store.path}. Make one with `lima dialogues run EVALUATION --model MODEL`."
             rows = dialogue_runs(store)
-            print_rows(rows, as_json, empty, [*_LISTED, *remarkable(rows)])
+            _print_runs(rows, as_json, empty)
 
 
 @dialogues.command()
@@ -67,6 +67,10 @@ def dialogues(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @click.option("--max-new-tokens", type=click.IntRange(1), help="Longest reply  [default: 2048]")
 @click.option("--grader", help="Of `lima graders`  [default: the evaluation's]")
 @click.option("--resume", metavar="RUN", help="Resume a dialogue run that did not finish, or had errors")
+@click.option(
+    "--dry-run", is_flag=True, help="Only count calls and tokens, and the price where it is known; ask nothing"
+)
+@budget_option
 @with_part
 @trust_option
 @database_option
@@ -81,6 +85,8 @@ def run(
     arm: str,
     grader: str | None,
     resume: str | None,
+    dry_run: bool,
+    budget: str | None,
     part: "Part",
     trust_remote_code: bool,
     database: str | None,
@@ -92,7 +98,7 @@ def run(
     EVALUATION is one of `lima evaluations`, or a file or folder in lima's format or that `lima sources` reads."""
     from lima import Sampling, Store
     from lima.cli.progress import Bar
-    from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
+    from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation, would_ask
     from lima_dialogue_eval.log import summary
 
     if resume is None and (evaluation is None or model is None):
@@ -105,26 +111,27 @@ def run(
         raise click.UsageError("Give --seeds, how many, or --seed, which ones: not both.")
     if seeds is None:
         seeds = 1 if sampling["temperature"] == 0 else 3
+    settings: dict[str, Any] = {
+        "seeds": chosen or range(seeds),
+        "sampling": Sampling(**{k: v for k, v in sampling.items() if v is not None}),
+        "grader": grader,
+        "trust_remote_code": trust_remote_code,
+        "part": part,
+        "budget": budget,
+    }
+    if dry_run:
+        with Store(database) as store:
+            print_estimates(would_ask(store, evaluation or "", model, **settings), as_json)
+        return
     with (
         store_to_read(database) if resume is not None else Store(database) as store,
         _notes_of_an_interrupt(),
         Bar("replies") as bar,
     ):
         if resume is not None:
-            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader, evaluation)
+            id = resume_evaluation(store, resume, model, bar.move, trust_remote_code, grader, evaluation, budget)
         else:
-            id = run_evaluation(
-                store,
-                evaluation or "",
-                model,
-                arm=arm,
-                seeds=chosen or range(seeds),
-                sampling=Sampling(**{k: v for k, v in sampling.items() if v is not None}),
-                grader=grader,
-                on_progress=bar.move,
-                trust_remote_code=trust_remote_code,
-                part=part,
-            )
+            id = run_evaluation(store, evaluation or "", model, arm=arm, on_progress=bar.move, **settings)
         row = summary(store, id)
     _print_ended(row, as_json)
 
@@ -170,14 +177,23 @@ for command in (compare, regrade, report, power, gain):
     dialogues.add_command(command)
 
 
+def _print_runs(rows: list[dict[str, Any]], as_json: bool, empty: str) -> None:
+    """Runs with their counts; in a table the part of its evaluation that a run held stands beside its name"""
+    from lima_dialogue_eval.counts import remarkable
+    from lima_dialogue_eval.part import shown_part
+
+    shown = rows if as_json else [{**row, "evaluation": shown_part(row)} for row in rows]
+    print_rows(shown, as_json, empty, [*_LISTED, *remarkable(rows)])
+
+
 def _print_ended(row: dict[str, Any], as_json: bool) -> None:
     """A run that has ended, and what of it needs a look; exit code 1 where something failed"""
-    from lima_dialogue_eval.counts import advice, counted, remarkable
+    from lima_dialogue_eval.counts import advice, counted
 
     if as_json:
         print_json(row)
     else:
-        print_rows([row], False, "", [*_LISTED, *remarkable([row])])
+        _print_runs([row], False, "")
     for line in (row["message"], counted(row), *advice(row)):
         if line:
             click.echo(visible(line), err=True)

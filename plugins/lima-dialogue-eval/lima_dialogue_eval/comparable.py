@@ -11,7 +11,7 @@ from typing import Any
 from lima import LimaError, Store
 from lima_dialogue_eval.grid import Grid
 from lima_dialogue_eval.log import find_run
-from lima_dialogue_eval.provenance import resume_command
+from lima_dialogue_eval.provenance import regrade_command, resume_command
 
 Row = dict[str, Any]
 
@@ -34,7 +34,7 @@ def check_runs(arms: Sequence[Sequence[Row]], grader: str | None) -> str:
         _same(first, run, "evaluation", "only runs of the same can be compared. `lima dialogues` lists them.")
         if grader is None:
             chosen = f"--grader {shlex.quote(first['grader'])}"
-            again = f"`lima dialogues regrade {run['id']} {chosen}`, then compare with `{chosen}`."
+            again = f"`{regrade_command([run], first['grader'])}`, then compare with `{chosen}`."
             _same(first, run, "grader", f"only runs of the same can be compared. Let one grade both: {again}")
         declared = {one.get("checks_decide") for one in (first, run)} - {None}
         if run["evaluation_hash"] != first["evaluation_hash"] or len(declared) > 1:
@@ -64,12 +64,12 @@ def can_only_fail(run: Row, grader: str) -> bool | None:
     return None if grader != "requirements" or declared is None else not declared
 
 
-def check_grader(grids: Sequence[Grid], grader: str) -> str | None:
-    """The hash of the grader that gave all verdicts, None for an earlier version; LimaError if several versions did"""
+def check_grader(runs: Sequence[Row], grids: Sequence[Grid], grader: str) -> str | None:
+    """The hash of the grader that gave all verdicts on the arms' runs; None for an earlier version; LimaError for several"""
     if unseen := [id for grid in grids for id in grid.unseen]:
         raise LimaError(
             f"Dialogue run {unseen[0]} has no verdict of the grader {grader!r}. Let it grade: "
-            f"lima dialogues regrade {' '.join(unseen)} --grader {shlex.quote(grader)}"
+            f"{regrade_command(_named(runs, unseen), grader)}"
         )
     found = [(hash, id) for grid in grids for hash, id in grid.versions.items()]
     for hash, id in found:
@@ -78,9 +78,14 @@ def check_grader(grids: Sequence[Grid], grader: str) -> str | None:
             raise LimaError(
                 f"The grader {grader!r} graded {' and '.join(f'dialogue run {one}' for one in ids)} in two versions "
                 f"({version(found[0][0])}, {version(hash)}), whose grades are not compared. Let the present one grade: "
-                f"lima dialogues regrade {' '.join(ids)} --grader {shlex.quote(grader)}"
+                f"{regrade_command(_named(runs, ids), grader)}"
             )
     return found[0][0] if found else None
+
+
+def _named(runs: Sequence[Row], ids: Sequence[str]) -> list[Row]:
+    """The runs of these ids, in their order"""
+    return [next(run for run in runs if run["id"] == id) for id in ids]
 
 
 def version(hash: str | None) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lima import visible
 from lima.cli import database_option, json_option, print_json, store_to_read
 
 if TYPE_CHECKING:
@@ -43,10 +44,7 @@ def compare(
     from lima_dialogue_eval.family import Family
     from lima_dialogue_eval.terminal import print_comparison, print_family
 
-    if len(arms) < 2:
-        raise click.UsageError("Name two arms, BEFORE and AFTER, or more.")
-    if len(arms) > 2 and beside_paper:
-        raise click.UsageError("--beside-paper is for two arms: before and after.")
+    _check_arms(arms, beside_paper)
     with store_to_read(database) as store:
         found = compare_each(store, [ids(store, arm) for arm in arms], grader=grader, pool_anyway=pool_anyway)
     family = Family.of(found)
@@ -62,34 +60,49 @@ def compare(
 
 
 @click.command()
-@click.argument("before")
-@click.argument("after")
+@click.argument("arms", nargs=-1, required=True)
 @click.option(
     "-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The HTML file to write"
 )
-@click.option("--title", default="Before and after", show_default=True)
+@click.option("--title", help="[default: Before and after; of several arms, Several arms]")
 @grader_option
 @pool_option
 @paper_option
 @database_option
 def report(
-    before: str,
-    after: str,
+    arms: tuple[str, ...],
     out: Path,
-    title: str,
+    title: str | None,
     grader: str | None,
     pool_anyway: bool,
     beside_paper: bool,
     database: str | None,
 ) -> None:
-    """Write BEFORE and AFTER as one HTML file: the figures, and all conversations side by side"""
-    from lima_dialogue_eval.arms import compare
-    from lima_dialogue_eval.report import write_report
+    """Write ARMS as one HTML file: the figures, and all conversations side by side
 
+    The arms are named as for `lima dialogues compare`: before and after, or more, each compared with the first.
+    """
+    from lima_dialogue_eval.arms import compare_each
+    from lima_dialogue_eval.family import Family
+    from lima_dialogue_eval.report import write_arms, write_report
+
+    _check_arms(arms, beside_paper)
+    named = {"title": title} if title is not None else {}
     with store_to_read(database) as store:
-        comparison = compare(store, ids(store, before), ids(store, after), grader=grader, pool_anyway=pool_anyway)
-        path = write_report(store, comparison, out, title=title, beside_paper=beside_paper)
-    click.echo(f"Wrote {path}")
+        found = compare_each(store, [ids(store, arm) for arm in arms], grader=grader, pool_anyway=pool_anyway)
+        if len(found) == 1:
+            path = write_report(store, found[0], out, beside_paper=beside_paper, **named)
+        else:
+            path = write_arms(store, Family.of(found), out, **named)
+    click.echo(visible(f"Wrote {path}"))
+
+
+def _check_arms(arms: tuple[str, ...], beside_paper: bool) -> None:
+    """A usage error unless there are two arms or more, and the paper's figures are asked for beside two only"""
+    if len(arms) < 2:
+        raise click.UsageError("Name two arms, BEFORE and AFTER, or more.")
+    if len(arms) > 2 and beside_paper:
+        raise click.UsageError("--beside-paper is for two arms: before and after.")
 
 
 def ids(store: "Store", names: str) -> list[str]:

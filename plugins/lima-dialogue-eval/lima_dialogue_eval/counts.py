@@ -3,11 +3,10 @@
 Knows nothing of how the counts were made: they are columns of `dialogue_run_summary`.
 """
 
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lima_dialogue_eval.provenance import resume_command
+from lima_dialogue_eval.provenance import regrade_command, resume_command
 
 REMARKABLE = ("not_reached", "errors", "cut")
 "Columns that a table shows where one of its rows has any"
@@ -36,11 +35,7 @@ def advice(row: Mapping[str, Any]) -> list[str]:
     if row["errors"]:
         found.append(f"Try again what failed: {resume_command(row)}")
     if row["undecided"]:
-        named = f" --evaluation {shlex.quote(row['evaluation_path'])}" if row["evaluation_path"] else ""
-        found.append(
-            "Undecided replies wait for a reader. Let a judge grade them: "
-            f"lima dialogues regrade {row['id']} --grader NAME{named}"
-        )
+        found.append(f"Undecided replies wait for a reader. Let a judge grade them: {regrade_command([row], 'NAME')}")
     return found
 
 

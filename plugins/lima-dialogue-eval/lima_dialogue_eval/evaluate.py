@@ -5,16 +5,19 @@ Knows nothing of how replies are asked for and graded, nor of comparing runs.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lima import LimaError, Sampling, Store, TellsPrompts, is_registered, load_plugins, new_run_id, open_model
 from lima_dialogue_eval.converse import RUNNING, Dialogue
+from lima_dialogue_eval.estimates import REPLY_TOKENS, Estimate, EstimatesVerdicts, limit, of_replies, of_verdicts
 from lima_dialogue_eval.evaluation_run import EvaluationRun, OnProgress
-from lima_dialogue_eval.file_evaluation import from_anywhere
+from lima_dialogue_eval.file_evaluation import check_reading, from_anywhere
 from lima_dialogue_eval.identity import script_hash
 from lima_dialogue_eval.kinds import (
+    HeldEvaluation,
+    TurnGrader,
     check_gradable,
     checks_decide,
     find_evaluation,
@@ -27,6 +30,70 @@ from lima_dialogue_eval.part import Part, say
 from lima_dialogue_eval.provenance import begun_with, check_makers, made_with, resume_command, resumed
 from lima_dialogue_eval.rows import dialogue_row, recalled, ungraded, wants_grade
 from lima_dialogue_eval.statistics import PRIMARY
+
+if TYPE_CHECKING:
+    from lima_chat import EvalConversation
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What a run is begun with, found and checked, before anything is asked"""
+
+    found: HeldEvaluation
+    whole: "dict[str, EvalConversation]"
+    script: "dict[str, EvalConversation]"
+    "The part of it that is held"
+    grader: str
+    judge: TurnGrader
+    answering: Any
+
+
+def _ready(
+    store: Store,
+    evaluation: str,
+    model: Any,
+    grader: str | None,
+    seeds: Sequence[int],
+    sampling: Sampling,
+    trust_remote_code: bool,
+    part: Part,
+) -> _Ready:
+    """LimaError for what is unknown or cannot be asked or graded"""
+    plugins = load_plugins()
+    found = find_evaluation(plugins, evaluation, part.tables)
+    check_reading(evaluation, found, part.tables)
+    grader = grader or found.grader
+    whole, judge = script_of(evaluation, found), turn_grader(plugins, grader, store)
+    script = part.of(evaluation, whole)
+    check_gradable(plugins, grader, judge, list(script.values()))
+    _check_seeds(seeds, sampling)
+    answering = open_model(model, store, trust_remote_code) if isinstance(model, str) else model
+    _check_promptable(answering, [Dialogue(c, 0) for c in script.values()])
+    return _Ready(found, whole, script, grader, judge, answering)
+
+
+def would_ask(
+    store: Store,
+    evaluation: str,
+    model: Any,
+    *,
+    seeds: Sequence[int],
+    sampling: Sampling,
+    grader: str | None = None,
+    trust_remote_code: bool = False,
+    part: Part | None = None,
+    budget: str | None = None,
+) -> dict[str, Estimate]:
+    """What `run_evaluation` would ask, for the replies and, of a grader that asks a model, for its verdicts; asks nothing
+
+    Replies are taken to have 300 tokens, or as many as they may have at most. LimaError as there."""
+    ready = _ready(store, evaluation, model, grader, seeds, sampling, trust_remote_code, part or Part())
+    limit(budget, [ready.answering, ready.judge])
+    script, tokens = list(ready.script.values()), min(REPLY_TOKENS, sampling.max_new_tokens)
+    found = {f"replies of {ready.answering.name}": of_replies(ready.answering, script, len(seeds), tokens)}
+    if isinstance(ready.judge, EstimatesVerdicts):
+        found[f"verdicts of {ready.grader}"] = of_verdicts(ready.judge, script, len(seeds), tokens)
+    return found
 
 
 def run_evaluation(
@@ -42,26 +109,22 @@ def run_evaluation(
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
     part: Part | None = None,
+    budget: str | None = None,
 ) -> str:
     """Hold the conversations of an evaluation, registered or a file, with a model, once a seed; the dialogue run's id
 
-    `model` is something with `reply`, or text as `open_model` takes it. LimaError for what is unknown or cannot be asked or
-    graded, before anything is asked, and if every conversation failed. What failed besides is in the run's counts."""
-    plugins = load_plugins()
-    part = part or Part()
-    found = find_evaluation(plugins, evaluation, part.tables)
-    grader = grader or found.grader
-    whole, judge = script_of(evaluation, found), turn_grader(plugins, grader, store)
-    script = part.of(evaluation, whole)
-    check_gradable(plugins, grader, judge, list(script.values()))
-    _check_seeds(seeds, sampling)
-    answering = open_model(model, store, trust_remote_code) if isinstance(model, str) else model
-    _check_promptable(answering, [Dialogue(c, 0) for c in script.values()])
+    `model` is something with `reply`, or text as `open_model` takes it. A `budget` is for models and graders that know what
+    they spend: dollars ('5') or tokens ('200000tokens'). LimaError for what is unknown or cannot be asked or graded, before
+    anything is asked, and if every conversation failed. What failed besides is in the run's counts."""
+    plugins, part = load_plugins(), part or Part()
+    ready = _ready(store, evaluation, model, grader, seeds, sampling, trust_remote_code, part)
+    grader, judge, answering, script = ready.grader, ready.judge, ready.answering, ready.script
+    limit(budget, [answering, judge])
     log = DialogueLog(store, new_run_id())
     row = {
         "evaluation": evaluation,
         "evaluation_hash": script_hash(list(script.values())),
-        **part.columns(from_anywhere(evaluation, plugins), len(whole), len(script)),
+        **part.columns(from_anywhere(evaluation, plugins), len(ready.whole), len(script)),
         "model": reopenable(model, answering),
         "run": run_id or _run_of(store, str(answering.name)),
         "arm": arm,
@@ -69,10 +132,10 @@ def run_evaluation(
         "sampling": json.dumps(asdict(sampling)),
         "grader": grader,
         "primary_test": PRIMARY,
-        **made_with(plugins, judge, answering, checks_decide(found, evaluation)),
+        **made_with(plugins, judge, answering, checks_decide(ready.found, evaluation)),
     }
     dialogues = [Dialogue(c, seed) for seed in seeds for c in script.values()]
-    say(evaluation, len(whole), list(script.values()), grader)
+    say(evaluation, len(ready.whole), list(script.values()), grader)
     with log.exclusive():
         log.start(row, [dialogue_row(d) for d in dialogues])
         return EvaluationRun(log, {"id": log.id, **row}, judge, dialogues).run(answering, sampling, on_progress)
@@ -86,6 +149,7 @@ def resume_evaluation(
     trust_remote_code: bool = False,
     grader: str | None = None,
     evaluation: str | None = None,
+    budget: str | None = None,
 ) -> str:
     """Resume a dialogue run that was interrupted, killed or had errors; what was answered stays
 
@@ -95,7 +159,7 @@ def resume_evaluation(
     is at it, or when nothing is left to do."""
     log = DialogueLog(store, find_run(store, name)["id"])
     with log.exclusive():  # before anything is read: another process may just have answered
-        return _resume(log, model, on_progress, trust_remote_code, grader, evaluation)
+        return _resume(log, model, on_progress, trust_remote_code, grader, evaluation, budget)
 
 
 def _resume(
@@ -105,6 +169,7 @@ def _resume(
     trust_remote_code: bool,
     grader: str | None,
     named: str | None,
+    budget: str | None,
 ) -> str:
     store, row = log.store, find_run(log.store, log.id)
     plugins = load_plugins()
@@ -124,6 +189,7 @@ def _resume(
     judge = turn_grader(plugins, row["grader"], store)
     answering = _same_model(row, model, store, trust_remote_code, again)
     _check_promptable(answering, waiting)
+    limit(budget, [answering, judge])
     now = made_with(plugins, judge, answering, decide)
     check_makers(row, now)
     changes, note = resumed(row, now)

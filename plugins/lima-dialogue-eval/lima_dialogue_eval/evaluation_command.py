@@ -42,9 +42,11 @@ def show_evaluation(evaluation: str, part: Part, as_json: bool) -> None:
     """What is asked and required in an EVALUATION: a name of `lima evaluations`, a file, a folder or a source"""
     from lima import load_plugins
     from lima_dialogue_eval.evaluate import script_hash
+    from lima_dialogue_eval.file_evaluation import check_reading
     from lima_dialogue_eval.kinds import find_evaluation, script_of
 
     found = find_evaluation(load_plugins(), evaluation, part.tables)
+    check_reading(evaluation, found, part.tables)
     whole = script_of(evaluation, found)
     held = list(part.of(evaluation, whole).values())
     decide = bool(getattr(found, "checks_decide", False))

@@ -18,6 +18,8 @@ PAPER_SIGN_P = 0.015625
 "Derived: the paper prints no p"
 
 NAMES = {"excellent": "Excellent", "pass": "Pass", "fail": "Fail", "undecided": "Undecided"}
+TICKS = {True: "met", False: "missed", None: "undecided"}
+"Of one requirement"
 Interval = tuple[float, float] | None
 
 

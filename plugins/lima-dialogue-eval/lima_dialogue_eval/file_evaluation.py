@@ -70,6 +70,15 @@ class SourceEvaluation:
         return self.found.read(_asked, EvalConversation, "conversations", f"{expected}, or lima.Refused")[0]
 
 
+def check_reading(name: str, evaluation: Any, tables: Tables) -> None:
+    """LimaError for options on how files are read, and an evaluation that they say nothing to"""
+    if tables and not isinstance(evaluation, SourceEvaluation):
+        raise LimaError(
+            f"The evaluation {name!r} is not read row by row by a source, so options on how rows are read have no effect on it: "
+            "leave out --skip-bad, --merge-turns and --set."
+        )
+
+
 def _asked(source: Any, argument: str | None) -> "Iterator[EvalConversation | Refused | Any]":
     """The scripts of a source, or what becomes of its examples; anything strange stays as it is"""
     from lima_chat import Conversation

@@ -5,11 +5,13 @@ checked before the first step. Knows nothing of the training loop.
 """
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lima import ChatPrompts, LimaError, Sampling, TakesVariables, did_you_mean
+from lima_dialogue_eval.file_evaluation import SourceEvaluation
 from lima_dialogue_eval.kinds import checks_decide, find_evaluation, script_of, turn_grader
 
 if TYPE_CHECKING:
@@ -131,7 +133,25 @@ def evaluate(run: "Run", when: str, checkpoint: Path | None, label: str) -> str 
             sampling=sampling,
             run_id=run.id,
             grader=grader,
-            part=Part(tables=_reading(run.recipe)),
+            part=Part(tables=_reading(run.recipe) if isinstance(evaluation, SourceEvaluation) else {}),
+        )
+
+
+def check_errors(run: "Run") -> None:
+    """LimaError where an evaluation of this training had errors, with the commands that try again what failed"""
+    from lima import Store
+    from lima_dialogue_eval.log import dialogue_runs
+    from lima_dialogue_eval.provenance import resume_command
+
+    if not run.recipe.plugins.get(TABLE, {}).keys() & {"after_epoch", "after_train"}:
+        return
+    with Store(run.database) as store:
+        broken = [row for row in dialogue_runs(store) if row["run"] == run.id and row["errors"]]
+    if broken:
+        again = [f"{resume_command(row)} -d {shlex.quote(str(run.database))}" for row in broken]
+        raise LimaError(
+            f"The training is done and its model is complete, but {sum(row['errors'] for row in broken)} errors happened in its "
+            "evaluations. Try again what failed:\n" + "\n".join(again)
         )
 
 

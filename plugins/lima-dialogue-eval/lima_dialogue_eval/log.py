@@ -4,13 +4,13 @@ Knows nothing of models or graders.
 """
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from lima import GRADER_FAILED, UNDECIDED, LimaError, Store, did_you_mean, exclusive, now
+from lima_dialogue_eval.provenance import regrade_command
 
 _TURN = ("dialogue_run", "conversation", "seed", "turn")
 
@@ -74,8 +74,7 @@ class DialogueLog:
 
 def dialogue_runs(store: Store) -> list[dict[str, Any]]:
     """The evaluation runs with their counts, newest last"""
-    rows = store.rows("select * from dialogue_run_summary order by created, id")
-    return [{**row, "seeds": json.loads(row["seeds"])} for row in rows]
+    return [_summarised(row) for row in store.rows(f"{_SUMMARY} order by s.created, s.id")]
 
 
 def find_run(store: Store, name: str) -> dict[str, Any]:
@@ -91,8 +90,14 @@ def find_run(store: Store, name: str) -> dict[str, Any]:
 
 def summary(store: Store, id: str) -> dict[str, Any]:
     """One run with its counts, as `dialogue_runs` has it"""
-    row = store.rows("select * from dialogue_run_summary where id = ?", [id])[0]
-    return {**row, "seeds": json.loads(row["seeds"])}
+    return _summarised(store.rows(f"{_SUMMARY} where s.id = ?", [id])[0])
+
+
+_SUMMARY = "select s.*, r.evaluation_part from dialogue_run_summary s join dialogue_runs r on r.id = s.id"
+
+
+def _summarised(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, **{key: json.loads(row[key] or "null") for key in ("seeds", "evaluation_part")}}
 
 
 def begun_since(store: Store, since: str | None, **values: Any) -> dict[str, Any] | None:
@@ -131,7 +136,7 @@ def newest_hash(store: Store, id: str, grader: str) -> str | None:
         graders = load_plugins().registry("graders")
         advice = (
             f" Graders that have: {', '.join(names) or 'none'}. Let it grade them with "
-            f"`lima dialogues regrade {id} --grader {shlex.quote(grader)}`."
+            f"`{regrade_command([find_run(store, id)], grader)}`."
         )
         if graders.split(grader)[0] not in graders:
             advice = did_you_mean(grader, names)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from unicodedata import category
 
+from lima import blank
+
 if TYPE_CHECKING:
     from lima_chat import EvalTurn, Turn
 
@@ -28,10 +30,12 @@ def says_nothing(turn: "EvalTurn", reply: str, history: "Sequence[Turn]") -> str
     """Why a reply is a miss whatever the checks say; '' where it is not, or where the turn says why such a reply is right
 
     A repetition and an apology are left alone on a turn without requirements, whose author has not said what is right."""
+    if blank(reply):
+        return "The reply is empty."
     said = _plain(reply)
     if not said:
         wordless = turn.requirements and not any(category(c) == "So" for c in reply)  # an emoji may be an answer
-        return "The reply is empty." if not reply.strip() else "The reply has no word." if wordless else ""
+        return "The reply has no word." if wordless else ""
     user = turn.user
     greeting = len(_plain(user).split()) <= GREETING and "?" not in user
     if said == _plain(user) and not greeting and "echo" not in turn.null:

@@ -37,7 +37,7 @@ def read_sides(store: Store, arms: Sequence[Names], grader: str | None, pool_any
         if not pool_anyway:
             check_pooled(of_arm)
     grids = [read_grid(store, of_arm, grader) for of_arm in runs]
-    version = check_grader(grids, grader)
+    version = check_grader([run for of_arm in runs for run in of_arm], grids, grader)
     return [Side(tuple(of_arm), grid, grader, version) for of_arm, grid in zip(runs, grids, strict=True)]
 
 

@@ -58,6 +58,17 @@ class Part:
             raise LimaError(f"The row's evaluation_part is {said!r}, which no run writes.") from None
 
 
+def shown_part(row: Mapping[str, Any]) -> str:
+    """The evaluation of a run's row, its JSON decoded, and how much of it was held: 'dialogues (3 of 10)'"""
+    said = row["evaluation_part"]
+    whole, left = (said.get(key) for key in ("of", "left_out")) if isinstance(said, dict) else (None, None)
+    return (
+        f"{row['evaluation']} ({whole - left:,} of {whole:,})"
+        if type(whole) is type(left) is int and left
+        else row["evaluation"]
+    )
+
+
 def say(name: str, whole: int, held: "Sequence[EvalConversation]", grader: str) -> None:
     """Note what is left out, and that a grader of checks has nothing to check, before anything is asked"""
     log = logging.getLogger("lima")

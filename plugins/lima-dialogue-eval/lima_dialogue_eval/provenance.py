@@ -5,7 +5,7 @@ Another evaluation, grader or model is refused; another environment or template 
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lima import LimaError, Plugins, environment, is_registered
@@ -111,6 +111,14 @@ def resume_command(row: Mapping[str, Any]) -> str:
     named |= {"--grader": row["grader"]} if load_plugins().registry("graders").opens(row["grader"]) else {}
     path = f"{shlex.quote(row['evaluation_path'])} " if row["evaluation_path"] else ""
     return _command(f"{path}--resume {row['id']}", named)
+
+
+def regrade_command(rows: Sequence[Mapping[str, Any]], grader: str) -> str:
+    """The command by which a grader grades dialogue runs of one evaluation; it names an evaluation that is not registered"""
+    path = next((row["evaluation_path"] for row in rows if row["evaluation_path"]), None)
+    named = f" --evaluation {shlex.quote(path)}" if path else ""
+    ids = " ".join(row["id"] for row in rows)
+    return f"lima dialogues regrade {ids} --grader {shlex.quote(grader)}{named}"
 
 
 def _anew(row: Mapping[str, Any]) -> str:

@@ -3,23 +3,43 @@
 Asks no model for a reply. Knows nothing of how the verdicts are shown.
 """
 
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from lima import LimaError, Plugins, Store, load_plugins
+from lima_dialogue_eval.estimates import Estimate, EstimatesVerdicts, limit
 from lima_dialogue_eval.grade import GradedTurn
 from lima_dialogue_eval.identity import grader_hash
 from lima_dialogue_eval.judging import Grading
 from lima_dialogue_eval.kinds import charge, check_gradable, turn_grader
 from lima_dialogue_eval.log import DialogueLog, conversations, counts_by, find_run, replies
-from lima_dialogue_eval.provenance import begun_with, resume_command
+from lima_dialogue_eval.provenance import begun_with, regrade_command, resume_command
 from lima_dialogue_eval.rows import recalled, ungraded
 
 OnProgress = Callable[[int, int], None]
 "Called with (verdicts so far, all that are missing)"
+
+
+def would_regrade(
+    store: Store,
+    names: Sequence[str],
+    grader: str,
+    *,
+    evaluation: str | None = None,
+    budget: str | None = None,
+    trust_remote_code: bool = False,
+) -> dict[str, Estimate]:
+    """What `regrade` would ask; asks nothing. LimaError as there, and for a grader that asks no model"""
+    plugins = load_plugins()
+    runs = {row["id"]: row for row in (find_run(store, name) for name in names)}
+    judge = turn_grader(plugins, grader, store, trust_remote_code)
+    if not isinstance(judge, EstimatesVerdicts):
+        raise LimaError(f"The grader {grader!r} asks no model, so there is nothing to count. Leave --dry-run out.")
+    limit(budget, [judge])
+    left = [_left(store, plugins, row, (grader, grader_hash(judge), judge), evaluation) for row in runs.values()]
+    return {f"verdicts of {grader}": judge.estimate_verdicts([turn for one in left for _, turn in one.turns])}
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,7 @@ def regrade(
     evaluation: str | None = None,
     on_progress: OnProgress | None = None,
     trust_remote_code: bool = False,
+    budget: str | None = None,
 ) -> list[dict[str, Any]]:
     """Let a grader grade finished runs (ids, or the starts of them, or arms); its counts, one row for each run
 
@@ -46,6 +67,7 @@ def regrade(
     plugins = load_plugins()
     runs = {row["id"]: row for row in (find_run(store, name) for name in names)}
     judge = turn_grader(plugins, grader, store, trust_remote_code)
+    limit(budget, [judge])
     hashed = grader_hash(judge)
     total = done = 0
 
@@ -75,14 +97,8 @@ def _left(
         raise LimaError(
             f"Dialogue run {row['id']} is {row['status']!r}, not done. Finish it with: {resume_command(row)}"
         )
-    script, decide = begun_with(plugins, row, evaluation, _again(row, grader))
+    script, decide = begun_with(plugins, row, evaluation, regrade_command([row], grader))
     check_gradable(plugins, grader, judge, list(script.values()))
     rows = replies(store, row["id"], grader, hashed)
     dialogues = [recalled(script[c["conversation"]], c, rows) for c in conversations(store, row["id"])]
     return _Regrading(DialogueLog(store, row["id"]), ungraded(dialogues, rows, decide))
-
-
-def _again(row: dict[str, Any], grader: str) -> str:
-    """The command that grades a run again whose evaluation is in a file"""
-    path = shlex.quote(str(row["evaluation_path"]))
-    return f"lima dialogues regrade {row['id']} --grader {shlex.quote(grader)} --evaluation {path}"

@@ -1,9 +1,12 @@
 """`lima dialogues regrade`. Everything heavy loads inside the command."""
 
+from typing import Any
+
 import click
 
 from lima import visible
 from lima.cli import database_option, json_option, print_json, print_rows, store_to_read, trust_option
+from lima_dialogue_eval.estimate_command import budget_option, print_estimates
 
 _LISTED = ("id", "turns", "excellent", "pass", "fail", "undecided", "errors")
 
@@ -12,6 +15,10 @@ _LISTED = ("id", "turns", "excellent", "pass", "fail", "undecided", "errors")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--grader", required=True, help="NAME or NAME:ARGUMENT of `lima graders`")
 @click.option("--evaluation", help="The evaluation of the runs, where it is not a registered one")
+@click.option(
+    "--dry-run", is_flag=True, help="Only count calls and tokens, and the price where it is known; ask nothing"
+)
+@budget_option
 @trust_option
 @database_option
 @json_option
@@ -19,6 +26,8 @@ def regrade(
     runs: tuple[str, ...],
     grader: str,
     evaluation: str | None,
+    dry_run: bool,
+    budget: str | None,
     trust_remote_code: bool,
     database: str | None,
     as_json: bool,
@@ -30,11 +39,17 @@ def regrade(
     """
     from lima.cli.progress import Bar
     from lima_dialogue_eval.regrade import regrade as grade_again
+    from lima_dialogue_eval.regrade import would_regrade
 
+    settings: dict[str, Any] = {
+        "evaluation": evaluation, "budget": budget, "trust_remote_code": trust_remote_code,
+    }  # fmt: skip
+    if dry_run:
+        with store_to_read(database) as store:
+            print_estimates(would_regrade(store, runs, grader, **settings), as_json)
+        return
     with store_to_read(database) as store, Bar("verdicts") as bar:
-        rows = grade_again(
-            store, runs, grader, evaluation=evaluation, on_progress=bar.move, trust_remote_code=trust_remote_code
-        )
+        rows = grade_again(store, runs, grader, on_progress=bar.move, **settings)
     if as_json:
         print_json(rows)
     else:

@@ -1,27 +1,26 @@
-"""One self-contained HTML file: our figures next to the paper's, and all conversations side by side.
+"""One self-contained HTML file: the figures of two arms or more, and all conversations side by side.
 
 No script and no external resource, and a content security policy that allows none. Replies, topics and model names are hostile
 text: the template escapes everything, and hidden characters are written out. Knows nothing of how figures are computed.
 """
 
-import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lima import SCORES, UNDECIDED, LimaError, Store, __version__, now, pieces, storable
+from lima import LimaError, Store, __version__, now, pieces, storable
 from lima_dialogue_eval import figures
 from lima_dialogue_eval.comparable import version
-from lima_dialogue_eval.comparison import Arm, Change, Comparison
-from lima_dialogue_eval.converse import COMPLETE, FULL
+from lima_dialogue_eval.comparison import Arm, Comparison
 from lima_dialogue_eval.definitions import DEFINITIONS
-from lima_dialogue_eval.log import conversations, replies
+from lima_dialogue_eval.family import METHOD, Family
 from lima_dialogue_eval.outcomes import GRADE
 from lima_dialogue_eval.statistics import Tally, p_text, share_text
+from lima_dialogue_eval.talks import arms_of, counts_of, replicates_of, sections
 
-TEMPLATE = "report.html.jinja"
+TEMPLATE, ARMS_TEMPLATE = "report.html.jinja", "report_arms.html.jinja"
 MARK = b'<p class="eyebrow">lima '
 "A mark in every page that lima writes: such a file is overwritten, others are not"
 
@@ -87,8 +86,56 @@ def _check_ours(path: Path) -> None:
         raise LimaError(f"{path} exists and is not a report of lima, so it is not overwritten. Choose another file.")
 
 
+def write_arms(store: Store, family: Family, path: str | Path, title: str = "Several arms") -> Path:
+    """Write the report of several arms, each against the first, to a file, completely or not at all; the file's path"""
+    return write_whole(render_arms(store, family, title), path)
+
+
 def render(store: Store, comparison: Comparison, title: str, beside_paper: bool = False) -> str:
-    """The report as HTML, where asked for with the paper's figures beside these"""
+    """The report of two arms as HTML, where asked for with the paper's figures beside these"""
+    labels, arms = _labels(comparison), (comparison.before, comparison.after)
+    return _page(
+        TEMPLATE,
+        store,
+        [comparison],
+        list(zip(("Before", "After"), labels, strict=True)),
+        title=title,
+        c=comparison,
+        beside_paper=beside_paper,
+        rows=figures.table_rows(comparison),
+        labels=labels,
+        grades=figures.shown_grades(comparison),
+        lines=_lines(comparison, arms),
+        percent=lambda tally, grade: f"{100 * tally.count(grade) / tally.turns:.0f}" if tally.turns else "none",
+        groups=[
+            ("By turn", "turn", DEFINITIONS["by_turn"], comparison.by_turn),
+            ("By kind of turn", "kind", DEFINITIONS["by_kind"], comparison.by_kind),
+        ],
+    )
+
+
+def render_arms(store: Store, family: Family, title: str) -> str:
+    """The report of several arms as HTML"""
+    found = family.comparisons
+    arms = arms_of(found)
+    return _page(
+        ARMS_TEMPLATE,
+        store,
+        found,
+        [(arm.label, "") for arm in arms],
+        title=title,
+        first=found[0],
+        arms=arms,
+        family=list(zip(found, family.adjusted, strict=True)),
+        method=METHOD,
+        lines=[_lines(one, [one.after] if i else [one.before, one.after]) for i, one in enumerate(found)],
+    )
+
+
+def _page(
+    template: str, store: Store, comparisons: Sequence[Comparison], heads: list[tuple[str, str]], **values: Any
+) -> str:
+    """A page with its figures, and the conversations of all arms side by side under their heads: name and small print"""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -99,48 +146,31 @@ def render(store: Store, comparison: Comparison, title: str, beside_paper: bool 
         lstrip_blocks=True,
     )
     environment.globals.update(
-        pieces=lambda value: pieces(str(value)), figures=figures, share=share_text, p_text=p_text
+        pieces=lambda value: pieces(str(value)), figures=figures, share=share_text, p_text=p_text, bars=_bars
     )
-    replicates, arms = _replicates(comparison), (comparison.before, comparison.after)
-    sections = _sections(store, comparison, len(replicates))
-    return environment.get_template(TEMPLATE).render(
-        title=title,
-        c=comparison,
-        beside_paper=beside_paper,
-        rows=figures.table_rows(comparison),
+    replicates = replicates_of(arms_of(comparisons))
+    found = sections(store, comparisons, len(replicates))
+    return environment.get_template(template).render(
+        **values,
         definitions=DEFINITIONS,
-        labels=_labels(comparison),
+        heads=heads,
         replicates=replicates,
-        sections=sections,
-        counts=_counts(sections, len(replicates)),
-        bars=_bars,
-        graded=comparison.outcome == GRADE,
-        grades=figures.shown_grades(comparison),
-        lines=[
-            ("Bounds", figures.bounds_line(comparison)),
-            ("Without the turns not reached", figures.reached_line(comparison)),
-            *((f"Seeds, {arm.label}", figures.reliability_line(arm, comparison.outcome)) for arm in arms),
-        ],
-        percent=lambda tally, grade: f"{100 * tally.count(grade) / tally.turns:.0f}" if tally.turns else "none",
-        groups=[
-            ("By turn", "turn", DEFINITIONS["by_turn"], comparison.by_turn),
-            ("By kind of turn", "kind", DEFINITIONS["by_kind"], comparison.by_kind),
-        ],
-        sources=_sources(comparison),
+        sections=found,
+        counts=counts_of(found, len(replicates)),
+        graded=comparisons[0].outcome == GRADE,
+        sources=_sources(comparisons),
         created=now()[:16].replace("T", " ") + " UTC",
         version=__version__,
     )
 
 
-def _replicates(comparison: Comparison) -> list[str]:
-    """A name for each pair of replicates, shown as the choice of seeds"""
-    before, after = comparison.before.seeds, comparison.after.seeds
-    names: list[str] = []
-    for i in range(max(len(before), len(after))):
-        seeds = list(dict.fromkeys(str(seeds[i]) if i < len(seeds) else "none" for seeds in (before, after)))
-        name = " / ".join(seeds)
-        names.append(f"{name} (no. {i + 1})" if name in names else name)
-    return names
+def _lines(comparison: Comparison, arms: Sequence[Arm]) -> list[tuple[str, str]]:
+    """What stands beside the tests, with its name; empty where it does not apply"""
+    return [
+        ("Bounds", figures.bounds_line(comparison)),
+        ("Without the turns not reached", figures.reached_line(comparison)),
+        *((f"Seeds, {arm.label}", figures.reliability_line(arm, comparison.outcome)) for arm in arms),
+    ]
 
 
 def _labels(comparison: Comparison) -> list[str]:
@@ -154,112 +184,11 @@ def _bars(tally: Tally) -> list[tuple[str, float]]:
     return [(grade, 100 * tally.count(grade) / tally.turns if tally.turns else 0.0) for grade in figures.NAMES]
 
 
-def _sections(store: Store, comparison: Comparison, replicates: int) -> list[dict[str, Any]]:
-    """The conversations with their turns, a list for each pair of replicates"""
-    held = [_held(store, arm, comparison.grader) for arm in (comparison.before, comparison.after)]
-    topics = list(held[0]["topics"].values())
-    changes: dict[str, Change] = {c.conversation: c for c in comparison.changes}
-    left_out = {row["conversation"]: row for row in comparison.left_out}
-    sections = []
-    for conversation, topic in held[0]["topics"].items():
-        dialogues = []
-        for i in range(replicates):
-            sides = [side["turns"].get((i, conversation), {}) for side in held]
-            ends = [side["ends"].get((i, conversation), "") for side in held]
-            numbers = sorted({n for side in sides for n, row in side.items() if "user" in row})
-            turns = [{"number": n, "before": sides[0].get(n), "after": sides[1].get(n)} for n in numbers]
-            for turn in turns:
-                turn["script"] = next(row for row in (turn["before"], turn["after"]) if row and "user" in row)
-                turn["requirements"] = json.loads(turn["script"]["requirements"] or "[]")
-                turn["same"], turn["worse"] = _marks(turn["before"], turn["after"], comparison.outcome)
-            dialogues.append(
-                {
-                    "turns": turns,
-                    "ends": ends,
-                    "different": any(not t["same"] for t in turns),
-                    "regression": any(t["worse"] for t in turns),
-                }
-            )
-        sections.append(
-            {
-                "id": conversation,
-                "topic": topic,
-                "name": topic if topic and topics.count(topic) == 1 else f"{topic} ({conversation})".strip(),
-                "change": changes.get(conversation),
-                "left_out": left_out.get(conversation),
-                "dialogues": dialogues,
-                "classes": _classes(dialogues),
-            }
-        )
-    return sections
-
-
-def _held(store: Store, arm: Arm, grader: str) -> dict[str, Any]:
-    """Topics, turns by (replicate, conversation) and number, and how the conversations ended that were not completed"""
-    topics: dict[str, str] = {}
-    turns: dict[tuple[int, str], dict[int, dict[str, Any]]] = {}
-    ends: dict[tuple[int, str], str] = {}
-    offset = 0
-    for run in arm.runs:
-        place = {seed: offset + i for i, seed in enumerate(run["seeds"])}
-        offset += len(place)
-        rows = replies(store, run["id"], grader)
-        for row in rows:
-            turns.setdefault((place[row["seed"]], row["conversation"]), {})[row["turn"]] = row
-        for row in conversations(store, run["id"]):
-            key = place[row["seed"]], row["conversation"]
-            topics.setdefault(row["conversation"], row["topic"])
-            if row["status"] != COMPLETE:
-                ends[key] = f"{row['status']}: {row['message']}"
-            if row["status"] == FULL:
-                _fail_unreached(turns.setdefault(key, {}), row)
-    return {"topics": topics, "turns": turns, "ends": ends}
-
-
-def _fail_unreached(turns: dict[int, dict[str, Any]], dialogue: dict[str, Any]) -> None:
-    """Give the turns that a full context left out their grade, which is Fail"""
-    for number in range(1, dialogue["turns"] + 1):
-        row = turns.get(number, {})
-        if row.get("reply") is None:
-            message = row.get("message") or dialogue["message"]
-            turns[number] = {**row, "reply": None, "grade": "fail", "message": f"{FULL}: {message}"}
-
-
-def _marks(before: dict[str, Any] | None, after: dict[str, Any] | None, outcome: str) -> tuple[bool, bool]:
-    """(same grade on both sides, worse after); where the grader can only fail, a fail is worse than an undecided reply"""
-    grades = [row.get("grade") or row.get("grade_status") if row else None for row in (before, after)]
-    scores = SCORES if outcome == GRADE else {**SCORES, UNDECIDED: SCORES["pass"]}
-    known = all(g in scores for g in grades)
-    return grades[0] == grades[1], known and scores[str(grades[1])] < scores[str(grades[0])]
-
-
-def _classes(dialogues: list[dict[str, Any]]) -> str:
-    """The class names that the filters select by: d0 = different in the first replicate, r-all = a regression in any"""
-    found = []
-    for letter, mark in (("d", "different"), ("r", "regression")):
-        found += [f"{letter}{i}" for i, d in enumerate(dialogues) if d[mark]]
-        found += [f"{letter}-all"] if any(d[mark] for d in dialogues) else []
-    return " ".join(found)
-
-
-def _counts(sections: list[dict[str, Any]], replicates: int) -> list[dict[str, Any]]:
-    """For each choice of seeds, how many conversations each filter shows"""
-    choices = [*(str(i) for i in range(replicates)), "-all"]
-    return [
-        {
-            "key": key,
-            "all": len(sections),
-            "different": sum(f"d{key}" in s["classes"].split() for s in sections),
-            "regressions": sum(f"r{key}" in s["classes"].split() for s in sections),
-        }
-        for key in choices
-    ]
-
-
-def _sources(comparison: Comparison) -> list[dict[str, Any]]:
+def _sources(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
     """How each side was made, one entry per dialogue run"""
-    found = []
-    for side, arm in (("before", comparison.before), ("after", comparison.after)):
+    found, arms = [], arms_of(comparisons)
+    names = ["before", "after"] if len(arms) == 2 else [arm.label for arm in arms]
+    for side, arm in zip(names, arms, strict=True):
         for run in arm.runs:
             found.append(
                 {

@@ -168,9 +168,14 @@ def print_dialogues(
                 console.print(Text(visible(f"   {row['status']}: {row['message']}"), style="red"))
                 continue
             console.print(Text("   ").append(visible(row["reply"])))
-            grade = row["grade"] or row["grade_status"]
-            console.print(
-                Text(f"   {grade}", style=_STYLES.get(row["grade"], "bold magenta")).append(
-                    f"  {visible(row['reason'] or '')}", style="dim not bold"
-                )
-            )
+            _print_verdict(row, console)
+
+
+def _print_verdict(row: dict[str, Any], console: Console) -> None:
+    """The grade with its reason, and below it each requirement that the grader ticked, with the quote that shows it"""
+    grade = Text(f"   {row['grade'] or row['grade_status']}", style=_STYLES.get(row["grade"], "bold magenta"))
+    console.print(grade.append(f"  {visible(row['reason'] or '')}", style="dim not bold"))
+    for tick in row["ticks"]:
+        quote = f"  “{tick['quote']}”" if tick.get("quote") else ""
+        said = f"     {figures.TICKS[tick['met']]}: {visible(tick['requirement'] + quote)}"
+        console.print(Text(said, style="dim"))

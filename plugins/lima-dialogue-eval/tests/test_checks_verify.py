@@ -62,7 +62,7 @@ def test_no_check_takes_nonsense(name, given):
         ({"keeps": -1}, "check 'keeps' is -1", "Put an object with 'reply' and 'what'."),
         ({"keeps": {"reply": -1, "what": "names"}}, "'what' of check 'keeps' is 'names'", "Put one of items, lines, numbers."),
         ({"repeats": {"reply": -1, "replace": {"a": "b"}}}, "check 'repeats' has an unknown key 'replace'",
-         "Rename it. Did you mean 'replacing'? Known: replacing, reply, share."),
+         "Rename it. Did you mean 'replacing'? Known: exact, replacing, reply, share."),
         ({"repeats": {"reply": -1, "share": 80}}, "'share' of check 'repeats' is 80", "Put a number from 0 to 1."),
         ({"differs_from": 0}, "check 'differs_from' is 0", f'Put {REPLY}, or "every reply".'),
         ({"json_equals": [1]}, "check 'json_equals' is [1]", "Put an object with 'value'."),

@@ -166,3 +166,31 @@ def test_the_real_command(file):
     assert "1 opening: Your name?" in done.stdout
     listed = subprocess.run([*command[:3], "evaluations", "--json"], capture_output=True, text=True)
     assert "dialogues" in [row["name"] for row in json.loads(listed.stdout)]
+
+
+def test_options_on_reading_that_have_no_effect_are_refused(tmp_path, file, plugins):
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps({"id": "cats", "topic": "cats", "turns": [{"user": "Why?", "requirements": []}]}))
+    for command, options in (
+        (show_evaluation, ["small", "--skip-bad"]),
+        (dialogues, ["run", "small", "--model", "parrot", "--merge-turns", "-d", str(tmp_path / "x.db")]),
+    ):
+        found = CliRunner().invoke(command, options)
+        assert isinstance(found.exception, LimaError)
+        assert "options on how rows are read have no effect on it: leave out --skip-bad, --merge-turns" in str(
+            found.exception
+        )
+    assert CliRunner().invoke(show_evaluation, [str(file), "--skip-bad"]).exit_code == 0
+
+
+def test_the_part_that_was_held_is_shown(tmp_path, plugins):
+    where = ["--seeds", "1", "-d", str(tmp_path / "x.db")]
+    ran = CliRunner().invoke(dialogues, ["run", "small", "--model", "parrot", "--conversation", "bus", *where])
+    CliRunner().invoke(dialogues, ["run", "small", "--model", "parrot", *where])
+    listed = CliRunner().invoke(dialogues, ["-d", str(tmp_path / "x.db")])
+    assert (ran.stdout.count("small (1 of 2)"), listed.stdout.count("small (1 of 2)")) == (1, 1)
+    rows = json.loads(CliRunner().invoke(dialogues, ["--json", "-d", str(tmp_path / "x.db")]).stdout)
+    assert [(r["evaluation"], r["evaluation_part"]) for r in rows] == [
+        ("small", {"conversations": ["bus"], "of": 2, "left_out": 1}),
+        ("small", None),
+    ]

@@ -207,3 +207,31 @@ def test_a_mistake_in_the_table_stops_the_training_before_its_first_step(train, 
     with pytest.raises(LimaError) as e:
         train(**table)
     assert sentence in str(e.value)
+
+
+class Choosy:
+    """A plugin with a grader that fails on every second question"""
+
+    description = "fails on some"
+
+    @hookimpl
+    def register_graders(self, register):
+        register("choosy", self)
+
+    def grade(self, turn):
+        if turn.index:
+            raise ValueError("no idea")
+        return Verdict("pass", "why not")
+
+
+def test_errors_in_an_evaluation_are_said_at_the_end_of_a_training_that_is_done(train):
+    import re
+
+    from lima.plugins import load_plugins
+
+    load_plugins().add("choosy", Choosy())
+    with pytest.raises(LimaError, match="The training is done and its model is complete, but 3 errors happened") as e:
+        train(after_train="small", grader="choosy", max_new_tokens=2)
+    (run,), (held,) = (train.store.rows(f"select * from {table}") for table in ("runs", "dialogue_runs"))
+    assert (run["status"], held["status"]) == ("done", "done")
+    assert re.findall(r"--resume (\S+) -d (\S+)", str(e.value)) == [(held["id"], str(train.store.path))]

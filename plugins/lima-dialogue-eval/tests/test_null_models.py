@@ -97,6 +97,7 @@ LONG = "Warm the pot first and then pour the boiling water."
     [
         ("How do I make tea?", "", "The reply is empty."),
         ("How do I make tea?", " \n\t", "The reply is empty."),
+        ("How do I make tea?", "\u200b\u3164", "The reply is empty."),
         ("How do I make tea?", "“How do I make **tea**?”", "The reply only repeats what the user said."),
         ("And iced?", "and iced?", "The reply only repeats what the user said."),
         ("Good morning!", "Good morning!", ""),

@@ -255,7 +255,7 @@ def test_requirements_of_a_script():
         ({"shorter_than": 2}, "check 'shorter_than' names 2, and there is 1 reply before this reply",
          "Put a number from 1 to 1, or -1 for the last."),
         ({"repeats": {"reply": -1, "with": {}}}, "check 'repeats' has an unknown key 'with'",
-         "Rename it. Known: replacing, reply, share."),
+         "Rename it. Known: exact, replacing, reply, share."),
     ],
     ids=str,
 )  # fmt: skip

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from lima import LimaError, Reply, now
+from lima_dialogue_eval import Estimate, tokens_about
 from lima_judges.failures import ContextFull
 from lima_judges.many import ask_all
 from lima_judges.policy import Patience, Policy
-from lima_judges.spending import Estimate, Purse, estimated, known_price, prompt_text, tokens_about
+from lima_judges.spending import Purse, estimated, known_price, prompt_text
 
 if TYPE_CHECKING:
     from lima import Prompt, Sampling, Store
@@ -88,6 +89,12 @@ class ApiModel:
     def charge_to(self, run: str, purpose: str) -> None:
         """Whose calls the next ones are, for the table of costs"""
         self.run, self.purpose = run, purpose
+
+    def limit_to(self, budget: str) -> bool:
+        """How much the command may spend, with all models that share its purse; LimaError for what is not a budget"""
+        self.purse.limit_to(budget)
+        self.purse.check(self.backend.model, self.price)
+        return True
 
     def estimate(self, prompts: "Sequence[Prompt]", completion_tokens: int) -> Estimate:
         """Calls, tokens and price of a batch that is answered with this number of tokens each; asks nothing"""

@@ -56,9 +56,7 @@ def cost(
 ) -> None:
     """Calls, tokens and price of EVALUATION, without asking anything; prices are read from prices.toml in lima's user folder"""
     from lima import load_plugins, open_model
-    from lima_dialogue_eval import find_evaluation
-    from lima_judges.estimates import of_replies, of_verdicts
-    from lima_judges.judge import Judge
+    from lima_dialogue_eval import EstimatesVerdicts, find_evaluation, of_replies, of_verdicts
 
     if not model and not grader:
         raise click.UsageError("Give --model, --grader, or both.")
@@ -70,11 +68,9 @@ def cost(
             rows.append({"for": f"replies of {opened.name}", **_row(of_replies(opened, script, seeds, reply_tokens))})
         if grader:
             judge: Any = plugins.registry("graders").open(grader, store)
-            if not isinstance(judge, Judge):
+            if not isinstance(judge, EstimatesVerdicts):
                 raise click.UsageError(f"The grader {grader!r} asks no model. Name a judge, such as judge:llm:NAME.")
-            rows.append(
-                {"for": f"verdicts of {judge.model.name}", **_row(of_verdicts(judge, script, seeds, reply_tokens))}
-            )
+            rows.append({"for": f"verdicts of {grader}", **_row(of_verdicts(judge, script, seeds, reply_tokens))})
     print_rows(rows, as_json, "")
 
 

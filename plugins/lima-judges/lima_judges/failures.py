@@ -11,6 +11,8 @@ from lima import LimaError
 from lima_judges.policy import Passing, seconds_of
 
 LONGEST_QUOTE = 300
+SHORTEST_KEY = 16
+"Characters"
 _PASSES = frozenset((408, 409, 425, 429))
 _CONTEXT = re.compile(
     r"context_length_exceeded|context (?:length|window)|prompt is too long|exceed\w* the (?:model's )?context",
@@ -53,6 +55,11 @@ def _advice(status: int, headers: Mapping[str, str]) -> str:
         403: "Its key may not use this model.",
         404: "Check the name of the model, and the address, which usually ends in /v1.",
     }.get(status, "")
+
+
+def hidden(text: str, key: str) -> str:
+    """The text without a key that somebody's words repeat; what is too short to be a key is a placeholder, and stays"""
+    return text.replace(key, "[the key]") if len(key) >= SHORTEST_KEY else text
 
 
 def shortened(text: str) -> str:

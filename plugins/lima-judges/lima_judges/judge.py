@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from lima import LimaError, Reply, Sampling, Store, Verdict, blank, now, storable
 from lima_chat import Turn
+from lima_dialogue_eval import TakesLimit, of_batch
 from lima_judges.asking import Charges, code_for, hear_all, identity_of
 from lima_judges.ballots import Ballot, Unparsed, quotable, read_ballot
 from lima_judges.failures import shortened
 from lima_judges.options import check_known, divided, joined, number_of, whole
-from lima_judges.quoting import one_line, quoted
+from lima_judges.quoting import new_code, one_line, quoted
 from lima_judges.templates import PromptTemplate, template
 from lima_judges.votes import CUT, RULE, verdict_of
 
 if TYPE_CHECKING:
     from lima_chat import EvalConversation
-    from lima_dialogue_eval import GradedTurn
+    from lima_dialogue_eval import Estimate, GradedTurn
 
 OPTIONS = {
     "votes": "how often each reply is judged (default: 1)",
@@ -31,6 +32,8 @@ OPTIONS = {
     "template": "a Jinja file in place of the prompt that comes with the plugin",
 }
 "The options of `judge:MODEL?…`, and what each is"
+A_TICK, AN_ANSWER = 60, 120
+"Tokens that a judge is taken to write about one requirement, and besides"
 SPEAKERS = {"system": "Instructions to the assistant", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
@@ -97,6 +100,18 @@ class Judge:
         self.run = run
         if isinstance(self.model, Charges):
             self.model.charge_to(run, purpose)
+
+    def limit_to(self, budget: str) -> bool:
+        """How much the command may spend, the judge's model included; whether that spends anything"""
+        return isinstance(self.model, TakesLimit) and self.model.limit_to(budget)
+
+    def estimate_verdicts(self, turns: "Sequence[GradedTurn]") -> "Estimate":
+        """What verdicts on these turns take, if every vote can be read at once; asks nothing"""
+        total = of_batch(self.model, [], 0)
+        for turn in turns:
+            prompt = prompt_for(self.template, turn, new_code([]))
+            total += of_batch(self.model, [prompt] * self.votes, AN_ANSWER + A_TICK * len(_requirements(turn)))
+        return total
 
     def verify(self, conversations: "Sequence[EvalConversation]") -> None:
         """LimaError for a requirement that cannot be shown to a judge, before anything is asked"""

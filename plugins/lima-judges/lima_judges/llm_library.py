@@ -12,7 +12,7 @@ from typing import Any
 
 from lima import LimaError, Sampling, did_you_mean
 from lima_judges.api_model import Answer, ApiModel, Ask, Question
-from lima_judges.failures import failure, shortened
+from lima_judges.failures import failure, hidden, shortened
 from lima_judges.options import check_known, divided
 from lima_judges.policy import Passing, Policy, Stopped
 from lima_judges.spending import purse_of
@@ -92,7 +92,16 @@ class LlmModel:
             raise
         except Exception as e:
             raise self._failure(e) from e
-        return Answer("".join(pieces), _stop(response.response_json), "", usage.input, usage.output)
+        return Answer(
+            hidden("".join(pieces), self._key()), _stop(response.response_json), "", usage.input, usage.output
+        )
+
+    def _key(self) -> str:
+        """The key that the library sends, where the model takes one"""
+        try:
+            return str(self.library.get_key() or "")
+        except Exception:  # a model without keys, or one whose key is missing, which asking has said
+            return ""
 
     def _failure(self, error: Exception) -> Exception:
         """What a failure of some plugin's library means: by its HTTP status where it has one, else by its name"""
@@ -102,12 +111,13 @@ class LlmModel:
             return LimaError(f"{self.name} needs a key: set it with `llm keys set`, or in the environment. {error}")
         response = getattr(error, "response", None)
         status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
-        words = f"{type(error).__name__}: {shortened(str(error))}"
+        words = f"{type(error).__name__}: {shortened(hidden(str(error), self._key()))}"
         if isinstance(status, int):
             headers = getattr(response, "headers", None)
             error_object = getattr(error, "body", None)
             known = error_object if isinstance(error_object, dict) else {}
-            return failure(self.name, status, dict(headers or {}), words, known)
+            said = {k: hidden(v, self._key()) if isinstance(v, str) else v for k, v in known.items()}
+            return failure(self.name, status, dict(headers or {}), words, said)
         names = " ".join(c.__name__ for c in type(error).__mro__)
         if isinstance(error, OSError) or "Timeout" in names or "Connection" in names or "TransportError" in names:
             return Passing(f"{self.name} cannot be reached, or broke off: {words}.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lima import LimaError, NotJson, parse_json
 from lima_judges.api_model import Answer, ApiModel, Ask, Question
-from lima_judges.failures import failure, shortened
+from lima_judges.failures import failure, hidden, shortened
 from lima_judges.options import check_address, check_known, divided, on_this_machine
 from lima_judges.policy import Passing, Policy, Stopped
 from lima_judges.spending import purse_of
@@ -96,8 +96,7 @@ class OpenAIServer:
             trust_env=not on_this_machine(self.url),
             event_hooks={"response": [_refused]},
         )
-        key = os.environ.get(self.key) or "none"
-        with OpenAI(base_url=self.url, api_key=key, max_retries=0, http_client=http) as client:
+        with OpenAI(base_url=self.url, api_key=self._key() or "none", max_retries=0, http_client=http) as client:
             yield lambda question, seconds, stop: self._ask(client, question, seconds, stop)
 
     def _ask(self, client: "OpenAI", question: Question, seconds: float, stop: threading.Event) -> Answer:
@@ -118,7 +117,8 @@ class OpenAIServer:
         except Exception as e:
             refused = next((x for x in (e, e.__cause__) if isinstance(x, _Refused)), None)
             if refused:
-                raise failure(self.name, refused.status, refused.headers, refused.body, refused.error()) from None
+                known = refused.without(self._key())
+                raise failure(self.name, known.status, known.headers, known.body, known.error()) from None
             if isinstance(e, APITimeoutError | httpx2.TimeoutException):
                 raise Passing(late) from None
             if isinstance(e, APIConnectionError | httpx2.HTTPError):
@@ -126,7 +126,12 @@ class OpenAIServer:
                     f"{self.name} cannot be reached, or broke off: {shortened(str(e.__cause__ or e))}."
                 ) from None
             raise
-        return answer_of(self.name, body)
+        return answer_of(
+            self.name, hidden(body.decode("utf-8", "surrogateescape"), self._key()).encode("utf-8", "surrogateescape")
+        )
+
+    def _key(self) -> str:
+        return os.environ.get(self.key, "")
 
 
 class _Refused(Exception):
@@ -135,6 +140,11 @@ class _Refused(Exception):
     def __init__(self, status: int, headers: Mapping[str, str], body: str) -> None:
         super().__init__(status)
         self.status, self.headers, self.body = status, headers, body
+
+    def without(self, key: str) -> "_Refused":
+        """The same where it repeats a key"""
+        headers = {name: hidden(value, key) for name, value in self.headers.items()}
+        return _Refused(self.status, headers, hidden(self.body, key))
 
     def error(self) -> dict[str, Any]:
         """The object that describes the error, as OpenAI's API has it; empty where there is none"""

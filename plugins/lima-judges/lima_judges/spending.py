@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lima import LimaError, user_folder
+from lima_dialogue_eval import Estimate, tokens_about
 
 if TYPE_CHECKING:
     from lima import Prompt
 
-BYTES_PER_TOKEN = 4
-"How many bytes of English count as a token until a server tells"
 _BUDGET = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?) ?(?P<unit>tokens?|usd)?", re.IGNORECASE)
 
 
@@ -34,31 +33,6 @@ class Price:
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         """What a call costs, in US dollars"""
         return (self.prompt * prompt_tokens + self.completion * completion_tokens) / 1e6
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a batch would take; nothing is asked for it"""
-
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    usd: float | None
-    "None where the price is not known"
-
-    def __add__(self, other: "Estimate") -> "Estimate":
-        known = self.usd is not None and other.usd is not None
-        return Estimate(
-            self.calls + other.calls,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            (self.usd or 0.0) + (other.usd or 0.0) if known else None,
-        )
-
-
-def tokens_about(text: str) -> int:
-    """About how many tokens a text has: a quarter of its bytes"""
-    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / BYTES_PER_TOKEN)
 
 
 def prompt_text(prompt: "Prompt") -> str:
@@ -111,13 +85,18 @@ class Purse:
     @classmethod
     def of(cls, text: str) -> "Purse":
         """From a budget as it is written: '5', '5 usd' or '200000 tokens'; empty means without a limit; LimaError for others"""
-        if not text.strip():
-            return cls()
+        purse = cls()
+        if text.strip():
+            purse.limit_to(text)
+        return purse
+
+    def limit_to(self, text: str) -> None:
+        """Set the limit, for all who share the purse, to a budget as it is written; LimaError for anything else"""
         match = _BUDGET.fullmatch(text.strip())
         if match is None or not float(match["number"]):
             raise LimaError(f"The budget is {text!r}; expected US dollars, such as 5, or tokens, such as 200000tokens.")
         tokens = (match["unit"] or "").lower().startswith("token")
-        return cls(float(match["number"]), "tokens" if tokens else "usd")
+        self.limit, self.unit = float(match["number"]), "tokens" if tokens else "usd"
 
     def check(self, model: str, price: Price | None) -> None:
         """LimaError where the budget is in dollars, and the price of a model is not known"""

@@ -56,7 +56,7 @@ def test_a_reply_that_was_cut_off_is_at_most_pass_and_the_judge_is_told(grade, s
     assert "THE REPLY TO GRADE (cut off at its length limit)" in reader.prompts[0]
 
 
-@pytest.mark.parametrize("reply", ["", "  \n\t"])
+@pytest.mark.parametrize("reply", ["", "  \n\t", "\u200b\u2060", "\u3164"])
 def test_an_empty_reply_fails_without_a_call(reply, Reader, judged_turn):
     reader = Reader("unused")
     assert Judge(reader, {}).grade(judged_turn(reply, *BOTH)).grade == "fail"

@@ -72,7 +72,7 @@ class LimaStrings(FileSource):
         turns = self.asked(row, note)
         if len(turns) == 1:
             raise LimaError(
-                f"one question and no answer, as in LIMA's test prompts. {_to_ask(row)} To train, add the answer."
+                f"one question and no answer, as in LIMA's test prompts. {to_ask(row)} To train, add the answer."
             )
         return turns
 
@@ -106,7 +106,7 @@ class Exchanges(FileSource):
         key, found = self._list(row)
         if all(isinstance(one, str) for one in found):
             raise LimaError(
-                f"{key!r} has {len(found)} questions and no answers, as MT-Bench has. {_to_ask(row)} To train, write the "
+                f"{key!r} has {len(found)} questions and no answers, as MT-Bench has. {to_ask(row)} To train, write the "
                 f"answers, as in {self.shape}."
             )
         return self.asked(row, note)
@@ -141,6 +141,6 @@ class Exchanges(FileSource):
         return [Turn("user", text_of(one, keys[0], what)), learnt]
 
 
-def _to_ask(row: Row) -> str:
+def to_ask(row: Row) -> str:
     """What a row that only asks is for"""
     return f"To ask a model: lima dialogues run {shlex.quote(row.file)} (plugin lima-dialogue-eval)."

@@ -26,6 +26,7 @@ LONG_ENOUGH = 8
 "Words from which on the same reply again is a repetition, and not the same short answer"
 
 _WORD = regex.compile(r"[\p{L}\p{N}]+(?:['.,:][\p{L}\p{N}]+)*")
+_SENTENCE = regex.compile(r"(?<=[.!?…])[\"')\]]*\s+|\n+")
 _EMPTY = frozenset(
     _WORD.findall(
         "a an the and or but of to in on at by for from with as is are was were be been it its this that these those you your i "
@@ -168,9 +169,22 @@ def repeats(options: dict[str, Any], text: Text) -> str:
     theirs, mine = _bag(whole), _bag(text.plain)
     kept, share = (theirs & mine).total() / theirs.total(), options.get("share", 0.8)
     if kept >= share:
-        return ""
+        return _changed(whole, text) if options.get("exact") else ""
     of = " and ".join(_named(reference) for reference in texts(options["reply"]))
     return f"{kept:.0%} of the words of {of}, {share:.0%} wanted"
+
+
+def _changed(whole: str, text: Text) -> str:
+    """A sentence of what was to be repeated, or of the repetition, some of whose words surely changed; '' where there is none
+
+    One of which less than three quarters are on the other side is another sentence, such as an introduction."""
+    for these, others in ((whole, _bag(text.plain)), (text.plain, _bag(whole))):
+        for sentence in _SENTENCE.split(these):
+            words_there = _bag(sentence)
+            lost = words_there - others
+            if 0 < lost.total() <= words_there.total() / 4:
+                return f"changes {', '.join(map(repr, sorted(lost)))} in {' '.join(sentence.split())[:60]!r}"
+    return ""
 
 
 def differs_from(reference: int | str, text: Text) -> str:

@@ -148,7 +148,7 @@ _REPLACING = Shape("an object of old and new texts", _is_object(lambda one: isin
 REPEATS = Shape(
     f"{_OR_OPTIONS} 'replacing'",
     _is_reply,
-    options={"reply": _REPLIES, "replacing": _REPLACING, "share": _SHARE},
+    options={"reply": _REPLIES, "replacing": _REPLACING, "share": _SHARE, "exact": TRUE},
     needed=("reply",),
 )
 DIFFERS = Shape(

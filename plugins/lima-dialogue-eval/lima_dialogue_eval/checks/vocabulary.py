@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lima_dialogue_eval.checks import history, pairs, records, shapes, values, wording
+from lima_dialogue_eval.checks import history, pairs, records, shapes, sums, values, wording
 from lima_dialogue_eval.checks.reading import lists, tables, words
 from lima_dialogue_eval.checks.reading.text import Text, Undecided, texts
 
@@ -199,6 +199,7 @@ CHECKS: dict[str, Check] = {
     "agrees": Check(
         shapes.AMOUNTS, {"chairs": 40}, "gives no other number beside the word than this one", history.agrees
     ),
+    "sums": Check(shapes.TRUE, True, "works out no sum wrongly, such as `35 − 3 = 31`", sums.wrong_sums),
     "clock_24": Check(shapes.TRUE, True, 'has no time with am, pm or "in the evening"', wording.twelve_hours),
     "list_items": Check(
         shapes.NUMBER,
@@ -297,7 +298,7 @@ CHECKS: dict[str, Check] = {
     "repeats": Check(
         shapes.REPEATS,
         {"reply": [1, 2], "replacing": {"Marit": "Ilse"}, "share": 0.9},
-        "repeats earlier replies, with other words in place of some; of the words at least a share (0.8)",
+        "repeats earlier replies, with other words in place of some; of the words a share (0.8); `exact`: no sentence changed",
         _about_reply(history.repeats),
     ),
     "differs_from": Check(
