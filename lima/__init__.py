@@ -41,7 +41,7 @@ _PUBLIC = {
     "record.lock": "exclusive",
     "record.places": "user_folder default_path",
     "record.store": "Store append_only",
-    "record.runs": "now new_run_id environment lock_of",
+    "record.runs": "now new_run_id environment lock_of finished_runs",
     "answer.checkpoint_model": "CheckpointModel",
     "answer.opening": "is_registered open_model",
     "answer.likelihood": "log_likelihoods",

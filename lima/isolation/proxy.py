@@ -74,6 +74,12 @@ class Guarded:
         if name in self._methods or name in vars(self):
             self._wrap(name)
 
+    def __delattr__(self, name: str) -> None:
+        delattr(self._thing, name)
+        self._own.pop(name, None)
+        if name in self._methods or name in vars(self):
+            self._wrap(name)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self._thing.__reduce_ex__(protocol)
 

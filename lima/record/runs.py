@@ -7,7 +7,9 @@ import json
 import platform
 import re
 import secrets
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,8 +18,9 @@ from typing import Any
 from lima.contract.runs import Run
 from lima.data.cuts import losses
 from lima.errors import LimaError
-from lima.paths import entries, is_folder, is_there, resolved
+from lima.paths import entries, is_file, is_folder, is_there, resolved
 from lima.record.lock import held
+from lima.record.opening import connect_to_read
 from lima.record.store import Store
 from lima.text import storable
 
@@ -55,6 +58,19 @@ def was_killed(store: Store, run: str) -> bool:
 def summaries(store: Store) -> list[dict[str, Any]]:
     """A row for each run, oldest first, with its sources and its last loss"""
     return store.rows("select * from run_summary order by created, id")
+
+
+def finished_runs(database: Path) -> list[str]:
+    """The ids of the runs that are done, the newest first; none where there is no database, or one that cannot be read
+
+    For listings of others: it neither makes nor changes a file, and loads no plugin."""
+    if not is_file(database):
+        return []
+    try:
+        with closing(connect_to_read(database)) as db:
+            return [id for (id,) in db.execute("select id from runs where status = 'done' order by id desc")]
+    except sqlite3.Error:
+        return []
 
 
 def sources_of(store: Store, run: str) -> list[dict[str, Any]]:

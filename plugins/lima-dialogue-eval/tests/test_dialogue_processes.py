@@ -53,11 +53,11 @@ def register_graders(register):
     register("odd", Grader())
 """
 PLACES = {
-    "conversations": "the evaluation 'odd'",
-    "open": "opening the model 'odd'",
-    "reply": "a reply of odd",
-    "verify": "the grader 'odd'",
-    "grade": "grading a reply",
+    "conversations": "conversations() of the evaluation 'odd'",
+    "open": "open() of the model 'odd'",
+    "reply": "reply() of the model 'odd'",
+    "verify": "verify() of the grader 'odd'",
+    "grade": "grade() of the grader 'odd'",
 }
 OWN = (
     "import os, pathlib\npathlib.Path(os.environ['MARKER']).touch()\nfrom transformers import LlamaConfig\n"

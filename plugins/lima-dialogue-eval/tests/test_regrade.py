@@ -195,7 +195,7 @@ def test_an_evaluation_that_has_changed_since_is_not_graded_with_its_new_require
     id = held(file, Model)
     small = load_plugins().registry("evaluations")["small"]
     old = small.conversations
-    small.conversations = lambda: old()[:1]
+    small.conversations = lambda: list(old())[:1]
     with pytest.raises(
         LimaError, match=f"The evaluation 'small' has changed since dialogue run {id} was begun; start a new one"
     ):

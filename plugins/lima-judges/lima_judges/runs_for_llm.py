@@ -3,16 +3,14 @@
 The runs are those of lima's default database. Knows nothing of judges.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
 from dataclasses import fields
 from typing import Any
 
 import llm
 from pydantic import Field
 
-from lima import Reply, Sampling, Store, default_path, open_model
+from lima import Reply, Sampling, Store, default_path, finished_runs, open_model
 from lima_chat import Turn
 
 
@@ -21,12 +19,8 @@ def register_models(register: Callable[..., None]) -> None:
     """A model for each run that is done, the newest first; none where there is no database, or one that cannot be read
 
     Only reads: that somebody lists the library's models changes no database."""
-    place = default_path()
-    if not place.exists():
-        return
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{place.absolute().as_uri()}?mode=ro", uri=True)) as db:
-        for (run,) in db.execute("select id from runs where status = 'done' order by id desc").fetchall():
-            register(RunModel(run))
+    for run in finished_runs(default_path()):
+        register(RunModel(run))
 
 
 class RunModel(llm.Model):
@@ -76,7 +70,7 @@ class RunModel(llm.Model):
 
 
 def turns_of(messages: Any) -> list[Turn]:
-    """The library's messages as turns, what the system says first; llm.ModelError for what is no text"""
+    """The library's messages as turns, what the system says first; llm.ModelError for other content"""
     system, turns = "", []
     for message in messages:
         texts = [getattr(part, "text", None) for part in message.parts]
