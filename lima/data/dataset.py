@@ -124,7 +124,7 @@ def prepare(
     """Open, render, verify and cut everything a recipe names; the first wrong example is an error that names it
 
     Without `weights` the base may be a folder of configuration and tokenizer alone. `date` (ISO 8601, empty: now) is for
-    templates that write one. `on_example` hears of what is read."""
+    templates that write one. `on_example` is called while sources are read."""
     from lima.model.dropout import place_in
     from lima.model.eot import extend_tokenizer
     from lima.model.folder import check_folder, check_trainable, check_vocabulary, load_config, load_tokenizer

@@ -115,7 +115,7 @@ def open_source(
 ) -> Source:
     """A source as `find_source` finds it, with its records; LimaError for bad rows, unless they are to be skipped
 
-    The records of a large source are not kept, but read again. `on_example` hears of how far the first reading is."""
+    The records of a large source are not kept, but read again. `on_example` is called with how far the first reading is."""
     found = find_source(spec, plugins, tables)
     first, licences, digest = list[Record](), set[str](), Digest()
 
