@@ -40,7 +40,9 @@ def migrate(db: Database, path: Path, plugins: Plugins, readonly: bool) -> None:
     for name, owners in registry.rivals.items():
         for owner in owners:
             if owner != CORE:
-                plugins.set_aside(owner, registry.dispute(name, "Uninstall one of them"))
+                plugins.set_aside(
+                    owner, registry.dispute(name, "Uninstall one of them, or choose with LIMA_LOAD_PLUGINS")
+                )
     for name in sorted(registry.keys() - {CORE_SET}):
         owner = registry.owners[name]
         if owner not in {p.name for p in plugins.loaded}:
