@@ -85,6 +85,7 @@ def test_what_is_stored_does_not_depend_on_the_dev_prompts(base, few, dev, tmp_p
 
 @pytest.mark.parametrize("save_every", [-1, 0, 1])
 @pytest.mark.parametrize("when", ["in a step", "while the second epoch answers"])
+@pytest.mark.slow
 def test_a_resumed_run_has_the_rows_of_one_that_never_stopped(base, few, dev, tmp_path, save_every, when):
     def on_step(step, steps, metrics):
         if when == "in a step" and step == 5:
@@ -110,6 +111,7 @@ def test_a_resumed_run_has_the_rows_of_one_that_never_stopped(base, few, dev, tm
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])
+@pytest.mark.slow
 def test_an_epoch_whose_answers_failed_is_answered_on_resuming_and_not_trained_again(base, few, dev, tmp_path, epoch):
     class Listener:
         @hookimpl

@@ -218,6 +218,7 @@ def trained(wide, out, **values):
 
 
 @pytest.mark.parametrize("values", [{}, {"gradient_checkpointing": True}, {"lora_rank": 8}], ids=str)
+@pytest.mark.slow
 def test_a_run_gives_the_losses_that_torch_gives_and_twice_the_same(wide, tmp_path, monkeypatch, counted, values):
     found = {}
     for name, such in (("one", True), ("again", True), ("torch", False)):

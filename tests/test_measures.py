@@ -62,6 +62,7 @@ def test_measures_stand_beside_perplexity_and_choose(train, tmp_path):
         assert "give only one of them" in both.output
 
 
+@pytest.mark.slow
 def test_an_epoch_without_the_measure_cannot_be_compared(train, tmp_path):
     with only_plugins(sizes=Measures(2, 1)), Store(tmp_path / "l.db") as store:
         run = train(store)

@@ -194,6 +194,7 @@ def test_the_exit_code_is_1_and_the_sentence_names_plugin_and_place(ended, place
     assert (status, f"Plugin 'lima-odd' wanted to end lima {sentence}" in err) == (1, True), err
 
 
+@pytest.mark.slow
 def test_a_command_may_end_by_click_s_own_means_and_a_plugin_that_ends_on_loading_is_set_aside(run):
     own, aside = run(
         [{"PLACE": "command", "CODE": "click.get_current_context().exit(3)"}, ["odd"]],

@@ -71,7 +71,10 @@ def test_disk_is_what_the_runs_models_and_states_take(rank, base, pairs, tmp_pat
     assert fullest == pytest.approx(3 * model + 2 * state, rel=0.12)  # the files' headers
 
 
-@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(one, marks=[] if one in ("llama", "gpt2") else pytest.mark.slow) for one in sorted(ARCHITECTURES)],
+)
 def test_every_architecture_is_planned_in_either_precision(architecture, pairs, tmp_path):
     base = tiny_base(tmp_path / "base", architecture)
     parameters = sum(p.numel() for p in load_model(base).parameters())

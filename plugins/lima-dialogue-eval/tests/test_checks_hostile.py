@@ -67,6 +67,7 @@ def run(size, pieces):
     return done.returncode, done.stdout, done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_the_hardest_replies_take_bounded_time():
     assert run(8_000, HARDEST) == (0, "done\n", "")
 

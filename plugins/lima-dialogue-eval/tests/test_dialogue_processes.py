@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from lima.testing import tiny_base, tiny_tokenizer
 
 COMMAND_LINES = Path(__file__).parents[3] / "tests" / "command_lines.py"
@@ -81,6 +83,7 @@ def run(folder, *cases):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_model_or_grader_that_ends_the_process_is_named_and_what_was_answered_is_kept(tmp_path):
     line = ["dialogues", "run", "odd", "--model", "odd", "--seeds", "1", "-d", "l.db"]
     ended = [[{"PLACE": place, "CODE": "raise SystemExit(0)"}, line] for place in PLACES]
@@ -98,6 +101,7 @@ def test_a_model_or_grader_that_ends_the_process_is_named_and_what_was_answered_
     assert [row["status"] for row in json.loads(listed.stdout)] == ["done", "failed", "failed"]
 
 
+@pytest.mark.slow
 def test_the_code_of_a_model_s_folder_runs_with_the_flag_and_not_without(tmp_path):
     own = tiny_base(tmp_path / "own", tokenizer=tiny_tokenizer())
     config = json.loads((own / "config.json").read_text())

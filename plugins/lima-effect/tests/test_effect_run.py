@@ -104,6 +104,7 @@ WAITS = "given = (given[0], lambda what, share: share and (Path({here!r}).touch(
 DIES = "real(self, *given); os.kill(os.getpid(), signal.SIGKILL)"
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_and_after_kills_the_same_command_ends_in_the_same_numbers(
     finished, command, process, plugins, tmp_path
 ):

@@ -255,6 +255,7 @@ def test_interrupted_at_any_move_it_leaves_nothing_that_is_taken_for_a_model(toy
     assert moves == len(files(base.folder())) > 5
 
 
+@pytest.mark.slow
 def test_two_at_once_make_one_model(toy, tmp_path):
     both = [child(toy, "go") for _ in range(2)]
     last = [process.communicate(timeout=120)[0].strip().splitlines()[-1] for process in both]

@@ -122,6 +122,7 @@ pretrain({recipe!r}, Path({folder!r}), on_step, save_seconds=0.0)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_build_resumes_to_the_same_weights(tmp_path, small):
     from lima_village.pretrain import pretrain
 
