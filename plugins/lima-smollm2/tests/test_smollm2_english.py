@@ -102,6 +102,6 @@ def test_from_preview_to_ten_conversations(by_name, tmp_path, monkeypatch):
 
     run = ["dialogues", "run", "dialogues", "--model", "tuned", "--seeds", 1, "--max-new-tokens", 16, "--json"]
     row = json.loads(lima(*run))
-    conversations = load_plugins().registry("evaluations").find("dialogues").conversations()
+    conversations = list(load_plugins().registry("evaluations").find("dialogues").conversations())
     assert len(conversations) == 10
     assert (row["status"], row["turns"]) == ("done", sum(len(c.turns) for c in conversations))
