@@ -165,7 +165,7 @@ class CheckpointModel:
         given = ""
         for _ in batch.steps():
             text = self._reply(row).text
-            # The first bytes of a character are no text yet, and what begins like a tag may be that of thoughts.
+            # Wait for the rest of a character, and of what may be the tag before thoughts.
             unsure = text.endswith("\ufffd") or (not given and text.startswith(TAG) and len(text) < LONGEST_TAG)
             if len(text) > len(given) and text.startswith(given) and not unsure:
                 yield text[len(given) :]

@@ -66,7 +66,7 @@ def folder(tmp_path_factory):
     """A base that answers conversations by a template of its own, with random weights"""
     tokenizer = tiny_tokenizer(special=("<|im_end|>", "<|im_start|>"))
     tokenizer.chat_template = CHATML
-    return tiny_base(tmp_path_factory.mktemp("talking") / "base", tokenizer=tokenizer)
+    return tiny_base(tmp_path_factory.mktemp("talking") / "base", tokenizer=tokenizer, max_position_embeddings=20_000)
 
 
 def whole(stream):
@@ -92,7 +92,7 @@ def test_what_streams_is_the_reply_that_is_given_whole(folder, temperature):
         assert (reply.text, reply.ids, reply.stop) == (expected.text, expected.ids, expected.stop)
         assert "".join(pieces).strip() == reply.text
         assert len(pieces) > 5
-    assert whole(model.stream([1] * 512, settings, 0))[1].stop == "context"
+    assert whole(model.stream([1] * 20_000, settings, 0))[1].stop == "context"
 
 
 def test_thoughts_are_not_streamed(folder, monkeypatch):
@@ -254,8 +254,8 @@ def test_an_unknown_command_or_model_is_said_with_its_neighbour(talk):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_in_a_terminal_ctrl_c_stops_the_reply_and_not_the_talk(folder, tmp_path):
-    """A real process; the model has random weights and would write for minutes"""
-    command = [sys.executable, "-m", "lima", "chat", str(folder), "--max-new-tokens", "400", "--temperature", "1.5"]
+    """A real process; greedy, a model with random weights repeats itself for minutes"""
+    command = [sys.executable, "-m", "lima", "chat", str(folder), "--max-new-tokens", "19000", "--temperature", "0"]
     parent, child = pty.openpty()
     environment = os.environ | {"LIMA_LOAD_PLUGINS": "lima-chat", "TERM": "dumb"}
     process = subprocess.Popen(

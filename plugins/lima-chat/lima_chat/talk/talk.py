@@ -51,20 +51,14 @@ class Talk:
 
         Ctrl-C, or closing the iterator, stops the reply and keeps what there is of it. LimaError for a model that fails, or
         whose context the talk fills; then nothing was said."""
-        text, given, began = storable(text), "", time.perf_counter()
+        text, given, began = storable(text), list[str](), time.perf_counter()
         prompt = (*self.history, Turn("user", text))
-        with closing(_answer(self.model, prompt, self.sampling, self._seed(attempt))) as pieces:
-            try:
-                while True:
-                    piece = next(pieces)
-                    given += piece
-                    yield piece
-            except StopIteration as end:
-                reply = end.value
-            except (GeneratorExit, KeyboardInterrupt):
-                if not blank(given):
-                    self._keep(text, Reply(given.strip(), [], STOPPED, time.perf_counter() - began, []), attempt)
-                raise
+        try:
+            reply = yield from _answer(self.model, prompt, self.sampling, self._seed(attempt), given)
+        except (GeneratorExit, KeyboardInterrupt):
+            if not blank(so_far := "".join(given)):
+                self._keep(text, Reply(so_far.strip(), [], STOPPED, time.perf_counter() - began, []), attempt)
+            raise
         self._keep(text, reply, attempt)
 
     def _keep(self, text: str, reply: Reply, attempt: int) -> None:
@@ -85,20 +79,14 @@ class Talk:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 
-def _answer(model: Any, prompt: tuple[Turn, ...], sampling: Sampling, seed: int) -> Generator[str, None, Reply]:
-    """The reply piece by piece, in one piece by a model that does not stream; returns it
+def _answer(
+    model: Any, prompt: tuple[Turn, ...], sampling: Sampling, seed: int, given: list[str]
+) -> Generator[str, None, Reply]:
+    """The reply piece by piece, each noted in `given` first; in one piece by a model that does not stream. Returns the reply
 
     LimaError for what is no reply, or where the talk fills the context."""
-    given = ""
     if isinstance(model, Streams):
-        with closing(model.stream(prompt, sampling, seed)) as pieces:
-            try:
-                while True:
-                    piece = next(pieces)
-                    given += piece
-                    yield piece
-            except StopIteration as end:
-                reply = end.value
+        reply = yield from _noted(model.stream(prompt, sampling, seed), given)
     else:
         (reply,) = model.reply([prompt], sampling, [seed])
     if isinstance(reply, Exception):
@@ -107,6 +95,19 @@ def _answer(model: Any, prompt: tuple[Turn, ...], sampling: Sampling, seed: int)
         raise LimaError(
             f"The talk fills the context of {model.name}. Take exchanges back with /undo, or begin again with /clear."
         )
-    if reply.text.startswith(given) and len(reply.text) > len(given):
-        yield reply.text[len(given) :]
+    so_far = "".join(given)
+    if reply.text.startswith(so_far) and len(reply.text) > len(so_far):
+        yield reply.text[len(so_far) :]
     return reply
+
+
+def _noted(pieces: Generator[str, None, Reply], given: list[str]) -> Generator[str, None, Reply]:
+    """The same pieces, each noted before it is handed on; returns what they return, and closes them when it is closed"""
+    with closing(pieces):
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                return end.value
+            given.append(piece)
+            yield piece
