@@ -1,6 +1,7 @@
 """Many requests at once: threads that ask, and the caller's thread, in which every result is handed over as it comes.
 
-Ctrl-C reaches the caller at once: the threads are not waited for. Knows nothing of what is asked.
+A thread asks again only when its last result has been handed over, so that a process that is killed loses at most what was under
+way. Ctrl-C reaches the caller at once: the threads are not waited for. Knows nothing of what is asked.
 """
 
 import queue
@@ -23,11 +24,12 @@ def ask_all(
     `on_done` is called with each in this thread. What it raises, and Ctrl-C, sets `stop` and ends the call without waiting."""
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     ready: queue.SimpleQueue[tuple[int, T | BaseException]] = queue.SimpleQueue()
+    room = threading.Semaphore(at_once)
     for index in range(count):
         waiting.put(index)
 
     def work() -> None:
-        while not stop.is_set():
+        while room.acquire() and not stop.is_set():
             try:
                 index = waiting.get_nowait()
             except queue.Empty:
@@ -47,6 +49,8 @@ def ask_all(
                 raise result  # a library that wants to end the process
             found[index] = result
             on_done(index, result)
+            room.release()
     finally:
         stop.set()
+        room.release(at_once)  # so that every thread sees that it should stop
     return [found[index] for index in range(count)]

@@ -51,6 +51,19 @@ def test_ctrl_c_ends_a_batch_at_once(waits, serve, patiently):
         process.kill()
 
 
+def test_no_more_is_under_way_than_asked_at_once_until_results_are_kept():
+    """A process that is killed while it writes a result loses that one and what is being asked, and nothing that was asked after"""
+    begun, kept, most = [], [], []
+
+    def keep(index, result):
+        time.sleep(0.01)  # a store that is slower than the server
+        most.append(len(begun) - len(kept))
+        kept.append(index)
+
+    found = ask_all(30, lambda index: begun.append(index) or index, 3, threading.Event(), keep)
+    assert (found, sorted(kept), max(most)) == (list(range(30)), list(range(30)), 3)
+
+
 def test_what_a_callback_raises_ends_the_batch(serve):
     server = serve()
 
