@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from lima import LimaError
-from lima_dialogue_eval.grid import ABSENT, EXCELLENT, FAIL, PASS, UNDECIDED, UNREACHED, Counts, Grid
-from lima_dialogue_eval.pairs import Side, pair
+from lima_dialogue_eval.comparison.grid import ABSENT, EXCELLENT, FAIL, PASS, UNDECIDED, UNREACHED, Counts, Grid
+from lima_dialogue_eval.comparison.pairs import Side, pair
 from lima_dialogue_eval.statistics import LEVEL, sign_flip
 
 HIGHEST, LOWEST = 0.06, 0.04

@@ -4,15 +4,11 @@ import ast
 import re
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-CORE = sorted((ROOT / "lima").rglob("*.py"))
-PLUGINS = sorted(p for p in (ROOT / "plugins").iterdir() if (p / "pyproject.toml").is_file())
-HOUSE = CORE + [f for p in PLUGINS for f in sorted((p / p.name.replace("-", "_")).rglob("*.py"))]
-TESTS = sorted(f for folder in ("tests", "plugins/*/tests") for f in ROOT.glob(f"{folder}/*.py"))
+from house import CORE, HOUSE, OPEN, PLUGINS, ROOT, TESTS, imports, module_of, name, tree_of
+
 FLOORS = (
     {"errors", "text", "paths", "places", "recipe"},
     {"contract"},
@@ -40,47 +36,6 @@ HEAVY = {
     "httpx2",
     "llm",
 }
-
-
-PACKAGES = {
-    ".".join(f.parent.relative_to(ROOT if f in CORE else ROOT / "plugins" / f.relative_to(ROOT).parts[1]).parts)
-    for f in HOUSE
-    if f.name == "__init__.py"
-}
-OPEN = {"lima.cli", "lima.cli.progress", "lima.testing"}
-"Beside `lima` what a plugin may import of the core: what these modules define or export"
-
-
-@cache
-def tree_of(path):
-    return ast.parse(path.read_text())
-
-
-def name(path):
-    return path.relative_to(ROOT).as_posix()
-
-
-def imports(tree, top_only=False):
-    """(module, line) of every import; with `top_only` those that run when the module is imported"""
-    nodes = ast.walk(tree)
-    if top_only:
-        nodes = [n for n in tree.body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test))]
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node.lineno
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}" if node.module in PACKAGES | OPEN else node.module, node.lineno
-        elif isinstance(node, ast.Call) and re.search(r"\b(import_module|__import__)$", ast.unparse(node.func)):
-            yield from ((text_of(argument), node.lineno) for argument in node.args[:1] if text_of(argument))
-
-
-def text_of(node):
-    """What is written of a text, with a question mark where an f-string is filled in; empty for anything else"""
-    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
-    texts = [p.value if isinstance(p, ast.Constant) and isinstance(p.value, str) else "?" for p in parts]
-    return "".join(texts) if texts != ["?"] else ""
 
 
 @cache
@@ -138,11 +93,6 @@ def floor_of(module):
     return next((i for i, floor in enumerate(FLOORS) if len(parts) > 1 and parts[1] in floor), None)
 
 
-def module_of(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[2:] if parts[0] == "plugins" else parts).removesuffix(".__init__")
-
-
 @pytest.mark.parametrize("path", CORE, ids=name)
 def test_core_modules_look_down_only(path):
     """Imports in functions and for types alone count as well"""
@@ -155,22 +105,6 @@ def test_core_modules_look_down_only(path):
             floor = floor_of(other)
             assert floor is not None, f"{name(path)}:{line} imports {other}: name the module that has it"
             assert floor <= own, f"{name(path)}:{line} imports {other} from above"
-
-
-@pytest.mark.parametrize("package", ["lima", *(p.name.replace("-", "_") for p in PLUGINS)])
-def test_modules_have_no_circle(package):
-    """On a floor, too, and in plugins; only the package itself, and `lima.testing`, may look anywhere"""
-    arrows = {}
-    for path in HOUSE:
-        if (module := module_of(path)).startswith(f"{package}.") and module != "lima.testing":
-            arrows[module] = {other for other, _ in imports(tree_of(path)) if other.startswith(f"{package}.")}
-    known = set(arrows)
-    below = {m: {o if o in known else o.rpartition(".")[0] for o in others} & known for m, others in arrows.items()}
-    left = dict(below)
-    while free := [m for m, others in left.items() if not (others & left.keys()) - {m}]:
-        for module in free:
-            del left[module]
-    assert left == {}
 
 
 @pytest.mark.parametrize("path", CORE, ids=name)
@@ -322,11 +256,11 @@ def test_an_old_import_fails_with_the_new_place():
 def test_an_old_name_of_a_module_that_is_a_package_now_fails_with_the_new_place(package, home):
     old, new = import_module(package), import_module(f"{package}.{home}")
     assert [name for name in old._MOVED if not hasattr(new, name)] == []
-    for name in old._MOVED:
+    for moved in old._MOVED:
         with pytest.raises(
-            ImportError, match=rf"{name} has moved to {package}\.{home}\. Import public names from lima"
+            ImportError, match=rf"{moved} has moved to {package}\.{home}\. Import public names from lima"
         ):
-            exec(f"from {package} import {name}", {})
+            exec(f"from {package} import {moved}", {})
     with pytest.raises(ImportError, match="cannot import name 'nowhere'"):
         exec(f"from {package} import nowhere", {})
     with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nowhere'"):

@@ -16,58 +16,58 @@ if TYPE_CHECKING:
     from lima import Record, Run
 
 _HOME = {
-    "Comparison": "comparison",
-    "Arm": "comparison",
-    "compare": "arms",
-    "run_evaluation": "evaluate",
-    "resume_evaluation": "evaluate",
+    "Comparison": "comparison.result",
+    "Arm": "comparison.result",
+    "compare": "comparison.arms",
+    "run_evaluation": "run.evaluate",
+    "resume_evaluation": "run.evaluate",
     "check_problems": "checks",
-    "GradedTurn": "grade",
-    "Verdict": "grade",
-    "dialogue_runs": "log",
-    "find_run": "log",
-    "KnownReply": "known",
-    "KnowsReplies": "known",
-    "audit_grader": "audit",
-    "last_audit": "audit_log",
-    "audit_line": "audit_log",
-    "floor_line": "audit_log",
-    "conversations": "log",
-    "replies": "log",
-    "find_evaluation": "kinds",
-    "model_hash": "identity",
+    "GradedTurn": "conversation.grade",
+    "Verdict": "conversation.grade",
+    "dialogue_runs": "record.log",
+    "find_run": "record.log",
+    "KnownReply": "evaluation.known",
+    "KnowsReplies": "evaluation.known",
+    "audit_grader": "audit.measure",
+    "last_audit": "audit.log",
+    "audit_line": "audit.log",
+    "floor_line": "audit.log",
+    "conversations": "record.log",
+    "replies": "record.log",
+    "find_evaluation": "evaluation.kinds",
+    "model_hash": "evaluation.identity",
     "sign_test": "statistics",
     "t_interval": "statistics",
     "wilson": "statistics",
     "share_text": "statistics",
     "interval_text": "statistics",
     "p_text": "statistics",
-    "print_comparison": "terminal",
-    "write_report": "report",
-    "write_arms": "report",
-    "write_whole": "report",
-    "check_place": "report",
-    "GAIN_DEFINITION": "gain",
-    "Later": "gain",
-    "by_conversation": "gain",
-    "exchanges": "gain",
-    "gains": "gain",
-    "Difference": "gain_figures",
-    "Summary": "gain_figures",
-    "differences": "gain_figures",
-    "summary": "gain_figures",
-    "gain_answers": "gain_log",
-    "gain_rows": "gain_log",
-    "write_gain": "gain_log",
-    "signed": "figures",
-    "Estimate": "estimates",
-    "EstimatesVerdicts": "estimates",
-    "TakesLimit": "estimates",
-    "of_batch": "estimates",
-    "of_replies": "estimates",
-    "of_verdicts": "estimates",
-    "tokens_about": "estimates",
-    "would_ask": "evaluate",
+    "print_comparison": "report.terminal",
+    "write_report": "report.page",
+    "write_arms": "report.page",
+    "write_whole": "report.page",
+    "check_place": "report.page",
+    "GAIN_DEFINITION": "gain.measure",
+    "Later": "gain.measure",
+    "by_conversation": "gain.measure",
+    "exchanges": "gain.measure",
+    "gains": "gain.measure",
+    "Difference": "gain.figures",
+    "Summary": "gain.figures",
+    "differences": "gain.figures",
+    "summary": "gain.figures",
+    "gain_answers": "gain.log",
+    "gain_rows": "gain.log",
+    "write_gain": "gain.log",
+    "signed": "report.figures",
+    "Estimate": "run.estimates",
+    "EstimatesVerdicts": "run.estimates",
+    "TakesLimit": "run.estimates",
+    "of_batch": "run.estimates",
+    "of_replies": "run.estimates",
+    "of_verdicts": "run.estimates",
+    "tokens_about": "run.estimates",
+    "would_ask": "run.evaluate",
 }
 
 __all__ = list(_HOME)
@@ -83,9 +83,9 @@ def __getattr__(name: str) -> Any:
 def register_commands(cli: "click.Group") -> None:
     import click
 
-    from lima_dialogue_eval.audit_command import audit, audits, check
-    from lima_dialogue_eval.cli import dialogues
-    from lima_dialogue_eval.evaluation_command import show_evaluation
+    from lima_dialogue_eval.cli.audit_command import audit, audits, check
+    from lima_dialogue_eval.cli.dialogues import dialogues
+    from lima_dialogue_eval.cli.evaluation_command import show_evaluation
 
     cli.add_command(dialogues)
     # Commands of the core's listings: `lima graders audit`, `lima evaluations check` and `show`.
@@ -97,16 +97,16 @@ def register_commands(cli: "click.Group") -> None:
 
 @hookimpl
 def register_graders(register: Callable[[str, Any], None]) -> None:
-    from lima_dialogue_eval.grade import Requirements
+    from lima_dialogue_eval.conversation.grade import Requirements
 
     register("requirements", Requirements())
 
 
 @hookimpl
 def declare_protocols(declare: Callable[[str, type], None]) -> None:
-    from lima_dialogue_eval.file_evaluation import ReadsEvaluations, YieldsScripts
-    from lima_dialogue_eval.kinds import GradesMany, HoldsConversations, Identifies, TurnGrader, Verifies
-    from lima_dialogue_eval.known import KnowsReplies
+    from lima_dialogue_eval.evaluation.file_evaluation import ReadsEvaluations, YieldsScripts
+    from lima_dialogue_eval.evaluation.kinds import GradesMany, HoldsConversations, Identifies, TurnGrader, Verifies
+    from lima_dialogue_eval.evaluation.known import KnowsReplies
 
     declare("sources", YieldsScripts)
     declare("evaluations", HoldsConversations)
@@ -118,21 +118,21 @@ def declare_protocols(declare: Callable[[str, type], None]) -> None:
 
 @hookimpl
 def register_migrations(register: Callable[[str, Any], None]) -> None:
-    from lima_dialogue_eval.tables import migrations
+    from lima_dialogue_eval.record.tables import migrations
 
     register("lima-dialogue-eval", migrations)
 
 
 @hookimpl
 def before_train(run: "Run", examples: "Sequence[Record]") -> None:
-    from lima_dialogue_eval.lifecycle import check
+    from lima_dialogue_eval.run.lifecycle import check
 
     check(run.recipe)
 
 
 @hookimpl
 def measure_epoch(model: Any, examples: "Sequence[Record]", record: Callable[[str, float], None]) -> None:
-    from lima_dialogue_eval.gain import measured
+    from lima_dialogue_eval.gain.measure import measured
 
     for name, value in measured(model, examples).items():
         record(name, value)
@@ -140,14 +140,14 @@ def measure_epoch(model: Any, examples: "Sequence[Record]", record: Callable[[st
 
 @hookimpl
 def after_epoch(run: "Run", epoch: int, checkpoint: Path | None) -> None:
-    from lima_dialogue_eval.lifecycle import evaluate
+    from lima_dialogue_eval.run.lifecycle import evaluate
 
     evaluate(run, "after_epoch", checkpoint, f"epoch {epoch}")
 
 
 @hookimpl
 def after_train(run: "Run", checkpoint: Path) -> None:
-    from lima_dialogue_eval.lifecycle import check_errors, evaluate
+    from lima_dialogue_eval.run.lifecycle import check_errors, evaluate
 
     evaluate(run, "after_train", checkpoint, "")
     check_errors(run)

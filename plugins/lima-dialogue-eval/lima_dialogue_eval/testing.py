@@ -12,11 +12,11 @@ from lima.testing import EvaluationContract as CoreEvaluation
 from lima.testing import GraderContract as CoreGrader
 from lima.testing import check, kept
 from lima_chat import EvalConversation, EvalTurn, Turn
-from lima_dialogue_eval.audit import grade_each
-from lima_dialogue_eval.grade import GradedTurn
-from lima_dialogue_eval.kinds import Verifies, check_gradable, turn_grader
-from lima_dialogue_eval.known import AuditSet, opened
-from lima_dialogue_eval.null_models import findings, null_replies
+from lima_dialogue_eval.audit.measure import grade_each
+from lima_dialogue_eval.audit.null_models import findings, null_replies
+from lima_dialogue_eval.conversation.grade import GradedTurn
+from lima_dialogue_eval.evaluation.kinds import Verifies, check_gradable, turn_grader
+from lima_dialogue_eval.evaluation.known import AuditSet, opened
 
 
 class GraderContract(CoreGrader):

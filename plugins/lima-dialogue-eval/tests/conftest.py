@@ -130,7 +130,7 @@ def by_hand(store):
     '.' is not reached, because the context was full."""
     from itertools import count
 
-    from lima_dialogue_eval.log import DialogueLog
+    from lima_dialogue_eval.record.log import DialogueLog
     from lima_dialogue_eval.statistics import PRIMARY
 
     letters = {"E": "excellent", "P": "pass", "F": "fail", "-": None}

@@ -13,7 +13,7 @@ from lima import LimaError, Sampling, Verdict, hookimpl
 from lima.record.store import Store
 from lima.testing import only_plugins
 from lima_dialogue_eval import compare, run_evaluation
-from lima_dialogue_eval.cli import dialogues
+from lima_dialogue_eval.cli.dialogues import dialogues
 
 
 class Moody:

@@ -8,7 +8,7 @@ import pytest
 
 from lima.contract.answers import Reply, Sampling
 from lima_dialogue_eval import resume_evaluation, run_evaluation
-from lima_dialogue_eval.log import conversations, find_run, replies, summary
+from lima_dialogue_eval.record.log import conversations, find_run, replies, summary
 
 GOOD = Reply("fine", [1], "eot", 0.5, [1, 2])
 
@@ -196,8 +196,8 @@ def test_an_empty_reply_is_a_fail_also_where_the_model_only_thought(store, Model
 
 
 def test_progress_is_told_while_a_slow_grader_grades(store, Model, monkeypatch):
-    import lima_dialogue_eval.evaluation_run as evaluation_run
-    import lima_dialogue_eval.judging as judging
+    import lima_dialogue_eval.run.evaluation_run as evaluation_run
+    import lima_dialogue_eval.run.judging as judging
 
     monkeypatch.setattr(evaluation_run, "ALIVE_SECONDS", 0.0)
     monkeypatch.setattr(judging, "FLUSH_SECONDS", 0.0)

@@ -8,9 +8,9 @@ from audited import KNOWN, TEA, Plugin
 import lima_dialogue_eval
 from lima import LimaError, Store
 from lima.testing import only_plugins
-from lima_dialogue_eval.audit import audit_grader
-from lima_dialogue_eval.audit_log import audit_line, audits, find_audit, floor_line, last_audit, verdicts
-from lima_dialogue_eval.known import AuditSet, KnownReply, opened
+from lima_dialogue_eval.audit.log import audit_line, audits, find_audit, floor_line, last_audit, verdicts
+from lima_dialogue_eval.audit.measure import audit_grader
+from lima_dialogue_eval.evaluation.known import AuditSet, KnownReply, opened
 
 NULLS = 4 * 3 + 2 + 4
 "Empty, echo and apology at four turns; the reply before at two; one other conversation's at each"

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import lima_dialogue_eval
 from lima import LimaError
 from lima.testing import only_plugins
-from lima_dialogue_eval.audit_command import audit, audits, check
+from lima_dialogue_eval.cli.audit_command import audit, audits, check
 
 
 @pytest.fixture

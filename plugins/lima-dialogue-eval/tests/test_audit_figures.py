@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lima_dialogue_eval.audit_figures import design_effect, figures, kappa, remarks, share, wilson_of
+from lima_dialogue_eval.audit.figures import design_effect, figures, kappa, remarks, share, wilson_of
 from lima_dialogue_eval.statistics import wilson
 
 

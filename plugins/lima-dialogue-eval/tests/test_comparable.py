@@ -7,9 +7,9 @@ from click.testing import CliRunner
 
 from lima.errors import LimaError
 from lima_dialogue_eval import compare
-from lima_dialogue_eval.cli import dialogues
-from lima_dialogue_eval.figures import grader_line
-from lima_dialogue_eval.log import DialogueLog
+from lima_dialogue_eval.cli.dialogues import dialogues
+from lima_dialogue_eval.record.log import DialogueLog
+from lima_dialogue_eval.report.figures import grader_line
 
 ONE, OTHER = {"grader_hash": "1" * 64}, {"grader_hash": "2" * 64}
 

@@ -4,9 +4,9 @@ import pytest
 
 from lima.errors import LimaError
 from lima_dialogue_eval import compare
-from lima_dialogue_eval.comparison import Change
-from lima_dialogue_eval.figures import dialogue_line, primary_line, secondary_line, table_rows
-from lima_dialogue_eval.log import DialogueLog
+from lima_dialogue_eval.comparison.result import Change
+from lima_dialogue_eval.record.log import DialogueLog
+from lima_dialogue_eval.report.figures import dialogue_line, primary_line, secondary_line, table_rows
 from lima_dialogue_eval.statistics import PRIMARY, Tally
 
 OTHER_COUNTS = ("undecided", "unseen", "cut", "context_full", "not_reached", "errors")

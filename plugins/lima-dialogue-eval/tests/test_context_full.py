@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from lima_dialogue_eval import compare, print_comparison, write_report
-from lima_dialogue_eval.comparison import Change
-from lima_dialogue_eval.figures import counts_line, reached_line
-from lima_dialogue_eval.log import DialogueLog
+from lima_dialogue_eval.comparison.result import Change
+from lima_dialogue_eval.record.log import DialogueLog
+from lima_dialogue_eval.report.figures import counts_line, reached_line
 from lima_dialogue_eval.statistics import Tally
 
 

@@ -2,7 +2,7 @@
 
 from lima.contract.answers import Sampling
 from lima_chat import EvalConversation, EvalTurn, Turn
-from lima_dialogue_eval.converse import Dialogue, converse
+from lima_dialogue_eval.conversation.converse import Dialogue, converse
 
 
 def test_a_conversation_that_is_alone_is_tried_once_more_too(script, Model):

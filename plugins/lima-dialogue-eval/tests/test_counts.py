@@ -4,8 +4,8 @@ import pytest
 
 from lima.errors import LimaError
 from lima_dialogue_eval import compare
-from lima_dialogue_eval.counts import advice
-from lima_dialogue_eval.log import DialogueLog, summary
+from lima_dialogue_eval.record.log import DialogueLog, summary
+from lima_dialogue_eval.run.counts import advice
 
 
 def test_a_judge_is_told_where_the_evaluation_is(store, by_hand):

@@ -7,7 +7,7 @@ import pytest
 import lima_dialogue_eval
 from lima import LimaError, Sampling, Store, Verdict, hookimpl
 from lima.testing import only_plugins
-from lima_dialogue_eval.evaluate import resume_evaluation, run_evaluation
+from lima_dialogue_eval.run.evaluate import resume_evaluation, run_evaluation
 
 GREEDY = {"arm": "a", "seeds": [0], "sampling": Sampling(temperature=0.0)}
 

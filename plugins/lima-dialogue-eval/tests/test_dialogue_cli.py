@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from lima.errors import LimaError
 from lima.record.store import Store
-from lima_dialogue_eval.cli import dialogues
+from lima_dialogue_eval.cli.dialogues import dialogues
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_the_real_command_exits_with_one_and_a_sentence(tmp_path):
 
 def test_nothing_heavy_is_imported_for_help():
     code = (
-        "import sys, lima_dialogue_eval, lima_dialogue_eval.cli; "
+        "import sys, lima_dialogue_eval, lima_dialogue_eval.cli.dialogues; "
         "print([m for m in ('torch', 'transformers', 'sqlite_utils', 'scipy', 'numpy', 'rich', 'jinja2') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

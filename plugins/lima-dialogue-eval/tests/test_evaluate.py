@@ -9,10 +9,10 @@ from lima.answer.opening import open_model
 from lima.contract.answers import Reply, Sampling
 from lima.errors import LimaError
 from lima_dialogue_eval import compare, resume_evaluation, run_evaluation
-from lima_dialogue_eval.converse import Dialogue, draw_seed
-from lima_dialogue_eval.grade import Requirements
-from lima_dialogue_eval.identity import grader_hash, model_hash
-from lima_dialogue_eval.log import conversations, find_run, replies
+from lima_dialogue_eval.conversation.converse import Dialogue, draw_seed
+from lima_dialogue_eval.conversation.grade import Requirements
+from lima_dialogue_eval.evaluation.identity import grader_hash, model_hash
+from lima_dialogue_eval.record.log import conversations, find_run, replies
 from lima_dialogue_eval.statistics import PRIMARY
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from lima import LimaError, Sampling, Store, Verdict
 from lima_dialogue_eval import resume_evaluation, run_evaluation
-from lima_dialogue_eval.grade import Requirements
-from lima_dialogue_eval.log import find_run, replies, summary
-from lima_dialogue_eval.regrade import regrade
+from lima_dialogue_eval.conversation.grade import Requirements
+from lima_dialogue_eval.record.log import find_run, replies, summary
+from lima_dialogue_eval.run.regrade import regrade
 
 START = """
 import importlib.util, sys, time
@@ -24,8 +24,8 @@ spec.loader.exec_module(fixtures)
 import lima_dialogue_eval
 from lima import Reply, Sampling, Store, Verdict
 from lima.testing import only_plugins
-from lima_dialogue_eval.grade import Requirements
-from lima_dialogue_eval.regrade import regrade
+from lima_dialogue_eval.conversation.grade import Requirements
+from lima_dialogue_eval.run.regrade import regrade
 
 def wait(what):
     print(what, file=sys.__stdout__, flush=True)  # what a plugin prints goes to standard error

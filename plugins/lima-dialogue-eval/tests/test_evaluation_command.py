@@ -11,9 +11,9 @@ import lima_chat
 import lima_dialogue_eval
 from lima import LimaError
 from lima.testing import only_plugins
-from lima_dialogue_eval.cli import dialogues
-from lima_dialogue_eval.evaluate import script_hash
-from lima_dialogue_eval.evaluation_command import show_evaluation
+from lima_dialogue_eval.cli.dialogues import dialogues
+from lima_dialogue_eval.cli.evaluation_command import show_evaluation
+from lima_dialogue_eval.run.evaluate import script_hash
 
 ROWS = [
     {

@@ -8,13 +8,13 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from lima_dialogue_eval import compare
-from lima_dialogue_eval.arms import compare_each
-from lima_dialogue_eval.cli import dialogues
-from lima_dialogue_eval.family import METHOD, Family
-from lima_dialogue_eval.figures import reliability_line
-from lima_dialogue_eval.outcomes import Reliability
+from lima_dialogue_eval.cli.dialogues import dialogues
+from lima_dialogue_eval.comparison.arms import compare_each
+from lima_dialogue_eval.comparison.family import METHOD, Family
+from lima_dialogue_eval.comparison.outcomes import Reliability
+from lima_dialogue_eval.report.figures import reliability_line
+from lima_dialogue_eval.report.terminal import print_family
 from lima_dialogue_eval.statistics import holm
-from lima_dialogue_eval.terminal import print_family
 
 TEN = [f"{n:02d}" for n in range(1, 11)]
 

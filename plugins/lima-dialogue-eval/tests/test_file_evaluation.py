@@ -14,10 +14,10 @@ from lima.record.store import Store
 from lima.testing import only_plugins
 from lima_chat import EvalTurn
 from lima_dialogue_eval import resume_evaluation, run_evaluation
-from lima_dialogue_eval.evaluate import script_hash
-from lima_dialogue_eval.kinds import find_evaluation, script_of
-from lima_dialogue_eval.log import conversations, find_run, replies
-from lima_dialogue_eval.part import Part
+from lima_dialogue_eval.evaluation.kinds import find_evaluation, script_of
+from lima_dialogue_eval.evaluation.part import Part
+from lima_dialogue_eval.record.log import conversations, find_run, replies
+from lima_dialogue_eval.run.evaluate import script_hash
 
 QUESTIONS = [{"question_id": 81 + n, "category": "maths", "turns": [f"{n} + {n}?", "And once more?"]} for n in range(4)]
 SCRIPT = {
@@ -298,7 +298,7 @@ def test_an_interrupted_run_says_how_to_resume_it(store, folder):
 
 @pytest.mark.parametrize("spec", ["asks.jsonl", "exchanges:asks.jsonl", "as*.jsonl", "./asks.jsonl"])
 def test_a_name_that_works_from_anywhere(spec, plugins, folder, monkeypatch, tmp_path):
-    from lima_dialogue_eval.file_evaluation import from_anywhere
+    from lima_dialogue_eval.evaluation.file_evaluation import from_anywhere
 
     there = from_anywhere(spec, plugins)
     monkeypatch.chdir(tmp_path)

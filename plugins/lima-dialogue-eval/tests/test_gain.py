@@ -14,9 +14,9 @@ from lima.record.selection import epochs
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 from lima.train.start import fine_tune
 from lima_chat import Conversation, Turn
-from lima_dialogue_eval.figures import signed
-from lima_dialogue_eval.gain import Later, gains, measured
-from lima_dialogue_eval.gain_figures import differences, summary
+from lima_dialogue_eval.gain.figures import differences, summary
+from lima_dialogue_eval.gain.measure import Later, gains, measured
+from lima_dialogue_eval.report.figures import signed
 
 TEMPLATE = "{% for m in messages %}{{ m.content ~ eos_token }}{% endfor %}"
 
@@ -165,7 +165,7 @@ def test_two_arms_without_a_difference_differ_in_one_of_twenty_experiments():
 def test_the_command_measures_stores_and_compares(folder, tmp_path, monkeypatch):
     import lima_chat
     import lima_dialogue_eval
-    from lima_dialogue_eval.cli import dialogues
+    from lima_dialogue_eval.cli.dialogues import dialogues
 
     monkeypatch.setenv("LIMA_USER_PATH", str(tmp_path / "user"))
     file = tmp_path / "talks.jsonl"
@@ -273,7 +273,7 @@ def history(name):
 def test_trees_and_histories_are_measured_and_bad_rows_left_out_on_request(rows, folder, tmp_path):
     import lima_chat
     import lima_dialogue_eval
-    from lima_dialogue_eval.cli import dialogues
+    from lima_dialogue_eval.cli.dialogues import dialogues
 
     file = tmp_path / "talks.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"odd": 1}]))

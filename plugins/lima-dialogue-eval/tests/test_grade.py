@@ -8,7 +8,7 @@ from lima import LimaError, Tick
 from lima_chat import EvalConversation, EvalTurn
 from lima_dialogue_eval import GradedTurn, Verdict
 from lima_dialogue_eval.checks import CHECKS
-from lima_dialogue_eval.grade import Requirements
+from lima_dialogue_eval.conversation.grade import Requirements
 
 
 def test_names_of_checks_that_files_of_earlier_versions_have():

@@ -12,10 +12,10 @@ from lima import CheckpointModel, LimaError, Sampling, Store
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 from lima_chat import EvalConversation, EvalTurn
 from lima_dialogue_eval import compare, resume_evaluation, run_evaluation
-from lima_dialogue_eval.grade import Requirements
-from lima_dialogue_eval.identity import checkpoint_hash, grader_hash, model_hash, script_hash, template_hash
-from lima_dialogue_eval.log import find_run, replies
-from lima_dialogue_eval.source_code import source_of
+from lima_dialogue_eval.conversation.grade import Requirements
+from lima_dialogue_eval.evaluation.identity import checkpoint_hash, grader_hash, model_hash, script_hash, template_hash
+from lima_dialogue_eval.evaluation.source_code import source_of
+from lima_dialogue_eval.record.log import find_run, replies
 
 FILES = {
     "__init__.py": "from strict.commands import anything\n",
@@ -66,8 +66,9 @@ def test_the_source_of_a_grader_is_its_module_and_what_that_imports_of_its_own_p
     names = ["strict.commands", "strict.deep.more", "strict.grader", "strict.late", "strict.other", "strict.words"]
     assert sorted(source_of(strict(), "grade")) == names
     ours = {name.removeprefix("lima_dialogue_eval.") for name in source_of(Requirements(), "grade")}
-    assert {"grade", "checks"} <= ours
-    assert not ours & {"lima_dialogue_eval", "cli", "log", "converse", "evaluate", "judging", "terminal", "report"}
+    assert {"conversation.grade", "conversation.nothing", "checks"} <= ours
+    assert {name.partition(".")[0] for name in ours} <= {"conversation", "checks"}
+    assert "conversation.converse" not in ours
 
 
 def test_an_edit_where_the_verdict_is_made_gives_another_hash_and_one_elsewhere_does_not(strict):
@@ -189,7 +190,7 @@ def test_a_model_that_says_it_is_another_now_does_not_go_on(store, Model):
 
 
 def test_another_environment_is_a_note_that_stays_and_is_said_once(store, Model, monkeypatch):
-    import lima_dialogue_eval.provenance as provenance
+    import lima_dialogue_eval.evaluation.provenance as provenance
 
     def with_torch(version):
         real = environment(1)

@@ -10,8 +10,8 @@ from lima import LimaError, Reply, Sampling, Store, Tick, Verdict, hookimpl
 from lima.testing import only_plugins
 from lima_chat import Turn
 from lima_dialogue_eval import GradedTurn, resume_evaluation, run_evaluation
-from lima_dialogue_eval.judging import judged, judged_many
-from lima_dialogue_eval.log import replies, summary
+from lima_dialogue_eval.record.log import replies, summary
+from lima_dialogue_eval.run.judging import judged, judged_many
 
 TICK = Tick("is kind", True, "Hello")
 

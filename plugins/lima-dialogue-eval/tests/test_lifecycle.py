@@ -12,7 +12,7 @@ from lima.recipe import Recipe
 from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 from lima_dialogue_eval import Verdict, resume_evaluation, run_evaluation
-from lima_dialogue_eval.lifecycle import evaluate
+from lima_dialogue_eval.run.lifecycle import evaluate
 
 TABLE = "lima-dialogue-eval"
 

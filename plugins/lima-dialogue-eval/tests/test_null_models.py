@@ -5,10 +5,10 @@ from audited import BUS, KNOWN, TEA
 
 from lima import Verdict
 from lima_chat import EvalConversation, EvalTurn, Turn
-from lima_dialogue_eval.grade import GradedTurn, Requirements
-from lima_dialogue_eval.known import AuditSet
-from lima_dialogue_eval.nothing import says_nothing
-from lima_dialogue_eval.null_models import FILLER, findings, floor, null_replies
+from lima_dialogue_eval.audit.null_models import FILLER, findings, floor, null_replies
+from lima_dialogue_eval.conversation.grade import GradedTurn, Requirements
+from lima_dialogue_eval.conversation.nothing import says_nothing
+from lima_dialogue_eval.evaluation.known import AuditSet
 
 SCRIPT = {"tea": TEA, "bus": BUS}
 

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from lima.errors import LimaError
-from lima_dialogue_eval.cli import dialogues
-from lima_dialogue_eval.pairs import pair, read_sides
-from lima_dialogue_eval.power import Pilot, foretell, needed, pilot_of_pair, pilot_of_side, power
+from lima_dialogue_eval.cli.dialogues import dialogues
+from lima_dialogue_eval.comparison.pairs import pair, read_sides
+from lima_dialogue_eval.comparison.power import Pilot, foretell, needed, pilot_of_pair, pilot_of_side, power
 
 
 def by_t(difference, sd, n):

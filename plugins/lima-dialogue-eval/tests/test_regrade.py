@@ -10,9 +10,9 @@ import lima_dialogue_eval
 from lima import LimaError, Sampling, Store, Verdict
 from lima.testing import only_plugins
 from lima_dialogue_eval import compare, run_evaluation
-from lima_dialogue_eval.cli import dialogues
-from lima_dialogue_eval.log import DialogueLog, find_run, graders_of, replies, summary
-from lima_dialogue_eval.regrade import regrade
+from lima_dialogue_eval.cli.dialogues import dialogues
+from lima_dialogue_eval.record.log import DialogueLog, find_run, graders_of, replies, summary
+from lima_dialogue_eval.run.regrade import regrade
 
 
 class Kind:

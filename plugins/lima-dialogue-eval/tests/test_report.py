@@ -12,8 +12,9 @@ import pytest
 from lima.contract.answers import Reply
 from lima.errors import LimaError
 from lima.text import storable, visible
-from lima_dialogue_eval import compare, report, run_evaluation, write_report
-from lima_dialogue_eval.comparison import DEFINITIONS
+from lima_dialogue_eval import compare, run_evaluation, write_report
+from lima_dialogue_eval.comparison.result import DEFINITIONS
+from lima_dialogue_eval.report import page as report
 from lima_dialogue_eval.statistics import PRIMARY
 
 HOSTILE = [
@@ -149,7 +150,7 @@ def test_conversations_stand_side_by_side_and_can_be_filtered(page, by_hand):
 
 
 def test_what_left_the_comparison_is_shown_and_named(store, page, by_hand):
-    from lima_dialogue_eval.log import DialogueLog
+    from lima_dialogue_eval.record.log import DialogueLog
 
     before, after = by_hand({"a": {0: "F-"}, "b": {0: "PP"}}), by_hand({"a": {0: "EE"}, "b": {0: "E"}})
     failed = {
@@ -249,7 +250,7 @@ def test_a_place_that_cannot_be_written_is_a_sentence(store, by_hand, tmp_path):
 
 
 def test_a_file_that_is_no_report_is_left_alone(tmp_path):
-    from lima_dialogue_eval.report import check_place, write_whole
+    from lima_dialogue_eval.report.page import check_place, write_whole
 
     mine, ours, empty = (tmp_path / name for name in ("notes.html", "ours.html", "empty.html"))
     mine.write_text("<p>mine</p>")
@@ -272,7 +273,7 @@ def test_a_file_that_is_no_report_is_left_alone(tmp_path):
 
 
 def test_what_is_no_regular_file_is_left_alone(tmp_path):
-    from lima_dialogue_eval.report import check_place, write_whole
+    from lima_dialogue_eval.report.page import check_place, write_whole
 
     device = tmp_path / "device"
     os.mkfifo(device)

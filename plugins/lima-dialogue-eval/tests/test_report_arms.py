@@ -12,10 +12,10 @@ from lima import Tick, Verdict, hookimpl
 from lima.record.store import Store
 from lima.testing import only_plugins
 from lima_dialogue_eval import compare, run_evaluation, write_report
-from lima_dialogue_eval.cli import dialogues
-from lima_dialogue_eval.log import conversations, find_run, replies
-from lima_dialogue_eval.regrade import regrade
-from lima_dialogue_eval.terminal import print_dialogues
+from lima_dialogue_eval.cli.dialogues import dialogues
+from lima_dialogue_eval.record.log import conversations, find_run, replies
+from lima_dialogue_eval.report.terminal import print_dialogues
+from lima_dialogue_eval.run.regrade import regrade
 
 ODD = "<img src=x onerror=alert(1)>\u202e"
 

@@ -11,7 +11,7 @@ from lima.plugins import load_plugins
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 from lima_chat import EvalConversation, EvalTurn
 from lima_dialogue_eval import Verdict, resume_evaluation, run_evaluation
-from lima_dialogue_eval.log import find_run
+from lima_dialogue_eval.record.log import find_run
 
 TURNS = (EvalTurn("What is tea?"), EvalTurn("And why?"))
 SPOKEN = "{% for m in messages if m.role != 'system' %}{{ m.role }}: {{ m.content }}<|endoftext|>{% endfor %}"

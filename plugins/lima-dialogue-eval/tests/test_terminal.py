@@ -7,8 +7,8 @@ from rich.console import Console
 
 from lima.contract.answers import Reply, Sampling
 from lima_dialogue_eval import compare, print_comparison, run_evaluation
-from lima_dialogue_eval.log import conversations, find_run, replies
-from lima_dialogue_eval.terminal import print_dialogues
+from lima_dialogue_eval.record.log import conversations, find_run, replies
+from lima_dialogue_eval.report.terminal import print_dialogues
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import pytest
 
 from lima.errors import LimaError
 from lima_dialogue_eval import compare
-from lima_dialogue_eval.comparison import Change
-from lima_dialogue_eval.figures import bounds_line, primary_line, shown_grades, waiting_line
-from lima_dialogue_eval.log import DialogueLog
-from lima_dialogue_eval.outcomes import GRADE, NOT_FAILED, balanced
+from lima_dialogue_eval.comparison.outcomes import GRADE, NOT_FAILED, balanced
+from lima_dialogue_eval.comparison.result import Change
+from lima_dialogue_eval.record.log import DialogueLog
+from lima_dialogue_eval.report.figures import bounds_line, primary_line, shown_grades, waiting_line
 from lima_dialogue_eval.statistics import Tally
 
 TEN = [f"{n:02d}" for n in range(1, 11)]

@@ -20,7 +20,7 @@ EXCEPTIONS: set[tuple[str, int, str]] = set()
 @pytest.fixture(scope="module")
 def ground():
     """The evaluation with its known replies; where it has none, with the replies that the linter's tests come with"""
-    from lima_dialogue_eval.known import AuditSet
+    from lima_dialogue_eval.evaluation.known import AuditSet
 
     evaluation = Conversations()
     script = {conversation.id: conversation for conversation in evaluation.conversations()}
@@ -40,14 +40,14 @@ def _replies(script):
 
 @pytest.fixture(scope="module")
 def grade():
-    from lima_dialogue_eval.grade import Requirements
-    from lima_dialogue_eval.judging import judged
+    from lima_dialogue_eval.conversation.grade import Requirements
+    from lima_dialogue_eval.run.judging import judged
 
     return lambda turn: judged(Requirements(), turn)
 
 
 def test_no_reply_that_needs_no_model_is_better_than_fail(ground, grade):
-    from lima_dialogue_eval.null_models import findings, floor, null_replies
+    from lima_dialogue_eval.audit.null_models import findings, floor, null_replies
 
     graded = [(null, grade(null.turn)) for null in null_replies(ground)]
     found = {(one.conversation, one.turn, one.name): str(one) for one in findings(graded)}
@@ -61,8 +61,8 @@ def test_no_reply_that_needs_no_model_is_better_than_fail(ground, grade):
 
 def test_known_replies_get_their_grades(grade):
     """What `lima graders audit requirements dialogues` must say of the replies that ship"""
-    from lima_dialogue_eval.audit_figures import figures
-    from lima_dialogue_eval.known import AuditSet
+    from lima_dialogue_eval.audit.figures import figures
+    from lima_dialogue_eval.evaluation.known import AuditSet
 
     evaluation = Conversations()
     known = evaluation.known_replies()

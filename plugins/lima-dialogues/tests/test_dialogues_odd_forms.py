@@ -13,8 +13,8 @@ ROWS = json.loads(Path(__file__).with_name("odd_forms.json").read_text(encoding=
 
 
 def test_odd_forms_are_not_failed_and_visible_flaws_are():
-    from lima_dialogue_eval.grade import GradedTurn, Requirements
-    from lima_dialogue_eval.known import history_of
+    from lima_dialogue_eval.conversation.grade import GradedTurn, Requirements
+    from lima_dialogue_eval.evaluation.known import history_of
 
     script = {conversation.id: conversation for conversation in Conversations().conversations()}
     wrong = []

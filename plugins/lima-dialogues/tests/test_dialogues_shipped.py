@@ -167,7 +167,7 @@ def test_every_check_can_be_met_and_missed():
     from importlib import import_module
 
     replies = json.loads((Path(__file__).parent / "replies.json").read_text())
-    grader = import_module("lima_dialogue_eval.grade").Requirements()
+    grader = import_module("lima_dialogue_eval.conversation.grade").Requirements()
     conversations = Conversations().conversations()
     grader.verify(conversations)
     wrong = []

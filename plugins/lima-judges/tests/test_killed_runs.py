@@ -97,7 +97,7 @@ def answered(path):
     """Seed of the draw and words of the user, of every turn with a reply in the database"""
     from types import SimpleNamespace
 
-    from lima_dialogue_eval.converse import draw_seed
+    from lima_dialogue_eval.conversation.converse import draw_seed
 
     if not path.exists():
         return []

@@ -52,7 +52,7 @@ def test_ctrl_c_ends_a_batch_at_once(waits, serve, patiently):
 
 
 def test_no_more_is_under_way_than_asked_at_once_until_results_are_kept():
-    """A process that is killed while it writes a result loses that one and what is being asked, and nothing that was asked after"""
+    """A process that is killed while it writes a result loses that one and what is being asked, nothing more"""
     begun, kept, most = [], [], []
 
     def keep(index, result):

@@ -50,7 +50,7 @@ def study(
     Runs every arm, or only the named ones, in two processes side by side. With --resume it runs only what is missing, with
     --redraw nothing.
     """
-    from lima_dialogue_eval.report import check_place
+    from lima_dialogue_eval.report.page import check_place
     from lima_village import bars
     from lima_village.base_model import verified
     from lima_village_study.arms import ARMS, chosen

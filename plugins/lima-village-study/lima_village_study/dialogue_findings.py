@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from lima import GRADES
-from lima_dialogue_eval.figures import PAPER_AFTER, PAPER_BEFORE
+from lima_dialogue_eval.report.figures import PAPER_AFTER, PAPER_BEFORE
 from lima_dialogue_eval.statistics import Tally, sign_flip, tally
 from lima_village.arm import Sets
 from lima_village_study import words

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lima import Store, __version__, visible
-from lima_dialogue_eval.report import write_whole
+from lima_dialogue_eval.report.page import write_whole
 from lima_village_study.drawing import draw
 from lima_village_study.finding import Finding, common
 from lima_village_study.scores import Results

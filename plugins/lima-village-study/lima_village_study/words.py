@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lima_dialogue_eval.figures import equals as equals
-from lima_dialogue_eval.figures import signed as signed
+from lima_dialogue_eval.report.figures import equals as equals
+from lima_dialogue_eval.report.figures import signed as signed
 from lima_village_study.scores import Estimate
 
 PER_CENT = "\N{NO-BREAK SPACE}%"

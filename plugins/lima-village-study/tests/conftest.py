@@ -72,7 +72,7 @@ def models():
 @pytest.fixture(scope="session")
 def later():
     """later(conversation, over_none, over_other): an answer whose history gain was measured"""
-    from lima_dialogue_eval.gain import Later
+    from lima_dialogue_eval.gain.measure import Later
 
     def answer(conversation, over_none=0.1, over_other=0.2):
         none, other = -1.0 - over_none, -1.0 - over_other

@@ -52,7 +52,7 @@ def demo(seeds: int, more: bool, report: Path | None, database: str | None, as_j
     Fine-tunes an embedded base model on 1,000 single-turn examples (before), and on these plus 30 dialogues (after). Both then
     hold ten conversations that they have not seen; every reply is graded by facts, and the results are compared.
     """
-    from lima_dialogue_eval.report import check_place
+    from lima_dialogue_eval.report.page import check_place
     from lima_village import bars
     from lima_village.base_model import verified
     from lima_village.demo import demonstration, result

@@ -58,7 +58,7 @@ class Experiment:
         from importlib.metadata import version
 
         from lima import load_plugins
-        from lima_dialogue_eval.evaluate import script_hash
+        from lima_dialogue_eval.run.evaluate import script_hash
         from lima_village.base_model import record
 
         evaluations = load_plugins().registry("evaluations")

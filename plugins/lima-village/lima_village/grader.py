@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any
 
 from lima import UNDECIDED, Example, Record, Verdict, blank
-from lima_dialogue_eval.grade import ENDED, GradedTurn
+from lima_dialogue_eval.conversation.grade import ENDED, GradedTurn
 from lima_village.free_words import among, answered, named, relative, told
 from lima_village.reading import BARE, CARD, LIST, SENTENCE, Claim, ParsedReply, leads, read, values_of
 from lima_village.world import BY_NAME, Fact, village

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lima import Store, now
-from lima_dialogue_eval.log import begun_since
+from lima_dialogue_eval.record.log import begun_since
 
 
 class Ledger:

@@ -89,12 +89,12 @@ def held(monkeypatch):
 
 
 def test_a_report_that_fails_in_the_end_names_the_way_to_write_it(held, monkeypatch, tmp_path):
-    from lima_dialogue_eval.cli import dialogues
+    from lima_dialogue_eval.cli.dialogues import dialogues
 
     def full(*_, **__):
         raise LimaError("Cannot write the report x.html: No space left on device.")
 
-    monkeypatch.setattr("lima_dialogue_eval.report.write_report", full)
+    monkeypatch.setattr("lima_dialogue_eval.report.page.write_report", full)
     result = CliRunner().invoke(command, ["-d", str(tmp_path / "lima.db")])
     options = f"--pool-anyway --beside-paper -d {tmp_path / 'lima.db'} --out FILE"
     again = f"lima dialogues report before-0,before-1 after-0,after-1 {options}"
@@ -106,7 +106,7 @@ def test_a_report_that_fails_in_the_end_names_the_way_to_write_it(held, monkeypa
 def test_the_default_database_is_known_by_its_real_path(held, monkeypatch, tmp_path):
     ran = []
     monkeypatch.setattr("lima_village.bars.run_with_bars", ran.append)
-    monkeypatch.setattr("lima_dialogue_eval.report.write_report", lambda *_, **__: None)
+    monkeypatch.setattr("lima_dialogue_eval.report.page.write_report", lambda *_, **__: None)
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     monkeypatch.setenv("LIMA_USER_PATH", str(tmp_path / "link"))

@@ -88,7 +88,7 @@ def test_the_labelled_replies_are_known_replies_of_every_village_evaluation():
 def test_the_grader_is_audited_on_them_and_fails_what_needs_no_model(tmp_path):
     from lima import Store
     from lima_dialogue_eval import audit_grader, audit_line, last_audit
-    from lima_dialogue_eval.audit_log import find_audit
+    from lima_dialogue_eval.audit.log import find_audit
 
     with Store(tmp_path / "l.db") as store:
         row = find_audit(store, audit_grader(store, "village-facts", "village"))

@@ -1,0 +1,1 @@
+"""What the grades of a grader are worth."""

@@ -1,0 +1,1 @@
+"""The commands; everything heavy loads inside of them."""

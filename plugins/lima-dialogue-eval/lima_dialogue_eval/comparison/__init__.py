@@ -1,0 +1,1 @@
+"""What changed between arms, and the tests that decide."""

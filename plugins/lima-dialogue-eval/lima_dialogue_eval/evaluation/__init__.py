@@ -1,0 +1,1 @@
+"""What is asked and who grades it: found, read, known by hash."""

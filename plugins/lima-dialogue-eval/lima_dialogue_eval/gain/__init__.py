@@ -1,0 +1,1 @@
+"""History gain: how much a model uses what was said before."""

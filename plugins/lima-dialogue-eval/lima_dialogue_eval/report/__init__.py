@@ -1,0 +1,1 @@
+"""Comparisons and conversations as people read them: pages and the terminal."""

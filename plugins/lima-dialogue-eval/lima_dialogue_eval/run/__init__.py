@@ -1,0 +1,1 @@
+"""Runs of evaluations: held, graded, resumed, graded again, priced."""
