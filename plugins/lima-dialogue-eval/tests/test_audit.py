@@ -163,6 +163,15 @@ def test_the_line_of_an_audit(file):
     )
 
 
+def test_a_grader_that_praises_against_the_known_grades_is_not_trusted(file, monkeypatch):
+    row, _ = audited(file, "liar")
+    kappa = row["figures"]["all"]["kappa"]["value"]
+    line = audit_line(file, "liar", row["grader_hash"], "tested")
+    assert line.endswith(f". NOT TRUSTWORTHY: kappa {kappa:.2f} with the known grades, below 0.6 (LIMA_LEAST_KAPPA)")
+    monkeypatch.setenv("LIMA_LEAST_KAPPA", "-1")
+    assert "TRUSTWORTHY" not in audit_line(file, "liar", row["grader_hash"], "tested")
+
+
 def test_the_line_of_a_floor(file):
     assert floor_line(file, "e", "x") == "Floor not measured: lima graders audit GRADER EVALUATION"
     row, _ = audited(file, "liar")

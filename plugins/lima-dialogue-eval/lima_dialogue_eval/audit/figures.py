@@ -12,6 +12,7 @@ import numpy as np
 
 from lima import GRADER_FAILED, GRADES, UNDECIDED
 from lima_chat import FLAWS, VISIBLE_FLAWS
+from lima_dialogue_eval.coefficients import DRAWS, FEWEST_ITEMS, SEED, kappa, value_of
 
 GIVEN = (*GRADES, UNDECIDED, GRADER_FAILED)
 GROUPS = {
@@ -21,9 +22,6 @@ GROUPS = {
 }
 Z = 1.959963984540054
 "97.5th percentile of the normal distribution"
-FEWEST_TURNS = 30
-"Turns from which kappa has an interval: a bootstrap over fewer is too narrow"
-DRAWS, SEED = 9_999, 0
 
 DEFINITIONS = {
     "good": "Replies whose known grade is Pass or Excellent. False alarms: those that the grader fails.",
@@ -36,7 +34,7 @@ DEFINITIONS = {
     "variance of the share with turns as clusters (linearised ratio) over that of independent replies, at least 1; it is 1 "
     "where all outcomes are the same.",
     "kappa": "Cohen's kappa of known against given grade where one was given, with quadratic weights over fail, pass, "
-    f"excellent; 95 % percentile bootstrap over turns ({DRAWS:,} draws, seed {SEED}), from {FEWEST_TURNS} turns on.",
+    f"excellent; 95 % percentile bootstrap over turns ({DRAWS:,} draws, seed {SEED}), from {FEWEST_ITEMS} turns on.",
 }
 Row = dict[str, Any]
 "conversation, turn, known, flaw, saw_checks, grade, status"
@@ -104,17 +102,6 @@ def wilson_of(share: float, n: float) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def kappa(tables: np.ndarray) -> np.ndarray:
-    """Cohen's kappa of each (…, 3, 3) table, with quadratic weights
-
-    NaN if chance leaves no disagreement, for example if both raters give one grade only."""
-    grades = np.arange(tables.shape[-1])
-    weights = (grades[:, None] - grades) ** 2  # (3, 3): 0 on the diagonal, 4 between fail and excellent
-    by_chance = (weights * tables.sum(-1)[..., :, None] * tables.sum(-2)[..., None, :]).sum((-2, -1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(1 - tables.sum((-2, -1)) * (weights * tables).sum((-2, -1)) / by_chance)
-
-
 def _group(rows: Sequence[Row]) -> dict[str, Any]:
     good = [r for r in rows if r["known"] != "fail"]
     bad = [r for r in rows if r["known"] == "fail"]
@@ -161,26 +148,6 @@ def _kappa(rows: Sequence[Row]) -> dict[str, Any]:
     for row in rows:
         if row["grade"]:
             tables[_turn(row)][GRADES.index(row["known"]), GRADES.index(row["grade"])] += 1
-    stacked = np.array(list(tables.values())).reshape(-1, 9)
-    whole = stacked.sum(0).reshape(3, 3)
-    value = float(kappa(whole))
-    disputed = len(stacked) >= FEWEST_TURNS and np.trace(whole) < whole.sum()
-    return {
-        "value": None if np.isnan(value) else value,
-        "interval": _bootstrap(stacked) if disputed else None,
-        "n": int(whole.sum()),
-        "turns": len(stacked),
-    }
-
-
-def _bootstrap(tables: np.ndarray) -> tuple[float, float] | None:
-    """95 % percentile interval of kappa over resampled turns, from (turns, 9) counts; None if it is undefined for a draw"""
-    turns, draw = len(tables), np.random.default_rng(SEED)
-    found, left = [], DRAWS
-    while left:
-        some = min(left, max(1, 4_000_000 // turns))
-        drawn = draw.multinomial(turns, np.full(turns, 1 / turns), size=some)  # (draws, turns)
-        found.append(kappa((drawn @ tables).reshape(-1, 3, 3)))
-        left -= some
-    low, high = np.percentile(np.concatenate(found), (2.5, 97.5))
-    return None if np.isnan(low + high) else (float(low), float(high))
+    items = np.array(list(tables.values())).reshape(-1, 3, 3)
+    value, interval = value_of(kappa, items)
+    return {"value": value, "interval": interval, "n": int(items.sum()), "turns": len(items)}

@@ -5,16 +5,21 @@ Knows nothing of graders or evaluations.
 
 import hashlib
 import json
+import math
+import os
 import shlex
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from lima import GRADER_FAILED, Store, new_run_id, now
+from lima import GRADER_FAILED, LimaError, Store, new_run_id, now
 from lima_chat import NULL_REPLIES
+from lima_dialogue_eval.conversation.grade import PEOPLE
+from lima_dialogue_eval.record.people import DEFINITION
 from lima_dialogue_eval.statistics import interval_text
 
+VARIABLE, LEAST_KAPPA = "LIMA_LEAST_KAPPA", 0.6
 EVERY = 0.5
 "Seconds after which verdicts are committed: quick graders give hundreds in that time, slow ones less than one"
 
@@ -127,6 +132,8 @@ def last_audit(store: Store, grader: str, grader_hash: str | None, evaluation: s
 
 def audit_line(store: Store, grader: str, grader_hash: str | None, evaluation: str = "") -> str:
     """What is known of a grader, in a sentence for a table's foot; how to audit it, where nothing is"""
+    if grader == PEOPLE:
+        return DEFINITION.removesuffix(".")
     found = last_audit(store, grader, grader_hash, evaluation)
     if found is None:
         return _not_audited(store, grader, grader_hash, evaluation)
@@ -142,13 +149,41 @@ def audit_line(store: Store, grader: str, grader_hash: str | None, evaluation: s
         f"on {found['replies']} known replies of {found['evaluation']}",
         _day(found["created"]),
     ]
-    return f"Audit of {grader}: {', '.join(parts)}"
+    return f"Audit of {grader}: {', '.join(parts)}{_distrust(whole)}"
+
+
+def least_kappa() -> float:
+    """The weighted kappa with known grades from which a grader that praises is trusted; LimaError for what is no such number"""
+    text = os.environ.get(VARIABLE, "").strip() or str(LEAST_KAPPA)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not -1 <= value <= 1:
+        raise LimaError(f"{VARIABLE} is {text!r}; expected a number from -1 to 1, such as {LEAST_KAPPA}.")
+    return value
+
+
+def _distrust(whole: dict[str, Any]) -> str:
+    """Why no praise of this grader should be believed; '' for one that agrees with the known grades, or praises nothing"""
+    if not (whole["given"]["pass"] or whole["given"]["excellent"]):
+        return ""
+    value, least = whole["kappa"]["value"], least_kappa()
+    if value is None:
+        return f". NOT TRUSTWORTHY: it gives one grade only ({VARIABLE} asks for a kappa of {least:g})"
+    return (
+        ""
+        if value >= least
+        else f". NOT TRUSTWORTHY: kappa {value:.2f} with the known grades, below {least:g} ({VARIABLE})"
+    )
 
 
 def floor_line(
     store: Store, evaluation_hash: str, grader_hash: str | None, grader: str = "", evaluation: str = ""
 ) -> str:
     """How often this grader fails replies that need no model, at this evaluation; how to measure it, where it was not"""
+    if grader == PEOPLE:
+        return "`lima dialogues agreement` says how far they agree"
     rows = store.rows(
         "select grader, floor, created from grader_audits where figures is not null and evaluation_hash = ? and grader_hash = ? "
         "order by created desc, id desc limit 1",

@@ -20,6 +20,7 @@ from lima.cli import (
     store_to_read,
     trust_option,
 )
+from lima_dialogue_eval.cli.agreement_command import agreement
 from lima_dialogue_eval.cli.compare_command import compare, report
 from lima_dialogue_eval.cli.estimate_command import budget_option, print_estimates
 from lima_dialogue_eval.cli.evaluation_command import with_part
@@ -173,7 +174,7 @@ def show(
     print_dialogues(row, held, rows, Console())
 
 
-for command in (compare, regrade, report, power, gain):
+for command in (agreement, compare, regrade, report, power, gain):
     dialogues.add_command(command)
 
 

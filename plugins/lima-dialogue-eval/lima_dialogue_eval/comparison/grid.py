@@ -15,6 +15,7 @@ from lima import GRADER_FAILED, SCORES, Store
 from lima_dialogue_eval.conversation.converse import ANSWERED, COMPLETE, ERROR, FULL
 from lima_dialogue_eval.conversation.grade import ENDED
 from lima_dialogue_eval.record.log import conversations
+from lima_dialogue_eval.record.people import verdicts_of
 
 FAIL, PASS, EXCELLENT = (SCORES[grade] for grade in ("fail", "pass", "excellent"))
 UNDECIDED, UNREACHED, BROKEN, ABSENT = 3, 4, 5, -1
@@ -139,7 +140,7 @@ class _Reader:
 
     def _verdicts(self, id: str, replicate: dict[int, int]) -> None:
         """The latest verdict on each reply, whichever version of the grader gave it"""
-        of_run = "from dialogue_grades where dialogue_run = ? and grader = ?"
+        of_run = f"from {verdicts_of(self.grader)} where dialogue_run = ? and grader = ?"
         known = [r["grader_hash"] for r in self.store.rows(f"select distinct grader_hash {of_run}", [id, self.grader])]
         if not known:
             self.unseen += [id] * bool((self.codes[:, list(replicate.values())] == _UNSEEN).any())
@@ -168,7 +169,7 @@ class _Reader:
         A conversation's numbers come as one text, which takes a third of the time of a row for each."""
         sql = (
             f"select conversation, count(*) as n, group_concat(seed || ' ' || (8 * turn + {_CODE}) || ' ' || id, ' ') as numbers "
-            "from dialogue_grades where dialogue_run = ? and grader = ? and grader_hash is ? group by conversation"
+            f"from {verdicts_of(self.grader)} where dialogue_run = ? and grader = ? and grader_hash is ? group by conversation"
         )
         found = self.store.rows(sql, [id, self.grader, hash])
         text = " ".join(row["numbers"] for row in found)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ENDED = frozenset({"eot", "eos", "stop", "end_turn", "stop_sequence"})
 "Stop reasons that mean that the model ended its turn"
+PEOPLE = "people"
+"The grader of every grade that a person gives; of `compare --grader people`, the grade of several people that counts"
 
 
 @dataclass(frozen=True)

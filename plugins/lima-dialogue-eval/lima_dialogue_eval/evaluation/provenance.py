@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lima import LimaError, Plugins, environment, is_registered
+from lima_dialogue_eval.conversation.grade import PEOPLE
 from lima_dialogue_eval.evaluation.identity import OWN, grader_hash, model_hash, own_code, script_hash, template_hash
 from lima_dialogue_eval.evaluation.kinds import checks_decide, reopened_evaluation, script_of
 from lima_dialogue_eval.evaluation.part import Part
@@ -115,6 +116,8 @@ def resume_command(row: Mapping[str, Any]) -> str:
 
 def regrade_command(rows: Sequence[Mapping[str, Any]], grader: str) -> str:
     """The command by which a grader grades dialogue runs of one evaluation; it names an evaluation that is not registered"""
+    if grader == PEOPLE:
+        return " ".join(["lima dialogues grade", *(row["id"] for row in rows)])
     path = next((row["evaluation_path"] for row in rows if row["evaluation_path"]), None)
     named = f" --evaluation {shlex.quote(path)}" if path else ""
     ids = " ".join(row["id"] for row in rows)

@@ -11,6 +11,7 @@ from typing import Any
 
 from lima import GRADER_FAILED, UNDECIDED, LimaError, Store, did_you_mean, exclusive, now
 from lima_dialogue_eval.evaluation.provenance import regrade_command
+from lima_dialogue_eval.record.people import verdicts_of
 
 _TURN = ("dialogue_run", "conversation", "seed", "turn")
 
@@ -118,10 +119,14 @@ def conversations(store: Store, id: str) -> list[dict[str, Any]]:
 
 def graders_of(store: Store, id: str) -> list[dict[str, Any]]:
     """Who has graded replies of a run: grader, its hash (None: an earlier version's), and how many; the newest last"""
+    counted = (
+        "select grader, grader_hash, count(distinct conversation || char(0) || seed || char(0) || turn) as replies"
+    )
     return store.rows(
-        "select grader, grader_hash, count(distinct conversation || char(0) || seed || char(0) || turn) as replies "
-        "from dialogue_grades where dialogue_run = ? and rater = '' group by grader, grader_hash order by max(id)",
-        [id],
+        f"{counted}, max(id) as newest from dialogue_grades where dialogue_run = :run and rater = '' "
+        f"group by grader, grader_hash union all {counted}, max(id) from dialogue_people_grades where dialogue_run = :run "
+        "group by grader, grader_hash order by newest",
+        {"run": id},
     )
 
 
@@ -156,7 +161,8 @@ def replies(store: Store, id: str, grader: str, grader_hash: str | None = None) 
     latest = {
         tuple(g[k] for k in _TURN): g
         for g in store.rows(
-            "select * from dialogue_grades where dialogue_run = ? and grader = ? and grader_hash is ? and rater = '' order by id",
+            f"select * from {verdicts_of(grader)} where dialogue_run = ? and grader = ? and grader_hash is ? and rater = '' "
+            "order by id",
             [id, grader, grader_hash],
         )
     }

@@ -8,6 +8,7 @@ what writes to them.
 from sqlite_utils import Database, Migrations
 
 from lima import append_only
+from lima_dialogue_eval.record.people import people_grades
 
 migrations = Migrations("lima-dialogue-eval")
 
@@ -330,3 +331,9 @@ def m009_comparison_indexes(db: Database) -> None:
         "(dialogue_run, grader, grader_hash, conversation, seed, turn, grade, status)"
     )
     db.execute("create index dialogue_turns_stops on dialogue_turns (dialogue_run, status, stop)")
+
+
+@migrations()
+def m010_people(db: Database) -> None:
+    """One grade a reply of what several people gave it"""
+    people_grades(db)

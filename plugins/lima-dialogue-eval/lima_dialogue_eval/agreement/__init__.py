@@ -1,0 +1,1 @@
+"""How far people, judges and checks agree on the same replies."""
