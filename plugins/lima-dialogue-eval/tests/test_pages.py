@@ -87,7 +87,7 @@ def test_a_page_answers_by_its_link_with_a_strict_policy(server):
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
     assert "server" not in {name.lower() for name in headers}
     assert ask(port, f"/{ana}")[1]["location"] == f"/{ana}/"
     status, _, text = ask(port, f"/{ana}/echo/7", "POST", '{"a": "ä"}'.encode())
