@@ -77,7 +77,7 @@ class Guard:
 
 
 class _Headers:
-    """A request's headers; one that is there twice is as none of either"""
+    """A request's headers; one that is sent twice is as none of either"""
 
     def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
         self.found: dict[str, list[str]] = {}
