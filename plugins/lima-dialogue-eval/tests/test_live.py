@@ -109,6 +109,9 @@ def test_a_replay_says_the_same_and_what_is_flagged_counts_nowhere(live, store):
         found.notes[0] == f"How the conversations were held: live before, replay of {find_run(store, 'a')['id']} after."
     )
     assert not any("do not pair" in note for note in found.notes)
+    shown = CliRunner().invoke(dialogues, ["show", "b", "-d", str(store.path)]).output
+    assert f"Held: replay of {find_run(store, 'a')['id']}" in shown
+    assert "Three (flagged: it does not fit" in shown
     listed = CliRunner().invoke(dialogues, ["-d", str(store.path), "--json"]).output
     assert [row["mode"] for row in json.loads(listed)] == ["live", "replay"]
 
