@@ -39,7 +39,7 @@ _PUBLIC = {
     "model.folder": "folder_hash load_tokenizer",
     "model.saving": "check_new beside to_disk put_in_place",
     "record.lock": "exclusive",
-    "record.places": "user_folder default_path",
+    "record.places": "user_folder default_path command_on",
     "record.store": "Store append_only",
     "record.runs": "now new_run_id environment lock_of finished_runs",
     "answer.checkpoint_model": "CheckpointModel",

@@ -218,7 +218,7 @@ def test_runs_that_have_nothing_to_choose_say_so(base, few, dev, tmp_path, judge
             ),
             (kept, ["show", kept], f"Run {kept} has no replies to dev prompts."),
             (torn, ["choose", torn, "--epoch", "1"], f"Run {torn} is not done, it is 'failed'"),
-            (torn, ["grade", torn, "--grader", "judge"], f"Resume with `lima train --resume {torn}`."),
+            (torn, ["grade", torn, "--grader", "judge"], f"Resume with `lima train --resume {torn} -d {store.path}`."),
         ):
             assert message in str(run_lima("checkpoints", *arguments, "-d", store.path, code=1).exception), (
                 run,

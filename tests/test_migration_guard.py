@@ -2,6 +2,9 @@
 
 import contextlib
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -138,6 +141,17 @@ def takes_the_guard_away(db):
     db.execute("drop table steps")
 
 
+def with_a_collation_of_its_own(db):
+    db.conn.create_collation("mine", lambda a, b: 0)
+    db.execute("create table more_text (x collate mine)")
+    db.execute("create index of_mine on more_text (x)")
+
+
+def with_a_function_of_its_own(db):
+    db.conn.create_function("mine", 1, lambda x: x, deterministic=True)
+    db.execute("create index of_mine on bad (mine(id))")
+
+
 def closes(db):
     db["mine"].insert({"x": 1})
     db.close()
@@ -171,6 +185,8 @@ CALLS = {
     "rollback by a trigger": (ends_by_a_trigger, "end the transaction"),
     "a cell": (writes_a_cell, "cannot call this method"),
     "the schema": (takes_the_schema, "SQLITE_DBCONFIG_WRITABLE_SCHEMA|cannot call this method"),
+    "an own collation": (with_a_collation_of_its_own, "needs more than the database's file: no such collation sequence"),
+    "an own function": (with_a_function_of_its_own, "needs more than the database's file: no such function: mine"),
     "set_authorizer": (takes_the_guard_away, "cannot call this method"),
     "in a script": (in_a_script, "begin, commit or roll back"),
     "close": (closes, "Cannot operate on a closed database"),
@@ -273,3 +289,26 @@ def test_a_set_may_do_anything_to_what_it_owns_and_read_everything(file):
         owned = db.execute("select name from table_owners where owner = 'lima-bad' order by 1").fetchall()
         assert owned == [("bad",), ("scripted",), ("second",)]
         assert db.execute("select text from bad").fetchall() == [("changed",)] * 2
+
+
+ENDLESS = """
+import os, sys, threading
+sys.path.insert(0, "tests")
+from migration_sets import opened
+
+def endless(db):
+    threading.Timer(0.5, os.kill, (os.getpid(), 2)).start()
+    db.execute("with recursive c(n) as (select 1 union all select n + 1 from c) select count(*) from c").fetchone()
+
+try:
+    opened(sys.argv[1], endless)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_ctrl_c_ends_a_query_without_end(file):
+    before, tests = dump(file), Path(__file__).parents[1]
+    command = [sys.executable, "-c", ENDLESS, file]
+    done = subprocess.run(command, cwd=tests, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, dump(file) == before) == ("stopped\n", True), done.stderr

@@ -89,22 +89,22 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()  # a full disk is an error while it can still be said
-        sys.exit(code)
+        raise SystemExit(code)  # not sys.exit, in place of which a plugin may have put something that returns
     except (LimaError, OSError) as e:
         if os.environ.get("LIMA_DEBUG"):
             raise
         click.echo(visible(f"Error: {_said(e)}"), err=True)  # a downloaded model's template may have written the text
-        sys.exit(1)
+        raise SystemExit(1)
     except click.ClickException as e:
         text = io.StringIO()
         e.show(text)
         click.echo(visible(text.getvalue().rstrip()), err=True)
-        sys.exit(e.exit_code)
+        raise SystemExit(e.exit_code)
     except (click.Abort, KeyboardInterrupt) as e:
         stopped = before_click(e)
         if not isinstance(stopped, Interrupted):  # which has said so already, and how to resume
             click.echo(visible(f"Interrupted {stopped}".rstrip() + "."), err=True)
-        sys.exit(130)
+        raise SystemExit(130)
 
 
 def _said(error: LimaError | OSError) -> str:

@@ -8,6 +8,7 @@ import click
 from lima.cli.group import Group
 from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read
 from lima.errors import LimaError
+
 from lima.text import visible
 
 GRADER = "A name from `lima graders`; it must grade single replies"
@@ -84,6 +85,7 @@ def choose_epoch(
 
     The run's folder then has that model; every epoch stays in its own folder, so another can be chosen later.
     """
+    from lima.record.places import command_on
     from lima.record.selection import best, best_by, choose, epochs, finished
 
     if sum(given is not None for given in (epoch, grader, measure)) > 1:
@@ -99,7 +101,7 @@ def choose_epoch(
             epoch, why = best_by(store, found, measure)
         elif epoch is None:
             if as_json or not sys.stdin.isatty():
-                raise LimaError(_which(f"{found} -d {store.path}"))
+                raise LimaError(_which(command_on(store.path, "checkpoints", "show", found)))
             epoch = _ask(store, found)
         folder = choose(store, found, epoch, grader or "", why, measure or "")
         (row,) = [r for r in epochs(store, found) if r["epoch"] == epoch]
@@ -199,14 +201,14 @@ def _ask(store: Any, run: str) -> int:
     )
 
 
-def _which(run: str) -> str:
-    """The sentence for a choice that nobody made; the run as it is named on the command line"""
+def _which(showing: str) -> str:
+    """The sentence for a choice that nobody made; with the command that shows the replies"""
     from lima.contract.kinds import GradesReplies
     from lima.plugins import load_plugins
 
     able = load_plugins().registry("graders").able(GradesReplies)
     return (
-        f"Which epoch? Look at their replies with `lima checkpoints show {run}` and give --epoch N, or let a grader choose with "
+        f"Which epoch? Look at their replies with `{showing}` and give --epoch N, or let a grader choose with "
         f"--grader NAME (able: {', '.join(able) or 'none'}). It is not chosen by perplexity, which rises while the replies get "
         "better (LIMA App. B)."
     )

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -148,7 +149,7 @@ def store_to_read(database: str | None) -> Any:
 
     if database and not is_there(database):
         raise LimaError(
-            f"The database {shown(database)} does not exist. A run creates one: `lima train … -d {database}`."
+            f"The database {shown(database)} does not exist. A run creates one: `lima train … -d {shlex.quote(str(database))}`."
         )
     return Store(database)
 

@@ -8,7 +8,7 @@ such code can open the file itself. Knows nothing of who owns what, nor of migra
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, NoReturn
 
 READS = {sqlite3.SQLITE_READ, sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -149,6 +149,7 @@ class Guard:
             raise RefusedError(self.refused)
         self._try_foreign_keys()
         self._try_views()
+        self._try_alone()
         own = {*own, *self._own_tables()}  # a table that was renamed or dropped leaves rows of its old name
         for table, row in self._shared_rows() ^ shared:
             mine = row[0] == self.set_name if table == "_sqlite_migrations" else str(row[0]).lower() in own
@@ -200,6 +201,26 @@ class Guard:
                     self._all(f"explain select * from {_quoted(view)}")
                 except sqlite3.OperationalError as e:
                     raise RefusedError(f"its view {view!r} does not work: {e}") from e
+
+    def _try_alone(self) -> None:
+        """Make the schema without this connection's functions and collations
+
+        An index that needs one makes SQLite refuse to rename any table, and to check the file, wherever it is not defined."""
+        schema = self._all(
+            "select tbl_name, sql from sqlite_master where sql not null and sql not like 'create virtual%' "
+            "and name not like 'sqlite\\_%' escape '\\' order by type = 'trigger', type = 'view', type = 'index', rowid"
+        )
+        theirs, mine = ([sql for table, sql in schema if (table.lower() in self.others) is of] for of in (True, False))
+        with closing(sqlite3.connect(":memory:")) as bare:
+            for statements, refused in ((theirs, False), (mine, True)):
+                try:
+                    for sql in statements:
+                        bare.execute(sql)
+                    bare.execute("pragma integrity_check").fetchall()
+                except sqlite3.OperationalError as e:
+                    if refused:
+                        raise RefusedError(f"what it makes needs more than the database's file: {e}") from e
+                    return  # it was so before
 
     def _compile_writes(self, table: str) -> None:
         quoted = _quoted(table)

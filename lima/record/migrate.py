@@ -111,6 +111,8 @@ def _apply(path: Path, registry: Registry, name: str) -> None:
     # On a connection of its own, nothing that a migration does to it (settings, functions, closing it) outlives the set.
     with closing(sqlite3.connect(path, timeout=WAIT, factory=Connection)) as connection:
         db = Database(connection, execute_plugins=False)
+        # Python hears of Ctrl-C only in its own code, and a query of a migration may take for ever.
+        connection.set_progress_handler(lambda: 0, 1_000_000)
         connection.execute("pragma foreign_keys = on")
         connection.execute("begin immediate")
         registry[CORE_SET].ensure_migrations_table(db)
@@ -124,6 +126,8 @@ def _apply(path: Path, registry: Registry, name: str) -> None:
             _record(connection, dict.fromkeys(after - before, name))
         except Exception as e:
             said = e.__cause__ if isinstance(e, PluginStopped) and e.__cause__ else e  # what was contained
+            if isinstance(said, sqlite3.OperationalError) and str(said) == "interrupted":
+                raise KeyboardInterrupt from e
             cause = guard.refused or (str(e) if isinstance(e, RefusedError) else f"{type(said).__name__}: {said}")
             raise SetError(f"its migrations of {path} failed, and were undone: {cause}") from e
         try:

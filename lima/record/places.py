@@ -11,7 +11,12 @@ def default_path() -> Path:
     return user_folder() / "lima.db"
 
 
+def command_on(database: Path, *words: str) -> str:
+    """The command of lima with these words on a database, as it is typed; it names the database unless it is the default"""
+    named = [] if database == default_path() else ["-d", str(database)]
+    return shlex.join(["lima", *words, *named])
+
+
 def resuming(run: str, database: Path) -> str:
     """The command that resumes a run of a database"""
-    named = [] if database == default_path() else ["-d", str(database)]
-    return shlex.join(["lima", "train", "--resume", run, *named])
+    return command_on(database, "train", "--resume", run)

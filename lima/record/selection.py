@@ -17,6 +17,7 @@ from lima.data.sources import open_source
 from lima.errors import LimaError, did_you_mean
 from lima.plugins import Plugins
 from lima.record.lock import exclusive
+from lima.record.places import command_on, resuming
 from lima.record.runs import check_own, dev_prompts_of, lock_of, now
 from lima.record.store import Store
 from lima.text import blank, storable
@@ -197,8 +198,8 @@ def best(store: Store, run: str, grader: str) -> tuple[int, str]:
     common = {i for i in everywhere if any(of[i] != UNDECIDED for of in verdicts.values())}
     if not common:
         raise LimaError(
-            f"No dev prompt of run {run} has a grade by {grader!r} in every epoch; `lima checkpoints show {run}` has its "
-            "reasons. Choose by hand, with --epoch N."
+            f"No dev prompt of run {run} has a grade by {grader!r} in every epoch; "
+            f"`{command_on(store.path, 'checkpoints', 'show', run)}` has the reasons. Choose by hand, with --epoch N."
         )
     undecided = sum(of[i] == UNDECIDED for of in verdicts.values() for i in common)
     values = {epoch: _value([of[i] for i in common], bool(undecided)) for epoch, of in verdicts.items()}
@@ -316,6 +317,6 @@ def finished(store: Store, run: str) -> dict[str, Any]:
         so_far = f" What it kept so far: {', '.join(kept)}." if kept else ""
         raise LimaError(
             f"Run {row['id']} is not done, it is {row['status']!r}: its epochs can be graded and chosen when all are there. "
-            f"Resume with `lima train --resume {row['id']}`.{so_far}"
+            f"Resume with `{resuming(row['id'], store.path)}`.{so_far}"
         )
     return row

@@ -6,6 +6,7 @@ open a new file at once. Knows nothing of what plugins keep in their tables.
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -269,6 +270,8 @@ class Store:
         if len(found) > 1:
             kinds = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
             raise LimaError(f"{name!r} is the start of {len(found)} {kinds}: {', '.join(found[:5])}. Give more of it.")
+        if not _ID.fullmatch(found[0]):  # it becomes a part of file names, and of commands that somebody copies
+            raise LimaError(f"The database {self.path} is damaged: {found[0]!r} cannot be the id of a {what}. {RESTORE}")
         return self.rows(f"select * from {table} where id = ?", [found[0]])[0]
 
     def run(self, name: str) -> dict[str, Any]:
@@ -316,6 +319,9 @@ class Store:
         finally:
             self.close()
 
+
+_ID = re.compile(r"\w[\w.:+-]*")
+"What ids are made of"
 
 _BY_DAMAGE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 "What code raises that meets a value which lima never wrote"

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Protocol
 from lima import LimaError, Reply, now
 from lima_dialogue_eval import Estimate, tokens_about
 from lima_judges.failures import ContextFull
-from lima_judges.many import ask_all
-from lima_judges.policy import Patience, Policy
+from lima_judges.many import ask_all, within
+from lima_judges.policy import Passing, Patience, Policy
 from lima_judges.spending import Purse, estimated, known_price, prompt_text
 
 if TYPE_CHECKING:
     from lima import Prompt, Sampling, Store
+
+GRACE = 1.0
+"Seconds beyond the timeout in which a library may say itself what was late"
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ class ApiModel:
         try:
             started = time.monotonic()
             try:
-                answer = patience.ask(lambda: ask(question, self.policy.timeout, stop))
+                answer = patience.ask(lambda: self._once(ask, question, stop))
             except ContextFull:
                 return Answer("", "context", prompt_tokens=said, completion_tokens=0), time.monotonic() - started
             used = self._tokens(question, answer)
@@ -164,6 +167,12 @@ class ApiModel:
             return answer, time.monotonic() - started
         finally:
             self.purse.settle(reserved, spent)
+
+    def _once(self, ask: Ask, question: Question, stop: threading.Event) -> Answer:
+        """One attempt, which is late after the policy's timeout, whatever the library makes of it"""
+        seconds = self.policy.timeout
+        late = Passing(f"{self.name} did not finish an answer within {seconds:g} seconds.")
+        return within(seconds + GRACE, lambda: ask(question, seconds, stop), late)
 
     @staticmethod
     def _tokens(question: Question, answer: Answer) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """Many requests at once: threads that ask, and the caller's thread, in which every result is handed over as it comes.
 
 A thread asks again only when its last result has been handed over, so that a process that is killed loses at most what was under
-way. Ctrl-C reaches the caller at once: the threads are not waited for. Knows nothing of what is asked.
+way. Ctrl-C reaches the caller at once: the threads are not waited for, nor is a call that takes longer than it may. Knows nothing
+of what is asked.
 """
 
 import queue
@@ -54,3 +55,26 @@ def ask_all(
         stop.set()
         room.release(at_once)  # so that every thread sees that it should stop
     return [found[index] for index in range(count)]
+
+
+def within(seconds: float, call: Callable[[], T], late: Exception) -> T:
+    """What a call returns or raises, or `late` raised when it has not returned in time
+
+    A library's own timeouts are for each read: a server that sends a header now and then is never late by them. What is not
+    waited for ends with its connection, or with the process."""
+    done: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            done.put((call(), None))
+        except BaseException as e:  # raised in the thread that waits, whatever it is
+            done.put((None, e))
+
+    threading.Thread(target=work, daemon=True, name="lima-judges-call").start()
+    try:
+        found, error = done.get(timeout=seconds)
+    except queue.Empty:
+        raise late from None
+    if error is not None:
+        raise error
+    return found  # type: ignore[return-value]  # without an error it is what the call returned

@@ -5,11 +5,12 @@ Knows nothing of who talked.
 
 import json
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lima import LimaError, absolute, is_there
+from lima import LimaError, absolute
 from lima_chat.talk.talk import Talk
 
 
@@ -21,18 +22,36 @@ def save(file: str, talks: Sequence[Talk], ours: set[Path]) -> str:
     if not file:
         raise LimaError("Name the file: /save talk.jsonl")
     place = absolute(os.path.expanduser(file))
-    if place not in ours and is_there(place):
-        raise LimaError(f"{place} exists. Name a new file.")
     rows = [_row(talk) for talk in talks]
-    part = place.with_name(place.name + ".part")
     try:
-        part.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        os.replace(part, place)
+        _write(place, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), anew=place not in ours)
+    except FileExistsError:
+        raise LimaError(f"{place} exists. Name a new file.") from None
     except OSError as e:
         raise LimaError(f"Cannot write {place}: {e.strerror}. Name another file.") from None
     ours.add(place)
     exchanges = len(talks[0].exchanges)
     return f"Saved {exchanges} exchange{'s' * (exchanges != 1)} to {place}."
+
+
+def _write(place: Path, text: str, anew: bool) -> None:
+    """Write a file in one piece; `anew`: FileExistsError where there is one, also one that another process has just made"""
+    if anew:
+        place.open("x").close()
+    try:
+        handle, part = tempfile.mkstemp(prefix=f".{place.name}-", dir=place.parent)
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(part, place.stat().st_mode & 0o777)
+            os.replace(part, place)
+        except BaseException:
+            os.unlink(part)
+            raise
+    except BaseException:
+        if anew:
+            place.unlink(missing_ok=True)
+        raise
 
 
 def _row(talk: Talk) -> dict[str, Any]:
