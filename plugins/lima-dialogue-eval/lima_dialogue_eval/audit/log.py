@@ -7,13 +7,12 @@ import hashlib
 import json
 import math
 import os
-import shlex
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from lima import GRADER_FAILED, LimaError, Store, new_run_id, now
+from lima import GRADER_FAILED, LimaError, Store, command_on, new_run_id, now
 from lima_chat import NULL_REPLIES
 from lima_dialogue_eval.conversation.grade import PEOPLE
 from lima_dialogue_eval.record.people import DEFINITION
@@ -190,7 +189,7 @@ def floor_line(
         [evaluation_hash, grader_hash],
     )
     if not rows:
-        return f"Floor not measured: {_command(grader, evaluation)}"
+        return f"Floor not measured: {_command(store, grader, evaluation)}"
     parts = [
         f"{_WORDS[name]} in {row['failed']} of {row['turns']}" + (f" (right in {n})" if (n := row["explained"]) else "")
         for name, row in json.loads(rows[0]["floor"]).items()
@@ -200,7 +199,7 @@ def floor_line(
 
 
 def _not_audited(store: Store, grader: str, grader_hash: str | None, evaluation: str) -> str:
-    how = _command(grader, evaluation)
+    how = _command(store, grader, evaluation)
     if not grader_hash:
         return f"{grader} of an earlier version, of which no audit is known: {how} audits today's"
     earlier = store.rows(
@@ -213,9 +212,8 @@ def _not_audited(store: Store, grader: str, grader_hash: str | None, evaluation:
     return f"{grader} is not audited: {how}"
 
 
-def _command(grader: str, evaluation: str) -> str:
-    named = (shlex.quote(grader) if grader else "GRADER", shlex.quote(evaluation) if evaluation else "EVALUATION")
-    return " ".join(["lima graders audit", *named])
+def _command(store: Store, grader: str, evaluation: str) -> str:
+    return command_on(store.path, "graders", "audit", grader or "GRADER", evaluation or "EVALUATION")
 
 
 def _of(share: dict[str, Any], what: str) -> str:

@@ -18,6 +18,7 @@ from lima_dialogue_eval.conversation.grade import GradedTurn
 from lima_dialogue_eval.evaluation.identity import grader_hash, script_hash
 from lima_dialogue_eval.evaluation.kinds import GradesMany, TurnGrader, check_gradable, turn_grader
 from lima_dialogue_eval.evaluation.known import AuditSet, KnownReply, opened
+from lima_dialogue_eval.run.estimates import limit
 from lima_dialogue_eval.run.judging import judged, judged_many
 
 if TYPE_CHECKING:
@@ -36,15 +37,19 @@ class Item:
     null: NullReply | None = None
 
 
-def audit_grader(store: Store, grader: str, evaluation: str, on_progress: OnProgress | None = None) -> str:
+def audit_grader(
+    store: Store, grader: str, evaluation: str, on_progress: OnProgress | None = None, budget: str | None = None
+) -> str:
     """Grade every known reply and every null model's reply of an evaluation, and store verdicts and figures; the audit's id
 
-    LimaError for what is unknown or cannot be graded, before anything is graded."""
+    A `budget` is for a grader that knows what it spends: dollars ('5') or tokens ('200000tokens'). LimaError for what is unknown
+    or cannot be graded, before anything is graded."""
     from lima import load_plugins
 
     plugins = load_plugins()
     tested = opened(plugins, evaluation)
     judge = _judge(plugins, grader, tested, store)
+    limit(budget, [judge])
     nulls = list(null_replies(tested))
     items = [Item(tested.turn(known), known=known) for known in tested.known]
     items += [Item(null.turn, null=null) for null in nulls]
@@ -59,7 +64,11 @@ def audit_grader(store: Store, grader: str, evaluation: str, on_progress: OnProg
 
 
 def check_floor(
-    store: Store, evaluation: str, grader: str | None = None, on_progress: OnProgress | None = None
+    store: Store,
+    evaluation: str,
+    grader: str | None = None,
+    on_progress: OnProgress | None = None,
+    budget: str | None = None,
 ) -> tuple[str, dict[str, dict[str, int]], list[Finding]]:
     """(grader, floor, findings) of the null models at an evaluation, by default with its own grader; nothing is stored"""
     from lima import load_plugins
@@ -68,6 +77,7 @@ def check_floor(
     tested = opened(plugins, evaluation)
     name = grader or tested.grader
     judge = _judge(plugins, name, tested, store)
+    limit(budget, [judge])
     nulls = list(null_replies(tested))
     verdicts: dict[int, Verdict] = {}
 

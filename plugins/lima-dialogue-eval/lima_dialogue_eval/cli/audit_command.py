@@ -3,12 +3,14 @@
 Everything heavy loads inside the commands. Knows nothing of how an audit works.
 """
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from lima import GRADER_FAILED, LimaError, visible
+from lima import GRADER_FAILED, LimaError, command_on, visible
 from lima.cli import database_option, json_option, print_json, print_rows, store_to_read
+from lima_dialogue_eval.cli.estimate_command import budget_option
 
 _LISTED = ("id", "day", "grader", "evaluation", "replies", "false_alarms", "bad_failed")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Also print every reply that the grader got wrong")
@@ -18,11 +20,18 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="Also print 
 @click.argument("name")
 @click.argument("evaluation", required=False)
 @verbose_option
+@budget_option
 @database_option
 @json_option
 @click.pass_context
 def audit(
-    ctx: click.Context, name: str, evaluation: str | None, verbose: bool, database: str | None, as_json: bool
+    ctx: click.Context,
+    name: str,
+    evaluation: str | None,
+    verbose: bool,
+    budget: str | None,
+    database: str | None,
+    as_json: bool,
 ) -> None:
     """Test the grader NAME on replies whose grade is known, those of EVALUATION, and on replies that need no model
 
@@ -38,12 +47,12 @@ def audit(
     with Store(database) as store:
         try:
             with Bar("replies") as bar:
-                id = audit_grader(store, name, chosen, bar.move)
+                id = audit_grader(store, name, chosen, bar.move, budget)
         except KeyboardInterrupt:
             click.echo("Every verdict so far is kept: the same command continues the audit.", err=True)
             raise
         row, rows = find_audit(store, id), verdicts(store, id)
-    _show(row, rows, verbose, as_json)
+    _show(row, rows, verbose, as_json, store.path)
     if any(r["status"] == GRADER_FAILED for r in rows):
         click.echo("The grader failed on some replies: the same command tries these again.", err=True)
         ctx.exit(1)
@@ -66,16 +75,19 @@ def audits(id: str | None, verbose: bool, database: str | None, as_json: bool) -
             return
         row = find_audit(store, id)
         rows = verdicts(store, row["id"])
-    _show(row, rows, verbose, as_json)
+    _show(row, rows, verbose, as_json, store.path)
 
 
 @click.command("check")
 @click.argument("name")
 @click.option("--grader", help="Of `lima graders`  [default: the evaluation's]")
+@budget_option
 @database_option
 @json_option
 @click.pass_context
-def check(ctx: click.Context, name: str, grader: str | None, database: str | None, as_json: bool) -> None:
+def check(
+    ctx: click.Context, name: str, grader: str | None, budget: str | None, database: str | None, as_json: bool
+) -> None:
     """Give every turn of the evaluation NAME replies that need no model, which its grader must fail
 
     An empty reply, an echo, an apology, the reply before once more, and replies from other conversations. Ends with code 1 if one
@@ -89,7 +101,7 @@ def check(ctx: click.Context, name: str, grader: str | None, database: str | Non
     from lima_dialogue_eval.cli.audit_terminal import print_floor
 
     with Store(database) as store, Bar("replies") as bar:
-        used, floor, found = check_floor(store, name, grader, bar.move)
+        used, floor, found = check_floor(store, name, grader, bar.move, budget)
     if as_json:
         print_json({"evaluation": name, "grader": used, "floor": floor, "findings": [vars(one) for one in found]})
     else:
@@ -118,7 +130,7 @@ def _only_evaluation(grader: str) -> str:
     return fitting[0]
 
 
-def _show(row: dict[str, Any], rows: list[dict[str, Any]], verbose: bool, as_json: bool) -> None:
+def _show(row: dict[str, Any], rows: list[dict[str, Any]], verbose: bool, as_json: bool, path: Path) -> None:
     from lima_dialogue_eval.audit.figures import DEFINITIONS, remarks
     from lima_dialogue_eval.audit.null_models import DEFINITION
     from lima_dialogue_eval.cli.audit_terminal import print_audit, print_wrong, wrongness
@@ -136,7 +148,7 @@ def _show(row: dict[str, Any], rows: list[dict[str, Any]], verbose: bool, as_jso
     if verbose:
         print_wrong(rows, console)
     click.echo(
-        visible(f"Audit {row['id']}" + ("" if verbose else f"; what it got wrong: lima graders audits {row['id']} -v"))
+        visible(f"Audit {row['id']}" + ("" if verbose else f"; what it got wrong: {command_on(path, 'graders', 'audits', row['id'], '-v')}"))
     )
 
 

@@ -4,11 +4,11 @@ Another evaluation, grader or model is refused; another environment or template 
 """
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima import LimaError, Plugins, environment, is_registered
+from lima import LimaError, Plugins, command_on, environment, is_registered
 from lima_dialogue_eval.conversation.grade import PEOPLE
 from lima_dialogue_eval.evaluation.identity import OWN, grader_hash, model_hash, own_code, script_hash, template_hash
 from lima_dialogue_eval.evaluation.kinds import checks_decide, reopened_evaluation, script_of
@@ -109,29 +109,28 @@ def resume_command(row: Mapping[str, Any]) -> str:
     from lima import load_plugins
 
     named = {"--model": row["model"]} if is_registered(row["model"]) else {}
+    path = [row["evaluation_path"]] if row["evaluation_path"] else []
     if row.get("mode"):
-        path = f"{shlex.quote(row['evaluation_path'])} " if row["evaluation_path"] else ""
-        return _command(f"{path}--resume {row['id']}", named, "live")
+        return _command(row, "live", *path, "--resume", row["id"], **named)
     named |= {"--grader": row["grader"]} if load_plugins().registry("graders").opens(row["grader"]) else {}
-    path = f"{shlex.quote(row['evaluation_path'])} " if row["evaluation_path"] else ""
-    return _command(f"{path}--resume {row['id']}", named)
+    return _command(row, "run", *path, "--resume", row["id"], **named)
 
 
 def regrade_command(rows: Sequence[Mapping[str, Any]], grader: str) -> str:
     """The command by which a grader grades dialogue runs of one evaluation; it names an evaluation that is not registered"""
+    ids = [row["id"] for row in rows]
     if grader == PEOPLE:
-        return " ".join(["lima dialogues grade", *(row["id"] for row in rows)])
+        return _command(rows[0], "grade", *ids)
     path = next((row["evaluation_path"] for row in rows if row["evaluation_path"]), None)
-    named = f" --evaluation {shlex.quote(path)}" if path else ""
-    ids = " ".join(row["id"] for row in rows)
-    return f"lima dialogues regrade {ids} --grader {shlex.quote(grader)}{named}"
+    return _command(rows[0], "regrade", *ids, **{"--grader": grader, **({"--evaluation": path} if path else {})})
 
 
 def _anew(row: Mapping[str, Any]) -> str:
     """The command that makes another run of the same"""
     named = {"--model": row["model"], "--grader": row["grader"], **({"--arm": row["arm"]} if row["arm"] else {})}
-    return _command(shlex.quote(row["evaluation_path"] or row["evaluation"]), named)
+    return _command(row, "run", row["evaluation_path"] or row["evaluation"], **named)
 
 
-def _command(what: str, options: Mapping[str, str], command: str = "run") -> str:
-    return " ".join([f"lima dialogues {command} {what}", *(f"{k} {shlex.quote(v)}" for k, v in options.items())])
+def _command(row: Mapping[str, Any], *words: str, **options: str) -> str:
+    """A command of `lima dialogues` on the database of a row"""
+    return command_on(Path(row["database"]), "dialogues", *words, *(word for pair in options.items() for word in pair))

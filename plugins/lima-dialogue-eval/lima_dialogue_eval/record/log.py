@@ -6,7 +6,7 @@ Knows nothing of models or graders.
 import json
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from lima import GRADER_FAILED, UNDECIDED, LimaError, Store, did_you_mean, exclusive, now, storable
@@ -81,23 +81,24 @@ class DialogueLog:
 
 def dialogue_runs(store: Store) -> list[dict[str, Any]]:
     """The evaluation runs with their counts, newest last"""
-    return [_summarised(row) for row in store.rows(f"{_SUMMARY} order by s.created, s.id")]
+    return [_summarised(store, row) for row in store.rows(f"{_SUMMARY} order by s.created, s.id")]
 
 
 def find_run(store: Store, name: str) -> dict[str, Any]:
-    """One dialogue run by its id, the unambiguous start of it, or its arm, whose newest it is then; its JSON columns decoded"""
+    """One dialogue run by its id, the unambiguous start of it, or its arm, whose newest it is then; its JSON columns decoded
+
+    With `database`, the file that it is in, which commands about it name."""
     if not (name and store.rows("select 1 from dialogue_runs where id = ?", [name])):
         of_arm = store.rows("select id from dialogue_runs where arm = ? order by created, id", [name]) if name else []
         name = of_arm[-1]["id"] if of_arm else name
     advice = "Make one with `lima dialogues run EVALUATION --model MODEL`."
     row = store.find("dialogue_runs", name, "dialogue run", advice)
-    encoded = ("seeds", "sampling", "plugins", "environment", "evaluation_part")
-    return {**row, **{key: json.loads(row[key] or "null") for key in encoded}}
+    return _decoded(store, row, seeds=list, sampling=dict, plugins=list, environment=dict)
 
 
 def summary(store: Store, id: str) -> dict[str, Any]:
     """One run with its counts, as `dialogue_runs` has it"""
-    return _summarised(store.rows(f"{_SUMMARY} where s.id = ?", [id])[0])
+    return _summarised(store, store.rows(f"{_SUMMARY} where s.id = ?", [id])[0])
 
 
 _SUMMARY = (
@@ -105,8 +106,18 @@ _SUMMARY = (
 )
 
 
-def _summarised(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, **{key: json.loads(row[key] or "null") for key in ("seeds", "evaluation_part")}}
+def _summarised(store: Store, row: dict[str, Any]) -> dict[str, Any]:
+    return _decoded(store, row, seeds=list)
+
+
+def _decoded(store: Store, row: dict[str, Any], **columns: type) -> dict[str, Any]:
+    """A row with these columns of JSON, its part of the evaluation (which `Part` reads, as it stands where it is not JSON), and
+    its database"""
+    part = row["evaluation_part"]
+    with suppress(ValueError, RecursionError):
+        part = json.loads(part or "null")
+    found = store.decoded(row, f"dialogue run {row['id']}", **columns)
+    return {**found, "evaluation_part": part, "database": str(store.path)}
 
 
 def begun_since(store: Store, since: str | None, **values: Any) -> dict[str, Any] | None:

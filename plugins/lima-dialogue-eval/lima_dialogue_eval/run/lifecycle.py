@@ -5,7 +5,6 @@ checked before the first step. Knows nothing of the training loop.
 """
 
 import json
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,7 +147,7 @@ def check_errors(run: "Run") -> None:
     with Store(run.database) as store:
         broken = [row for row in dialogue_runs(store) if row["run"] == run.id and row["errors"]]
     if broken:
-        again = [f"{resume_command(row)} -d {shlex.quote(str(run.database))}" for row in broken]
+        again = [resume_command(row) for row in broken]
         raise LimaError(
             f"The training is done and its model is complete, but {sum(row['errors'] for row in broken)} errors happened in its "
             "evaluations. Try again what failed:\n" + "\n".join(again)
