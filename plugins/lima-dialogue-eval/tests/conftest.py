@@ -86,7 +86,9 @@ def plugins(lima_plugins):
 
 
 @pytest.fixture
-def store(plugins, lima_store):
+def store(plugins, lima_store, monkeypatch):
+    """The default database of the test, which commands need not name"""
+    monkeypatch.setattr("lima.record.places.default_path", lambda: lima_store.path)
     return lima_store
 
 

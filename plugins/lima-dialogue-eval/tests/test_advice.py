@@ -66,9 +66,10 @@ def ran(plugins, Model, tmp_path, monkeypatch):
 
 
 def followed(text, path):
-    """The exit code of the command that a text advises, and all that it says"""
+    """The exit code of the command that a text advises, which names the database, and all that it says"""
     (advised,) = re.findall(r"lima dialogues (regrade [^\n`]+)", text)
-    done = CliRunner().invoke(dialogues, [*shlex.split(advised), "-d", str(path)])
+    assert f"-d {path}" in advised
+    done = CliRunner().invoke(dialogues, shlex.split(advised))
     return done.exit_code, done.output
 
 

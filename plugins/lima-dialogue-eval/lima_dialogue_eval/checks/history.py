@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import regex
 
 from lima_dialogue_eval.checks.reading.lists import list_items, top_items
-from lima_dialogue_eval.checks.reading.numbers import numbers
+from lima_dialogue_eval.checks.reading.numbers import Number, numbers
 from lima_dialogue_eval.checks.reading.text import Text, alike, fold, plain, texts
 from lima_dialogue_eval.checks.reading.times import moments
 from lima_dialogue_eval.checks.reading.words import MARKER, Count, lines, paragraphs, sentences, without_asides, words
@@ -25,6 +25,12 @@ REFERENCE = regex.compile(r"user (-?[1-9]\d?)")
 LONG_ENOUGH = 8
 "Words from which on the same reply again is a repetition, and not the same short answer"
 
+_PART_OF = regex.compile(
+    r"n't\b|\b(?:of|each|per|every|first|second|last|rest|remaining|others?|another|more|extra|further|half|instead|not|was|were|had"
+    r"|from|than|original\w*|old|previous\w*|earlier|former|and|plus|set|row|batch|van)\b",
+    regex.IGNORECASE,
+)
+"Words with which a number may be a part of another, or what it was"
 _WORD = regex.compile(r"[\p{L}\p{N}]+(?:['.,:][\p{L}\p{N}]+)*")
 _SENTENCE = regex.compile(r"(?<=[.!?…])[\"')\]]*\s+|\n+")
 _EMPTY = frozenset(
@@ -202,23 +208,40 @@ def differs_from(reference: int | str, text: Text) -> str:
 
 
 def agrees(wanted: dict[str, Any], text: Text) -> str:
-    """Which numbers beside a word are not the one that was given; right where the given one is there as well, or none"""
+    """Which numbers beside a word are not the one that was given
+
+    Where that is there as well, another may be a part of it, or what it was: then only one that is plainly neither counts."""
     wrong = []
     for noun, given in wanted.items():
         right, near = value(given), _numbers_beside(noun, text)
-        if near and not any(fits(right, number) for number in text.once(numbers)):
-            wrong.append(f"{next(iter(near))} beside {noun!r}, {given} was given")
+        others = [number for number in near if not fits(right, number)]
+        if any(fits(right, number) for number in text.once(numbers)):
+            parts = sum(number.readings[0] for number in others)
+            whole = right.number.readings[0] if right.number else parts
+            others = [n for n in others if parts != whole and not _PART_OF.search(_around(text.folded, n.start))]
+        if others:
+            wrong.append(f"{_written(others[0], text)} beside {noun!r}, {given} was given")
     return "; ".join(wrong)
 
 
-def _numbers_beside(noun: str, text: Text) -> dict[str, float]:
-    """The numbers that surely count a noun or are its measure, as they are written"""
-    found = {}
+def _around(text: str, place: int) -> str:
+    """The sentence of a place, as far as a hundred characters off"""
+    before, after = text[max(0, place - 100) : place], text[place : place + 100]
+    return _SENTENCE.split(before)[-1] + _SENTENCE.split(after)[0]
+
+
+def _written(number: Number, text: Text) -> str:
+    return text.folded[number.start : number.end]
+
+
+def _numbers_beside(noun: str, text: Text) -> list[Number]:
+    """The numbers that surely count a noun or are its measure"""
+    found = []
     for number in text.once(numbers):
         counted = number.sure and not number.ordinal and beside(noun, number, text.folded)
         apart = within_moment(number, text) or is_marker(number, text.folded) or denied(text.folded, number.start)
         if counted and not apart:
-            found[text.folded[number.start : number.end]] = number.readings[0]
+            found.append(number)
     return found
 
 
@@ -230,8 +253,8 @@ def agrees_with(options: dict[str, Any], text: Text) -> str:
     given = {}
     for noun in texts(options["on"]):
         theirs = _numbers_beside(noun, other)
-        if len(set(theirs.values())) == 1:
-            given[noun] = next(iter(theirs))
+        if len({number.readings[0] for number in theirs}) == 1:
+            given[noun] = _written(theirs[0], other)
     return agrees(given, text)
 
 

@@ -124,7 +124,8 @@ def kin(wanted: Value, text: Text) -> list[Mention]:
     """Where a text surely has another value of the same kind: another number, time or date; never for words"""
     if wanted.kind == "number" and wanted.number:
         units = {dimension for dimension, _ in wanted.number.units}
-        same = [n for n in text.once(numbers) if n.sure and not n.ordinal and units == {d for d, _ in n.units}]
+        # "pounds" may be money or a weight: one reading of a unit is enough.
+        same = [n for n in text.once(numbers) if n.sure and not n.ordinal and _alike(units, {d for d, _ in n.units})]
         return [Mention(n.start, n.end, True) for n in same if not fits(wanted, n) and not within_moment(n, text)]
     if wanted.kind == "time":
         return [Mention(m.start, m.end, True) for m in text.once(times) if m.sure and wanted.minutes not in m.times]
@@ -132,6 +133,10 @@ def kin(wanted: Value, text: Text) -> list[Mention]:
         full = [m for m in text.once(dates) if m.sure]
         return [Mention(m.start, m.end, True) for m in full if not any(same_date(wanted.date, d) for d in m.dates)]
     return []
+
+
+def _alike(units: set[str], others: set[str]) -> bool:
+    return bool(units & others) or not (units or others)
 
 
 def _places(wanted: Value, text: Text) -> Iterator[tuple[int, int, bool]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lima_dialogue_eval.checks import history, pairs, records, shapes, sums, values, wording
+from lima_dialogue_eval.checks import consistency, history, pairs, records, shapes, sums, values, wording
 from lima_dialogue_eval.checks.reading import lists, tables, words
 from lima_dialogue_eval.checks.reading.text import Text, Undecided, texts
 
@@ -198,6 +198,18 @@ CHECKS: dict[str, Check] = {
     "order": Check(shapes.LABELS, ["Minka", "Rex"], "names these in this order", records.order),
     "agrees": Check(
         shapes.AMOUNTS, {"chairs": 40}, "gives no other number beside the word than this one", history.agrees
+    ),
+    "beside": Check(
+        shapes.PAIRS,
+        {"/Nairobi|\\bher\\b/": "13:00"},
+        "has no sentence with a label and, in place of its own value, another of the kind (number in that unit, time, date)",
+        consistency.beside,
+    ),
+    "concludes": Check(
+        shapes.VALUES,
+        {"any": ["32 m²", "35 m²"]},
+        'does not conclude ("So …") with another value of the kind, once it has said one of these',
+        _listed(consistency.concludes),
     ),
     "sums": Check(shapes.TRUE, True, "works out no sum wrongly, such as `35 − 3 = 31`", sums.wrong_sums),
     "clock_24": Check(shapes.TRUE, True, 'has no time with am, pm or "in the evening"', wording.twelve_hours),
