@@ -15,7 +15,7 @@ import pytest
 
 from lima.errors import LimaError
 from lima.plugins import load_plugins
-from lima.record.places import default_path
+from lima.record.places import command_on, default_path
 from lima.record.store import Store
 
 ROUNDS, PROCESSES = 100, 8
@@ -209,3 +209,18 @@ def test_runs_and_checkpoints_are_asked_for_by_their_columns(store):
     assert [(r["run"], r["epoch"]) for r in store.checkpoints()] == [("c", 3), ("b", 2), ("a", 1)]
     assert [r["run"] for r in store.checkpoints(folder="x/epoch")] == ["b", "a"]
     assert store.checkpoints(run="a", folder="y/epoch") == []
+
+
+@pytest.mark.parametrize("id", ["", "../../etc/x", "x; touch it", "-d", "a\nb", "a/b", "$(x)"])
+def test_an_id_that_lima_does_not_give_becomes_no_path_and_no_command(store, id):
+    with store.write() as db:
+        db["runs"].insert({"id": id, "status": "failed", "recipe": "{}", "environment": "{}"})
+    for name in (id, id[:1]):
+        with pytest.raises(LimaError, match=r"is damaged: .* cannot be the id of a run\. Restore a copy|No run ''"):
+            store.run(name)
+
+
+def test_a_command_names_any_database_but_the_default_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIMA_USER_PATH", str(tmp_path))
+    assert command_on(tmp_path / "lima.db", "runs", "show", "a b") == "lima runs show 'a b'"
+    assert command_on(Path("my file.db"), "runs") == "lima runs -d 'my file.db'"

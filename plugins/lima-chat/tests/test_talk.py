@@ -312,3 +312,27 @@ def _own_terminal():
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def test_a_talk_is_not_saved_over_a_file_that_came_meanwhile_nor_through_a_link(tmp_path):
+    """Of several who save under one name at once only one has it; a file that has the name of a temporary one stays"""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from lima_chat.talk.file import _write
+
+    def save(number):
+        try:
+            _write(tmp_path / "talk.jsonl", str(number) * 1000, anew=True)
+        except FileExistsError:
+            return None
+        return number
+
+    (tmp_path / "talk.jsonl.part").write_text("mine")
+    with ThreadPoolExecutor(8) as threads:
+        saved = [number for number in threads.map(save, range(8)) if number is not None]
+    assert len(saved) == 1
+    assert (tmp_path / "talk.jsonl").read_text() == str(saved[0]) * 1000
+    _write(tmp_path / "talk.jsonl", "again", anew=False)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["talk.jsonl", "talk.jsonl.part"]
+    assert (tmp_path / "talk.jsonl.part").read_text() == "mine"
+    assert (tmp_path / "talk.jsonl").read_text() == "again"

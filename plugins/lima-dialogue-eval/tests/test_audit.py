@@ -142,7 +142,7 @@ def test_an_evaluation_without_known_replies_has_a_floor_only(file):
 
 def test_the_line_of_an_audit(file):
     assert audit_line(file, "requirements", "abc", "tested") == (
-        "requirements is not audited: lima graders audit requirements tested"
+        f"requirements is not audited: lima graders audit requirements tested -d {file.path}"
     )
     row, _ = audited(file, "requirements")
     hash = row["grader_hash"]
@@ -153,13 +153,14 @@ def test_the_line_of_an_audit(file):
     assert line.startswith(wanted)
     assert line.endswith(" of them praised, on 8 known replies of tested, 28 November 2026")
     assert audit_line(file, "requirements", "abc", "tested") == (
-        "requirements has changed since its audit of 28 November 2026: lima graders audit requirements tested"
+        f"requirements has changed since its audit of 28 November 2026: lima graders audit requirements tested -d {file.path}"
     )
     assert audit_line(file, "requirements", None, "tested") == (
-        "requirements of an earlier version, of which no audit is known: lima graders audit requirements tested audits today's"
+        "requirements of an earlier version, of which no audit is known: lima graders audit requirements tested "
+        f"-d {file.path} audits today's"
     )
     assert audit_line(file, "judge:a b", "x", "my folder") == (
-        "judge:a b is not audited: lima graders audit 'judge:a b' 'my folder'"
+        f"judge:a b is not audited: lima graders audit 'judge:a b' 'my folder' -d {file.path}"
     )
 
 
@@ -173,7 +174,7 @@ def test_a_grader_that_praises_against_the_known_grades_is_not_trusted(file, mon
 
 
 def test_the_line_of_a_floor(file):
-    assert floor_line(file, "e", "x") == "Floor not measured: lima graders audit GRADER EVALUATION"
+    assert floor_line(file, "e", "x") == f"Floor not measured: lima graders audit GRADER EVALUATION -d {file.path}"
     row, _ = audited(file, "liar")
     file.db.execute("update grader_audits set created = '2026-11-28T09:00:00.000+00:00'")
     assert floor_line(file, row["evaluation_hash"], row["grader_hash"]) == (
@@ -182,7 +183,7 @@ def test_the_line_of_a_floor(file):
     )
     for other in (("another", row["grader_hash"]), (row["evaluation_hash"], "another"), (row["evaluation_hash"], None)):
         assert floor_line(file, *other, "liar", "my folder") == (
-            "Floor not measured: lima graders audit liar 'my folder'"
+            f"Floor not measured: lima graders audit liar 'my folder' -d {file.path}"
         )
 
 

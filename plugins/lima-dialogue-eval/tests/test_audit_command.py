@@ -141,3 +141,15 @@ def test_they_are_commands_of_the_cores_listings(tmp_path):
         .strip()
         .endswith("There is no command 'adit'. Did you mean 'audit'? Known: audit, audits.")
     )
+
+
+def test_a_budget_is_for_a_grader_that_spends_and_holds_before_anything_is_graded(run, plugin):
+    """The one that is asked counts what it spends, and is told; any other takes none"""
+    told = []
+    for command, names in ((audit, ("liar", "tested")), (check, ("tested", "--grader", "liar"))):
+        with pytest.raises(LimaError, match="The budget '5' limits nothing"):
+            raise run(command, *names, "--budget", "5").exception
+    plugin.graders["liar"].limit_to = lambda budget: told.append(budget) or True
+    for command, names in ((audit, ("liar", "tested")), (check, ("tested", "--grader", "liar"))):
+        run(command, *names, "--budget", "5")
+    assert told == ["5", "5"]

@@ -89,7 +89,7 @@ def test_a_grader_with_an_argument_grades_and_is_opened_again_only_when_it_is_na
     rows = "select grader, grade, status from dialogue_grades where dialogue_run = ? order by conversation, turn"
     assert {r["grader"] for r in file.rows(rows, [id])} == {"words:after!"}
     assert "error" in {r["status"] for r in file.rows(rows, [id])}
-    again = f"lima dialogues run --resume {id} --model parrot --grader 'words:after!'"
+    again = f"lima dialogues run --resume {id} --model parrot --grader 'words:after!' -d {file.path}"
     for other, why in {
         None: ", which is opened only when you name it",
         "words:before": "; resume it with that one",

@@ -172,15 +172,17 @@ def test_a_run_with_errors_says_so_and_how_to_try_again_and_exits_with_one(plugi
     row = json.loads(first.stdout)
     counts = {"turns": 4, "excellent": 1, "pass": 0, "fail": 2, "undecided": 1, "not_reached": 0, "errors": 1, "cut": 0}
     assert (first.exit_code, {key: row[key] for key in counts}) == (1, counts)
-    again = f"lima dialogues run --resume {row['id']} --model parrot"
+    here = f"-d {tmp_path / 'cli.db'}"
+    again = f"lima dialogues run --resume {row['id']} --model parrot {here}"
     assert first.stderr.splitlines() == [
         "1 of 2 conversations ended early: error 1.",
         "4 replies: 1 undecided; 1 error.",
         f"Try again what failed: {again}",
-        f"Undecided replies wait for a reader. Let a judge grade them: lima dialogues regrade {row['id']} --grader NAME",
+        "Undecided replies wait for a reader. Let a judge grade them: "
+        f"lima dialogues regrade {row['id']} --grader NAME {here}",
     ]
     plugins.registry("models")["parrot"].open = lambda argument, store: Model()
-    result = CliRunner().invoke(dialogues, [*again.split()[2:], "-d", str(tmp_path / "cli.db")])
+    result = CliRunner().invoke(dialogues, again.split()[2:])
     assert (result.exit_code, result.stderr.splitlines()[0]) == (0, "5 replies: 1 undecided.")
 
 

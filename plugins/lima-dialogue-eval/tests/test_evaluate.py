@@ -47,6 +47,7 @@ def test_every_column_of_a_run(store, Model, script):
         "primary_test": PRIMARY,
         "template_hash": None,
         "checks_decide": 1,
+        "database": str(store.path),
         **dict.fromkeys(("evaluation_path", "evaluation_part", "mode", "replays")),
     }
     assert conversations(store, id) == [

@@ -244,7 +244,7 @@ def test_a_file_is_read_again_only_when_it_is_named(store, folder, Model, monkey
         resume_evaluation(store, id, Model())
     assert str(e.value) == (
         f"Dialogue run {id} was begun with the evaluation 'asks.jsonl', which is read only when you name it: "
-        f"lima dialogues run {path} --resume {id} --model parrot"
+        f"lima dialogues run {path} --resume {id} --model parrot -d {store.path}"
     )
     with pytest.raises(LimaError, match="There is no evaluation 'asks.jsonl', and no such file"):
         resume_evaluation(store, id, Model(), evaluation="asks.jsonl")
@@ -292,7 +292,7 @@ def test_an_interrupted_run_says_how_to_resume_it(store, folder):
     with pytest.raises(KeyboardInterrupt) as e:
         run(store, "mine", Dead())
     (row,) = store.rows("select * from dialogue_runs")
-    command = f"lima dialogues run {folder / 'mine'} --resume {row['id']}"
+    command = f"lima dialogues run {folder / 'mine'} --resume {row['id']} -d {store.path}"
     assert e.value.__notes__ == [f"Every turn that was done is kept. Resume with: {command}"]
 
 

@@ -161,7 +161,7 @@ def test_a_grader_that_was_edited_does_not_go_on_and_its_earlier_version_does(gr
     assert str(e.value) == (
         f"The grader 'strict' has changed since dialogue run {id} was begun (sha256 {old[:8]}, now {new[:8]}). Grades of two "
         "graders do not mix: restore the earlier one, or start a new run: lima dialogues run small --model parrot "
-        "--grader strict --arm a"
+        f"--grader strict --arm a -d {store.path}"
     )
     assert (model.calls, find_run(store, id)["status"]) == ([], "done")
     load()

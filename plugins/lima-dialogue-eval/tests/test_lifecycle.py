@@ -174,7 +174,7 @@ def test_a_folder_with_other_weights_under_its_name_is_neither_resumed_nor_taken
     )
     assert str(e.value).endswith(
         f"put the earlier one back, or start a new run: lima dialogues run small --model {run.folder} "
-        "--grader requirements --arm out"
+        f"--grader requirements --arm out -d {run.database}"
     )
     assert evaluate(run, "after_train", run.folder, "") != id
     shutil.copy(tmp_path / "mine", weights)

@@ -153,7 +153,7 @@ def test_show_picks_one_grader_and_names_those_that_have_graded(file, kind, Mode
     missing = shown("--grader", "kind").exception
     assert str(missing) == (
         f"The grader 'kind' has graded no reply of dialogue run {id}. Graders that have: requirements. Let it grade them with "
-        f"`lima dialogues regrade {id} --grader kind`."
+        f"`lima dialogues regrade {id} --grader kind -d {file.path}`."
     )
     assert str(shown("--grader", "requirement").exception).endswith(
         f"has graded no reply of dialogue run {id}. Did you mean 'requirements'? Known: requirements."

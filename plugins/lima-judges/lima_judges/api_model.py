@@ -110,24 +110,30 @@ class ApiModel:
         seed: int | Sequence[int],
         on_progress: Callable[[int], None] | None = None,
         on_reply: Callable[[int, Reply], None] | None = None,
+        further: "Callable[[int], tuple[Prompt, int] | None] | None" = None,
     ) -> list[Reply | Exception]:
         """One reply for each prompt, or the exception that is this prompt's failure
 
-        `on_reply` is given each reply with its index as it arrives; then `on_progress` is called with 1."""
+        `on_reply` is given each reply with its index as it arrives; then `on_progress` is called with 1, and `further` gives the
+        prompt and the seed that follow it, under the next index: a conversation goes on while others still wait."""
         seeds = [seed] * len(prompts) if isinstance(seed, int) else list(seed)
         questions = [Question(messages(p), settings, s) for p, s in zip(prompts, seeds, strict=True)]
         self._note_unsent(settings)
         stop = threading.Event()
         patience = Patience(self.policy, stop)
 
-        def done(index: int, found: tuple[Answer, float] | Exception) -> None:
+        def done(index: int, found: tuple[Answer, float] | Exception) -> bool:
             if isinstance(found, Exception):
-                return
+                return False
             replies[index] = self._record(*found)
             if on_reply:
                 on_reply(index, replies[index])
             if on_progress:
                 on_progress(1)
+            next_one = further(index) if further else None
+            if next_one:
+                questions.append(Question(messages(next_one[0]), settings, next_one[1]))
+            return next_one is not None
 
         replies: dict[int, Reply] = {}
         with self.backend.session(self.policy) as ask:

@@ -18,42 +18,44 @@ def ask_all(
     ask: Callable[[int], T],
     at_once: int,
     stop: threading.Event,
-    on_done: Callable[[int, T | Exception], None],
+    on_done: Callable[[int, T | Exception], bool],
 ) -> list[T | Exception]:
     """`ask(0)` to `ask(count - 1)`, at most `at_once` at a time: what each returned or raised, in order
 
-    `on_done` is called with each in this thread. What it raises, and Ctrl-C, sets `stop` and ends the call without waiting."""
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    `on_done` is called with each in this thread, and says whether one more is to be asked, under the next number. What it raises,
+    and Ctrl-C, sets `stop` and ends the call without waiting."""
+    waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     ready: queue.SimpleQueue[tuple[int, T | BaseException]] = queue.SimpleQueue()
     room = threading.Semaphore(at_once)
     for index in range(count):
         waiting.put(index)
 
     def work() -> None:
-        while room.acquire() and not stop.is_set():
-            try:
-                index = waiting.get_nowait()
-            except queue.Empty:
-                return
+        while room.acquire() and (index := waiting.get()) is not None and not stop.is_set():
             try:
                 ready.put((index, ask(index)))
             except BaseException as e:  # passed on to the caller's thread, whatever it is
                 ready.put((index, e))
 
     found: dict[int, T | Exception] = {}
+    threads = min(at_once, count)
     try:
-        for _ in range(min(at_once, count)):
+        for _ in range(threads):
             threading.Thread(target=work, daemon=True, name="lima-judges").start()
         while len(found) < count:
             index, result = ready.get()
             if isinstance(result, BaseException) and not isinstance(result, Exception):
                 raise result  # a library that wants to end the process
             found[index] = result
-            on_done(index, result)
+            if on_done(index, result):
+                waiting.put(count)
+                count += 1
             room.release()
     finally:
         stop.set()
         room.release(at_once)  # so that every thread sees that it should stop
+        for _ in range(threads):
+            waiting.put(None)
     return [found[index] for index in range(count)]
 
 

@@ -263,3 +263,22 @@ def test_a_wait_that_is_asked_for_is_kept_by_all(serve, monkeypatch):
     asked(OPEN(serve(behave).spec, None), "a", "b")
     assert times[1] - times[0] >= 0.4
     assert len(times) == 3
+
+
+@pytest.mark.parametrize("piece", [b"X-Slow: 1\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_an_answer_is_late_however_slowly_its_headers_come(piece, serve, monkeypatch):
+    """A library's timeouts are for each read, and a header now and then keeps none of them waiting"""
+
+    def behave(handler, body):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" if piece.startswith(b"X") else piece)
+        for _ in range(100):
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+    monkeypatch.setenv("LIMA_JUDGES_TIMEOUT", "0.5")
+    monkeypatch.setenv("LIMA_JUDGES_ATTEMPTS", "1")
+    started = time.monotonic()
+    (said,) = text_of(OPEN(serve(behave).spec, None))
+    assert said.endswith("did not finish an answer within 0.5 seconds.")
+    assert time.monotonic() - started < 5

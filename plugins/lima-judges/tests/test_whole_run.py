@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -10,9 +11,10 @@ from click.testing import CliRunner
 import lima_chat
 import lima_dialogue_eval
 import lima_judges
-from lima import CheckpointModel, Sampling, hookimpl
+from lima import CheckpointModel, Sampling, Store, hookimpl, open_model
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 from lima_chat import EvalConversation, EvalTurn, Turn
+from lima_dialogue_eval import run_evaluation
 
 CONVERSATIONS = [
     EvalConversation(
@@ -120,3 +122,30 @@ def test_a_server_that_answers_with_a_real_checkpoint_gives_its_replies(serve, s
         (local,) = checkpoint.reply([[Turn("user", row["user"])]], greedy, 0)
         assert (row["reply"], row["stop"]) == (local.text, local.stop)
     assert len(rows) == 2
+
+
+def test_one_slow_conversation_holds_up_no_other(serve, plugins, tmp_path):
+    """Each conversation goes on when its own reply is there; what is asked is the same as turn by turn"""
+    order = []
+
+    def behave(handler, body):
+        said = [m["content"] for m in body["messages"] if m["role"] == "user"]
+        order.append((said[0][0], len(said)))
+        if said[0].startswith("s") and len(said) == 1:
+            time.sleep(1.0)
+            order.append("slow is answered")
+        handler.say(f"You said: {said[-1]}")
+
+    rows = [{"id": f"{name}{n}", "turns": [f"{name}{n}?", "And?", "Why?"]} for n, name in enumerate("sff")]
+    (tmp_path / "asks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with Store(tmp_path / "l.db", plugins) as store:
+        model = open_model(f"openai:{serve(behave).spec}", store)
+        id = run_evaluation(
+            store, str(tmp_path / "asks.jsonl"), model, arm="", seeds=[0, 1], sampling=Sampling(max_new_tokens=5)
+        )
+        found = store.rows("select conversation, seed, turn, reply from dialogue_turns where dialogue_run = ?", [id])
+    assert len(found) == 18
+    assert {row["reply"] for row in found if row["turn"] == 3} == {"You said: Why?"}
+    before = order[: order.index("slow is answered")]
+    assert [before.count(("f", turn)) for turn in (1, 2, 3)] == [4, 4, 4]
+    assert order.count(("s", 3)) == 2

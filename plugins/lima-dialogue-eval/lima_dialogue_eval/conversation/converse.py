@@ -1,6 +1,7 @@
 """Hold many conversations at once: a turn of all of them in one batch, the model's own replies feeding the next.
 
-A reply is handed on when it is there. What goes wrong with one conversation (a server that fails, a reply that is none, a
+A model that can be asked further (behind an API, for example) goes on with each conversation when its reply is there, and no slow
+one holds up the others. A reply is handed on when it is there. What goes wrong with one conversation (a server that fails, a reply that is none, a
 history that fills the context) is a status of that conversation, never a grade and never the end of the others. Knows nothing of
 grades or databases.
 """
@@ -91,7 +92,7 @@ def converse(
     keep: Keep | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Iterator[list[Outcome]]:
-    """Ask the next turn of every dialogue that still runs, until none does; yields the outcomes turn by turn
+    """Ask the next turn of every dialogue that still runs, until none does; yields the outcomes batch by batch
 
     `keep` is given each outcome when it is there. `on_progress` is called with the number of new replies by a model that tells
     it while a batch is under way. What the two raise ends everything."""
@@ -126,9 +127,12 @@ class _Listener:
 def _ask(
     live: list[Dialogue], model: Any, sampling: Sampling, keep: Keep | None, listener: _Listener | None
 ) -> list[Outcome]:
-    """One outcome per dialogue, in order: all in one call; if that fails, those that did not come are asked each alone"""
-    asked: list[Asked] = [(d, d.index, d.prompt(), draw_seed(d)) for d in live]
+    """One outcome per turn, in order: all in one call; if that fails, those that did not come are asked each alone
+
+    The next turns of a model that asks `further` follow the first ones."""
+    asked: list[Asked] = [_next(d) for d in live]
     outcomes: dict[int, Outcome] = {}
+    followed = set[int]()
 
     def take(found: list[tuple[int, Any]]) -> None:
         new = [_outcome(asked[place], thing, model) for place, thing in found]
@@ -138,13 +142,27 @@ def _ask(
         if keep:
             keep(new)
 
+    def further(place: int) -> "tuple[tuple[Turn, ...], int] | None":
+        """The prompt and the seed that follow a reply that was handed over, as the next place; None where nothing follows"""
+        outcome = outcomes.get(place)
+        if outcome is None or outcome.dialogue.status != RUNNING or place in followed:
+            return None
+        followed.add(place)
+        asked.append(_next(outcome.dialogue))
+        whole.expected += 1
+        return asked[-1][2:]
+
     whole = Arrivals(len(asked), take)
-    _call(model, asked, sampling, whole, listener)
+    _call(model, asked, sampling, whole, listener, further)
     for place in whole.missing:
         alone = Arrivals(1, lambda found, place=place: take([(place, found[0][1])]))  # type: ignore[misc]
         if message := _call(model, [asked[place]], sampling, alone, listener):
             alone.rest([_Failure(message)])
     return [outcomes[place] for place in range(len(asked))]
+
+
+def _next(dialogue: Dialogue) -> Asked:
+    return dialogue, dialogue.index, dialogue.prompt(), draw_seed(dialogue)
 
 
 @dataclass(frozen=True)
@@ -154,11 +172,22 @@ class _Failure:
     message: str
 
 
-def _call(model: Any, asked: list[Asked], sampling: Sampling, arrivals: Arrivals, listener: _Listener | None) -> str:
-    """Ask for replies to some prompts, which arrive; what went wrong if not all did, in words"""
+def _call(
+    model: Any,
+    asked: list[Asked],
+    sampling: Sampling,
+    arrivals: Arrivals,
+    listener: _Listener | None,
+    further: Callable[[int], Any] | None = None,
+) -> str:
+    """Ask for replies to some prompts, which arrive; what went wrong if not all did, in words
+
+    `further` adds to what is asked."""
     prompts, seeds = [prompt for _, _, prompt, _ in asked], [seed for _, _, _, seed in asked]
     own = takes(model.reply, "on_reply")
     more: dict[str, Any] = {"on_reply": arrivals} if own else {}
+    if own and further and takes(model.reply, "further"):
+        more["further"] = further
     if takes(model.reply, "keys"):
         more["keys"] = [(dialogue.conversation.id, index + 1, dialogue.seed) for dialogue, index, _, _ in asked]
     message = ""
