@@ -185,7 +185,10 @@ CALLS = {
     "rollback by a trigger": (ends_by_a_trigger, "end the transaction"),
     "a cell": (writes_a_cell, "cannot call this method"),
     "the schema": (takes_the_schema, "SQLITE_DBCONFIG_WRITABLE_SCHEMA|cannot call this method"),
-    "an own collation": (with_a_collation_of_its_own, "needs more than the database's file: no such collation sequence"),
+    "an own collation": (
+        with_a_collation_of_its_own,
+        "needs more than the database's file: no such collation sequence",
+    ),
     "an own function": (with_a_function_of_its_own, "needs more than the database's file: no such function: mine"),
     "set_authorizer": (takes_the_guard_away, "cannot call this method"),
     "in a script": (in_a_script, "begin, commit or roll back"),

@@ -117,7 +117,12 @@ CASES = [
     ("after_step", "raise Own('mine')", [*TRAIN, "d"], "in after_step: Own: mine."),
     ("after_step", "raise click.exceptions.Exit(0)", [*TRAIN, "e"], "in after_step: Exit: 0."),
     ("after_step", "raise click.Abort()", [*TRAIN, "f"], "in after_step: Abort."),
-    ("examples", "import sys; sys.exit = print; exit(0)", ["sources", "show", "odd"], "in examples() of the source 'odd': SystemExit: 0."),
+    (
+        "examples",
+        "import sys; sys.exit = print; exit(0)",
+        ["sources", "show", "odd"],
+        "in examples() of the source 'odd': SystemExit: 0.",
+    ),
     ("folder", EXIT, [*TRAIN, "g"], "in folder() of the base model 'odd': SystemExit: 0."),
     ("examples", EXIT, ["sources", "show", "odd"], "in examples() of the source 'odd': SystemExit: 0."),
     (

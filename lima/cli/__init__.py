@@ -94,17 +94,17 @@ def main(arguments: list[str] | None = None) -> None:
         if os.environ.get("LIMA_DEBUG"):
             raise
         click.echo(visible(f"Error: {_said(e)}"), err=True)  # a downloaded model's template may have written the text
-        raise SystemExit(1)
+        raise SystemExit(1) from None
     except click.ClickException as e:
         text = io.StringIO()
         e.show(text)
         click.echo(visible(text.getvalue().rstrip()), err=True)
-        raise SystemExit(e.exit_code)
+        raise SystemExit(e.exit_code) from None
     except (click.Abort, KeyboardInterrupt) as e:
         stopped = before_click(e)
         if not isinstance(stopped, Interrupted):  # which has said so already, and how to resume
             click.echo(visible(f"Interrupted {stopped}".rstrip() + "."), err=True)
-        raise SystemExit(130)
+        raise SystemExit(130) from None
 
 
 def _said(error: LimaError | OSError) -> str:

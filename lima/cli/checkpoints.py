@@ -8,7 +8,6 @@ import click
 from lima.cli.group import Group
 from lima.cli.show import database_option, json_option, print_json, print_rows, store_to_read
 from lima.errors import LimaError
-
 from lima.text import visible
 
 GRADER = "A name from `lima graders`; it must grade single replies"

@@ -271,7 +271,9 @@ class Store:
             kinds = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
             raise LimaError(f"{name!r} is the start of {len(found)} {kinds}: {', '.join(found[:5])}. Give more of it.")
         if not _ID.fullmatch(found[0]):  # it becomes a part of file names, and of commands that somebody copies
-            raise LimaError(f"The database {self.path} is damaged: {found[0]!r} cannot be the id of a {what}. {RESTORE}")
+            raise LimaError(
+                f"The database {self.path} is damaged: {found[0]!r} cannot be the id of a {what}. {RESTORE}"
+            )
         return self.rows(f"select * from {table} where id = ?", [found[0]])[0]
 
     def run(self, name: str) -> dict[str, Any]:

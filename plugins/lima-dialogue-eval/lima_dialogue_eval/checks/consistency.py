@@ -1,7 +1,7 @@
 """Whether a reply stays with what it says: no second value for the same thing, and no conclusion with another one.
 
-Only values are compared (numbers in one unit, times, dates), each within a sentence; where a sentence has the right one as well, or
-takes something back, nothing is said. Knows nothing of words that contradict each other.
+Only values are compared (numbers in one unit, times, dates), each within a sentence; where a sentence has the right one as well,
+or takes something back, nothing is said. Knows nothing of words that contradict each other.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from lima_dialogue_eval.checks.values import Value, alternatives, kin, mentions,
 
 _SENTENCE = regex.compile(r"(?<=[.!?;…])[\"')\]]*\s+|\n+")
 _TAKEN_BACK = regex.compile(
-    r"n't\b|\b(?:not|never|nor|neither|no longer|than|unlike|instead|rather|formerly|previously|before|was|were|earlier|original\w*"
-    r"|old|first|if|unless|would|could|confus\w+|mix\w*|mistak\w+|wrong\w*)\b",
+    r"n't\b|\b(?:not|never|nor|neither|no longer|than|unlike|instead|rather|formerly|previously|before|was|were|earlier"
+    r"|original\w*|old|first|if|unless|would|could|confus\w+|mix\w*|mistak\w+|wrong\w*)\b",
     regex.IGNORECASE,
 )
 _CONCLUSION = regex.compile(
-    r"[\s\"'(*_>-]*(?:(?:and|but) )?(?:so|therefore|thus|hence|in (?:all|total|short|the end)|altogether|all in all|that(?:'s why| makes"
-    r"| means)|this means|(?:the|your|my) (?:answer|result|total) |just )\b",
+    r"[\s\"'(*_>-]*(?:(?:and|but) )?(?:so|therefore|thus|hence|in (?:all|total|short|the end)|altogether|all in all"
+    r"|that(?:'s why| makes| means)|this means|(?:the|your|my) (?:answer|result|total) |just )\b",
     regex.IGNORECASE,
 )
 

@@ -148,7 +148,10 @@ def _show(row: dict[str, Any], rows: list[dict[str, Any]], verbose: bool, as_jso
     if verbose:
         print_wrong(rows, console)
     click.echo(
-        visible(f"Audit {row['id']}" + ("" if verbose else f"; what it got wrong: {command_on(path, 'graders', 'audits', row['id'], '-v')}"))
+        visible(
+            f"Audit {row['id']}"
+            + ("" if verbose else f"; what it got wrong: {command_on(path, 'graders', 'audits', row['id'], '-v')}")
+        )
     )
 
 

@@ -1,9 +1,9 @@
 """Hold many conversations at once: a turn of all of them in one batch, the model's own replies feeding the next.
 
-A model that can be asked further (behind an API, for example) goes on with each conversation when its reply is there, and no slow
-one holds up the others. A reply is handed on when it is there. What goes wrong with one conversation (a server that fails, a reply that is none, a
-history that fills the context) is a status of that conversation, never a grade and never the end of the others. Knows nothing of
-grades or databases.
+A model that can be asked further, such as one behind an API, continues each conversation when its reply is there: no slow one
+holds up the others. A reply is handed on when it is there. What goes wrong with one conversation (a server that fails, a reply
+that is none, a history that fills the context) is a status of that conversation, never a grade and never the end of the others.
+Knows nothing of grades or databases.
 """
 
 import hashlib

@@ -138,7 +138,9 @@ def run_evaluation(
     say(evaluation, len(ready.whole), list(script.values()), grader)
     with log.exclusive():
         log.start(row, [dialogue_row(d) for d in dialogues])
-        return EvaluationRun(log, {"id": log.id, "database": str(store.path), **row}, judge, dialogues).run(answering, sampling, on_progress)
+        return EvaluationRun(log, {"id": log.id, "database": str(store.path), **row}, judge, dialogues).run(
+            answering, sampling, on_progress
+        )
 
 
 def resume_evaluation(
