@@ -24,6 +24,8 @@ def agreement(runs: tuple[str, ...], kinds: bool, database: str | None, as_json:
     """
     from lima_dialogue_eval.agreement.figures import figures
     from lima_dialogue_eval.agreement.ratings import read_ratings
+    from lima_dialogue_eval.conversation.grade import PEOPLE
+    from lima_dialogue_eval.evaluation.provenance import regrade_command
     from lima_dialogue_eval.record.log import find_run
 
     with store_to_read(database) as store:
@@ -31,11 +33,10 @@ def agreement(runs: tuple[str, ...], kinds: bool, database: str | None, as_json:
         rows = list({row["id"]: row for row in rows}.values())
         ratings = read_ratings(store, rows)
     if len(ratings.raters) < 2:
-        ids = " ".join(row["id"] for row in rows)
         only = f"only {ratings.raters[0].name} has" if ratings.raters else "nobody has"
         raise LimaError(
-            f"Agreement needs two raters, and {only} graded these replies. Let people grade with `lima dialogues grade {ids}`, "
-            f"or a judge with `lima dialogues regrade {ids} --grader judge:MODEL`."
+            f"Agreement needs two raters, and {only} graded these replies. Let people grade with "
+            f"`{regrade_command(rows, PEOPLE)}`, or a judge with `{regrade_command(rows, 'judge:MODEL')}`."
         )
     found = {"runs": [row["id"] for row in rows], **figures(ratings)}
     if as_json:

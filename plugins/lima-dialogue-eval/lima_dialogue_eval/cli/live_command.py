@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lima import LimaError, visible
+from lima import LimaError, command_on, visible
 from lima.cli import database_option, options_given, store_to_read, trust_option
 from lima_dialogue_eval.cli.evaluation_command import with_part
 
@@ -126,7 +126,10 @@ def _hold(session: "Session", screen: Any, left: type[Exception]) -> None:
         e.add_note(again)
         raise
     session.log.mark("done")
-    click.echo(visible(f"Done. `lima dialogues show {session.log.id}` shows it."), err=True)
+    click.echo(
+        visible(f"Done. `{command_on(session.log.store.path, 'dialogues', 'show', session.log.id)}` shows it."),
+        err=True,
+    )
 
 
 def _replay(store: "Store", name: str, model: str | None, settings: dict[str, Any]) -> "Session":

@@ -22,7 +22,14 @@ from lima_dialogue_eval.conversation.converse import (
 )
 from lima_dialogue_eval.conversation.grade import PEOPLE
 from lima_dialogue_eval.evaluation.models import reopenable
-from lima_dialogue_eval.evaluation.provenance import begun_with, check_makers, made_with, resume_command, resumed
+from lima_dialogue_eval.evaluation.provenance import (
+    begun_with,
+    check_makers,
+    made_with,
+    regrade_command,
+    resume_command,
+    resumed,
+)
 from lima_dialogue_eval.record.log import DialogueLog, conversations, find_run
 from lima_dialogue_eval.record.people import VERSION
 from lima_dialogue_eval.record.rows import turn_row
@@ -173,7 +180,9 @@ def begin(
     }
     rows = ({"conversation": one.id, "topic": storable(one.topic), "system": storable(one.system)} for one in held)
     log.start(row, [{**of_one, "seed": seed, "turns": len(one.given)} for of_one, one in zip(rows, held, strict=True)])
-    return Session(log, {**row, "id": log.id, "sampling": asdict(sampling)}, answering, by, held)
+    return Session(
+        log, {**row, "id": log.id, "database": str(store.path), "sampling": asdict(sampling)}, answering, by, held
+    )
 
 
 def _check_promptable(model: Any, held: Sequence[Held]) -> None:
@@ -231,7 +240,7 @@ def resume(
         raise LimaError(f"Dialogue run {row['id']} is not held by a person. Resume it with: {resume_command(row)}")
     if row["status"] == "done":
         raise LimaError(
-            f"Dialogue run {row['id']} is complete. Its replies are graded with `lima dialogues grade {row['id']}`."
+            f"Dialogue run {row['id']} is complete. Its replies are graded with `{regrade_command([row], PEOPLE)}`."
         )
     plugins, log = load_plugins(), DialogueLog(store, row["id"])
     given: dict[str, tuple[EvalTurn, ...]] = {}
