@@ -147,3 +147,16 @@ def test_a_long_hostile_reply_is_read_quickly():
     for text in ("i'm so " * 200_000, "sorry for " * 200_000, "a" * 2_000_000, "''" * 1_000_000):
         says_nothing(EvalTurn("Why?", ASKED), text, ())
     assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize(
+    "reply", ["<b></b>", "&nbsp;", "<!-- a good answer -->", "[](a.html)", "~~Boil it.~~", "**\n__"]
+)
+def test_what_a_reader_does_not_see_is_no_reply_unless_markup_was_asked_for(reply):
+    asked = EvalTurn("How do I make tea?", ASKED)
+    assert says_nothing(asked, reply, (Turn("user", asked.user),)) == "The reply has no word."
+    html = EvalTurn("Write it as HTML.", ASKED)
+    assert not says_nothing(html, "<p></p>", (Turn("user", html.user),))
+    assert says_nothing(asked, f"{asked.user}\n\nUser: {asked.user}", ()) == ""
+    for echo in (f"User: {asked.user}", f"{asked.user}\n{asked.user}", f"**Question:** {asked.user} {asked.user}"):
+        assert says_nothing(asked, echo, ()) == "The reply only repeats what the user said."
