@@ -1,12 +1,15 @@
 """Bases that would train, or seem to, and then not do what they should: refused before the first step, with advice that works."""
 
 import json
+import re
+import shutil
 
 import pytest
 from tokenizers import AddedToken, normalizers
 
 from lima import hookimpl
 from lima.answer.checkpoint_model import CheckpointModel
+from lima.cli import main
 from lima.data.dataset import prepare
 from lima.data.rendering import PlainRenderer
 from lima.errors import LimaError
@@ -82,3 +85,17 @@ def test_a_base_with_an_adapter_is_refused_before_it_is_planned_and_the_advice_w
         for file in ("adapter_config.json", "adapter_model.safetensors"):
             (place / file).rename(tmp_path / file)
         assert tuned(place, pairs, tmp_path).folder.is_dir()
+
+
+def test_a_tokenizer_whose_pattern_never_ends_is_a_sentence(base, tmp_path, capfd):
+    """The library gives up at a limit of its own, with an error that is no Exception"""
+    shutil.copytree(base, tmp_path / "evil")
+    file = tmp_path / "evil" / "tokenizer.json"
+    pattern = {"type": "Split", "pattern": {"Regex": "(x+x+)+y"}, "behavior": "Isolated", "invert": False}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"pre_tokenizer": pattern}))
+    (tmp_path / "pairs.jsonl").write_text(json.dumps({"prompt": "x" * 40, "response": "y"}))
+    with pytest.raises(SystemExit) as stopped:
+        main(["preview", "--base", str(tmp_path / "evil"), "--source", str(tmp_path / "pairs.jsonl")])
+    said = capfd.readouterr().err
+    assert (stopped.value.code, "Traceback" in said) == (1, False)
+    assert re.search(r"^Error: A library failed: .*retry-limit-in-match over.* copy it again\.$", said, re.MULTILINE)

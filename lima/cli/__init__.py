@@ -83,6 +83,10 @@ def warn(loaded: Plugins, already: Iterable[str] = ()) -> set[str]:
     return {p.name for p in loaded.all if p.error or p.remarks}
 
 
+PANIC = "pyo3_runtime"
+"Where the errors of libraries in Rust are, such as tokenizers, that are no Exceptions"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something the user can fix, 2 usage, 130 interrupted"""
     any_text_printed()
@@ -105,6 +109,13 @@ def main(arguments: list[str] | None = None) -> None:
         if not isinstance(stopped, Interrupted):  # which has said so already, and how to resume
             click.echo(visible(f"Interrupted {stopped}".rstrip() + "."), err=True)
         raise SystemExit(130) from None
+    except BaseException as e:
+        if type(e).__module__ != PANIC or os.environ.get("LIMA_DEBUG"):
+            raise
+        click.echo(
+            visible(f"Error: A library failed: {e}. A damaged tokenizer.json does that: copy it again."), err=True
+        )
+        raise SystemExit(1) from None
 
 
 def _said(error: LimaError | OSError) -> str:
