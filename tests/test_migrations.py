@@ -163,9 +163,7 @@ def test_what_a_plugin_set_aside_registered_is_gone(file):
         assert "mine" in plugins.registry("sources")
         refused = CliRunner().invoke(cli, ["mine", str(file)])
         assert isinstance(refused.exception, LimaError)
-        assert "`lima mine` does not work without lima-bad: its migrations of" in str(
-            refused.exception
-        )
+        assert "`lima mine` does not work without lima-bad: its migrations of" in str(refused.exception)
         assert "mine" not in plugins.registry("sources")
         plugins.call("before_train", run=None, examples=[])
         assert CliRunner().invoke(cli, ["other"]).exception is None
