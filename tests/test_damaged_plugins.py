@@ -1,4 +1,4 @@
-"""Plugins that are damaged, lie about themselves or belong to another time, installed, in real processes: lima works without them."""
+"""Plugins that are damaged, lie about themselves or are of another version, in real processes: lima works all the same."""
 
 import json
 import os
