@@ -3,12 +3,13 @@
 Knows nothing of how plugins are found.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from lima.errors import LimaError
+from lima.errors import LimaError, quoted
 
 
 def commands_below(group: click.Group, above: str = "") -> dict[str, click.Command]:
@@ -32,16 +33,23 @@ def running_command() -> str:
 
 def as_now(cli: click.Group, below: dict[str, click.Command]) -> Callable[[], None]:
     """What makes a group and the commands below it again what they are now, whatever is added to them or changed"""
-    groups = [(one, dict(one.commands)) for one in (cli, *below.values()) if isinstance(one, click.Group)]
-    parts = [(one, one.callback, list(one.params)) for one in below.values()]
+    parts = [(part, _copy(part)) for command in (cli, *below.values()) for part in (command, *command.params)]
 
     def put_back() -> None:
-        for command, callback, params in parts:
-            command.callback, command.params = callback, params
-        for group, commands in groups:
-            group.commands = commands
+        for part, attributes in parts:
+            vars(part).clear()
+            vars(part).update(_copied(attributes))
 
     return put_back
+
+
+def _copy(part: Any) -> dict[str, Any]:
+    """The attributes of a command or an option, with copies of its lists and dicts: of its options, of the commands below it"""
+    return _copied(vars(part))
+
+
+def _copied(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.copy() if type(value) in (list, dict) else value for name, value in attributes.items()}
 
 
 def add(
@@ -49,18 +57,58 @@ def add(
 ) -> dict[str, click.Command]:
     """Let a plugin add its commands to those that were there before, and give all; on any error all is as it was
 
-    LimaError where it replaced or changed a command of another, whose `owners` are known."""
-    parts = {path: (one, one.callback, list(one.params)) for path, one in before.items()}
+    LimaError where it replaced or changed a command of another, whose `owners` are known, or added what is none."""
     put_back = as_now(cli, before)
+    parts = {path: [(one, _copy(one)) for one in (c, *c.params)] for path, c in {"": cli, **before}.items()}
     try:
         call()
+        _check_names(cli)
         after = commands_below(cli)
-        for path, (command, callback, params) in parts.items():
+        for path, command in before.items():
             if after.get(path) is not command:
                 raise LimaError(f"its command {path!r} is registered by {owners[path]!r} already")
-            if command.callback is not callback or command.params != params:
-                raise LimaError(f"it changes the command {path!r}, which is {owners[path]!r}'s. Add one of its own")
+        for path, there in parts.items():
+            if any(_differs(one, attributes) for one, attributes in there):
+                whose = f"the command {path!r}, which belongs to {owners[path]!r}" if path else "`lima` itself"
+                raise LimaError(f"it changes {whose}. Add one of its own")
+        for path in after.keys() - before.keys():
+            _check(path, after[path])
     except BaseException:
         put_back()
         raise
     return after
+
+
+def _differs(part: Any, before: dict[str, Any]) -> bool:
+    """Whether an attribute of a command or an option is another one than before; to a group commands may be added"""
+    now = vars(part)
+    return now.keys() != before.keys() or any(
+        now[name] is not old and (type(old) not in (list, dict) or now[name] != old)
+        for name, old in before.items()
+        if not (name == "commands" and isinstance(part, click.Group))
+    )
+
+
+def _check_names(group: click.Group) -> None:
+    """LimaError for what stands for a command in a group, or in one below it, and is none"""
+    for name, command in group.commands.items():
+        if not isinstance(name, str) or not name.isprintable() or not isinstance(command, click.Command):
+            raise LimaError(f"it adds {quoted(command)} as the command {name!r}; expected a click.Command under a name")
+        if isinstance(command, click.Group):
+            _check_names(command)
+
+
+def _check(path: str, command: click.Command) -> None:
+    """LimaError for a command that a call would not run; what it raises where its help is asked for goes through"""
+    callback = command.callback
+    if (
+        inspect.isgeneratorfunction(callback)
+        or inspect.iscoroutinefunction(callback)
+        or inspect.isasyncgenfunction(callback)
+    ):
+        raise LimaError(
+            f"the function of its command {path!r} is {'a generator' if inspect.isgeneratorfunction(callback) else 'async'}, "
+            "of which a call runs nothing; write it as a plain def"
+        )
+    if not command.hidden and not isinstance(command.get_short_help_str(), str):
+        raise LimaError(f"the help of its command {path!r} is not text")

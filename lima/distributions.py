@@ -5,9 +5,9 @@ The metadata may be half removed or damaged. Knows nothing of hooks.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +18,10 @@ from lima.errors import LimaError
 CORE = "lima-tune"
 GROUP = "lima"
 "The group of entry points by which a distribution is a plugin"
+
+
+_LIMA_TUNE = r"lima[-_.]+tune(?![\w.-]*\w)(?: *\[[^\]]*\])?"
+"The core as a requirement may write it"
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,28 @@ class Found:
     "Whether its metadata have no name any more"
     unmet: str
     "A version of lima that it needs, and that this one is not; empty for none"
+    dist: Distribution | None = None
+    unreadable: str = ""
+    "Why its entry points cannot be read, or name no module; empty where they can"
+
+    @property
+    def module(self) -> str:
+        """The module that its entry point names; empty where it names none"""
+        return _module_of(self.entry)
+
+    @property
+    def requires(self) -> set[str]:
+        """The distributions that it asks for, also for its extras, by their names as pip compares them"""
+        names = re.findall(r"^Requires-Dist: *([\w.-]+)", _head(self.dist), re.M | re.I)
+        return set(map(canonical, names))
 
     @property
     def stuck(self) -> str:
         """Why pip cannot remove it; empty where it can. Some installers leave out the list by which pip does"""
         if self.half_removed:
             return "its metadata have no name"
+        if self.unreadable and not self.module:
+            return self.unreadable
         return _unreadable(self.folder) if self.version else "its metadata name no version"
 
     @property
@@ -54,23 +74,72 @@ class Found:
         """What is there of it: its metadata, and the modules that its entry point names"""
         if self.folder is None:
             return []
-        root = self.folder.parent / self.entry.module.partition(".")[0]
+        # Where it names none, what the distribution is called is as good a guess.
+        name = self.module.partition(".")[0] or self.distribution.replace("-", "_")
+        root = self.folder.parent / name
         return [path for path in (root, root.with_suffix(".py"), self.folder) if path.exists()]
 
 
 def found() -> list[Found]:
     """Every entry point of the group, the core's first, the others by distribution and name"""
-    all_found = [_found(entry) for entry in entry_points(group=GROUP)]
+    try:
+        all_found = [_found(entry, entry.dist) for entry in entry_points(group=GROUP)]
+    except Exception:  # of any distribution the file may be damaged, also of one that has nothing to do with lima
+        all_found = [one for each in _each_distribution() for one in _found_in(each)]
     return sorted(all_found, key=lambda one: (one.distribution != CORE, one.distribution, one.entry.name))
 
 
-def _found(entry: EntryPoint) -> Found:
-    folder = getattr(entry.dist, "_path", None)
+def _each_distribution() -> Iterator[Distribution]:
+    """Every distribution once: of two with one name the first, which is the one that Python imports"""
+    names = set()
+    for one in distributions():
+        folder = getattr(one, "_path", None)
+        name = canonical(_field(_head(one), "Name") or getattr(folder, "name", "").partition("-")[0])
+        if name not in names:
+            names.add(name)
+            yield one
+
+
+def _found_in(distribution: Distribution) -> list[Found]:
+    """Its entry points of the group; where they cannot be read, one that says so, if the distribution seems to be a plugin"""
+    try:
+        return [_found(one, distribution) for one in distribution.entry_points if one.group == GROUP]
+    except Exception as e:
+        asks = re.search(rf"^Requires-Dist: *{_LIMA_TUNE}", _head(distribution), re.M | re.I)
+        why = f"its file entry_points.txt cannot be read: {type(e).__name__}: {e}"
+        return [_found(EntryPoint("", "", GROUP), distribution, why)] if asks or _seems_ours(distribution) else []
+
+
+def _seems_ours(distribution: Distribution) -> bool:
+    folder = getattr(distribution, "_path", None)
+    try:
+        return f"[{GROUP}]".encode() in (folder / "entry_points.txt").read_bytes() if folder else False
+    except (OSError, TypeError):
+        return False
+
+
+def _head(distribution: Distribution | None) -> str:
+    """The fields of the metadata, without the description"""
+    text = _text(distribution, "METADATA") or _text(distribution, "PKG-INFO")
+    return text.partition("\n\n")[0]  # not by email.parser, which takes as long as everything else together
+
+
+def _found(entry: EntryPoint, distribution: Distribution | None, unreadable: str = "") -> Found:
+    folder = getattr(distribution, "_path", None)
     folder = folder if isinstance(folder, Path) else None
-    text = _text(entry.dist, "METADATA") or _text(entry.dist, "PKG-INFO")
-    head = text.partition("\n\n")[0]  # not by email.parser, which takes as long as everything else together
-    name = _field(head, "Name") or (folder.name.partition("-")[0] if folder else entry.module)
-    return Found(entry, name, _field(head, "Version"), folder, not _field(head, "Name"), unmet_by(head))
+    head = _head(distribution)
+    name = _field(head, "Name") or (folder.name.partition("-")[0] if folder else _module_of(entry))
+    if not unreadable and not _module_of(entry):
+        unreadable = f"its entry point {entry.name!r} names {entry.value!r}, which is not a module"
+    half = not _field(head, "Name")
+    return Found(entry, name, _field(head, "Version"), folder, half, unmet_by(head), distribution, unreadable)
+
+
+def _module_of(entry: EntryPoint) -> str:
+    try:
+        return str(entry.module)
+    except AttributeError:  # its value is not MODULE or MODULE:OBJECT
+        return ""
 
 
 def _unreadable(folder: Path | None) -> str:
@@ -98,7 +167,7 @@ def _field(head: str, name: str) -> str:
 
 def unmet_by(head: str) -> str:
     """The versions of lima that it asks for, as it writes them, where this one is none of them"""
-    for asked in re.findall(rf"^Requires-Dist: *{CORE}\b *\(?([^;)\n]*)", head, re.M):
+    for asked in re.findall(rf"^Requires-Dist: *{_LIMA_TUNE} *\(?([^;)\n]*)", head, re.M | re.I):
         if asked.strip() and not _is_among(asked.strip()):
             return str(asked.strip())
     return ""
@@ -122,6 +191,16 @@ def check_removable(names: Iterable[str]) -> None:
     for one in found():
         if one.stuck and canonical(one.distribution) in wanted:
             raise LimaError(f"pip cannot remove {one.distribution}: {one.stuck}. {one.advice}")
+
+
+def needed_by(name: str, asked: Mapping[str, set[str]]) -> set[str]:
+    """A plugin and those that it depends on, directly or through others, given what each asks for; all by canonical names"""
+    found, waiting = set[str](), [canonical(name)]
+    while waiting:
+        one = waiting.pop()
+        found.add(one)
+        waiting += (asked.get(one, set()) & asked.keys()) - found
+    return found
 
 
 def canonical(name: str) -> str:

@@ -31,8 +31,9 @@ def checked_hooks(manager: pluggy.PluginManager, module: Any) -> tuple[list[str]
         else dir(module)
     )
     for name in sorted(names):
-        marked_class = name in KNOWN and inspect.isclass(getattr(module, name))  # which pluggy passes over
-        if marked_class or manager.parse_hookimpl_opts(module, name) is not None:
+        # pluggy passes over what is marked and is not a function: a class, an object that can be called.
+        passed_over = name in KNOWN and _is_marked(manager, getattr(module, name))
+        if passed_over or manager.parse_hookimpl_opts(module, name) is not None:
             _check(name, getattr(module, name))
             hooks.append(name)
     forgotten = [name for name in KNOWN if name not in hooks and inspect.isroutine(getattr(module, name, None))]
@@ -40,6 +41,10 @@ def checked_hooks(manager: pluggy.PluginManager, module: Any) -> tuple[list[str]
         f"its function {name}() is never called: mark it with @lima.hookimpl, or give it another name"
         for name in forgotten
     ] + [remark for name in hooks for remark in _will_go(name, getattr(module, name))]
+
+
+def _is_marked(manager: pluggy.PluginManager, thing: Any) -> bool:
+    return inspect.isclass(thing) or (not inspect.isroutine(thing) and f"{manager.project_name}_impl" in dir(thing))
 
 
 def register(manager: pluggy.PluginManager, module: Any, name: str) -> None:

@@ -19,13 +19,14 @@ import pluggy
 
 from lima.commands import add, commands_below, running_command
 from lima.contract import hooks as hookspecs
-from lima.distributions import CORE, LIMA, Found, canonical, code_hash, found
+from lima.distributions import CORE, LIMA, Found, canonical, code_hash, found, needed_by
 from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.hook_checks import checked_hooks, register
-from lima.isolation import SPENT, Visit, name_code, said
+from lima.isolation import SPENT, Visit, name_code, named_interrupt, said
 from lima.isolation.marks import Mark, Marks
+from lima.isolation.surroundings import files_kept
 from lima.places import user_folder
-from lima.registry import Registry, contained_entries, singular
+from lima.registry import Registry, contained_entries, declarations, registered
 
 if TYPE_CHECKING:
     from lima.contract.runs import PluginRow
@@ -62,7 +63,7 @@ class Plugin:
 
     def content_hash(self) -> str:
         """SHA-256 over the files of the plugin, so that a run records the code and not only its version"""
-        return code_hash(self.found.entry.dist if self.found else None, self.code)
+        return code_hash(self.found.dist if self.found else None, self.code)
 
 
 class Plugins:
@@ -76,6 +77,8 @@ class Plugins:
         "Names of those that are installed and that LIMA_LOAD_PLUGINS does not name"
         self.marks: Marks | None = None
         "Where it is marked whose code runs while lima starts; None in tests of plugins that are not installed"
+        self.told: set[str] = set()
+        "Those set aside with an error that ends the command: nothing more need be said of them"
         self._registries: dict[str, Registry] = {}
         self._declared: dict[str, list[type]] | None = None
         "Protocols of what plugins consume, by kind"
@@ -102,6 +105,8 @@ class Plugins:
         plugin = Plugin(name, version, module if isinstance(module, ModuleType) else None, found=found)
         code = str(module.__name__ if plugin.module else type(module).__module__)
         try:
+            if same := next((n for n, other in self.manager.list_name_plugin() if other is module), ""):
+                raise LimaError(f"its entry point names what is loaded already, as {same!r}")
             if name != CORE and (found or plugin.module):  # an object that a test made is not the test's module
                 name_code(code, name)
             with Visit("the names of its hooks", name, errors=False):
@@ -128,7 +133,7 @@ class Plugins:
     def call(self, hook: str, **arguments: Any) -> None:
         """Call a lifecycle hook; a plugin that fails in it stops the run, by name"""
         for plugin, caller in self._callers(hook):
-            with Visit(hook, plugin.name, hook=True):
+            with Visit(hook, plugin.name, hook=True), files_kept(arguments.get("checkpoint")):
                 caller(**{name: self._own(plugin, name, value) for name, value in arguments.items()})
 
     def _own(self, plugin: Plugin, name: str, value: Any) -> Any:
@@ -144,16 +149,25 @@ class Plugins:
             known = self._runs[plugin.name] = (value, copy.deepcopy(value))
         return known[1]
 
-    def set_aside(self, name: str, error: str) -> None:
-        """From now on without this plugin; LimaError if the command that runs is one of its own"""
+    def set_aside(self, name: str, error: str, advice: str = "") -> None:
+        """From now on without this plugin; LimaError if the command that runs needs it: is its own, or one of a dependent's
+
+        The `advice` is what to do about it, if not to remove it."""
         for plugin in self.loaded:
             if plugin.name == name:
                 self._disable(plugin, error)
+                plugin.instead = advice
         command = running_command()
         parts = command.split()
-        owners = [self.commands.get(" ".join(parts[:n])) for n in range(1, len(parts) + 1)]
-        if name in owners:
-            raise LimaError(f"`lima {command}` is a command of plugin {name!r}, which is set aside: {error}")
+        owners = {self.commands.get(" ".join(parts[:n]), "") for n in range(1, len(parts) + 1)}
+        asked = {canonical(p.name): p.found.requires for p in self.all if p.found}
+        for plugin in self.all:
+            if plugin.name in owners and canonical(name) in needed_by(plugin.name, asked):
+                self.told.add(name)
+                by = "" if plugin.name == name else f", which {plugin.name} needs"
+                raise LimaError(
+                    f"`lima {command}` does not work without {name}{by}: {error.rstrip('.')}. {advice}".rstrip()
+                )
 
     def _disable(self, plugin: Plugin, error: str) -> None:
         plugin.error = error
@@ -186,7 +200,7 @@ class Plugins:
         if self._declared is None:
             found: dict[str, list[type]] = {}
             for plugin, caller in list(self._callers("declare_protocols")):
-                entries = self._aside_on_error(plugin, "declare_protocols", partial(_declarations, caller))
+                entries = self._aside_on_error(plugin, "declare_protocols", partial(declarations, caller))
                 for of, protocol in entries or ():
                     found.setdefault(of, []).append(protocol)
             self._declared = found
@@ -199,7 +213,7 @@ class Plugins:
             for plugin, caller in list(self._callers(f"register_{kind}")):
 
                 def entries(plugin: Plugin = plugin, caller: Callable[..., Any] = caller) -> dict[str, Any]:
-                    return contained_entries(kind, _registered(kind, caller), plugin.name, registry.declared)
+                    return contained_entries(kind, registered(kind, caller), plugin.name, registry.declared)
 
                 for name, thing in (self._aside_on_error(plugin, f"register_{kind}", entries) or {}).items():
                     registry.add(name, thing, plugin.name)
@@ -238,40 +252,10 @@ class Plugins:
         self.commands = owners
 
 
-def _registered(kind: str, caller: Callable[..., Any]) -> dict[str, Any]:
-    """What a plugin registers by name; LimaError where it gives two objects one name"""
-    entries: dict[str, Any] = {}
-
-    def register(name: str, thing: Any) -> None:
-        if name in entries:
-            raise LimaError(f"it registers two objects as the {singular(kind)} {name!r}")
-        entries[name] = thing
-
-    caller(register=register)
-    return entries
-
-
 def _wanted() -> dict[str, str] | None:
     """The names in LIMA_LOAD_PLUGINS, by how they are compared; None when it is not set (all)"""
     value = os.environ.get("LIMA_LOAD_PLUGINS")
     return None if value is None else {canonical(n): n for n in map(str.strip, value.split(",")) if n}
-
-
-def _declarations(caller: Callable[..., Any]) -> list[tuple[str, type]]:
-    """(kind, Protocol) of all that a plugin declares; LimaError for what cannot be declared"""
-    from lima.contract.conformance import check_protocol
-    from lima.contract.kinds import KINDS
-
-    entries: list[tuple[str, type]] = []
-
-    def declare(kind: str, protocol: type) -> None:
-        if kind not in KINDS:
-            raise LimaError(f"{kind!r} is not a registered kind.{did_you_mean(kind, KINDS)}")
-        check_protocol(protocol)
-        entries.append((kind, protocol))
-
-    caller(declare=declare)
-    return entries
 
 
 def _load(plugins: Plugins, one: Found, left: dict[str, Mark]) -> None:
@@ -285,12 +269,14 @@ def _load(plugins: Plugins, one: Found, left: dict[str, Mark]) -> None:
     before = SPENT[name]
     try:
         with (
+            named_interrupt(lambda: f"while the plugin {name!r} was imported"),
             plugins.marked(Plugin(name, one.version), "its import"),
-            Visit("its import", name, one.entry.module, hook=True, errors=False),
+            Visit("its import", name, one.module, hook=True, errors=False),
         ):
             module = one.entry.load()
     except Exception as e:
-        plugins.all.append(Plugin(name, one.version, error=f"import failed: {said(e)}", found=one))
+        # Part of it has run, and may have changed what others do.
+        plugins.all.append(Plugin(name, one.version, error=f"import failed: {said(e)}", found=one, code=one.module))
         return
     plugin = plugins.add(name, module, one.version, one)
     if (seconds := SPENT[name] - before) > SLOW:
@@ -301,6 +287,8 @@ def _set_aside(plugins: Plugins, name: str, one: Found, left: dict[str, Mark]) -
     """The plugin, not loaded, where its metadata or a mark say that it cannot be; None where it can"""
     if one.half_removed:
         return Plugin(name, one.version, error="its metadata have no name: it is half removed", found=one)
+    if one.unreadable:
+        return Plugin(name, one.version, error=one.unreadable, found=one)
     if one.unmet:
         advice = f"Upgrade lima with `lima install --upgrade {CORE}`, or see `lima plugins`."
         this = f"it needs {CORE} {one.unmet}, and this is {LIMA}"
@@ -326,6 +314,11 @@ def load_plugins() -> Plugins:
     if not _current:
         _current.append(_load_all())
     return _current[-1]
+
+
+def loaded_so_far() -> list[Plugin]:
+    """The plugins of this process; none where none was loaded yet"""
+    return _current[-1].all if _current else []
 
 
 def _load_all() -> Plugins:

@@ -5,7 +5,7 @@ The Protocols load with the first object, so that `lima --help` does without the
 what a kind is for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lima.distributions import CORE
@@ -149,8 +149,10 @@ def contained_entries(kind: str, entries: dict[str, Any], owner: str, declared: 
 
     found = {}
     for name, thing in entries.items():
-        if not isinstance(name, str) or not name.strip():
-            raise LimaError(f"a {singular(kind)} is registered under {name!r}; expected a name that is not empty")
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise LimaError(
+                f"a {singular(kind)} is registered under {name!r}; expected a name that is not empty and can be typed"
+            )
         what = f"the {singular(kind)} {name!r}"
         if kind == "migrations" or owner == CORE:  # those run under a guard of their own, and these are lima
             check(thing, what, KINDS[kind], declared)
@@ -160,3 +162,33 @@ def contained_entries(kind: str, entries: dict[str, Any], owner: str, declared: 
         if kind == "migrations" and thing.name != name:
             raise LimaError(f"the set of migrations {thing.name!r} is registered as {name!r}; give both the same name")
     return found
+
+
+def registered(kind: str, caller: Callable[..., Any]) -> dict[str, Any]:
+    """What a plugin registers by name; LimaError where it gives two objects one name"""
+    entries: dict[str, Any] = {}
+
+    def register(name: str, thing: Any) -> None:
+        if name in entries:
+            raise LimaError(f"it registers two objects as the {singular(kind)} {name!r}")
+        entries[name] = thing
+
+    caller(register=register)
+    return entries
+
+
+def declarations(caller: Callable[..., Any]) -> list[tuple[str, type]]:
+    """(kind, Protocol) of all that a plugin declares; LimaError for what cannot be declared"""
+    from lima.contract.conformance import check_protocol
+    from lima.contract.kinds import KINDS
+
+    entries: list[tuple[str, type]] = []
+
+    def declare(kind: str, protocol: type) -> None:
+        if kind not in KINDS:
+            raise LimaError(f"{kind!r} is not a registered kind.{did_you_mean(kind, KINDS)}")
+        check_protocol(protocol)
+        entries.append((kind, protocol))
+
+    caller(declare=declare)
+    return entries

@@ -50,6 +50,14 @@ def blank(text: str) -> bool:
     return bool(_nothing().fullmatch(text))
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a UTF-8 file or database can hold the text: it has no unpaired surrogate, which is half of a character"""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def storable(text: str) -> str:
     """The text with unpaired surrogates, which no UTF-8 file or database holds, replaced by U+FFFD"""
     return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)

@@ -161,7 +161,65 @@ hooks += [
     code("measure_epoch", f"record({text})", DEV, "Plugin 'lima-odd' failed in measure_epoch: ")
     for text in ("'x', float('nan')", "'', 1", "'x', 'y'", "None, 1", "'x'")
 ]
-FAILS = [*raised, *returned, *yielded, *rendered, *hooks]
+EXITS = "(_ for _ in ()).throw(SystemExit(0))"
+LISTS = {
+    f"type('L', (list,), {{'{method}': lambda *_: {does}}})": "returned one whose ids is "
+    for method in ("__iter__", "__len__", "__getitem__", "count")
+    for does in ("1 / 0", EXITS)
+}
+"Lists that raise where they are used: no other class of list is taken"
+late = [
+    value("render", ALIAS.format(f"{text}(ids), weights, spans"), PREVIEW, f"Plugin 'lima-odd' {said}")
+    for text, said in LISTS.items()
+]
+late += [value("prompts", f"[{text}(value[0])]", TRAIN, "Plugin 'lima-odd' returned ") for text in list(LISTS)[:2]]
+EXAMPLES = {
+    "content": {"1 / 0": "ZeroDivisionError", "object()": "TypeError", EXITS: "SystemExit: 0"},
+    "content_hash": {"1 / 0": "ZeroDivisionError", "7": "content_hash is 7; expected text", EXITS: "SystemExit: 0"},
+}
+SUB = "type('E', (lima.Example,), {{'{}': {}}})(id='1', prompt='a', response='b')"
+late += [
+    value("next", SUB.format(name, written.format(f"lambda _: {does}")), TRAIN, said)
+    for name, cases in EXAMPLES.items()
+    for written in ["property({})" if name == "content_hash" else "{}"]
+    for does, said in cases.items()
+]
+late += [
+    value(
+        "next", f"lima.Example(**{{'id': '1', 'prompt': 'a', 'response': 'x', {name!r}: {wrong}}})", TRAIN, said, at=2
+    )
+    for name, wrong, said in (
+        ("id", "'\\ud800'", "one whose id is '\\ud800'; expected text, of whole characters"),
+        ("licence", "'\\ud800'", "one whose licence is '\\ud800'; expected text, of whole characters"),
+        ("weight", "10**400", "; expected a finite number"),
+    )
+]
+late += [
+    value("special_tokens", "['a', ' ']", TRAIN, "one whose [1] is ' '; expected text, not empty"),
+    value("special_tokens", "['\\ud800']", TRAIN, "one whose [0] is '\\ud800'"),
+    value("end_of_turn", "''", TRAIN, "Plugin 'lima-odd' returned ''; expected text, not empty"),
+    value("named_templates", "{'../x': 'y'}", TRAIN, "of plugin 'lima-odd' has a template named '../x'"),
+    value("prompt", "[10**6]", ASK, "has the id 1000000; made has 0 to "),
+    value("prompt", "[-1]", ASK, "Look at the renderer 'odd' of plugin 'lima-odd'"),
+    value("grade_reply", "lima.Verdict(None, 'so')", GRADE, "it returned the grade None with the status 'graded'"),
+    value(
+        "grade_reply", "lima.Verdict('pass', 'so', 'odd')", GRADE, "it returned the grade 'pass' with the status 'odd'"
+    ),
+    value("conversations", "[1]", TALK, "The evaluation 'odd': conversation 1 is of the type int"),
+    value("conversations", "[type(v)(v.id, None, v.turns) for v in value]", TALK, "conversation 1 has topic = None"),
+    code("grade", "raise KeyError('mine')", TALK, "The first: c0, turn 1: The grader failed: KeyError: 'mine'"),
+    code(
+        "next", f"raise type('E', (Exception,), {{'__str__': lambda _: {EXITS}}})", SHOW, "E: its text cannot be read"
+    ),
+    value("next", f"type('R', (), {{'__repr__': lambda _: {EXITS}}})()", SHOW, "returned an object of R; expected"),
+    code("after_step", "raise lima.LimaError('')", TRAIN, "Plugin 'lima-odd' failed in after_step: LimaError"),
+    code("after_train", "(checkpoint / 'config.json').unlink()", TRAIN, "config.json is gone, which lima had written"),
+    code("after_epoch", "import shutil; shutil.rmtree(checkpoint)", DEV, "is gone, which lima had written"),
+    code("after_step", "os.remove(run.database)", f"{TRAIN} -d removed.db", "was moved, removed or replaced while"),
+    code("command", "1 / 0", "odd", "Plugin 'lima-odd' failed in the command 'odd': ZeroDivisionError"),
+]
+"What fails only after it was returned, or where nobody looks at once"
+FAILS = [*raised, *returned, *yielded, *rendered, *hooks, *late]
 
 KINDS = ("sources", "renderers", "base_models", "models", "graders", "evaluations")
 REGISTERED = {
@@ -201,8 +259,22 @@ CHANGED = {
     "import torch; torch.set_default_dtype(torch.float64)": "torch's default type (to torch.float64)",
     "import torch; torch.set_grad_enabled(False)": "whether torch records gradients",
     "import warnings; warnings.simplefilter('error')": "the filters of warnings",
+    "import torch; torch.set_default_device('meta')": "torch's default device (to meta)",
+    "import torch; torch.set_autocast_enabled('cpu', True)": "torch's autocast",
+    "import torch; torch.use_deterministic_algorithms(True)": "whether torch allows only deterministic algorithms",
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)": "what happens on SIGINT",
+    "import sys; sys.stderr = open(os.devnull, 'w')": "standard error",
+    "import sys; sys.stderr.close()": "standard error",
+    "import locale; locale.setlocale(locale.LC_ALL, 'C')": "the locale (to C)",
+    "os.umask(0o777)": "the mask of new files' rights",
+    "import sys; sys.setrecursionlimit(200)": "how deep calls may be nested (to 200)",
+    "import logging; logging.disable(50)": "whether log messages are shown",
     "print('{oops')": "",
     "click.echo('{oops')": "",
+    "os.write(1, b'{oops')": "",
+    "os.system('echo {oops')": "",
+    "import sys; print('{oops', file=sys.__stdout__, flush=True)": "",
+    "import sys; sys.stdout.write('{oops'); sys.stdout.close()": "",
 }
 KEPT = [
     code(place, text, command, f"Plugin 'lima-odd' changed {what} in {where}" if what else "{oops")

@@ -114,8 +114,7 @@ def test_nobody_gets_the_tables_of_another_by_the_name_of_its_set(file):
 def test_a_file_that_a_newer_plugin_wrote_sets_that_plugin_aside(file):
     assert opened(file, lambda db: db["new"].create({"x": int})) == {}
     assert opened(file) == {
-        "lima-bad": f"the database {file} was written by a newer version of lima-bad (it has 'm002'). "
-        "Upgrade with: lima install --upgrade lima-bad"
+        "lima-bad": f"the database {file} was written by a newer version of lima-bad (it has 'm002')"
     }
 
 
@@ -164,9 +163,7 @@ def test_what_a_plugin_set_aside_registered_is_gone(file):
         assert "mine" in plugins.registry("sources")
         refused = CliRunner().invoke(cli, ["mine", str(file)])
         assert isinstance(refused.exception, LimaError)
-        assert "`lima mine` is a command of plugin 'lima-bad', which is set aside: its migrations of" in str(
-            refused.exception
-        )
+        assert "`lima mine` does not work without lima-bad: its migrations of" in str(refused.exception)
         assert "mine" not in plugins.registry("sources")
         plugins.call("before_train", run=None, examples=[])
         assert CliRunner().invoke(cli, ["other"]).exception is None
@@ -195,7 +192,7 @@ def test_a_command_in_a_group_of_the_core_has_an_owner_too(file):
     with only_plugins(lima_bad=Below("lima-bad", bad, executes("drop table steps"))) as plugins:
         plugins.add_commands(cli)
         refused = CliRunner().invoke(cli, ["list", "mine", str(file)])
-        assert "`lima list mine` is a command of plugin 'lima-bad', which is set aside" in str(refused.exception)
+        assert "`lima list mine` does not work without lima-bad: its migrations of" in str(refused.exception)
     late = Below("lima-late", bad)
     late.fails = True
     with only_plugins(lima_also=Below("lima-also", bad), lima_late=late) as plugins:

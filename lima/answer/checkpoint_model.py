@@ -15,7 +15,8 @@ from lima.answer.sampling import Sampler, same_everywhere
 from lima.contract.answers import Prompt, Reply, Sampling
 from lima.contract.kinds import ChatPrompts, SplitsThoughts, TakesVariables, TextPrompts
 from lima.data.automatic import suiting
-from lima.errors import LimaError
+from lima.errors import LimaError, quoted
+from lima.isolation.proxy import owner_of
 from lima.paths import is_folder
 
 if TYPE_CHECKING:
@@ -97,6 +98,18 @@ class CheckpointModel:
         ids: list[int] = ask(prompt, self.tokenizer, self.eot)
         return ids
 
+    def _check_known(self, prompts: Sequence[list[int]]) -> None:
+        """LimaError for an id that the model has no row for: torch's own error would end a GPU's process, and name nobody"""
+        rows = self.model.get_input_embeddings().weight.shape[0]
+        for number, ids in enumerate(prompts, 1):
+            if not 0 <= min(ids) <= max(ids) < rows:
+                wrong = next(i for i in ids if not 0 <= i < rows)
+                who = f" of plugin {owner!r}" if (owner := owner_of(self.renderer)) else ""
+                raise LimaError(
+                    f"Prompt {number} of {len(prompts)} has the id {quoted(wrong)}; {self.name} has 0 to {rows - 1}. Look at the "
+                    f"renderer {getattr(self.renderer, 'name', '')!r}{who}, or at the ids that were given."
+                )
+
     def reply(
         self,
         prompts: Sequence[Prompt],
@@ -120,6 +133,7 @@ class CheckpointModel:
         empty = [i for i, one in enumerate(ids) if not one]
         if empty:
             raise LimaError(f"Prompt {empty[0] + 1} of {len(ids)} has no token.")
+        self._check_known(ids)
         replies: dict[int, Reply] = {}
 
         def ended(place: int, reply: Reply) -> None:
@@ -159,6 +173,7 @@ class CheckpointModel:
         ids = self.prompt_ids(prompt)
         if not ids:
             raise LimaError("The prompt has no token.")
+        self._check_known([ids])
         if len(ids) >= self.context:
             return Reply("", [], "context", 0.0, ids)
         (row,), batch = self._batch({0: ids}, settings, [seed])

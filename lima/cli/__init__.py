@@ -6,6 +6,7 @@ Imports nothing heavy: torch, transformers and sqlite_utils load inside the comm
 import io
 import os
 import sys
+import traceback
 from collections.abc import Iterable
 
 import click
@@ -41,9 +42,10 @@ from lima.cli.show import (
     trust_option as trust_option,
 )
 from lima.errors import Interrupted, LimaError
-from lima.isolation import before_click, contained
+from lima.isolation import before_click, contained, failed_in
+from lima.isolation.output import own_output
 from lima.paths import cannot
-from lima.plugins import Plugins, load_plugins
+from lima.plugins import CORE, Plugins, load_plugins, loaded_so_far
 from lima.text import storable, visible
 
 
@@ -78,7 +80,7 @@ def warn(loaded: Plugins, already: Iterable[str] = ()) -> set[str]:
         said = [f"plugin {plugin.name!r}: {remark}." for remark in plugin.remarks]
         if plugin.error:
             said = [f"plugin {plugin.name!r} is not loaded: {plugin.error.rstrip('.')}. {plugin.advice}"]
-        for sentence in said if plugin.name not in already else ():
+        for sentence in said if plugin.name not in {*already, *loaded.told} else ():
             click.echo(visible(f"Warning: {sentence}"), err=True)
     return {p.name for p in loaded.all if p.error or p.remarks}
 
@@ -89,33 +91,55 @@ PANIC = "pyo3_runtime"
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 something the user can fix, 2 usage, 130 interrupted"""
+    given = sys.argv[1:] if arguments is None else arguments
     any_text_printed()
+    with own_output():
+        code = _exit_code(given)
+    raise SystemExit(code)
+
+
+def _exit_code(arguments: list[str]) -> int:
+    """Run the command line, and say what went wrong"""
+    place = f"the command {next(iter(arguments), '')!r}"
     try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
+        with contained(place, command=True):
+            code = _run(arguments)
         sys.stdout.flush()  # a full disk is an error while it can still be said
-        raise SystemExit(code)  # not sys.exit, in place of which a plugin may have put something that returns
+        return code if 0 <= code <= 255 else 1  # of which a shell would see the last byte
     except (LimaError, OSError) as e:
         if os.environ.get("LIMA_DEBUG"):
             raise
         click.echo(visible(f"Error: {_said(e)}"), err=True)  # a downloaded model's template may have written the text
-        raise SystemExit(1) from None
+        return 1
     except click.ClickException as e:
         text = io.StringIO()
         e.show(text)
         click.echo(visible(text.getvalue().rstrip()), err=True)
-        raise SystemExit(e.exit_code) from None
+        return e.exit_code
     except (click.Abort, KeyboardInterrupt) as e:
         stopped = before_click(e)
         if not isinstance(stopped, Interrupted):  # which has said so already, and how to resume
             click.echo(visible(f"Interrupted {stopped}".rstrip() + "."), err=True)
-        raise SystemExit(130) from None
+        return 130
     except BaseException as e:
-        if type(e).__module__ != PANIC or os.environ.get("LIMA_DEBUG"):
+        panic = type(e).__module__ == PANIC
+        if os.environ.get("LIMA_DEBUG") or not (panic or isinstance(e, Exception)):
             raise
-        click.echo(
-            visible(f"Error: A library failed: {e}. A damaged tokenizer.json does that: copy it again."), err=True
-        )
-        raise SystemExit(1) from None
+        damaged = f"Error: A library failed: {e}. A damaged tokenizer.json does that: copy it again."
+        click.echo(visible(damaged if panic else _unexpected(e, place)), err=True)
+        return 1
+
+
+def _unexpected(error: Exception, place: str) -> str:
+    """What is said of an error that nobody foresaw: of a plugin's a sentence, else all of it, and what may have to do with it"""
+    if failed := failed_in(error, place):
+        return f"Error: {failed}"
+    names = ", ".join(f"{p.name} {p.version}" for p in loaded_so_far() if p.code and p.name != CORE)
+    advice = (
+        f"Whether it is one of the plugins ({names}), LIMA_LOAD_PLUGINS= shows, which loads none. " if names else ""
+    )
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    return f"{trace}\nError: This is a fault of the code, in {place}. {advice}Tell its author what is above."
 
 
 def _said(error: LimaError | OSError) -> str:
@@ -153,6 +177,6 @@ def _run(arguments: list[str]) -> int:
 
 
 def _command(arguments: list[str]) -> int:
-    with notes_printed(), contained(f"the command {next(iter(arguments), '')!r}", command=True):
+    with notes_printed():
         code = cli.main(arguments, prog_name="lima", standalone_mode=False)
     return code if isinstance(code, int) else 0

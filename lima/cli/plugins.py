@@ -12,6 +12,7 @@ from lima.cli.show import database_option, json_option, print_rows, store_to_rea
 from lima.distributions import CORE, canonical, check_removable, found
 from lima.errors import LimaError, did_you_mean
 from lima.isolation.marks import Marks
+from lima.isolation.output import number
 from lima.paths import is_there
 from lima.places import user_folder
 from lima.plugins import Plugins, load_plugins
@@ -195,7 +196,8 @@ def uninstall(names: tuple[str, ...], yes: bool) -> None:
 
 def _pip(*arguments: str) -> None:
     # A process of its own: pip must not run inside an interpreter whose packages it replaces.
-    done = subprocess.run([sys.executable, "-m", "pip", *arguments])
+    sys.stdout.flush()
+    done = subprocess.run([sys.executable, "-m", "pip", *arguments], stdout=number())
     if done.returncode:
         raise LimaError(f"pip {arguments[0]} ended with status {done.returncode}; its message is above.")
 

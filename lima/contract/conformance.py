@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from lima.contract.kinds import Filled, Kind
 from lima.errors import LimaError
+from lima.text import is_utf8
 
 _MISSING = object()
 
@@ -129,7 +130,9 @@ def _refused(method: Any, wanted: Any) -> str:
 def _fits(value: Any, hint: Any) -> bool:
     """Whether a plain value is of the type that a Protocol gives it"""
     if hint == Filled:
-        return isinstance(value, str) and bool(value.strip())
+        return isinstance(value, str) and bool(value.strip()) and is_utf8(value)
+    if hint is str:
+        return isinstance(value, str) and is_utf8(value)
     if get_origin(hint) is Annotated:
         return _fits(value, get_args(hint)[0])
     if get_origin(hint) is tuple:

@@ -9,20 +9,20 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from lima.contract.rendered import Weight
+from lima.contract.rendered import Stored, Weight
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record(ABC):
     """One thing to learn from, whatever its shape"""
 
-    id: str
+    id: Stored
     "Unique within its source"
-    source: str = ""
+    source: Stored = ""
     "Name of the source that yielded it"
-    licence: str = ""
+    licence: Stored = ""
     "SPDX name or a short sentence"
-    provenance: str = ""
+    provenance: Stored = ""
     "Where it came from: an address, a file and line, an author"
 
     @abstractmethod
@@ -53,9 +53,9 @@ class Example(Record):
 class Refused:
     """A row of a file from which nothing is learnt; a source yields it where a `Record` would be"""
 
-    where: str
+    where: Stored
     "File and line"
-    reason: str
+    reason: Stored
     "A sentence; what to do about it if the row is wrong"
     fault: bool = True
     "Whether the row is wrong, which ends everything unless it may be skipped; else it says itself that it is not to be learnt"

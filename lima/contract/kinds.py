@@ -83,12 +83,12 @@ class Renderer(Described, Protocol):
     renders: tuple[type, ...]
     "The kinds of record that it can render"
 
-    def end_of_turn(self, tokenizer: Any) -> str:
+    def end_of_turn(self, tokenizer: Any) -> Filled:
         """The token (EOT) that ends an answer; one that the tokenizer lacks is added
 
         First, once for a tokenizer, on every process."""
 
-    def special_tokens(self, tokenizer: Any) -> list[str]:
+    def special_tokens(self, tokenizer: Any) -> list[Filled]:
         """Texts of the format that must be one token each; those that the tokenizer lacks are added
 
         After `end_of_turn`, once for a tokenizer, on every process."""

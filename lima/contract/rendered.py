@@ -6,6 +6,10 @@ Knows nothing of tokenizers or of templates.
 from dataclasses import dataclass, field
 from typing import Annotated
 
+UTF8 = "of whole characters"
+Stored = Annotated[str, UTF8]
+"Text that files and databases can hold: without half of a character, as Python's strings may have it"
+
 Weight = Annotated[float, "from 0"]
 "How much a token counts in the loss; 0 is not trained"
 

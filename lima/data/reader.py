@@ -5,12 +5,13 @@ Knows nothing of how a source is found, nor of tokens.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, Generic, TypeVar, overload
 
 from lima.contract.examples import Record, Refused
 from lima.errors import LimaError
+from lima.isolation import named_interrupt
 
 KEPT = 10_000
 "Examples of a source that are kept in memory; of a source with more none is"
@@ -72,8 +73,11 @@ class Digest:
         self._sha, self.count = hashlib.sha256(), 0
 
     def add(self, record: Record) -> None:
-        """One more"""
-        self._sha.update(f"{chr(10) * bool(self.count)}{record.content_hash}".encode())
+        """One more; TypeError for a hash that is none"""
+        found: object = record.content_hash  # a property, which a plugin may have written
+        if not isinstance(found, str):
+            raise TypeError(f"content_hash is {found!r}; expected text")
+        self._sha.update(f"{chr(10) * bool(self.count)}{found}".encode())
         self.count += 1
 
     @property
@@ -118,14 +122,3 @@ class ReadAgain(Sequence[Record]):
         if not -self._count <= at < self._count:
             raise IndexError(at)
         return next(islice(self, at % self._count, None))
-
-
-@contextmanager
-def named_interrupt(doing: Callable[[], str]) -> Iterator[None]:
-    """Ctrl-C within it says what was interrupted, and how far it was; what is said already stays"""
-    try:
-        yield
-    except KeyboardInterrupt as e:
-        if e.args:
-            raise
-        raise KeyboardInterrupt(doing()) from e

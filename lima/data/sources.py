@@ -17,6 +17,7 @@ from lima.data.containers import is_pattern
 from lima.data.files import first_rows, shape_of
 from lima.data.reader import KEPT, Digest, Made, OnExample, ReadAgain, Reader
 from lima.errors import LimaError, PluginStopped, did_you_mean
+from lima.isolation import plugin_code
 from lima.paths import is_there, shown
 from lima.plugins import Plugins
 from lima.recipe import Recipe
@@ -120,7 +121,8 @@ def open_source(
     first, licences, digest = list[Record](), set[str](), Digest()
 
     def keep(record: Record) -> None:
-        digest.add(record)
+        with plugin_code(f"content() of example {record.id!r} of the source {spec!r}", found.owner):
+            digest.add(record)
         licences.add(record.licence)
         if digest.count <= KEPT:
             first.append(record)

@@ -13,10 +13,11 @@ from lima.contract.examples import Record
 from lima.contract.rendered import Rendered
 from lima.contract.runs import SourceRow
 from lima.data.packed import Examples, Rows
-from lima.data.reader import EVERY, OnExample, named_interrupt
+from lima.data.reader import EVERY, OnExample
 from lima.data.rendering import fit_rows, with_prompt_weight
 from lima.data.sources import Source
 from lima.errors import LimaError
+from lima.isolation import named_interrupt
 from lima.model.build import Longest
 from lima.recipe import Recipe
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self, TextIO
@@ -18,6 +18,7 @@ from typing import Self, TextIO
 import click
 
 from lima.errors import LimaError, PluginFailed, PluginStopped
+from lima.isolation.output import ASIDE
 from lima.isolation.surroundings import Surroundings, put_back, seen
 
 SPENT = defaultdict[str, float](float)
@@ -29,6 +30,9 @@ class Visit:
 
     What it prints goes to standard error, and what it changes that belongs to the whole process is set back. A hook is also
     told in a trace. Can be entered again and again, but not within itself."""
+
+    rare = False
+    "Whether what is seldom changed is looked at, too"
 
     def __init__(self, place: str, plugin: str, module: str = "", hook: bool = False, errors: bool = True) -> None:
         self._place, self.plugin, self.module, self.hook, self.errors = place, plugin, module, hook, errors
@@ -44,8 +48,8 @@ class Visit:
     def __enter__(self) -> Self:
         # Other threads share directory and environment with this one: only the first thread sets them back.
         if threading.get_ident() == _FIRST:
-            self._before = seen()
-            self._out, sys.stdout = sys.stdout, sys.stderr
+            self._before = seen(self.hook or self.rare)
+            self._out, sys.stdout = sys.stdout, ASIDE
         self._started = time.perf_counter()
         return self
 
@@ -106,6 +110,17 @@ def contained(place: str, plugin: str = "", module: str = "", command: bool = Fa
         raise
 
 
+@contextmanager
+def named_interrupt(doing: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C within it says what was interrupted, and how far it was; what is said already stays"""
+    try:
+        yield
+    except KeyboardInterrupt as e:
+        if e.args:
+            raise
+        raise KeyboardInterrupt(doing()) from e
+
+
 WHERE = "(LIMA_DEBUG=1 shows where; LIMA_LOAD_PLUGINS chooses which plugins run)"
 
 
@@ -115,13 +130,14 @@ def _instead(
     """What is raised in place of an error that came out of a plugin; None for one that goes through as it is"""
     error = before_click(raised)
     ends = _ends_lima(error, module, command)
+    said_so = isinstance(error, LimaError) and _text(error)
     if ends and not (command and not _running(error)):  # click itself, completing for a shell
         own = " A command gives an exit code of its own by click's ctx.exit(CODE)." if command else ""
         return PluginStopped(
             f"{_who(error, plugin)} wanted to end lima in {place}: {said(error)}. Only lima ends lima; a plugin raises an "
             f"error.{own} {WHERE}"
         )
-    if not errors or ends or isinstance(error, LimaError) or not isinstance(error, Exception):
+    if not errors or ends or said_so or not isinstance(error, Exception):
         return None
     return PluginFailed(f"{_who(error, plugin)} failed in {place}: {said(error)} {WHERE}")
 
@@ -129,13 +145,30 @@ def _instead(
 def said(error: BaseException) -> str:
     """An error as its type and text, one of lima as its text; of one that was contained, what it was before"""
     cause = error.__cause__ if isinstance(error, PluginStopped | PluginFailed) and error.__cause__ else error
-    if isinstance(cause, LimaError):
-        return str(cause)
-    try:
-        text = str(cause)
-    except Exception:
-        text = "its text cannot be read"
+    text = _text(cause)
+    if isinstance(cause, LimaError) and text:
+        return text
     return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+
+
+LONGEST = 2000
+"Characters of an error's text that are told: somebody's whole input may be in it"
+
+
+def _text(error: BaseException) -> str:
+    """What an error says, of a long text the beginning and the end; it may be code of a plugin's, too"""
+    try:
+        text = str(error).strip()
+    except BaseException as e:
+        if isinstance(e, KeyboardInterrupt) and not _ends_lima(e):
+            raise
+        return "its text cannot be read"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 200]} … {text[-200:]}"
+
+
+def failed_in(error: Exception, place: str) -> LimaError | None:
+    """An error that came through code of a plugin, as the PluginFailed that names it; None for one that came through none"""
+    return PluginFailed(f"{_who(error, '')} failed in {place}: {said(error)} {WHERE}") if _running(error) else None
 
 
 def _ends_lima(error: BaseException, module: str = "", command: bool = False) -> bool:

@@ -129,16 +129,22 @@ def _method(guard: Guarded, name: str, hint: Any, own: list[Callable[..., Any]])
     """The object's method of that name as it is when it is called, or the one that is in `own`"""
     thing, made = guard._thing, guard._origin
     origin, look, protocol = get_origin(hint), check_of(hint), getattr(hint, "_is_protocol", False)
+    called = list[bool]()
 
     @functools.wraps(getattr(thing, name))
     def method(*arguments: Any, **named: Any) -> Any:
         call = _Call(name, made.what, made.owner, arguments)
+        if not called:
+            call.rare = True
+            called.append(True)
         with call:
             value = (own[0] if own else getattr(thing, name))(*arguments, **named)
+            wrong = look(value)  # which may be code, too
         if origin in STREAMS:
             return (_pieces if origin is Generator else _items)(value, hint, call)
-        if wrong := look(value):
+        if wrong:
             raise call.refuse(wrong)
+        call.rare = False
         if hint is Any and isinstance(value, Generator):
             return _pieces(value, _ANYTHING, call)
         return guarded(value, made, call) if protocol else value
@@ -159,11 +165,13 @@ def _items(values: Any, hint: Any, call: _Call) -> Iterator[Any]:
         call.after = f", after item {count}" if count else ""
         with call:
             chunk.extend(islice(iterator, size))
-        for item in chunk:
-            if wrong := look(item):
-                call.after = f", item {count + 1}"
-                raise call.refuse(wrong)
+            faults = list(map(look, chunk))
+        call.rare = False
+        for item, wrong in zip(chunk, faults, strict=True):
             count += 1
+            if wrong:
+                call.after = f", item {count}"
+                raise call.refuse(wrong)
             yield item
         if len(chunk) < size:
             return
@@ -182,7 +190,9 @@ def _pieces(values: Any, hint: Any, call: _Call) -> Generator[Any, None, Any]:
                 result, ended = next(iterator), False
             except StopIteration as e:
                 result = e.value
-        if wrong := (end if ended else piece)(result):
+            wrong = (end if ended else piece)(result)
+        call.rare = False
+        if wrong:
             raise call.refuse(wrong)
         if ended:
             return result

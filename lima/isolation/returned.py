@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from functools import cache
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
+from lima.text import is_utf8
+
 
 class Fault(NamedTuple):
     """What is wrong with a value"""
@@ -99,12 +101,19 @@ def _plain(hint: type) -> Check:
 
     def check(value: Any) -> Fault | None:
         if hint is float and type(value) in (int, float):
-            return None if math.isfinite(value) else Fault("", value, expected)
+            return None if _is_finite(value) else Fault("", value, expected)
         if not isinstance(value, hint) or (number and isinstance(value, bool)):
             return Fault("", value, expected)
         return None
 
     return check
+
+
+def _is_finite(value: int | float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a number of hundreds of digits
+        return False
 
 
 def _annotated(hint: Any, plain: Any, extra: str) -> Check:
@@ -114,7 +123,8 @@ def _annotated(hint: Any, plain: Any, extra: str) -> Check:
         wrong = inner(value)
         empty = extra == "not empty" and not wrong and not value.strip()
         below = extra == "from 0" and not wrong and value < 0
-        return wrong or (Fault("", value, expected) if empty or below else None)
+        broken = plain is str and not wrong and not is_utf8(value)
+        return wrong or (Fault("", value, expected) if empty or below or broken else None)
 
     return check
 
@@ -139,7 +149,8 @@ def _list(hint: Any, outer: Any, item: Any) -> Check:
     number, positive, expected = plain in (int, float), plain is not item, words(hint)
 
     def check(value: Any) -> Fault | None:
-        if not isinstance(value, outer) or isinstance(value, str | bytes):
+        # A list of another class may be code, whenever it is used.
+        if type(value) is not list if outer is list else not isinstance(value, outer) or isinstance(value, str | bytes):
             return Fault("", value, expected)
         if number and _numbers(value, plain, positive):
             return None
@@ -237,6 +248,6 @@ def shown(value: Any) -> str:
     """A value in a sentence: short, whatever its repr does"""
     try:
         text = repr(value)
-    except Exception:
+    except (Exception, SystemExit):
         text = f"an object of {type(value).__qualname__}"
     return text if len(text) <= 80 else f"{text[:60]} … {text[-15:]}"

@@ -30,7 +30,11 @@ OWNERS = "table_owners"
 
 
 class SetError(Exception):
-    """A plugin's set cannot be applied; the message is the cause"""
+    """A plugin's set cannot be applied; the message is the cause, and `advice` what to do, if not to remove the plugin"""
+
+    def __init__(self, cause: str, advice: str = "") -> None:
+        super().__init__(cause)
+        self.advice = advice
 
 
 def migrate(db: Database, path: Path, plugins: Plugins, readonly: bool) -> None:
@@ -55,14 +59,14 @@ def migrate(db: Database, path: Path, plugins: Plugins, readonly: bool) -> None:
                     with plugins.marked(owner, f"its migrations of {path}"):
                         _apply(path, registry, name)
         except (SetError, PluginStopped) as e:
-            plugins.set_aside(owner, str(e))
+            plugins.set_aside(owner, str(e), e.advice if isinstance(e, SetError) else "")
 
 
 def _migrate_core(db: Database, path: Path, core: Any, readonly: bool) -> None:
     try:
         pending = _pending(db.conn, core, path, CORE)
     except SetError as e:
-        raise LimaError(str(e)[0].upper() + str(e)[1:]) from None
+        raise LimaError(f"{str(e)[0].upper()}{str(e)[1:]}. {e.advice}".rstrip()) from None
     if not pending:
         return
     if readonly:
@@ -85,8 +89,8 @@ def _pending(connection: sqlite3.Connection, migrations: Any, path: Path, owner:
     known, applied = _known(migrations), _applied(connection, migrations.name)
     if newer := applied - known:
         raise SetError(
-            f"the database {path} was written by a newer version of {owner} (it has {sorted(newer)[0]!r}). "
-            f"Upgrade with: lima install --upgrade {owner}"
+            f"the database {path} was written by a newer version of {owner} (it has {sorted(newer)[0]!r})",
+            f"Upgrade it with `lima install --upgrade {owner}`, or name another database with -d FILE.",
         )
     return known - applied
 

@@ -3,14 +3,19 @@
 Knows nothing of tables.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
 
 from lima.errors import LimaError
 from lima.paths import check_readable, is_file, is_folder, resolved, shown
 from lima.record.migrate import WAIT
+from lima.text import storable
 
 RESTORE = "Restore a copy, or choose another with -d FILE."
 READONLY = "The file or its folder is read-only: make it writable, or choose another with -d FILE."
@@ -38,6 +43,36 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         # A reader creates two files next to one in WAL mode, unless it promises that nobody writes; without a log nobody does.
         connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, timeout=WAIT)
     return connection
+
+
+class AnyText(Database):
+    """A database that takes any text: half of a character, which UTF-8 does not hold, is written as U+FFFD
+
+    Such halves are in what models, plugins and errors say."""
+
+    def execute(self, sql: str, parameters: Any = None) -> sqlite3.Cursor:
+        """The statement with these parameters"""
+        try:
+            return super().execute(sql, parameters)
+        except UnicodeEncodeError:
+            return super().execute(sql, _stored(parameters))
+
+
+def _stored(parameters: Any) -> Any:
+    if isinstance(parameters, dict):
+        return {name: _stored(value) for name, value in parameters.items()}
+    if isinstance(parameters, list | tuple):
+        return [_stored(value) for value in parameters]
+    return storable(parameters) if isinstance(parameters, str) else parameters
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever its name; None where none is there"""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

@@ -180,6 +180,11 @@ def _verdict(judge: Any, grader: str, record: Any, row: dict[str, Any]) -> dict[
     grade, reason, status = verdict.grade, storable(verdict.reason), storable(verdict.status)
     if grade is not None and grade not in SCORES:
         raise LimaError(f"{where}: it returned {grade!r}; expected {', '.join(SCORES)} or None. {kept}")
+    if status not in (GRADED, UNDECIDED, GRADER_FAILED) or (grade is None) != (status != GRADED):
+        raise LimaError(
+            f"{where}: it returned the grade {grade!r} with the status {status!r}; expected a grade with {GRADED!r}, or None "
+            f"with {UNDECIDED!r} or {GRADER_FAILED!r}. {kept}"
+        )
     return {"grade": grade, "reason": reason, "status": status}
 
 

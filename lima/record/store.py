@@ -19,7 +19,7 @@ from lima.errors import LimaError, did_you_mean
 from lima.paths import may, resolved
 from lima.record.damage import damage
 from lima.record.migrate import WAIT, migrate
-from lima.record.opening import READONLY, RESTORE, check_file, connect_to_read, explained
+from lima.record.opening import READONLY, RESTORE, AnyText, check_file, connect_to_read, explained, identity
 from lima.record.places import default_path
 
 migrations = Migrations("lima")
@@ -204,9 +204,7 @@ class Store:
             self.readonly = there and not all(may(p, os.W_OK) for p in (self.path, resolved(self.path).parent))
             if not self.readonly:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.db = Database(
-                connect_to_read(self.path) if self.readonly else sqlite3.connect(self.path, timeout=WAIT)
-            )
+            self.db = AnyText(connect_to_read(self.path) if self.readonly else sqlite3.connect(self.path, timeout=WAIT))
             try:
                 # Python hears of Ctrl-C only in its own code: a query of somebody's view may take for ever.
                 self.db.conn.set_progress_handler(lambda: 0, 1_000_000)
@@ -215,6 +213,7 @@ class Store:
                 migrate(self.db, self.path, self._plugins, self.readonly)
                 if not self.readonly:
                     self._use_wal()
+                self._file = identity(self.path)
             except BaseException:
                 self.close()
                 raise
@@ -246,6 +245,11 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Database]:
         """A transaction that takes the write lock at once; on any error it is rolled back"""
+        if identity(self.path) != self._file:  # SQLite would write to a file that nobody finds
+            raise LimaError(
+                f"The database {self.path} was moved, removed or replaced while lima used it. Put it back as it was, and do not "
+                "touch it until lima has ended."
+            )
         with explained(self.path):
             if self.db.conn.in_transaction:  # Ctrl-C came between its beginning and its first statement
                 self.db.conn.rollback()

@@ -14,6 +14,8 @@ from typing import Any
 from lima.contract.examples import Record
 from lima.contract.kinds import HasChatTemplate, HasNamedTemplates, TextPrompts
 from lima.data.dataset import Prepared
+from lima.errors import LimaError
+from lima.isolation.proxy import owner_of
 
 _logger = logging.getLogger("lima")
 
@@ -29,6 +31,12 @@ def to_save(ready: Prepared) -> tuple[Any, str]:
     own = renderer.chat_template(ready.tokenizer, eot) if isinstance(renderer, HasChatTemplate) else ""
     templates = {name: text for name, text in base.items() if name != "default"}
     used = dict(renderer.named_templates(ready.tokenizer, eot)) if isinstance(renderer, HasNamedTemplates) else {}
+    for name in used:
+        if not re.fullmatch(r"[\w-]+", name):
+            raise LimaError(
+                f"The renderer {renderer.name!r} of plugin {owner_of(renderer)!r} has a template named {name!r}, which is a "
+                "file's name: expected letters, digits, '_' and '-'."
+            )
     templates |= used | ({"default": own} if own else {})
     tokenizer, notes = _ending(ready, templates)
     if own and own != base.get("default") and not _prompts_alike(ready, tokenizer):

@@ -177,6 +177,7 @@ def test_a_run_with_errors_says_so_and_how_to_try_again_and_exits_with_one(plugi
     assert first.stderr.splitlines() == [
         "1 of 2 conversations ended early: error 1.",
         "4 replies: 1 undecided; 1 error.",
+        "The first: bus, turn 2: ConnectionError: the line is dead",
         f"Try again what failed: {again}",
         "Undecided replies wait for a reader. Let a judge grade them: "
         f"lima dialogues regrade {row['id']} --grader NAME {here}",

@@ -100,7 +100,7 @@ def run(
     EVALUATION is one of `lima evaluations`, or a file or folder in lima's format or that `lima sources` reads."""
     from lima import Sampling, Store
     from lima.cli.progress import Bar
-    from lima_dialogue_eval.record.log import summary
+    from lima_dialogue_eval.record.log import first_error, summary
     from lima_dialogue_eval.run.evaluate import resume_evaluation, run_evaluation, would_ask
 
     if resume is None and (evaluation is None or model is None):
@@ -135,7 +135,8 @@ def run(
         else:
             id = run_evaluation(store, evaluation or "", model, arm=arm, on_progress=bar.move, **settings)
         row = summary(store, id)
-    _print_ended(row, as_json)
+        error = first_error(store, id) if row["errors"] else ""
+    _print_ended(row, as_json, error)
 
 
 @dialogues.command()
@@ -188,7 +189,7 @@ def _print_runs(rows: list[dict[str, Any]], as_json: bool, empty: str) -> None:
     print_rows(shown, as_json, empty, [*_LISTED, *remarkable(rows)])
 
 
-def _print_ended(row: dict[str, Any], as_json: bool) -> None:
+def _print_ended(row: dict[str, Any], as_json: bool, error: str) -> None:
     """A run that has ended, and what of it needs a look; exit code 1 where something failed"""
     from lima_dialogue_eval.run.counts import advice, counted
 
@@ -196,7 +197,7 @@ def _print_ended(row: dict[str, Any], as_json: bool) -> None:
         print_json(row)
     else:
         _print_runs([row], False, "")
-    for line in (row["message"], counted(row), *advice(row)):
+    for line in (row["message"], counted(row), error and f"The first: {error}", *advice(row)):
         if line:
             click.echo(visible(line), err=True)
     if row["errors"]:

@@ -124,6 +124,8 @@ def script_of(name: str, evaluation: HoldsConversations) -> "dict[str, EvalConve
     """The conversations of an evaluation by their ids, in its order; LimaError where there are none, or an id twice"""
     with plugin_code(f"the evaluation {name!r}"):
         found = list(evaluation.conversations())
+    for number, one in enumerate(found, 1):
+        _check_conversation(f"The evaluation {name!r}: conversation {number}", one)
     script = {c.id: c for c in found}
     if not script:
         raise LimaError(f"The evaluation {name!r} has no conversations.")
@@ -131,6 +133,21 @@ def script_of(name: str, evaluation: HoldsConversations) -> "dict[str, EvalConve
         twice = sorted({c.id for c in found if sum(o.id == c.id for o in found) > 1})
         raise LimaError(f"The evaluation {name!r} has several conversations with the id {twice[0]!r}.")
     return script
+
+
+def _check_conversation(what: str, one: object) -> None:
+    """LimaError for what an evaluation gives as a conversation and is none, or has something else in place of a text"""
+    from lima_chat import EvalConversation, EvalTurn
+
+    if not isinstance(one, EvalConversation):
+        raise LimaError(f"{what} is of the type {type(one).__name__}; expected lima_chat.EvalConversation.")
+    texts: dict[str, object] = {"id": one.id, "topic": one.topic}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise LimaError(f"{what} has {name} = {text!r}; expected text.")
+    for number, turn in enumerate(one.turns, 1):
+        if not isinstance(turn, EvalTurn):
+            raise LimaError(f"{what}, turn {number} is of the type {type(turn).__name__}; expected lima_chat.EvalTurn.")
 
 
 def check_gradable(plugins: "Plugins", spec: str, grader: Any, script: "Sequence[EvalConversation]") -> None:

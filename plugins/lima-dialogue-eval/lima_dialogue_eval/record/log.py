@@ -193,6 +193,22 @@ def replies(store: Store, id: str, grader: str, grader_hash: str | None = None) 
     return rows
 
 
+def first_error(store: Store, id: str) -> str:
+    """The first of a run's errors, of its model or its grader, with its place: 'tea, turn 2: …'; empty for none"""
+    row = find_run(store, id)
+    for turn in replies(store, id, row["grader"], row["grader_hash"]):
+        said = (
+            turn["message"]
+            if turn["status"] == "error"
+            else turn["reason"]
+            if turn["grade_status"] == GRADER_FAILED
+            else ""
+        )
+        if said:
+            return f"{turn['conversation']}, turn {turn['turn']}: {said}"
+    return ""
+
+
 def counts_by(store: Store, id: str, grader: str, grader_hash: str | None) -> dict[str, Any]:
     """How many replies of a run got which grade from one grader with one hash, or are undecided, or made it fail"""
     rows = [row for row in replies(store, id, grader, grader_hash) if row["status"] == "answered"]
