@@ -130,7 +130,7 @@ def _exit_code(arguments: list[str]) -> int:
         return 1
 
 
-def _unexpected(error: Exception, place: str) -> str:
+def _unexpected(error: BaseException, place: str) -> str:
     """What is said of an error that nobody foresaw: of a plugin's a sentence, else all of it, and what may have to do with it"""
     if failed := failed_in(error, place):
         return f"Error: {failed}"
