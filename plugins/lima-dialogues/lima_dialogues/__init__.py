@@ -21,9 +21,12 @@ def register_sources(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def register_evaluations(register: Callable[[str, Any], None]) -> None:
-    from lima_dialogues.registered import Conversations
+    from lima_dialogues.files import further_sets
+    from lima_dialogues.registered import Conversations, further
 
     register("dialogues", Conversations())
+    for name in further_sets():
+        register(f"dialogues-{name}", further(name))
 
 
 @hookimpl

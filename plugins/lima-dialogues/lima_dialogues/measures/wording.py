@@ -16,20 +16,23 @@ _THOUSANDS = re.compile(r"(?<=\d)[ ,\u00a0\u202f](?=\d{3}(?!\d))")
 _UNIT = re.compile(r"^[^\W\d_]{1,3}(?=\d[\d.,]*\d{2}$)")
 _CLITIC = re.compile(r"'(?:s|re|ve|ll|d|m)$")
 _ENDINGS = ("ingly", "edly", "ings", "ing", "ies", "ied", "ed", "es", "ly", "s", "e", "y")
+_SAME = {"her": "she", "hers": "she", "herself": "she", "him": "he", "his": "he", "himself": "he"}
+"Pronouns that speak of one person"
 LONGEST_STEM = 7
 "Letters of a word that are compared, so that 'insure' and 'insurance' nearly meet"
 
 
-def stems(text: str) -> list[str]:
+@lru_cache(maxsize=5_000)
+def stems(text: str) -> tuple[str, ...]:
     """The words of a text in their order, in lower case and without endings; numbers as they are"""
-    return [_stem(word) for word in _WORD.findall(_THOUSANDS.sub("", text))]
+    return tuple(_stem(word) for word in _WORD.findall(_THOUSANDS.sub("", text)))
 
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
     word = _UNIT.sub("", _CLITIC.sub("", word.lower().replace("’", "'")))
-    if not word.isalpha():
-        return word
+    if not word.isalpha() or word in _SAME:
+        return _SAME.get(word, word)
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             word = word[: -len(ending)]
