@@ -44,6 +44,8 @@ def test_thirty_dialogues_and_ten_conversations_are_inside(wheels):
     inside = names(wheels["lima_dialogues"])
     assert len([n for n in inside if "/train/" in n and n.endswith(".json")]) == 30
     assert len([n for n in inside if "/eval/" in n and n.endswith(".json")]) == 10
+    folder = ROOT / "dialogues"
+    assert {f"lima_dialogues/dialogues/{p.relative_to(folder)}" for p in folder.rglob("*.json")} <= set(inside)
 
 
 def test_all_templates_are_inside(wheels):

@@ -9,10 +9,9 @@ from dialogue_texts import answer, asked, blocks, numbers, tables, turns
 from lima_dialogue_eval.checks import missed
 
 
-@pytest.mark.parametrize("number", range(1, 31))
-def test_no_answer_works_out_a_sum_wrongly(number):
-    answers = [text for role, text in turns(number) if role == "assistant"]
-    assert [text[:60] for text in answers if missed({"sums": True}, text, ())] == []
+def test_no_answer_works_out_a_sum_wrongly():
+    answers = [(number, text) for number in range(1, 31) for role, text in turns(number) if role == "assistant"]
+    assert [(number, text[:60]) for number, text in answers if missed({"sums": True}, text, ())] == []
 
 
 def test_the_tournament_of_the_school_library():
