@@ -35,6 +35,8 @@ HEAVY = {
     "openai",
     "httpx2",
     "llm",
+    "starlette",
+    "uvicorn",
 }
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import click
 
     from lima import Record, Run
+    from lima_chat.talk.terminal import typed as typed
 
 __all__ = [
     "FLAWS",
@@ -36,7 +37,16 @@ __all__ = [
     "has_known_replies",
     "known_problems",
     "known_replies",
+    "typed",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "typed":
+        raise AttributeError(f"module 'lima_chat' has no attribute {name!r}")
+    from lima_chat.talk.terminal import typed
+
+    return typed
 
 
 @hookimpl

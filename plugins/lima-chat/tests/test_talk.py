@@ -292,6 +292,7 @@ def test_in_a_terminal_ctrl_c_stops_the_reply_and_not_the_talk(folder, tmp_path)
         until("> ")
         os.write(parent, b"/save talk.jsonl\n")
         until("Saved 1 exchange")
+        until("> ")  # an end of input that comes before the prompt is lost
         os.write(parent, b"\x04")
         assert process.wait(60) == 0
     finally:

@@ -68,6 +68,13 @@ _HOME = {
     "of_verdicts": "run.estimates",
     "tokens_about": "run.estimates",
     "would_ask": "run.evaluate",
+    "Asked": "pages.frame",
+    "Link": "pages.links",
+    "LocalPages": "pages.frame",
+    "Page": "pages.frame",
+    "page_templates": "pages.templates",
+    "personal_link": "pages.links",
+    "serve_pages": "pages.serving",
 }
 
 __all__ = list(_HOME)

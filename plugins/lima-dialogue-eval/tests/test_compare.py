@@ -9,7 +9,7 @@ from lima_dialogue_eval.record.log import DialogueLog
 from lima_dialogue_eval.report.figures import dialogue_line, primary_line, secondary_line, table_rows
 from lima_dialogue_eval.statistics import PRIMARY, Tally
 
-OTHER_COUNTS = ("undecided", "unseen", "cut", "context_full", "not_reached", "errors")
+OTHER_COUNTS = ("undecided", "unseen", "cut", "context_full", "not_reached", "errors", "flagged")
 TEN = [f"{n:02d}" for n in range(1, 11)]
 
 

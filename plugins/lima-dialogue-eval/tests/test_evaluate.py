@@ -47,10 +47,13 @@ def test_every_column_of_a_run(store, Model, script):
         "primary_test": PRIMARY,
         "template_hash": None,
         "checks_decide": 1,
-        **dict.fromkeys(("evaluation_path", "evaluation_part")),
+        **dict.fromkeys(("evaluation_path", "evaluation_part", "mode", "replays")),
     }
     assert conversations(store, id) == [
-        {"dialogue_run": id, "conversation": c, "seed": 3, "topic": t, "turns": n, "status": "complete", "message": ""}
+        {
+            **{"dialogue_run": id, "conversation": c, "seed": 3, "topic": t, "turns": n},
+            **{"status": "complete", "message": "", "system": ""},
+        }
         for c, t, n in (("tea", "Making tea", 3), ("bus", "Catching a bus", 2))
     ]
     # Both conversations in one call, turn by turn; the shorter one leaves.
@@ -85,6 +88,7 @@ def test_every_column_of_the_turns_and_own_replies_in_the_history(store, Model, 
             "status": "answered",
             "message": "",
             "thoughts": "",
+            "flagged": None,
             "grade": grade,
             "reason": reason,
             "grade_status": status,

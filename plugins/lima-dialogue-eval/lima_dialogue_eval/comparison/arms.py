@@ -12,7 +12,7 @@ import numpy as np
 from lima import Store
 from lima_dialogue_eval.audit.log import audit_line, floor_line
 from lima_dialogue_eval.comparison import outcomes
-from lima_dialogue_eval.comparison.comparable import differences
+from lima_dialogue_eval.comparison.comparable import differences, modes
 from lima_dialogue_eval.comparison.pairs import Names, Pair, Side, pair, read_sides
 from lima_dialogue_eval.comparison.result import Arm, Change, Comparison, Reached, Secondary
 from lima_dialogue_eval.evaluation.provenance import regrade_command
@@ -73,7 +73,7 @@ def _compared(pair: Pair, labels: tuple[str, str]) -> Comparison:
         by_kind=outcomes.by_kind(*pair.codes, pair.kinds),
         left_out=pair.left_out,
         waiting=pair.waiting,
-        notes=tuple(differences(first.runs, second.runs)),
+        notes=(*modes(first.runs, second.runs), *differences(first.runs, second.runs)),
     )
     return replace(comparison, notes=(*comparison.notes, *_weaknesses(comparison, pair)))
 
@@ -115,11 +115,11 @@ def _reached(pair: Pair) -> Reached | None:
     """The figures without the turns that a full context left out"""
     if not any((codes == outcomes.UNREACHED).any() for codes in pair.paired):
         return None
-    good = outcomes.counted(*pair.paired, pair.outcome, reached=True)
-    kept = good.any(axis=(1, 2))
+    sides = [(codes, good) for codes, good in zip(pair.paired, pair.reached, strict=True)]
+    kept = sides[0][1].any(axis=(1, 2)) & sides[1][1].any(axis=(1, 2))
     if not kept.any():
         return None
-    before, after = (outcomes.means(codes, good, pair.outcome)[kept] for codes in pair.paired)
+    before, after = (outcomes.means(codes, good, pair.outcome)[kept] for codes, good in sides)
     tallies = [outcomes.tally_of(codes[codes != outcomes.UNREACHED]) for codes in pair.codes]
     d = after - before
     return Reached(tallies[0], tallies[1], float(d.mean()), t_interval(d), sign_flip(d))

@@ -138,6 +138,35 @@ def differences(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
     return notes
 
 
+def turns_pair(before: Sequence[Row], after: Sequence[Row]) -> bool:
+    """Whether the users say the same on both sides: a script, or one live run and replays of it
+
+    Live conversations differ in their turns, so that only their means pair (LIMA §6: 42 turns against 46)."""
+    spoken = {run.get("replays") or (run["id"] if run.get("mode") == "live" else "script") for run in [*before, *after]}
+    return len(spoken) == 1
+
+
+def modes(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
+    """Sentences on runs that a person held, and what that means for the comparison"""
+    said = [", ".join(dict.fromkeys(mode_text(run) for run in arm)) for arm in (before, after)]
+    if not any(run.get("mode") for run in [*before, *after]):
+        return []
+    found = [f"How the conversations were held: {said[0]} before, {said[1]} after."]
+    if not turns_pair(before, after):
+        found.append(
+            "The users' turns differ between the arms, so turns do not pair: a conversation counts with its own turns' mean."
+        )
+    return found
+
+
+def mode_text(run: Row) -> str:
+    """'live', 'replay of RUN', 'script, graded while it was held', or 'script'"""
+    mode = run.get("mode")
+    if mode == "replay":
+        return f"replay of {run['replays']}"
+    return "script, graded while it was held" if mode == "script" else str(mode or "script")
+
+
 def _differing(name: str, sides: Sequence[set[str]]) -> list[str]:
     if len(sides[0] | sides[1]) < 2:
         return []

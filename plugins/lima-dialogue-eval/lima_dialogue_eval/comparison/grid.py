@@ -45,6 +45,8 @@ class Counts:
     "Their turns that were not reached, which are Fails"
     errors: int
     "Conversations that ended in an infrastructure error, and replies on which the grader failed"
+    flagged: int = 0
+    "Replies of a replay to turns that no longer fit what was said before, which count nowhere"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ def read_grid(store: Store, runs: Sequence[dict[str, Any]], grader: str) -> Grid
     offset = 0
     for run, rows in zip(runs, dialogues, strict=True):
         reader.add(run["id"], rows, {seed: offset + i for i, seed in enumerate(run["seeds"])})
+        if run.get("mode") == "replay":
+            reader.leave_out_flagged(run["id"], {seed: offset + i for i, seed in enumerate(run["seeds"])})
         offset += len(run["seeds"])
     reader.check_all_there([seed for run in runs for seed in run["seeds"]])
     return Grid(
@@ -192,6 +196,13 @@ class _Reader:
                     row["kind"] or ""
                 )
 
+    def leave_out_flagged(self, id: str, replicate: dict[int, int]) -> None:
+        """Take the turns out that a person flagged as not fitting"""
+        sql = "select conversation, seed, turn from dialogue_turns where dialogue_run = ? and flagged = 1"
+        for row in self.store.rows(sql, [id]):
+            self.codes[self.place[row["conversation"]], replicate[row["seed"]], row["turn"] - 1] = ABSENT
+            self.ends["flagged"] += 1
+
     def check_all_there(self, seeds: Sequence[int]) -> None:
         """Set aside conversations that one of the runs did not hold"""
         for where, place in np.argwhere((self.codes == ABSENT).all(axis=2)):
@@ -208,4 +219,5 @@ class _Reader:
             context_full=self.ends[FULL],
             not_reached=seen[UNREACHED],
             errors=self.ends[ERROR] + self.ends["failed grades"],
+            flagged=self.ends["flagged"],
         )

@@ -11,7 +11,14 @@ import numpy as np
 
 from lima import LimaError, Store
 from lima_dialogue_eval.comparison import outcomes
-from lima_dialogue_eval.comparison.comparable import can_only_fail, check_grader, check_pooled, check_runs, find_arm
+from lima_dialogue_eval.comparison.comparable import (
+    can_only_fail,
+    check_grader,
+    check_pooled,
+    check_runs,
+    find_arm,
+    turns_pair,
+)
 from lima_dialogue_eval.comparison.grid import ABSENT, Grid, read_grid
 
 Names = str | Sequence[str]
@@ -53,17 +60,23 @@ class Pair:
     picks: tuple[list[int], list[int]]
     "The places of the replicates that the tests are on, as many on both sides"
     outcome: str
-    good: np.ndarray
-    "(conversations, replicates, turns), of the paired ones: whether a turn counts in the tests"
+    goods: tuple[np.ndarray, np.ndarray]
+    "(conversations, replicates, turns), of the paired ones: whether a turn counts in the tests, on both sides or on neither; "
+    "where turns do not pair, each side on its own"
     kinds: np.ndarray
     "(conversations, turns): what the user's turn tries"
     left_out: tuple[dict[str, str], ...]
     "Conversations that leave both arms, and those that leave only the tests as no turn of them is decided on both sides"
 
     @property
+    def reached(self) -> tuple[np.ndarray, np.ndarray]:
+        """The turns that count, without those that a full context left out on their side or, where turns pair, on either"""
+        return _counted(self.paired, self.outcome, self.goods[0] is self.goods[1], reached=True)
+
+    @property
     def tested(self) -> np.ndarray:
         """(conversations): whether the tests are on it"""
-        return np.asarray(self.good.any(axis=(1, 2)))
+        return np.asarray(self.goods[0].any(axis=(1, 2)) & self.goods[1].any(axis=(1, 2)))
 
     @property
     def paired(self) -> tuple[np.ndarray, np.ndarray]:
@@ -72,12 +85,13 @@ class Pair:
 
     @property
     def waiting(self) -> int:
-        """How many turns count on neither side"""
-        return int(((self.paired[0] != ABSENT) & ~self.good).sum())
+        """How many turns of the first side do not count"""
+        return int(((self.paired[0] != ABSENT) & ~self.goods[0]).sum())
 
     def means(self, scale: str) -> tuple[np.ndarray, np.ndarray]:
         """One mean a conversation that is tested, before and after"""
-        before, after = (outcomes.means(codes, self.good, scale)[self.tested] for codes in self.paired)
+        sides = zip(self.paired, self.goods, strict=True)
+        before, after = (outcomes.means(codes, good, scale)[self.tested] for codes, good in sides)
         return before, after
 
 
@@ -92,8 +106,9 @@ def pair(before: Side, after: Side) -> Pair:
     kinds = [_picked(grid, names, grid.kinds, turns, "") for grid in grids]
     outcome = outcomes.NOT_FAILED if leaves_praise((before, after), codes) else outcomes.GRADE
     picks = outcomes.balanced(*(grid.seeds for grid in grids))
-    good = outcomes.counted(codes[0][:, picks[0]], codes[1][:, picks[1]], outcome)
-    kept = good.any(axis=(1, 2))
+    paired = codes[0][:, picks[0]], codes[1][:, picks[1]]
+    goods = _counted(paired, outcome, turns_pair(before.runs, after.runs))
+    kept = goods[0].any(axis=(1, 2)) & goods[1].any(axis=(1, 2))
     left_out += [
         {"conversation": names[i], "arm": "both", "reason": "no turn of it has a grade on both sides"}
         for i in np.flatnonzero(~kept)
@@ -107,10 +122,21 @@ def pair(before: Side, after: Side) -> Pair:
         codes=(codes[0], codes[1]),
         picks=picks,
         outcome=outcome,
-        good=good,
+        goods=goods,
         kinds=np.where(kinds[0] == "", kinds[1], kinds[0]),
         left_out=tuple(left_out),
     )
+
+
+def _counted(
+    paired: tuple[np.ndarray, np.ndarray], outcome: str, together: bool, reached: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which turns count on either side: the same array twice where turns pair (`together`)"""
+    if together:
+        both = outcomes.counted(*paired, outcome, reached)
+        return both, both
+    before, after = (outcomes.counted(codes, codes, outcome, reached) for codes in paired)
+    return before, after
 
 
 def leaves_praise(sides: Sequence[Side], codes: Sequence[np.ndarray]) -> bool:

@@ -70,7 +70,8 @@ class Pilot:
 
 def pilot_of_pair(pair: Pair) -> Pilot:
     """The pilot of two arms; LimaError below two conversations, or if nothing varies"""
-    by_seed = [_by_seed(codes, good=pair.good, outcome=pair.outcome) for codes in pair.paired]
+    sides = zip(pair.paired, pair.goods, strict=True)
+    by_seed = [_by_seed(codes, good=good, outcome=pair.outcome) for codes, good in sides]
     d = by_seed[1] - by_seed[0]  # (conversations, replicates)
     means = np.nanmean(d, axis=1)
     n, seeds = d.shape

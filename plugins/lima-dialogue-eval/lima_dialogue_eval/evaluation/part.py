@@ -59,14 +59,13 @@ class Part:
 
 
 def shown_part(row: Mapping[str, Any]) -> str:
-    """The evaluation of a run's row, its JSON decoded, and how much of it was held: 'dialogues (3 of 10)'"""
-    said = row["evaluation_part"]
-    whole, left = (said.get(key) for key in ("of", "left_out")) if isinstance(said, dict) else (None, None)
-    return (
-        f"{row['evaluation']} ({whole - left:,} of {whole:,})"
-        if type(whole) is type(left) is int and left
-        else row["evaluation"]
-    )
+    """The evaluation of a run's row, its JSON decoded, and how much of it was held: 'dialogues (3 of 10, live)'"""
+    part = row["evaluation_part"]
+    whole, left = (part.get(key) for key in ("of", "left_out")) if isinstance(part, dict) else (None, None)
+    held = f"{whole - left:,} of {whole:,}" if type(whole) is type(left) is int and left else ""
+    mode = row.get("mode") if row.get("mode") != row["evaluation"] else ""
+    said = ", ".join(one for one in (held, mode) if one)
+    return f"{row['evaluation']} ({said})" if said else str(row["evaluation"])
 
 
 def say(name: str, whole: int, held: "Sequence[EvalConversation]", grader: str) -> None:

@@ -109,6 +109,9 @@ def resume_command(row: Mapping[str, Any]) -> str:
     from lima import load_plugins
 
     named = {"--model": row["model"]} if is_registered(row["model"]) else {}
+    if row.get("mode"):
+        path = f"{shlex.quote(row['evaluation_path'])} " if row["evaluation_path"] else ""
+        return _command(f"{path}--resume {row['id']}", named, "live")
     named |= {"--grader": row["grader"]} if load_plugins().registry("graders").opens(row["grader"]) else {}
     path = f"{shlex.quote(row['evaluation_path'])} " if row["evaluation_path"] else ""
     return _command(f"{path}--resume {row['id']}", named)
@@ -130,5 +133,5 @@ def _anew(row: Mapping[str, Any]) -> str:
     return _command(shlex.quote(row["evaluation_path"] or row["evaluation"]), named)
 
 
-def _command(what: str, options: Mapping[str, str]) -> str:
-    return " ".join([f"lima dialogues run {what}", *(f"{k} {shlex.quote(v)}" for k, v in options.items())])
+def _command(what: str, options: Mapping[str, str], command: str = "run") -> str:
+    return " ".join([f"lima dialogues {command} {what}", *(f"{k} {shlex.quote(v)}" for k, v in options.items())])

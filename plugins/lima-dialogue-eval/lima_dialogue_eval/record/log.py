@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from lima import GRADER_FAILED, UNDECIDED, LimaError, Store, did_you_mean, exclusive, now
+from lima import GRADER_FAILED, UNDECIDED, LimaError, Store, did_you_mean, exclusive, now, storable
 from lima_dialogue_eval.evaluation.provenance import regrade_command
 from lima_dialogue_eval.record.people import verdicts_of
 
@@ -50,6 +50,12 @@ class DialogueLog:
                     "where dialogue_run = :dialogue_run and conversation = :conversation and seed = :seed",
                     {"dialogue_run": self.id, **one},
                 )
+
+    def ended(self, conversation: str, seed: int, status: str, message: str, turns: int) -> None:
+        """A conversation has ended after so many turns"""
+        with self.store.write() as db:
+            key = (self.id, conversation, seed)
+            db["dialogue_conversations"].update(key, {"status": status, "message": storable(message), "turns": turns})
 
     def grades(self, rows: Iterable[dict[str, Any]]) -> None:
         """Grades; those that were there stay"""
@@ -94,7 +100,9 @@ def summary(store: Store, id: str) -> dict[str, Any]:
     return _summarised(store.rows(f"{_SUMMARY} where s.id = ?", [id])[0])
 
 
-_SUMMARY = "select s.*, r.evaluation_part from dialogue_run_summary s join dialogue_runs r on r.id = s.id"
+_SUMMARY = (
+    "select s.*, r.evaluation_part, r.mode, r.replays from dialogue_run_summary s join dialogue_runs r on r.id = s.id"
+)
 
 
 def _summarised(row: dict[str, Any]) -> dict[str, Any]:

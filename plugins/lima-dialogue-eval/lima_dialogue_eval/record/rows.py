@@ -51,6 +51,7 @@ def dialogue_row(dialogue: Dialogue) -> dict[str, Any]:
         "conversation": conversation.id,
         "seed": dialogue.seed,
         "topic": storable(conversation.topic),
+        "system": storable(conversation.system),
         "turns": len(conversation.turns),
     }
 

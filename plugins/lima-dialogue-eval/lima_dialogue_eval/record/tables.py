@@ -8,7 +8,7 @@ what writes to them.
 from sqlite_utils import Database, Migrations
 
 from lima import append_only
-from lima_dialogue_eval.record.people import people_grades
+from lima_dialogue_eval.record.people import people_grades, replies_with_people
 
 migrations = Migrations("lima-dialogue-eval")
 
@@ -337,3 +337,14 @@ def m009_comparison_indexes(db: Database) -> None:
 def m010_people(db: Database) -> None:
     """One grade a reply of what several people gave it"""
     people_grades(db)
+
+
+@migrations()
+def m011_live(db: Database) -> None:
+    """Runs that a person holds or grades turn by turn, and what their views count: the grade that counts of people's"""
+    runs = db.table("dialogue_runs")
+    runs.add_column("mode", str)  # live, script, replay; null: `lima dialogues run`
+    runs.add_column("replays", str)  # the dialogue run whose users' turns are said
+    db.table("dialogue_turns").add_column("flagged", int)  # 1: the given turn no longer fits what was said before
+    db.table("dialogue_conversations").add_column("system", str)
+    replies_with_people(db)

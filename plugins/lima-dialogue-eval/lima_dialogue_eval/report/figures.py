@@ -63,6 +63,7 @@ def counts_line(arm: Arm) -> str:
     return (
         f"{_n(c.replies, 'reply', 'replies')}; undecided {c.undecided:,}, cut {c.cut:,}; conversations with context full "
         f"{c.context_full:,}{unreached}; errors {c.errors:,}"
+        + (f"; {_n(c.flagged, 'turn')} flagged as not fitting, which count nowhere" if c.flagged else "")
     )
 
 

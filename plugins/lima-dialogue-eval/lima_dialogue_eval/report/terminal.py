@@ -15,6 +15,7 @@ from rich.text import Text
 
 from lima import visible
 from lima.cli import print_table
+from lima_dialogue_eval.comparison.comparable import mode_text
 from lima_dialogue_eval.comparison.family import METHOD, Family
 from lima_dialogue_eval.comparison.result import Arm, Comparison
 from lima_dialogue_eval.report import figures
@@ -154,7 +155,9 @@ _STYLES = {"excellent": "bold green", "pass": "bold yellow", "fail": "bold red"}
 def print_dialogues(
     run: dict[str, Any], held: list[dict[str, Any]], rows: list[dict[str, Any]], console: Console
 ) -> None:
-    """Conversations turn by turn, each reply with its grade and reason"""
+    """Conversations turn by turn, each reply with its grade and reason, and how they were held where a person was there"""
+    if run.get("mode"):
+        console.print(Text(visible(f"Held: {mode_text(run)}"), style="dim"))
     for one in held:
         turns = [r for r in rows if (r["conversation"], r["seed"]) == (one["conversation"], one["seed"])]
         if not turns:
@@ -163,7 +166,8 @@ def print_dialogues(
         title = f"{one['conversation']} · {one['topic']} · seed {one['seed']} · {one['status']} {one['message']}"
         console.print(Text(visible(title.strip()), style="bold underline"))
         for row in turns:
-            console.print(Text(f"{row['turn']}  ", style="dim").append(visible(row["user"]), style="cyan"))
+            fits = " (flagged: it does not fit what was said before)" if row.get("flagged") else ""
+            console.print(Text(f"{row['turn']}  ", style="dim").append(visible(row["user"] + fits), style="cyan"))
             if row["reply"] is None:
                 console.print(Text(visible(f"   {row['status']}: {row['message']}"), style="red"))
                 continue

@@ -68,7 +68,7 @@ def _ready(
     check_gradable(plugins, grader, judge, list(script.values()))
     _check_seeds(seeds, sampling)
     answering = open_model(model, store, trust_remote_code) if isinstance(model, str) else model
-    _check_promptable(answering, [Dialogue(c, 0) for c in script.values()])
+    check_promptable(answering, [Dialogue(c, 0) for c in script.values()])
     return _Ready(found, whole, script, grader, judge, answering)
 
 
@@ -187,8 +187,8 @@ def _resume(
     if row["status"] == "done" and not waiting and not any(map(wants_grade, done)):
         raise LimaError(f"Dialogue run {row['id']} is complete: there is nothing to resume.")
     judge = turn_grader(plugins, row["grader"], store)
-    answering = _same_model(row, model, store, trust_remote_code, again)
-    _check_promptable(answering, waiting)
+    answering = same_model(row, model, store, trust_remote_code, again)
+    check_promptable(answering, waiting)
     limit(budget, [answering, judge])
     now = made_with(plugins, judge, answering, decide)
     check_makers(row, now)
@@ -201,7 +201,7 @@ def _resume(
     return EvaluationRun(log, row, judge, dialogues).run(answering, sampling, on_progress, left, note)
 
 
-def _same_model(row: Mapping[str, Any], model: Any, store: Store, trust_remote_code: bool, again: str) -> Any:
+def same_model(row: Mapping[str, Any], model: Any, store: Store, trust_remote_code: bool, again: str) -> Any:
     """The model of a run, opened if it is not; LimaError for one of another name, and for a plugin's that is not named"""
     if model is None and is_registered(row["model"]):
         raise LimaError(
@@ -226,7 +226,7 @@ def _check_seeds(seeds: Sequence[int], sampling: Sampling) -> None:
         )
 
 
-def _check_promptable(model: Any, dialogues: Sequence[Dialogue]) -> None:
+def check_promptable(model: Any, dialogues: Sequence[Dialogue]) -> None:
     """LimaError when a model that tells its prompts can be prompted with the next turn of none of these dialogues
 
     Or when it cannot be told a system turn that one of them begins with: without it, it would be another conversation."""
