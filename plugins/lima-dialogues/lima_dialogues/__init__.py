@@ -1,4 +1,4 @@
-"""lima-dialogues: thirty dialogues to train on, ten conversations to evaluate with, and a linter for your own (LIMA §6).
+"""lima-dialogues: thirty dialogues to train on, conversations to evaluate with, and a linter for your own (LIMA §6).
 
 The texts are in the folder `dialogues` of this package, one JSON file each. Knows nothing of templates, tokens or grades.
 """
