@@ -81,6 +81,7 @@ def background() -> Background:
 
 @lru_cache(maxsize=2)
 def _background(folder: str) -> Background:
+    """As it was read when this folder was first asked for"""
     found = talks([file for file in read(our_folder()) if file.folder == TRAIN])
     return Background({talk.opening: str(talk) for talk in found})
 
