@@ -80,11 +80,8 @@ def main() -> None:
     train = sides.pop(TRAIN)
     halves = [[talk for talk in train if int(Path(talk.name).name[:2]) % 2 == odd] for odd in (1, 0)]
     used = {name: getattr(dependence, name) for name in (*NAMES, "CONSTANT")}
-    measured = {
-        "odd": share(halves[0]),
-        "even": share(halves[1]),
-        **{side: share(said) for side, said in sides.items()},
-    }
+    thirty = {"odd": share(halves[0], train), "even": share(halves[1], train)}
+    measured = {**thirty, **{side: share(said) for side, said in sides.items()}}
     if folder := os.environ.get("LIMA_SHARED_DATA"):
         from test_dialogues_dependence import conversations, talks_of
 
