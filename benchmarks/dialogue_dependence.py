@@ -2,7 +2,8 @@
 
     python benchmarks/dialogue_dependence.py > benchmarks/results/dialogue_dependence.json
 
-Where LIMA_SHARED_DATA names a folder with mt_bench_101_gr_cm.jsonl and oasst_trees.json, also on those. Knows nothing of the linter.
+Where LIMA_SHARED_DATA names a folder with mt_bench_101_gr_cm.jsonl and oasst_trees.json, also on those. Knows nothing of what the
+linter does with it.
 """
 
 import json
