@@ -40,10 +40,13 @@ def test_every_distribution_has_a_wheel_without_tests(wheels):
         assert [n for n in names(wheel) if re.search(r"(^|/)test_[^/]*\.py$|^tests/", n)] == []
 
 
-def test_thirty_dialogues_and_ten_conversations_are_inside(wheels):
+def test_thirty_dialogues_and_two_sets_of_ten_conversations_are_inside(wheels):
     inside = names(wheels["lima_dialogues"])
     assert len([n for n in inside if "/train/" in n and n.endswith(".json")]) == 30
-    assert len([n for n in inside if "/eval/" in n and n.endswith(".json")]) == 10
+    for which in ("eval", "eval-b"):
+        assert len([n for n in inside if f"/{which}/" in n and n.endswith(".json")]) == 10
+    folder = ROOT / "dialogues"
+    assert {f"lima_dialogues/dialogues/{p.relative_to(folder)}" for p in folder.rglob("*.json")} <= set(inside)
 
 
 def test_all_templates_are_inside(wheels):

@@ -166,7 +166,7 @@ def _text(error: BaseException) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 200]} … {text[-200:]}"
 
 
-def failed_in(error: Exception, place: str) -> LimaError | None:
+def failed_in(error: BaseException, place: str) -> LimaError | None:
     """An error that came through code of a plugin, as the PluginFailed that names it; None for one that came through none"""
     return PluginFailed(f"{_who(error, '')} failed in {place}: {said(error)} {WHERE}") if _running(error) else None
 

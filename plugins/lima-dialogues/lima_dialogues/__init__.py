@@ -1,4 +1,4 @@
-"""lima-dialogues: thirty dialogues to train on, ten conversations to evaluate with, and a linter for your own (LIMA §6).
+"""lima-dialogues: thirty dialogues to train on, conversations to evaluate with, and a linter for your own (LIMA §6).
 
 The texts are in the folder `dialogues` of this package, one JSON file each. Knows nothing of templates, tokens or grades.
 """
@@ -21,9 +21,12 @@ def register_sources(register: Callable[[str, Any], None]) -> None:
 
 @hookimpl
 def register_evaluations(register: Callable[[str, Any], None]) -> None:
-    from lima_dialogues.registered import Conversations
+    from lima_dialogues.files import further_sets
+    from lima_dialogues.registered import Conversations, further
 
     register("dialogues", Conversations())
+    for name in further_sets():
+        register(f"dialogues-{name}", further(name))
 
 
 @hookimpl

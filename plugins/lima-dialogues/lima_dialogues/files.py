@@ -1,7 +1,7 @@
 """Where dialogues are and how they are read: in this package's folder or any other, one JSON file each.
 
-A file that cannot be read is kept with the reason, so that a linter can continue with the next. Knows nothing of what a dialogue
-must look like.
+A file that cannot be read is kept with the reason, so that a linter can continue with the next. Knows nothing of what a
+dialogue must look like.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ from lima import LimaError, NotJson, parse_json
 from lima_chat import has_known_replies
 
 TRAIN, EVAL, KNOWN = "train", "eval", "known"
-"The two sets and the replies with known grades, and their folders"
+"""The folders of the dialogues to train on, the conversations to evaluate with and their replies with known grades; a further
+set of conversations is in `eval-NAME`, its replies in `known-NAME`"""
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,36 @@ class File:
         return self.name.partition("/")[0] if "/" in self.name else ""
 
     @property
+    def kind(self) -> str:
+        """What its folder is for: train, eval, known, or '' for any other"""
+        if self.folder in (TRAIN, EVAL, KNOWN):
+            return self.folder
+        kind, _, name = self.folder.partition("-")
+        return kind if kind in (EVAL, KNOWN) and name else ""
+
+    @property
+    def of_set(self) -> str:
+        """Which set of conversations it belongs to by its folder: NAME of `eval-NAME` and `known-NAME`, '' for the first"""
+        return self.folder.partition("-")[2] if self.kind else ""
+
+    @property
     def is_evaluation(self) -> bool:
         """Whether its turns are a script for evaluating: the user's lines without answers"""
         turns = self.data.get("turns") if isinstance(self.data, dict) else None
         first = turns[0] if isinstance(turns, list) and turns else None
         if isinstance(first, dict) and ("user" in first) != ("role" in first):
             return "user" in first
-        return self.folder == EVAL and not self.is_known
+        return self.kind == EVAL and not self.is_known
+
+    @property
+    def side(self) -> str:
+        """What topics may not be shared with: train, eval, or `eval-NAME`"""
+        return (f"{EVAL}-{self.of_set}" if self.of_set else EVAL) if self.is_evaluation else TRAIN
 
     @property
     def is_known(self) -> bool:
         """Whether it has replies with known grades to a conversation's turns"""
-        return has_known_replies(self.data) or self.folder == KNOWN
+        return has_known_replies(self.data) or self.kind == KNOWN
 
 
 def our_folder() -> Traversable:
@@ -63,6 +82,13 @@ def our_folder() -> Traversable:
             "`git clone -c core.symlinks=true` (on Windows with developer mode switched on)."
         )
     return folder
+
+
+def further_sets() -> list[str]:
+    """The names of the sets of conversations that come with this package beside the first, such as 'b' for `eval-b`"""
+    folder = files("lima_dialogues").joinpath("dialogues")
+    found = [entry.name for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+    return sorted(name for kind, _, name in (entry.partition("-") for entry in found) if kind == EVAL and name)
 
 
 def read(folder: Traversable) -> list[File]:

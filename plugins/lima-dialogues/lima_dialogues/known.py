@@ -29,18 +29,19 @@ def all_known(files: Sequence[File]) -> list[KnownReply]:
 
 def fits(files: Sequence[File]) -> Iterator[Problem]:
     """What is wrong between the files; those of the wrong shape are left out"""
-    scripts = {f.data["id"]: f.data["turns"] for f in files if f.is_evaluation and not any(shape(f))}
-    by_conversation: dict[str, list[tuple[File, list[KnownReply]]]] = defaultdict(list)
+    scripts = {(f.of_set, f.data["id"]): f.data["turns"] for f in files if f.is_evaluation and not any(shape(f))}
+    by_conversation: dict[tuple[str, str], list[tuple[File, list[KnownReply]]]] = defaultdict(list)
     for file in files:
         if file.is_known and not any(shape(file)):
-            by_conversation[file.data["conversation"]].append((file, known_replies(file.data, file.name)))
-    for id, about in by_conversation.items():
-        if id not in scripts:
+            by_conversation[file.of_set, file.data["conversation"]].append((file, known_replies(file.data, file.name)))
+    for (name, id), about in by_conversation.items():
+        if (name, id) not in scripts:
             for file, _ in about:
-                fix = f"Give the id of one that is there.{did_you_mean(id, scripts)}"
+                known = [other for of_set, other in scripts if of_set == name]
+                fix = f"Give the id of one that is there.{did_you_mean(id, known)}"
                 yield Problem(file.name, None, f"is about the conversation {id!r}, which is not there", fix)
             continue
-        yield from _turns(about, len(scripts[id]))
+        yield from _turns(about, len(scripts[name, id]))
         yield from _duplicates(about)
 
 

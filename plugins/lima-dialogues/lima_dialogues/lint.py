@@ -1,19 +1,21 @@
 """The linter: everything that can be checked about a folder of dialogues without understanding them.
 
-Shape and lengths (`schema`), near-duplicates over all turns and files, topics and ids, follow-ups that seem to stand alone
-(`dependence`), stock phrases, and whether replies with known grades fit (`known`). Each finding says file, turn, what, and the
-fix. Knows nothing of how good a dialogue is.
+Shape and lengths (`schema`), near-duplicates over all turns and files, topics and ids, stock phrases, and whether replies with
+known grades fit (`known`) are problems: each says file, turn, what, and the fix. How many follow-ups lean on what was said, and
+what the set looks like (`measures`), is reported and judged by whoever reads it. Knows nothing of how good a dialogue is.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lima_dialogues.dependence import markers
 from lima_dialogues.files import EVAL, TRAIN, File
 from lima_dialogues.known import all_known, fits
+from lima_dialogues.measures.figures import Figures, measure_figures
+from lima_dialogues.measures.talks import Talk, talks
+from lima_dialogues.measures.turns import Turns, measure_turns
 from lima_dialogues.schema import Problem, lengths, shape, spoken, system_text, words
 from lima_dialogues.similar import alike, shingles
 
@@ -22,7 +24,7 @@ ALIKE_TURNS, ALIKE_FILES, ALIKE_INSIDE = 0.4, 0.15, 0.9
 
 STOCK = (
     r"as an? (?:ai|artificial intelligence|(?:large )?language model)\b",
-    r"\bi(?:'m| am) (?:just |only )?an? (?:ai|(?:large )?language model)\b",
+    r"\bi(?:'m| am) (?:just|only|merely) an? (?:ai|(?:large )?language model)\b",
     r"\b(?:great|good|excellent|interesting|fantastic|wonderful) question\b",
     r"\bi hope (?:this|that) (?:helps|was helpful|clarifies)\b",
     r"\blet me know if (?:you|there|that|this)\b",
@@ -46,23 +48,23 @@ class Report:
     """What was looked at, and what is wrong"""
 
     counts: dict[str, dict[str, int]]
-    "For train and eval: files, exchanges, words"
-    later_turns: int
-    "User turns after the first, of both sets"
-    leaning: int
-    "Those of them with a marker of dependence"
-    markers: dict[str, int]
-    "How many have each kind of marker; a turn may have several"
+    "For train, eval and further sets of conversations: files, exchanges, words"
+    turns: dict[str, Turns]
+    "How later user turns lean on what was said, for each of these sets that has files"
+    figures: Figures
+    "What the dialogues to train on look like"
     known: dict[str, int]
     "Replies with known grades: files, replies, and how many of these are good"
     problems: tuple[Problem, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """For --json"""
-        share = round(self.leaning / self.later_turns, 4) if self.later_turns else None
-        leaning = {"later_turns": self.later_turns, "leaning": self.leaning, "share": share, "markers": self.markers}
         problems = [p.as_dict() for p in self.problems]
-        return {**self.counts, "known": self.known, "dependence": leaning, "problems": problems}
+        measured = {
+            "dependence": {side: turns.as_dict() for side, turns in self.turns.items()},
+            "figures": self.figures.as_dict(),
+        }
+        return {**self.counts, "known": self.known, **measured, "problems": problems}
 
 
 def lint(files: Sequence[File]) -> Report:
@@ -74,21 +76,15 @@ def lint(files: Sequence[File]) -> Report:
     found += _duplicates(readable)
     found += _stock_phrases(readable)
     found += fits(readable)
-    later = list(_later_turns(readable))
-    kinds = {(file.name, number): markers(text, history) for file, number, text, history in later}
-    for (name, number), shown in kinds.items():
-        if not shown:
-            fix = (
-                "Let it lean on the talk (it, the second one, and in winter?, sorry, I meant …), or make it an opening."
-            )
-            found.append(Problem(name, number, "seems to stand alone: no word of it needs what was said before", fix))
+    sets: dict[str, list[Talk]] = defaultdict(list)
+    for talk in talks(readable):
+        sets[talk.side].append(talk)
     order = {file.name: i for i, file in enumerate(files)}
     found.sort(key=lambda p: (order[p.file], p.turn or 0))
     return Report(
         counts=_counts(readable),
-        later_turns=len(later),
-        leaning=sum(bool(shown) for shown in kinds.values()),
-        markers=dict(sorted(Counter(kind for shown in kinds.values() for kind in shown).items())),
+        turns={side: measure_turns(said) for side, said in sets.items()},
+        figures=measure_figures(sets.get(TRAIN, [])),
         known=_known(readable),
         problems=tuple(found),
     )
@@ -99,7 +95,7 @@ def _counts(files: Sequence[File]) -> dict[str, dict[str, int]]:
     for file in files:
         if file.is_known:
             continue
-        row, said = counts[EVAL if file.is_evaluation else TRAIN], spoken(file)
+        row, said = counts.setdefault(file.side, {"files": 0, "exchanges": 0, "words": 0}), spoken(file)
         row["files"] += 1
         row["exchanges"] += sum(role == "user" for _, role, _ in said)
         row["words"] += sum(words(text) for _, _, text in said) + words(system_text(file))
@@ -125,9 +121,9 @@ def _ids(files: Sequence[File]) -> Iterator[Problem]:
 
 
 def _topics(files: Sequence[File]) -> Iterator[Problem]:
-    """A topic belongs to one file; and no word of a topic to both sets"""
+    """A topic belongs to one file, and a word of a topic to one set"""
     owners: dict[str, str] = {}
-    sides: dict[bool, dict[str, str]] = defaultdict(dict)
+    sides: dict[str, dict[str, str]] = {TRAIN: {}}
     for file in files:
         topic = file.data.get("topic")
         if not isinstance(topic, str):
@@ -138,11 +134,13 @@ def _topics(files: Sequence[File]) -> Iterator[Problem]:
             continue
         owners[named] = file.name
         for word in re.findall(r"[^\W_]+", named):
-            sides[file.is_evaluation].setdefault(word, file.name)
-    for word, name in sorted(sides[True].items()):
-        if word not in _FILLERS and word in sides[False]:
-            what = f"shares {word!r} in its topic with {sides[False][word]}"
-            yield Problem(name, None, what, "No topic may be in both sets: replace one, or name them apart.")
+            sides.setdefault(file.side, {}).setdefault(word, file.name)
+    for side, words_of in list(sides.items())[1:]:
+        others = [sides[other] for other in sides if other == TRAIN or EVAL <= other < side]
+        for word, name in sorted(words_of.items()):
+            for first in (other[word] for other in others if word in other and word not in _FILLERS):
+                fix = "No topic may be in two sets: replace one, or name them apart."
+                yield Problem(name, None, f"shares {word!r} in its topic with {first}", fix)
 
 
 def _duplicates(files: Sequence[File]) -> Iterator[Problem]:
@@ -169,13 +167,3 @@ def _stock_phrases(files: Sequence[File]) -> Iterator[Problem]:
                     yield Problem(
                         file.name, number, f"has the stock phrase {phrase!r}", "Cut it, or say what is meant."
                     )
-
-
-def _later_turns(files: Sequence[File]) -> Iterator[tuple[File, int, str, str]]:
-    """(file, number, text, everything said before) for each user turn after the first"""
-    for file in files:
-        said = spoken(file)
-        users = [i for i, (_, role, _) in enumerate(said) if role == "user"]
-        for i in users[1:]:
-            before = [system_text(file), *(text for _, _, text in said[:i])]
-            yield file, said[i][0], said[i][2], "\n".join(filter(None, before))

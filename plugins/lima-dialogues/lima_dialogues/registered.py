@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lima import LimaError
-from lima_dialogues.files import TRAIN, File, files_below, our_folder, read, read_folder
+from lima_dialogues.files import EVAL, KNOWN, TRAIN, File, files_below, our_folder, read, read_folder
 from lima_dialogues.schema import shape
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Conversations(Scripts):
         super().__init__(
             "10 scripted conversations, 46 turns, with requirements to tick off; no topic is shared with the dialogues",
             LICENCE,
-            lambda: [file for file in read(our_folder()) if file.folder != TRAIN],
+            lambda: _conversations(""),
         )
 
     def recognises(self, path: str) -> bool:
@@ -91,6 +91,17 @@ class Conversations(Scripts):
         files = [file for file in files_below(path) if file.error or file.is_evaluation or file.is_known]
         licences = {file.data["licence"] for file in files if isinstance(file.data, dict) and "licence" in file.data}
         return Scripts(f"the conversations in {path}", ", ".join(sorted(map(str, licences))), lambda: files)
+
+
+def further(name: str) -> Scripts:
+    """A further set of conversations that comes with this package, by its name"""
+    description = "further scripted conversations with requirements to tick off, on topics of their own"
+    return Scripts(description, LICENCE, lambda: _conversations(name))
+
+
+def _conversations(name: str) -> list[File]:
+    """The conversations of one of our sets, and its replies with known grades"""
+    return [file for file in read(our_folder()) if file.kind in (EVAL, KNOWN) and file.of_set == name]
 
 
 def _requires(turns: Any) -> bool:

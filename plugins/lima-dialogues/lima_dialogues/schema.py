@@ -14,8 +14,9 @@ from lima_dialogues.files import EVAL, KNOWN, TRAIN, File
 
 FEWEST, MOST = 3, 6
 "Exchanges of a dialogue, and user turns of a conversation"
-LONGEST_USER, LONGEST_ANSWER, LONGEST_DIALOGUE = 150, 400, 1300
-"Words, a system turn as the user's; a dialogue of 1,300 fits into the 2,048 tokens that the recipe keeps"
+LONGEST_SYSTEM, LONGEST_USER, LONGEST_ANSWER, LONGEST_DIALOGUE = 150, 400, 750, 1600
+"""Words. A user's turn may have a pasted letter in it; how many of the 2,048 tokens of the recipe a dialogue takes depends on the
+tokenizer, and `lima preview` says it"""
 ORIGINS = ("free", "thread")
 
 _TRAIN = {"id": True, "topic": True, "origin": False, "author": True, "licence": True, "tags": False, "turns": True}
@@ -56,12 +57,12 @@ def shape(file: File) -> Iterator[Problem]:
         )
         return
     if file.is_known:
-        if file.folder in (TRAIN, EVAL):
-            yield Problem(file.name, None, "has replies with known grades", f"Move it to {KNOWN}/.")
+        if file.kind in (TRAIN, EVAL):
+            yield Problem(file.name, None, "has replies with known grades", f"Move it to {_folder(KNOWN, file)}/.")
         yield from (Problem(file.name, *found) for found in known_problems(file.data))
         return
     evaluation = file.is_evaluation
-    if file.folder in (TRAIN, EVAL) and evaluation != (file.folder == EVAL):
+    if file.kind in (TRAIN, EVAL) and evaluation != (file.kind == EVAL):
         kind = "a conversation to evaluate with" if evaluation else "a dialogue to train on"
         yield Problem(file.name, None, f"is {kind}", f"Move it to {EVAL if evaluation else TRAIN}/.")
     yield from _keys(file, _EVAL if evaluation else _TRAIN)
@@ -76,20 +77,19 @@ def lengths(file: File) -> Iterator[Problem]:
     """What is too short or too long in one file; malformed turns are left to `shape`"""
     said = spoken(file)
     for number, role, text in said:
-        limit = LONGEST_ANSWER if role == "assistant" else LONGEST_USER
+        limit = {"assistant": LONGEST_ANSWER, "system": LONGEST_SYSTEM}.get(role, LONGEST_USER)
         if words(text) > limit:
             yield Problem(file.name, number, f"has {words(text)} words", f"Cut it to {limit}.")
-    if words(told := system_text(file)) > LONGEST_USER:
-        yield Problem(file.name, None, f"'system' has {words(told)} words", f"Cut it to {LONGEST_USER}.")
+    if words(told := system_text(file)) > LONGEST_SYSTEM:
+        yield Problem(file.name, None, f"'system' has {words(told)} words", f"Cut it to {LONGEST_SYSTEM}.")
     n = sum(role == "user" for _, role, _ in said)
     if said and not FEWEST <= n <= MOST:
         what = "user turn" if file.is_evaluation else "exchange"
         yield Problem(file.name, None, f"has {n} {what}{'s' * (n != 1)}", f"Make it {FEWEST} to {MOST}.")
     total = sum(words(text) for _, _, text in said) + words(told)
     if total > LONGEST_DIALOGUE:
-        yield Problem(
-            file.name, None, f"has {total} words", f"Cut it to {LONGEST_DIALOGUE}; more would be trimmed in training."
-        )
+        fix = f"Cut it to {LONGEST_DIALOGUE:,}; a longer one may not fit into the 2,048 tokens of the recipe."
+        yield Problem(file.name, None, f"has {total:,} words", fix)
 
 
 def spoken(file: File) -> list[tuple[int, str, str]]:
@@ -240,6 +240,11 @@ def _text(file: File, number: int, key: str, value: Any) -> Iterator[Problem]:
         yield Problem(
             file.name, number, "begins or ends with white space", "Remove it; the template puts what is needed."
         )
+
+
+def _folder(kind: str, file: File) -> str:
+    """The folder of a kind that belongs to the set of a file"""
+    return f"{kind}-{file.of_set}" if file.of_set else kind
 
 
 def _odd(turn: Any) -> str:

@@ -1,4 +1,4 @@
-"""The thirty dialogues and the ten conversations keep the contracts of a source and of an evaluation."""
+"""The thirty dialogues and the two sets of ten conversations keep the contracts of a source and of an evaluation."""
 
 import lima_chat
 import lima_dialogue_eval
@@ -13,4 +13,9 @@ class TestDialogues(SourceContract):
 
 class TestConversations(EvaluationContract):
     plugin, requires, name = lima_dialogues, (lima_chat, lima_dialogue_eval), "dialogues"
+    known = True
+
+
+class TestFurtherConversations(EvaluationContract):
+    plugin, requires, name = lima_dialogues, (lima_chat, lima_dialogue_eval), "dialogues-b"
     known = True

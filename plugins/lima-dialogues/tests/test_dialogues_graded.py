@@ -1,4 +1,4 @@
-"""The shipped evaluation and the grader that it names: replies that need no model fail, and known replies get their grades.
+"""The shipped evaluations and the grader that they name: replies that need no model fail, and known replies get their grades.
 
 Runs on whatever is there. A turn that a null model gets through is in `EXCEPTIONS` until its checks are mended.
 """
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lima_chat import KnownReply
-from lima_dialogues.registered import Conversations
+from lima_dialogues.files import further_sets
+from lima_dialogues.registered import Conversations, further
 
 pytest.importorskip("lima_dialogue_eval")
 
@@ -17,12 +18,17 @@ EXCEPTIONS: set[tuple[str, int, str]] = set()
 "(conversation, turn, null model) that the checks let through; to be emptied"
 
 
+@pytest.fixture(scope="module", params=["", *further_sets()])
+def evaluation(request):
+    """The first set of conversations, and each further one"""
+    return further(request.param) if request.param else Conversations()
+
+
 @pytest.fixture(scope="module")
-def ground():
+def ground(evaluation):
     """The evaluation with its known replies; where it has none, with the replies that the linter's tests come with"""
     from lima_dialogue_eval.evaluation.known import AuditSet
 
-    evaluation = Conversations()
     script = {conversation.id: conversation for conversation in evaluation.conversations()}
     known = evaluation.known_replies() or list(_replies(script))
     return AuditSet(
@@ -59,12 +65,11 @@ def test_no_reply_that_needs_no_model_is_better_than_fail(ground, grade):
     assert tried["previous"]["turns"] == turns - len(ground.script)
 
 
-def test_known_replies_get_their_grades(grade):
+def test_known_replies_get_their_grades(evaluation, grade):
     """What `lima graders audit requirements dialogues` must say of the replies that ship"""
     from lima_dialogue_eval.audit.figures import figures
     from lima_dialogue_eval.evaluation.known import AuditSet
 
-    evaluation = Conversations()
     known = evaluation.known_replies()
     if not known:
         pytest.skip("no replies with known grades ship yet")

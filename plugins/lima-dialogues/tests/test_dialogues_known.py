@@ -154,7 +154,7 @@ def test_a_folder_of_ones_own_is_told_apart_by_shape(tmp_path):
         [
             "1 conversation to evaluate with: 3 exchanges, 3.0 on average, 15 words",
             "1 file of replies with known grades: 5, 3 of them good",
-            "2 of 2 later user turns lean on what was said, 100% (opening 2, short 2)",
+            "eval: 2 of 2 later user turns lean on what was said, 100%",
             "No problems",
         ],
     )

@@ -63,7 +63,6 @@ NO_MUST = "has no requirement that must hold and carries a check, or is for a re
 ADD_MUST = (
     'Add {"text": …, "must": true, "check": {…}}, or "reader": true in place of the check: it decides about a fail.'
 )
-STAND = "Let it lean on the talk (it, the second one, and in winter?, sorry, I meant …), or make it an opening."
 
 
 def train(**changes):
@@ -87,12 +86,22 @@ def found(*files):
 
 
 def test_nothing_is_wrong_with_the_clean_ones():
-    report = lint([train(), script()])
-    assert report.as_dict() == {
+    report = lint([train(), script()]).as_dict()
+    assert report.pop("figures")["answers"] == 3
+    all_lean = {
+        "later_turns": 2,
+        "leaning": 2,
+        "share": 1.0,
+        "elsewhere": None,
+        "alone": [],
+        "undecided": [],
+        "set_aside": [],
+    }
+    assert report == {
         "train": {"files": 1, "exchanges": 3, "words": 60},
         "eval": {"files": 1, "exchanges": 3, "words": 14},
         "known": {"files": 0, "replies": 0, "good": 0},
-        "dependence": {"later_turns": 4, "leaning": 4, "share": 1.0, "markers": {"opening": 3, "short": 4}},
+        "dependence": {"train": all_lean, "eval": all_lean},
         "problems": [],
     }
 
@@ -157,12 +166,12 @@ def test_too_short_and_too_long():
     long = " ".join(f"word{i}" for i in range(1001))
     assert found(train(turns=turns(t2=long)[:2])) == [
         Problem("train/tea.json", None, "has 1 exchange", "Make it 3 to 6."),
-        Problem("train/tea.json", 2, "has 1001 words", "Cut it to 400."),
+        Problem("train/tea.json", 2, "has 1001 words", "Cut it to 750."),
     ]
-    said = turns(t1=" ".join(f"a{i}" for i in range(151)), t2=long, t4=long.replace("word", "w"))
+    said = turns(t1=" ".join(f"a{i}" for i in range(401)), t2=long, t4=long.replace("word", "w"))
     assert [(p.turn, p.what) for p in found(train(turns=said))] == [
-        (None, "has 2169 words"),
-        (1, "has 151 words"),
+        (None, "has 2,419 words"),
+        (1, "has 401 words"),
         (2, "has 1001 words"),
         (4, "has 1001 words"),
     ]
@@ -199,17 +208,17 @@ def test_one_id_and_one_topic_for_two_files():
 
 
 def test_a_word_of_a_topic_in_both_sets():
-    fix = "No topic may be in both sets: replace one, or name them apart."
+    fix = "No topic may be in two sets: replace one, or name them apart."
     assert found(train(topic="tea and cats"), script(topic="the health of cats")) == [
         Problem("eval/cats.json", None, "shares 'cats' in its topic with train/tea.json", fix)
     ]
 
 
-def test_a_follow_up_that_stands_alone():
+def test_a_follow_up_that_stands_alone_is_reported_and_no_problem():
     report = lint([train(turns=turns(t3="Please explain how a steam engine turns heat into motion."))])
-    what = "seems to stand alone: no word of it needs what was said before"
-    assert report.problems == (Problem("train/tea.json", 3, what, STAND),)
-    assert (report.leaning, report.later_turns) == (1, 2)
+    assert report.problems == ()
+    assert report.turns["train"].alone == (("train/tea.json", 3),)
+    assert (report.turns["train"].leaning, report.turns["train"].later) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +236,11 @@ def test_stock_phrases_in_answers_only(answer, phrase):
     expected = [Problem("train/tea.json", 4, f"has the stock phrase {phrase!r}", "Cut it, or say what is meant.")]
     assert found(train(turns=turns(t4=answer))) == expected
     assert found(train(turns=turns(t3=f"And? {answer}"))) == []
+
+
+def test_who_it_is_may_be_said():
+    assert found(train(turns=turns(t4="I'm a language model, so I have no hands, but double the leaves."))) == []
+    assert len(found(train(turns=turns(t4="I'm just a language model. Double the leaves.")))) == 1
 
 
 def test_requirements_of_a_script():
@@ -295,11 +309,14 @@ def test_the_command_on_a_folder(tmp_path):
     (tmp_path / "tea.json").write_text(json.dumps(CLEAN | {"origin": "forum\x1b[31m"}))
     done = CliRunner().invoke(dialogues_lint, [str(tmp_path)])
     assert done.exit_code == 1
-    assert done.output == (
+    assert done.output.startswith(
         "tea.json: 'origin' is 'forum\\x1b[31m'. Put one of: free, thread.\n"
         "1 dialogue to train on: 3 exchanges, 3.0 on average, 60 words\n"
-        "2 of 2 later user turns lean on what was said, 100% (opening 2, short 2)\n"
-        "1 problem\n"
+        "train: 2 of 2 later user turns lean on what was said, 100%\n"
+        "  dialogues: 1\n"
+    )
+    assert done.output.endswith(
+        "  dialogues by spelling: neither 1\n  answers with a name that occurs nowhere before: 0\n1 problem\n"
     )
     done = CliRunner().invoke(dialogues_lint, [str(tmp_path), "--json"])
     assert done.exit_code == 1

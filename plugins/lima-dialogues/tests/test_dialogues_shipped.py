@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from lima.errors import LimaError
 from lima_chat import Conversation, EvalConversation, EvalTurn, Turn
 from lima_dialogues import files
-from lima_dialogues.dependence import markers
 from lima_dialogues.files import our_folder, read
 from lima_dialogues.lint import lint
 from lima_dialogues.registered import Conversations, Dialogues
@@ -20,6 +20,7 @@ FILES = read(our_folder())
 TRAIN = [file.data for file in FILES if file.folder == "train"]
 EVAL = [file.data for file in FILES if file.folder == "eval"]
 TAGS = {
+    "asked-back", "thanks", "topic-change",
     "change-of-mind", "constraint", "constraint-added", "corrects-assistant", "corrects-user", "ellipsis", "new-facts",
     "objection", "pronoun", "reference", "reformat", "refusal", "return", "self-correction", "shorter", "why",
 }  # fmt: skip
@@ -30,9 +31,8 @@ def test_the_linter_finds_nothing():
     report = lint(FILES)
     assert report.problems == ()
     assert report.counts["train"]["files"] == 30
-    assert report.counts["eval"]["files"] == 10
+    assert report.counts["eval"]["files"] == report.counts["eval-b"]["files"] == 10
     assert report.counts["eval"]["exchanges"] == 46
-    assert report.leaning == report.later_turns == 136
 
 
 def test_ten_free_twenty_from_threads():
@@ -42,7 +42,7 @@ def test_ten_free_twenty_from_threads():
 def test_three_to_six_exchanges_about_four_on_average():
     exchanges = [len(data["turns"]) // 2 for data in TRAIN]
     assert set(exchanges) == {3, 4, 5, 6}
-    assert 3.5 <= sum(exchanges) / 30 <= 4.5
+    assert 3.5 <= sum(exchanges) / 30 <= 5
 
 
 def test_exactly_two_refusals():
@@ -54,9 +54,11 @@ def test_every_tag_is_one_of_the_list_and_in_the_readme():
     assert {tag for tag in TAGS if f"| `{tag}` |" not in README.read_text()} == set()
 
 
-def test_no_topic_is_in_both_sets():
-    words = [{w for d in side for w in re.findall(r"\w+", d["topic"].lower())} for side in (TRAIN, EVAL)]
-    assert words[0] & words[1] - {"a", "at", "for", "in", "of", "the", "with"} == set()
+def test_no_topic_is_in_two_sets():
+    second = [file.data for file in FILES if file.folder == "eval-b"]
+    words = [{w for d in side for w in re.findall(r"\w+", d["topic"].lower())} for side in (TRAIN, EVAL, second)]
+    for one, other in combinations(words, 2):
+        assert one & other - {"a", "at", "for", "in", "of", "the", "with"} == set()
     assert len({d["topic"] for d in TRAIN}) == 30
 
 
@@ -67,10 +69,10 @@ def test_the_source_yields_them_with_licence_and_provenance():
     assert len({record.content_hash for record in records}) == 30
     data = TRAIN[8]
     assert records[8] == Conversation(
-        id="09-rainbow",
+        id="09-root-equation",
         source="dialogues",
         licence="Apache-2.0",
-        provenance="dialogues/train/09-rainbow.json, by lima authors, origin: free",
+        provenance=f"dialogues/train/09-root-equation.json, by lima authors, origin: {data['origin']}",
         turns=tuple(Turn(turn["role"], turn["content"]) for turn in data["turns"]),
         tags=tuple(data["tags"]),
     )
@@ -138,21 +140,6 @@ def test_a_checkout_without_symbolic_links_gets_a_sentence(tmp_path, monkeypatch
     monkeypatch.setattr(files, "files", lambda package: tmp_path)
     with pytest.raises(LimaError, match="made without symbolic links"):
         list(Dialogues().examples(None))
-
-
-def test_openings_carry_fewer_markers_than_follow_ups():
-    openings = [markers(data["turns"][0]["user"], "") for data in EVAL]
-    assert sum(bool(found) for found in openings) <= 5
-    assert markers("What is the capital of Peru, and how many people live in Lima?", "I like tea.") == ()
-    assert markers("Please write a haiku about autumn leaves for my aunt.", "The bus leaves at nine.") == ()
-    assert markers("And in winter?", "") == ("opening", "short")
-    assert markers("Sorry, I meant Berlin, where my aunt has been living for years.", "") == ("correction",)
-    assert markers("Tell my aunt about the train that leaves from Paris, please.", "A train goes at nine.") == (
-        "known thing",
-    )
-    assert markers("What would she like to drink at breakfast tomorrow?", "Ask Kenji first.") == ("pronoun",)
-    assert markers("What would Kenji like to drink at breakfast tomorrow?", "I asked Kenji first.") == ("known thing",)
-    assert markers("Put the second one into a form that children would read.", "") == ("reference",)
 
 
 def test_the_table_in_the_readme_is_up_to_date():

@@ -66,8 +66,8 @@ def test_a_system_turn_counts_as_what_was_said_before():
     }
     asked = {"role": "user", "content": "Please tell everybody here in town who made the umbrella"}
     turns = [*DIALOGUE["turns"][:2], asked, *DIALOGUE["turns"][3:]]
-    assert found(dialogue(told, *turns)) == []
-    assert [(p.turn, p.what[:20]) for p in found(dialogue(*turns))] == [(3, "seems to stand alone")]
+    assert lint([dialogue(told, *turns)]).turns["train"].alone == ()
+    assert lint([dialogue(*turns)]).turns["train"].alone == (("train/mint.json", 3),)
 
 
 def test_system_turns_that_are_wrong():

@@ -1,0 +1,1 @@
+"""What can be measured about dialogues: whether turns lean on each other, lengths, forms, names, spelling."""
