@@ -25,7 +25,7 @@ from lima.hook_checks import checked_hooks, register
 from lima.isolation import SPENT, Visit, name_code, said
 from lima.isolation.marks import Mark, Marks
 from lima.places import user_folder
-from lima.registry import Registry, contained_entries, singular
+from lima.registry import Registry, contained_entries, registered
 
 if TYPE_CHECKING:
     from lima.contract.runs import PluginRow
@@ -199,7 +199,7 @@ class Plugins:
             for plugin, caller in list(self._callers(f"register_{kind}")):
 
                 def entries(plugin: Plugin = plugin, caller: Callable[..., Any] = caller) -> dict[str, Any]:
-                    return contained_entries(kind, _registered(kind, caller), plugin.name, registry.declared)
+                    return contained_entries(kind, registered(kind, caller), plugin.name, registry.declared)
 
                 for name, thing in (self._aside_on_error(plugin, f"register_{kind}", entries) or {}).items():
                     registry.add(name, thing, plugin.name)
@@ -217,6 +217,7 @@ class Plugins:
         while waiting:
             later = []
             for plugin, caller in waiting:
+                before = SPENT[plugin.name]
                 try:
                     with (
                         self.marked(plugin, "register_commands"),
@@ -228,6 +229,7 @@ class Plugins:
                 except Exception as e:
                     failed[plugin.name] = e
                     later.append((plugin, caller))
+                _note_slow(plugin, "register_commands", before)
             if len(later) == len(waiting):  # what one lacks no other one adds
                 break
             waiting = later
@@ -236,19 +238,6 @@ class Plugins:
             own = isinstance(error, LimaError) and not error.__cause__
             self._disable(plugin, str(error) if own else f"register_commands failed: {said(error)}")
         self.commands = owners
-
-
-def _registered(kind: str, caller: Callable[..., Any]) -> dict[str, Any]:
-    """What a plugin registers by name; LimaError where it gives two objects one name"""
-    entries: dict[str, Any] = {}
-
-    def register(name: str, thing: Any) -> None:
-        if name in entries:
-            raise LimaError(f"it registers two objects as the {singular(kind)} {name!r}")
-        entries[name] = thing
-
-    caller(register=register)
-    return entries
 
 
 def _wanted() -> dict[str, str] | None:
@@ -293,8 +282,13 @@ def _load(plugins: Plugins, one: Found, left: dict[str, Mark]) -> None:
         plugins.all.append(Plugin(name, one.version, error=f"import failed: {said(e)}", found=one))
         return
     plugin = plugins.add(name, module, one.version, one)
-    if (seconds := SPENT[name] - before) > SLOW:
-        plugin.remarks.append(f"its import takes {seconds:.1f} s, for which every command waits")
+    _note_slow(plugin, "import", before)
+
+
+def _note_slow(plugin: Plugin, what: str, before: float) -> None:
+    """Remark what every command waits for; `before` are the seconds that were spent in the plugin earlier"""
+    if (seconds := SPENT[plugin.name] - before) > SLOW:
+        plugin.remarks.append(f"its {what} takes {seconds:.1f} s, for which every command waits")
 
 
 def _set_aside(plugins: Plugins, name: str, one: Found, left: dict[str, Mark]) -> Plugin | None:

@@ -130,6 +130,7 @@ def opens_files(argument, store):
 
 
 MODELS = [
+    ("test_name_has_the_argument", Opener(type("Nameless", (Good,), {"name": "odd"})())),
     ("test_works", with_all(lambda found, prompts, tell: found[1:]), {}),
     ("test_works", with_all(lambda found, prompts, tell: [one.text for one in found]), {}),
     ("test_works", with_all(lambda found, prompts, tell: [*found[1:], ConnectionError("the line is dead")])),

@@ -7,6 +7,7 @@ from functools import cache
 
 from lima import (
     ChatPrompts,
+    Example,
     HasChatTemplate,
     HasNamedTemplates,
     Rendered,
@@ -176,6 +177,11 @@ RENDERERS = [
     ("test_answer_is_what_is_trained", on_record(lambda one: replace(one, response="Yes."))),
     ("test_prompt_is_before_the_answer", WithoutPrompt()),
     ("test_weight_of_an_example", rendering(lambda row, _: replace(row, weights=[float(w > 0) for w in row.weights]))),
+    (
+        "test_unlearnt_answers_are_muted",
+        Good(),
+        {"records": (Example(id="1", prompt="Why? Because. And?", response="So."),), "unlearnt": ("Because.",)},
+    ),
     ("test_same_twice", Counting()),
     ("test_what_it_returns_is_not_its_own", Keeping()),
     ("test_what_it_returns_is_not_its_own", OwnTokens()),
@@ -192,6 +198,21 @@ RENDERERS = [
     ("test_prints_nothing", on_record(lambda one: (print("rendering"), one)[1])),
     with_abilities(
         "test_text_prompts_as_in_training", TextPrompts, prompt=lambda self, text, *at: self.asked(f"{text} ", *at)
+    ),
+    with_abilities(
+        "test_messages_before_are_told",
+        ChatPrompts,
+        chat_prompt=lambda self, turns, *at: self.asked(turns[-1].content, *at),
+    ),
+    with_abilities(
+        "test_messages_before_are_told",
+        ChatPrompts,
+        chat_prompt=lambda self, turns, *at: self.asked(" ".join(reversed([one.content for one in turns])), *at),
+    ),
+    with_abilities(
+        "test_messages_before_are_told",
+        ChatPrompts,
+        chat_prompt=lambda self, turns, *at: self.asked(" ".join({"user": t.content, "assistant": t.content}[t.role] for t in turns), *at),
     ),
     with_abilities(
         "test_messages_prompt_as_in_training",

@@ -147,6 +147,12 @@ def empty_too(self, argument):
         )
 
 
+def all_but_the_last(self, argument):
+    """Yields an example where the next one begins, and so never the last of several"""
+    found = list(Pairs().examples(argument))
+    return found[:-1] or found
+
+
 def for_ever(one, place):
     while len(one.response) > 50_000:
         pass
@@ -188,6 +194,7 @@ SOURCES = [
     ("test_changes_nothing_of_the_process", each(lambda: os.environ.update(ODD="1"))),
     ("test_leaves_random_numbers_alone", each(lambda: random.seed(0))),
     ("test_leaves_random_numbers_alone", each(random.random)),
+    ("test_no_exchange_is_lost", read_as(all_but_the_last)),
     ("test_texts_stay_as_they_are", rewritten(lambda text: unicodedata.normalize("NFC", text))),
     (
         "test_texts_stay_as_they_are",
@@ -206,6 +213,7 @@ SOURCES = [
     ("test_wrong_rows_are_refused", read_as(silent)),
     ("test_half_characters_are_refused", read_as(lenient)),
     ("test_options_make_another_source", Options()),
+    ("test_wrong_options_are_errors", type("Other", (Pairs,), {"with_options": lambda self, values: Pairs()})()),
     ("test_wrong_options_are_errors", type("Other", (Pairs,), {"with_options": no_options})()),
 ]
 """(the check that must fail, and no other; the source)"""

@@ -308,7 +308,7 @@ class Kind:
 
     needed: type | None
     optional: tuple[type, ...] = ()
-    "An object with a method of one of these must have all of it"
+    "An object with a member of one of these must have all of it"
     some: bool = False
     "At least one of `optional` is needed"
     opened: "Kind | None" = None

@@ -66,9 +66,14 @@ class Renderer(RendererContract):
                 Turn("assistant", "So."),
                 Turn("user", "And then?"),
                 Turn("assistant", "Nothing."),
+                Turn("user", "Are you sure?"),
+                Turn("assistant", "Perhaps not.", train=False),
+                Turn("user", "What now?"),
+                Turn("assistant", "We wait."),
             ),
         ),
     )
+    unlearnt = ("Perhaps not.",)
 
 
 class OwnTemplate(Renderer):

@@ -15,8 +15,8 @@ from lima_chat import EvalConversation, EvalTurn, Turn
 from lima_dialogue_eval.audit.measure import grade_each
 from lima_dialogue_eval.audit.null_models import findings, null_replies
 from lima_dialogue_eval.conversation.grade import GradedTurn
-from lima_dialogue_eval.evaluation.kinds import Verifies, check_gradable, turn_grader
-from lima_dialogue_eval.evaluation.known import AuditSet, opened
+from lima_dialogue_eval.evaluation.kinds import GradesMany, Identifies, TurnGrader, Verifies, check_gradable, turn_grader
+from lima_dialogue_eval.evaluation.known import AuditSet, KnowsReplies, opened
 
 
 class GraderContract(CoreGrader):
@@ -35,6 +35,26 @@ class GraderContract(CoreGrader):
         """Where it looks at conversations before anything is asked, it accepts one that it grades"""
         if isinstance(self.grader, Verifies):
             self.grader.verify([self.turn("So.", "eot").conversation])
+
+    @check("test_same_twice")
+    def test_identity_is_the_same_twice(self) -> None:
+        """What it says that it is, is text, and the same when it is asked or opened again: a run is resumed by its hash"""
+        if isinstance(self.grader, Identifies):
+            said = [one.identity() for one in (self.grader, self.grader, self.opened())]
+            assert len({*said}) == 1, f"its identity() differs: {said}"
+            assert said[0].strip(), "its identity() is empty"
+
+    @check("test_same_twice")
+    def test_graded_together_as_alone(self) -> None:
+        """A reply among several has the verdict that it has alone, at its place; replies that come back late are its own"""
+        if isinstance(self.grader, GradesMany) and isinstance(self.grader, TurnGrader):
+            replies = [*self.good[:2], *self.bad[:2], "So.", "It is as it is."]
+            turns = [self.turn(reply, "eot") for reply in replies]
+            found: dict[int, Any] = {}
+            grade_each(self.grader, turns, found.update)
+            for place, turn in enumerate(turns):
+                alone = self.grader.grade(turn)
+                assert found.get(place) == alone, f"{turn.reply!r} alone is {alone}, and among others {found.get(place)}"
 
 
 class EvaluationContract(CoreEvaluation):
@@ -63,12 +83,15 @@ class EvaluationContract(CoreEvaluation):
 
     @check("test_works")
     def test_same_twice(self) -> None:
-        """Its conversations are the same, in the same order, when they are asked for again, and nobody else can change them"""
+        """Conversations and known replies are the same, in the same order, when asked for again, and nobody else can change them"""
         one = copy.deepcopy(list(self.own.conversations()))
         given = self.own.conversations()
         if isinstance(given, list):
             given.clear()
         assert list(self.own.conversations()) == one, "asked again, it has other conversations: sort, and give copies"
+        if isinstance(self.own, KnowsReplies):
+            known, again = (list(self.own.known_replies()) for _ in range(2))
+            assert known == again, "asked again, it has other known replies: sort, and draw from a generator of its own"
 
     @check("test_same_twice")
     def test_texts_can_be_stored(self) -> None:
