@@ -212,7 +212,9 @@ RENDERERS = [
     with_abilities(
         "test_messages_before_are_told",
         ChatPrompts,
-        chat_prompt=lambda self, turns, *at: self.asked(" ".join({"user": t.content, "assistant": t.content}[t.role] for t in turns), *at),
+        chat_prompt=lambda self, turns, *at: self.asked(
+            " ".join({"user": t.content, "assistant": t.content}[t.role] for t in turns), *at
+        ),
     ),
     with_abilities(
         "test_messages_prompt_as_in_training",

@@ -21,7 +21,7 @@ from lima.contract.rendered import Rendered, as_rows
 from lima.errors import LimaError, PluginFailed
 from lima.testing.contract import Contract, check, kept, within
 from lima.testing.texts import EMPTY, LONG, PLAIN, WORLD, Exchange
-from lima.testing.tiny import tiny_tokenizer
+from lima.testing.tiny import starting, tiny_tokenizer
 
 
 class Said(NamedTuple):
@@ -29,6 +29,10 @@ class Said(NamedTuple):
 
     role: str
     content: str
+
+
+TALK = [Said("user", PLAIN[0].prompt), Said("assistant", PLAIN[0].answer), Said("user", PLAIN[2].prompt)]
+"Messages of which the last one is to be answered"
 
 
 class Ready(NamedTuple):
@@ -44,6 +48,8 @@ class RendererContract(Contract):
     kind = "renderers"
     records: ClassVar[Sequence[Record]] = ()
     "Further records, such as those with several answers, whose masks are proven, too"
+    unlearnt: ClassVar[Sequence[str]] = ()
+    "Answers within `records` that are not learnt, such as those of turns that are not `trained`"
 
     def record(self, prompt: str, answer: str) -> Record:
         """An exchange as a record that it renders"""
@@ -145,6 +151,20 @@ class RendererContract(Contract):
         record = Example(id="1", prompt=PLAIN[0].prompt, response=PLAIN[0].answer, weight=0.25)
         weights = {w for row in as_rows(self.thing.render(record, *at)) for w in row.weights}
         assert weights <= {0.0, 0.25}, f"its tokens have the weights {sorted(weights)}; expected 0 and 0.25"
+
+    @check("test_masks", needs=("unlearnt",))
+    def test_unlearnt_answers_are_muted(self) -> None:
+        """Answers that are not learnt are within `muted`, so that a recipe's `prompt_weight` gives them no loss"""
+        from lima.data.rendering import with_prompt_weight
+
+        for at in self.ready:
+            for row in (row for record in self.records for row in as_rows(self.thing.render(record, *at))):
+                weights = with_prompt_weight(row, 0.5).weights
+                learnt = at.tokenizer.decode([i for i, weight in zip(row.ids, weights, strict=True) if weight])
+                found = [text for text in self.unlearnt if text in learnt]
+                assert not found, (
+                    f"{found[0]!r} is learnt where prompt_weight is 0.5: name its tokens in Rendered.muted"
+                )
 
     @check("test_masks")
     def test_same_twice(self) -> None:
@@ -249,18 +269,43 @@ class RendererContract(Contract):
                 ids = self.thing.chat_prompt([Said("user", exchange.prompt)], *at)
                 assert ids == self.before(exchange, at), f"{exchange.prompt!r} is asked otherwise"
 
+    @check("test_messages_prompt_as_in_training", needs=(ChatPrompts,))
+    def test_messages_before_are_told(self) -> None:
+        """Of several messages, also of a system turn, each is in the prompt, in their order; or they are a LimaError"""
+        for at in self.ready:
+            for messages in (TALK, [Said("system", "Be short and kind."), TALK[0]]):
+                text = at.tokenizer.decode(self._chat_prompt(messages, at) or [])
+                places = [text.find(one.content) for one in messages]
+                assert not text or (-1 not in places and places == sorted(places)), (
+                    f"asked with {[one.role for one in messages]}, it leaves out a message, or changes their order: {text!r}"
+                )
+
+    def _chat_prompt(self, messages: Sequence[Said], at: Ready) -> list[int] | None:
+        """The ids with which it asks; None where it refuses the messages"""
+        try:
+            ids: list[int] = self.thing.chat_prompt(messages, *at)
+        except PluginFailed:
+            raise
+        except LimaError:
+            return None
+        return ids
+
     @check("test_masks", needs=(HasChatTemplate,))
     def test_template_prompts_as_in_training(self) -> None:
         """By its template, plain transformers asks with the ids with which it was trained"""
         for at in self.ready:
             tokenizer = copy.deepcopy(at.tokenizer)
             tokenizer.chat_template = self.thing.chat_template(*at)
-            for exchange in PLAIN:
-                text = tokenizer.apply_chat_template(
-                    [{"role": "user", "content": exchange.prompt}], add_generation_prompt=True, tokenize=False
+            asked = [([Said("user", one.prompt)], self.before(one, at)) for one in PLAIN]
+            if isinstance(self.thing, ChatPrompts):
+                asked.append((TALK, self._chat_prompt(TALK, at) or []))
+            for messages, expected in asked:
+                told = [one._asdict() for one in messages]
+                text = (
+                    tokenizer.apply_chat_template(told, add_generation_prompt=True, tokenize=False) if expected else ""
                 )
                 ids = tokenizer(text, add_special_tokens=False).input_ids
-                assert ids == self.before(exchange, at), f"transformers asks {text!r}"
+                assert ids == expected, f"transformers asks {text!r}"
 
     @check("test_masks", needs=(HasNamedTemplates,))
     def test_named_templates_are_the_same_twice(self) -> None:
@@ -293,17 +338,6 @@ class RendererContract(Contract):
         """It suits the tokenizers that it is tried with"""
         for tokenizer in self.tokenizers():
             assert self.thing.suits(tokenizer) is True, "it says that it does not suit a tokenizer of `tokenizers()`"
-
-
-def starting(tokenizer: Any, bos: str = "<s>") -> Any:
-    """The tokenizer, which from now on begins every text with its BOS"""
-    from tokenizers.processors import TemplateProcessing
-
-    tokenizer.bos_token = bos
-    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-        f"{bos} $A", special_tokens=[(bos, tokenizer.convert_tokens_to_ids(bos))]
-    )
-    return tokenizer
 
 
 def _shape(tokenizer: Any) -> Any:

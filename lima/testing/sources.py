@@ -25,6 +25,8 @@ class SourceContract(Contract):
     "What it is opened with, as in NAME:ARGUMENT; of a source that reads files the kit writes one"
     reads_files: ClassVar[bool] = False
     "Whether its argument is a file: then give `row()`, or `text()` where it has no rows"
+    reads_folders: ClassVar[bool] = False
+    "Whether its argument is a folder, in which the kit writes the file (with `reads_files`)"
     suffix: ClassVar[str] = ".jsonl"
     "How the names of its files end"
     options: ClassVar[dict[str, Any]] = {}
@@ -49,7 +51,7 @@ class SourceContract(Contract):
         (self.folder / "given").mkdir(exist_ok=True)
         file = self.folder / "given" / f"file{self.suffix}"
         file.write_text(self.text(exchanges), encoding="utf-8")
-        return str(file)
+        return str(file.parent if self.reads_folders else file)
 
     def use(self) -> None:
         self.read(self.own)
@@ -139,6 +141,13 @@ class SourceContract(Contract):
         assert fewer == more, f"the ids {fewer} become {more} when an exchange is added at the end"
 
     @check("test_works", needs=("reads_files",))
+    def test_no_exchange_is_lost(self) -> None:
+        """Every exchange of a file is in what it yields, the first and the last, too"""
+        found = [text for one in self.records for text in texts_in(one.content())]
+        lost = [text for exchange in PLAIN for text in exchange if not any(text.strip() in one for one in found)]
+        assert not lost, f"of a file with {len(PLAIN)} exchanges it leaves out {lost[0]!r}, and refuses nothing"
+
+    @check("test_works", needs=("reads_files",))
     def test_texts_stay_as_they_are(self) -> None:
         """Prompts and answers of any script come out as they are in the file, character by character"""
         self._round_trip(WORLD)
@@ -175,7 +184,7 @@ class SourceContract(Contract):
     @check("test_works", needs=("reads_files",))
     def test_missing_file_is_an_error(self) -> None:
         """No file, and a file that is not there, are each a LimaError, which names the file"""
-        gone = str(self.folder / f"gone{self.suffix}")
+        gone = str(self.folder / ("gone" if self.reads_folders else f"gone{self.suffix}"))
         for argument, named in ((None, ""), (gone, gone)):
             error = self._error(self.thing, argument)
             assert error is not None, f"with {argument!r} it yields examples, or nothing; expected a LimaError"
@@ -254,6 +263,7 @@ class SourceContract(Contract):
                     raise AssertionError(f"with {name} = {value!r}: {e}") from e
                 except LimaError:
                     continue
+                raise AssertionError(f"it takes {name} = {value!r}; expected a LimaError that says what it may be")
 
 
 def _spoil(value: Any) -> None:

@@ -14,8 +14,8 @@ from lima import (
     TakesVariables,
     TextPrompts,
 )
-from lima.testing import RendererContract, SourceContract
-from lima_chat import Conversation, Turn
+from lima.testing import SourceContract
+from lima_chat.testing import RendererContract
 
 ROWS = {
     "openai": lambda p, a: {"messages": [{"role": "user", "content": p}, {"role": "assistant", "content": a}]},
@@ -57,23 +57,6 @@ def test_a_source_keeps_its_contract(name):
 class Renderer(RendererContract):
     plugin = lima_chat
     abilities = (TextPrompts, ChatPrompts, HasChatTemplate, TakesVariables, SplitsThoughts)
-    records = (
-        Conversation(
-            id="several",
-            source="contract",
-            turns=(
-                Turn("user", "Why?"),
-                Turn("assistant", "So."),
-                Turn("user", "And then?"),
-                Turn("assistant", "Nothing."),
-                Turn("user", "Are you sure?"),
-                Turn("assistant", "Perhaps not.", train=False),
-                Turn("user", "What now?"),
-                Turn("assistant", "We wait."),
-            ),
-        ),
-    )
-    unlearnt = ("Perhaps not.",)
 
 
 class OwnTemplate(Renderer):

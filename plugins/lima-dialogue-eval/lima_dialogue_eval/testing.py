@@ -15,7 +15,14 @@ from lima_chat import EvalConversation, EvalTurn, Turn
 from lima_dialogue_eval.audit.measure import grade_each
 from lima_dialogue_eval.audit.null_models import findings, null_replies
 from lima_dialogue_eval.conversation.grade import GradedTurn
-from lima_dialogue_eval.evaluation.kinds import GradesMany, Identifies, TurnGrader, Verifies, check_gradable, turn_grader
+from lima_dialogue_eval.evaluation.kinds import (
+    GradesMany,
+    Identifies,
+    TurnGrader,
+    Verifies,
+    check_gradable,
+    turn_grader,
+)
 from lima_dialogue_eval.evaluation.known import AuditSet, KnowsReplies, opened
 
 
@@ -54,7 +61,9 @@ class GraderContract(CoreGrader):
             grade_each(self.grader, turns, found.update)
             for place, turn in enumerate(turns):
                 alone = self.grader.grade(turn)
-                assert found.get(place) == alone, f"{turn.reply!r} alone is {alone}, and among others {found.get(place)}"
+                assert found.get(place) == alone, (
+                    f"{turn.reply!r} alone is {alone}, and among others {found.get(place)}"
+                )
 
 
 class EvaluationContract(CoreEvaluation):
@@ -83,7 +92,7 @@ class EvaluationContract(CoreEvaluation):
 
     @check("test_works")
     def test_same_twice(self) -> None:
-        """Conversations and known replies are the same, in the same order, when asked for again, and nobody else can change them"""
+        """Conversations and known replies are the same, in the same order, when asked for again; nobody else can change them"""
         one = copy.deepcopy(list(self.own.conversations()))
         given = self.own.conversations()
         if isinstance(given, list):

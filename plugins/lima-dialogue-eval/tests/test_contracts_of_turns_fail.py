@@ -158,10 +158,11 @@ GRADERS = [
 
 
 def test_a_wrong_grader_of_turns_fails_the_one_check():
-    contract = {"abilities": (GradesTurns,), "asked": EvalTurn("Say something else.", ({"text": "is true"},), "opening")}
-    contract |= {"good": ("nothing else",), "bad": ("no",)}
-    found = {
-        n: (check, failures(GraderContract, Grading(thing), contract)) for n, (check, thing) in enumerate(GRADERS)
+    contract = {
+        "abilities": (GradesTurns,),
+        "asked": EvalTurn("Say something else.", ({"text": "is true"},), "opening"),
     }
+    contract |= {"good": ("nothing else",), "bad": ("no",)}
+    found = {n: (check, failures(GraderContract, Grading(thing), contract)) for n, (check, thing) in enumerate(GRADERS)}
     assert {n: one for n, one in found.items() if one[1] != [one[0]]} == {}
     assert failures(GraderContract, Grading(Together()), contract) == []
