@@ -1,5 +1,8 @@
 """Every source and renderer of lima-chat keeps the contract of its kind."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 import lima_chat
@@ -77,3 +80,17 @@ def test_a_renderer_of_a_template_keeps_its_contract(name):
 
 def test_the_renderer_of_the_bases_template_keeps_its_contract():
     assert OwnTemplate.failures() == {}
+
+
+def test_the_package_of_the_readme_keeps_its_contract(tmp_path, monkeypatch):
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (jinja,) = re.findall(r"```jinja\n(.*?)```", readme, re.DOTALL)
+    texts = dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", readme, re.DOTALL))
+    assert [*texts] == ["lima_names/__init__.py", "tests/test_renderer.py"]
+    (tmp_path / "lima_names").mkdir()
+    (tmp_path / "lima_names" / "names.jinja").write_text(jinja, encoding="utf-8")
+    (tmp_path / "lima_names" / "__init__.py").write_text(texts["lima_names/__init__.py"], encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {}
+    exec(texts["tests/test_renderer.py"], found)
+    assert found["TestNames"].failures() == {}
