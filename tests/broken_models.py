@@ -1,6 +1,7 @@
 """Imported by tests: models and base models that are wrong in one way each, by the check that must say so."""
 
 import itertools
+import os
 import random
 import tempfile
 import time
@@ -197,6 +198,7 @@ def bases(good):
         ("test_works", base(missing)),
         ("test_works", base(lambda: None)),
         ("test_same_twice", base(lambda: tempfile.mkdtemp(dir=Path(good).parent))),
+        ("test_same_twice", base(lambda: os.path.relpath(good))),
         ("test_folder_is_complete", base(lambda: str(Path(good).parent))),
         ("test_says_how_it_is_fetched", base(missing, fetch=lambda say, file=None: good), {"abilities": (Fetches,)}),
     ]

@@ -164,6 +164,7 @@ RENDERERS = [
     ("test_works", rendering(lambda row, record: []), {}),
     ("test_works", rendering(lambda row, record: replace(row, weights=[-w for w in row.weights])), {}),
     ("test_works", able(renders=(str,)), {}),
+    ("test_tokens_are_tokens", able(end_of_turn=lambda self, tokenizer: f"<|eot {next(calls)}|>"), {}),
     ("test_tokens_are_tokens", able(special_tokens=lambda self, tokenizer: ["<|a|>", "<|a|>"]), {}),
     ("test_masks", rendering(lambda row, record: replace(row, weights=[1.0] * len(row.ids))), {}),
     ("test_masks", rendering(lambda row, record: replace(row, weights=[0.0] * len(row.ids))), {}),
@@ -180,7 +181,10 @@ RENDERERS = [
     (
         "test_unlearnt_answers_are_muted",
         Good(),
-        {"records": (Example(id="1", prompt="Why? Because. And?", response="So."),), "unlearnt": ("Because.",)},
+        {
+            "records": (Example(id="1", prompt="Why? Because. And?", response="So."),),
+            "unlearnt": lambda self, record: ("Because.",),
+        },
     ),
     ("test_same_twice", Counting()),
     ("test_what_it_returns_is_not_its_own", Keeping()),
@@ -195,6 +199,7 @@ RENDERERS = [
     ("test_special_tokens_in_texts", Controls()),
     ("test_empty_texts", on_record(nothing_empty)),
     ("test_long_texts", on_record(slow)),
+    ("test_long_texts", on_record(lambda one: replace(one, prompt=one.prompt[:300]))),
     ("test_prints_nothing", on_record(lambda one: (print("rendering"), one)[1])),
     with_abilities(
         "test_text_prompts_as_in_training", TextPrompts, prompt=lambda self, text, *at: self.asked(f"{text} ", *at)

@@ -140,6 +140,14 @@ def silent(self, argument):
         yield Refused("", "") if isinstance(one, Refused) else one
 
 
+def without_refused(self, argument):
+    return (one for one in Pairs().examples(argument) if not isinstance(one, Refused))
+
+
+def in_another_order(self, argument):
+    return sorted(Pairs().examples(argument), key=lambda one: hash(f"{one} {next(calls)}"))
+
+
 def empty_too(self, argument):
     for one in Pairs().examples(argument):
         yield (
@@ -204,6 +212,8 @@ SOURCES = [
     ("test_long_texts", made(lambda one, place: (time.sleep(1.1 * (len(one.response) > 50_000)), one)[1])),
     ("test_long_texts", made(for_ever)),
     ("test_empty_answer_is_no_example", read_as(empty_too)),
+    ("test_empty_answer_is_no_example", read_as(without_refused)),
+    ("test_same_twice", read_as(in_another_order)),
     ("test_missing_file_is_an_error", read_as(opened)),
     ("test_missing_file_is_an_error", read_as(nothing_there)),
     ("test_recognises_its_own_rows", recognising(lambda row: False)),

@@ -48,12 +48,14 @@ class RendererContract(Contract):
     kind = "renderers"
     records: ClassVar[Sequence[Record]] = ()
     "Further records, such as those with several answers, whose masks are proven, too"
-    unlearnt: ClassVar[Sequence[str]] = ()
-    "Answers within `records` that are not learnt, such as those of turns that are not `trained`"
 
     def record(self, prompt: str, answer: str) -> Record:
         """An exchange as a record that it renders"""
         return Example(id="1", source="contract", prompt=prompt, response=answer)
+
+    def unlearnt(self, record: Any) -> Sequence[str]:
+        """The answers in one of `records` that are not learnt, each a text that it has nowhere else"""
+        return ()
 
     def tokenizers(self) -> Sequence[Any]:
         """The tokenizers that it is tried with: one that begins texts with a BOS, and one that does not"""
@@ -108,8 +110,10 @@ class RendererContract(Contract):
 
     @check("test_works")
     def test_tokens_are_tokens(self) -> None:
-        """Its end-of-turn token and its special tokens are one token each, and none is named twice"""
+        """Its end-of-turn token and its special tokens are one token each, the same when asked again, and none is named twice"""
         for tokenizer, eot in self.ready:
+            again = self.thing.end_of_turn(tokenizer)
+            assert again == eot, f"its end-of-turn token is {eot!r}, and {again!r} when the tokenizer has it"
             special = self.thing.special_tokens(tokenizer)
             for token in (eot, *special):
                 ids = tokenizer.encode(token, add_special_tokens=False) if token.strip() else []
@@ -147,24 +151,24 @@ class RendererContract(Contract):
         """An `Example` of weight 0.25 trains its answer with that weight, and nothing else"""
         if not issubclass(Example, self.thing.renders):
             return
-        at = self.ready[0]
         record = Example(id="1", prompt=PLAIN[0].prompt, response=PLAIN[0].answer, weight=0.25)
-        weights = {w for row in as_rows(self.thing.render(record, *at)) for w in row.weights}
+        weights = {w for row in as_rows(self.thing.render(record, *self.ready[0])) for w in row.weights}
         assert weights <= {0.0, 0.25}, f"its tokens have the weights {sorted(weights)}; expected 0 and 0.25"
 
-    @check("test_masks", needs=("unlearnt",))
+    @check("test_masks")
     def test_unlearnt_answers_are_muted(self) -> None:
         """Answers that are not learnt are within `muted`, so that a recipe's `prompt_weight` gives them no loss"""
         from lima.data.rendering import with_prompt_weight
 
         for at in self.ready:
-            for row in (row for record in self.records for row in as_rows(self.thing.render(record, *at))):
-                weights = with_prompt_weight(row, 0.5).weights
-                learnt = at.tokenizer.decode([i for i, weight in zip(row.ids, weights, strict=True) if weight])
-                found = [text for text in self.unlearnt if text in learnt]
-                assert not found, (
-                    f"{found[0]!r} is learnt where prompt_weight is 0.5: name its tokens in Rendered.muted"
-                )
+            for record in self.records:
+                for row in as_rows(self.thing.render(record, *at)):
+                    weights = with_prompt_weight(row, 0.5).weights
+                    learnt = at.tokenizer.decode([i for i, weight in zip(row.ids, weights, strict=True) if weight])
+                    found = [text for text in self.unlearnt(record) if text in learnt]
+                    assert not found, (
+                        f"{found[0]!r} is learnt where prompt_weight is 0.5: name its tokens in Rendered.muted"
+                    )
 
     @check("test_masks")
     def test_same_twice(self) -> None:
@@ -228,17 +232,18 @@ class RendererContract(Contract):
                 self._rendered(Exchange(empty, "So."), at)
                 self._rendered(Exchange("Why?", empty), at)
 
-    @check("test_masks")
+    @check("test_prompt_is_before_the_answer")
     def test_long_texts(self) -> None:
-        """An answer of 100,000 characters is rendered exactly, and soon"""
+        """A prompt of 20,000 characters and an answer of 100,000 are rendered exactly, whole, and soon"""
+        at = self.ready[0]
         with within(self.seconds, "an answer of 100,000 characters"):
-            self.rows(LONG, self.ready[0])
+            self.rows(LONG, at)
         self._exact([LONG])
+        told = at.tokenizer.decode(self.before(LONG, at))
+        assert LONG.prompt.strip() in told, f"of a prompt of {len(LONG.prompt):,} characters it tells {len(told):,}"
 
     def _exact(self, exchanges: Sequence[Exchange]) -> None:
-        for at in self.ready:
-            for exchange in exchanges:
-                self.verified(exchange, at)
+        _ = [self.verified(exchange, at) for at in self.ready for exchange in exchanges]
 
     def _rendered(self, exchange: Exchange, at: Ready) -> list[Rendered]:
         """What it makes of an exchange, proven; nothing where it refuses it"""
@@ -336,8 +341,8 @@ class RendererContract(Contract):
     @check("test_is_registered", needs=(SuitsBase,))
     def test_suits_its_tokenizers(self) -> None:
         """It suits the tokenizers that it is tried with"""
-        for tokenizer in self.tokenizers():
-            assert self.thing.suits(tokenizer) is True, "it says that it does not suit a tokenizer of `tokenizers()`"
+        suited = [self.thing.suits(tokenizer) for tokenizer in self.tokenizers()]
+        assert all(one is True for one in suited), "it says that it does not suit a tokenizer of `tokenizers()`"
 
 
 def _shape(tokenizer: Any) -> Any:

@@ -133,7 +133,7 @@ class SourceContract(Contract):
             other = replace(one, id=f"{one.id}-b", source="b", licence="b", provenance="b")
             assert other.content_hash == one.content_hash, f"content() of example {one.id!r} says where it is from"
 
-    @check("test_works", needs=("reads_files",))
+    @check("test_same_twice", needs=("reads_files",))
     def test_ids_stay_when_rows_follow(self) -> None:
         """Examples keep their ids when others are added at the end of the file"""
         fewer = [one.id for one in self.read(self.thing, PLAIN[:2]) if isinstance(one, Record)]
@@ -176,9 +176,14 @@ class SourceContract(Contract):
     @check("test_works", needs=("reads_files",))
     def test_empty_answer_is_no_example(self) -> None:
         """An exchange without an answer is refused with its place, or an error; never an example"""
-        found = self._said([Exchange("What now?", "")])
+        argument = self.given([Exchange("What now?", "")])
+        found = self._found(self.thing, argument)
         assert not any(isinstance(one, Record) for one in found), (
             f"it yields {found[0]!r} of an exchange without an answer"
+        )
+        said = found or self._error(self.thing, argument)
+        assert said, (
+            "of an exchange without an answer it yields nothing: yield Refused, so that nothing is lost without a word"
         )
 
     @check("test_works", needs=("reads_files",))
@@ -217,9 +222,6 @@ class SourceContract(Contract):
         for row in (self.row(HALF, "So."), self.row("Why?", HALF)):
             found = self._said_of([row])
             assert not any(isinstance(one, Record) for one in found), "it yields an example with half a character"
-
-    def _said(self, exchanges: Sequence[Exchange]) -> list[Any]:
-        return self._found(self.thing, self.given(exchanges))
 
     def _said_of(self, rows: list[Any]) -> list[Any]:
         file = self.folder / f"rows{self.suffix}"

@@ -106,7 +106,7 @@ def _prompts_alike(ready: Prepared, tokenizer: Any) -> bool:
 def _removed(renderer: Renderer, had: bool) -> str:
     why = f"The renderer {renderer.name!r} gives no template for transformers that prompts with the same ids with this tokenizer"
     after = ", and the base's would prompt differently, so it was removed" if had else ""
-    asked = "Ask it with `lima ask`" if isinstance(renderer, TextPrompts) else "Talk with it with `lima chat`"
+    asked = "Ask it with `lima ask`" if isinstance(renderer, TextPrompts) else "It can be asked with messages alone"
     if not isinstance(renderer, TextPrompts | ChatPrompts):
         asked = "It has no prompt() and no chat_prompt() either, so the model takes token ids alone"
     _logger.warning("%s%s. %s.", why, after, asked)

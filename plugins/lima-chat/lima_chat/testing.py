@@ -3,6 +3,7 @@
 It adds to that of `lima.testing`. Knows nothing of pytest, nor of templates.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from lima import ChatPrompts, LimaError, PluginFailed, Rendered, as_rows
@@ -51,7 +52,10 @@ class RendererContract(CoreRenderer):
     """A renderer of conversations; it brings records with several answers, one of which is not learnt"""
 
     records = (SEVERAL,)
-    unlearnt = ("Perhaps not.",)
+
+    def unlearnt(self, record: Any) -> Sequence[str]:
+        """The answers of turns that are not trained"""
+        return [t.content for t in Conversation.of(record).turns if t.role == "assistant" and not t.trained]
 
     @check("test_masks")
     def test_each_answer_has_the_weight_of_its_turn(self) -> None:
