@@ -22,7 +22,7 @@ from lima.contract import hooks as hookspecs
 from lima.distributions import CORE, LIMA, Found, canonical, code_hash, found
 from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.hook_checks import checked_hooks, register
-from lima.isolation import SPENT, Visit, name_code, said
+from lima.isolation import SPENT, Visit, name_code, said, set_aside_for
 from lima.isolation.marks import Mark, Marks
 from lima.places import user_folder
 from lima.registry import Registry, contained_entries, registered
@@ -171,7 +171,7 @@ class Plugins:
             with self.marked(plugin, hook), Visit(hook, plugin.name, hook=True, errors=False):
                 return run()
         except Exception as e:
-            self._disable(plugin, f"{hook} failed: {said(e)}")
+            self._disable(plugin, f"{hook} failed: {set_aside_for(e)}")
             return None
 
     @contextmanager
@@ -236,7 +236,7 @@ class Plugins:
         for plugin, _ in waiting:
             error = failed[plugin.name]
             own = isinstance(error, LimaError) and not error.__cause__
-            self._disable(plugin, str(error) if own else f"register_commands failed: {said(error)}")
+            self._disable(plugin, str(error) if own else f"register_commands failed: {set_aside_for(error)}")
         self.commands = owners
 
 
@@ -279,7 +279,7 @@ def _load(plugins: Plugins, one: Found, left: dict[str, Mark]) -> None:
         ):
             module = one.entry.load()
     except Exception as e:
-        plugins.all.append(Plugin(name, one.version, error=f"import failed: {said(e)}", found=one))
+        plugins.all.append(Plugin(name, one.version, error=f"import failed: {set_aside_for(e)}", found=one))
         return
     plugin = plugins.add(name, module, one.version, one)
     _note_slow(plugin, "import", before)

@@ -58,6 +58,24 @@ def test_what_registers_nothing_or_half_is_set_aside_with_the_reason():
             assert [p.error for p in plugins.broken] == [f"register_sources failed: {why}"]
 
 
+def failing(register):
+    raise KeyError("level")
+
+
+def leaving(register):
+    raise SystemExit(3)
+
+
+def test_an_author_is_shown_where_a_hook_failed(monkeypatch, capsys):
+    for hook in (failing, leaving):
+        for debug, shown in (("", False), ("1", True)):
+            monkeypatch.setenv("LIMA_DEBUG", debug)
+            with only_plugins(lima_odd=hooked(hook)) as plugins:
+                assert [*plugins.registry("sources")] == ["pairs"]
+                assert len(plugins.broken) == 1
+            assert (f"in {hook.__name__}" in capsys.readouterr().err) is shown
+
+
 def test_a_plugin_without_a_hash_is_set_aside():
     with only_plugins(lima_odd=SimpleNamespace()) as plugins:
         assert [*plugins.registry("sources")] == ["pairs"]

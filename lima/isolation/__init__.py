@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,6 +137,13 @@ def said(error: BaseException) -> str:
     except Exception:
         text = "its text cannot be read"
     return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+
+
+def set_aside_for(error: BaseException) -> str:
+    """What `said` says of why a plugin is set aside; with LIMA_DEBUG=1 its traceback goes to standard error, for the author"""
+    if os.environ.get("LIMA_DEBUG") and (error.__cause__ or not isinstance(error, LimaError)):
+        traceback.print_exception(error)
+    return said(error)
 
 
 def _ends_lima(error: BaseException, module: str = "", command: bool = False) -> bool:
