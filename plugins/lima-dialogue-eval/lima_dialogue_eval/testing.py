@@ -4,7 +4,9 @@ They add to those of `lima.testing`. Knows nothing of pytest.
 """
 
 import copy
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from lima import SCORES
@@ -104,15 +106,15 @@ class EvaluationContract(CoreEvaluation):
 
     @check("test_same_twice")
     def test_texts_can_be_stored(self) -> None:
-        """What the user says is text that a database holds"""
+        """What is asked, with requirements and facts, is JSON that a database holds; a requirement has a text"""
         for conversation in self.tested.script.values():
-            for turn in conversation.turns:
-                try:
-                    turn.user.encode()
-                except UnicodeEncodeError:
-                    raise AssertionError(
-                        f"conversation {conversation.id!r} has half a character: {turn.user!r}"
-                    ) from None
+            for requirement in (one for turn in conversation.turns for one in turn.requirements):
+                text = requirement.get("text") if isinstance(requirement, dict) else None
+                assert isinstance(text, str), f'{requirement!r} is no requirement: expected {{"text": …}}'
+            try:
+                json.dumps(asdict(conversation), ensure_ascii=False).encode()
+            except (TypeError, ValueError) as e:
+                raise AssertionError(f"conversation {conversation.id!r} cannot be stored: {e}") from None
 
     @check("test_same_twice", "test_grader_is_registered", needs=("grades",))
     def test_requirements_can_be_graded(self) -> None:

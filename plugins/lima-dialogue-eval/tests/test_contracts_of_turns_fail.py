@@ -1,6 +1,7 @@
 """Evaluations with conversations that are wrong in one way each fail the check that is named for it, and no other."""
 
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import lima_dialogue_eval
@@ -36,6 +37,10 @@ class Picky(Good):
 
 def talk(id, *asked):
     return EvalConversation(id, "a topic", tuple(EvalTurn(text, ({"text": "is true"},)) for text in asked))
+
+
+def asked(**more):
+    return EvalConversation("odd", "a topic", (EvalTurn("When?", **{"requirements": ({"text": "is true"},)} | more),))
 
 
 TALKS = [talk("tea", "How do I make tea?", "How long does it take?"), talk("bus", "When does the bus leave?")]
@@ -89,6 +94,9 @@ WRONG = [
         {"known": True},
     ),
     ("test_texts_can_be_stored", evaluation(lambda: [talk("half", "What is \ud83d?")]), {}),
+    ("test_texts_can_be_stored", evaluation(lambda: [replace(TALKS[0], system="Be \ud83d.")]), {}),
+    ("test_texts_can_be_stored", evaluation(lambda: [asked(facts={"hours": {9, 10}})]), {}),
+    ("test_texts_can_be_stored", evaluation(lambda: [asked(requirements=("is true",))]), {}),
     ("test_grader_is_registered", evaluation(grader="nobody"), {}),
     ("test_requirements_can_be_graded", evaluation(grader="picky"), {}),
     ("test_nothing_passes_unearned", evaluation(grader="praising"), {}),
