@@ -170,7 +170,7 @@ def contract(cls: Any, base: Any = None) -> str:
     return "\n".join([*parts, "", "| check | promise | only with |", "|---|---|---|", *lines]) + "\n"
 
 
-OVERRIDABLE = ("row", "text", "record", "tokenizers", "turn", "prompt", "prepare", "ask")
+OVERRIDABLE = ("row", "text", "record", "unlearnt", "tokenizers", "turn", "prompt", "prepare", "ask")
 
 
 def _parameters(method: Any) -> str:

@@ -23,6 +23,13 @@ def checked_hooks(manager: pluggy.PluginManager, module: Any) -> tuple[list[str]
     """The hooks that a module or object implements, and remarks for its author; LimaError for one that cannot work"""
     if inspect.isclass(module):
         raise LimaError(f"its entry point names the class {module.__name__}; name an object of it, or the module")
+    try:
+        hash(module)  # pluggy keeps plugins in sets
+    except TypeError:
+        raise LimaError(
+            f"its entry point names an object of {type(module).__name__}, which has no hash; name the module, or let the class "
+            "be compared by identity (of a dataclass: eq=False)"
+        ) from None
     hooks = []
     # Of a module, only what carries pluggy's mark: to ask about every name takes as long as the import.
     names = (

@@ -22,7 +22,7 @@ from lima.contract import hooks as hookspecs
 from lima.distributions import CORE, LIMA, Found, canonical, code_hash, found, needed_by
 from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.hook_checks import checked_hooks, register
-from lima.isolation import SPENT, Visit, name_code, named_interrupt, said
+from lima.isolation import SPENT, Visit, name_code, named_interrupt, said, set_aside_for
 from lima.isolation.marks import Mark, Marks
 from lima.isolation.surroundings import files_kept
 from lima.places import user_folder
@@ -185,7 +185,7 @@ class Plugins:
             with self.marked(plugin, hook), Visit(hook, plugin.name, hook=True, errors=False):
                 return run()
         except Exception as e:
-            self._disable(plugin, f"{hook} failed: {said(e)}")
+            self._disable(plugin, f"{hook} failed: {set_aside_for(e)}")
             return None
 
     @contextmanager
@@ -231,6 +231,7 @@ class Plugins:
         while waiting:
             later = []
             for plugin, caller in waiting:
+                before = SPENT[plugin.name]
                 try:
                     with (
                         self.marked(plugin, "register_commands"),
@@ -242,13 +243,14 @@ class Plugins:
                 except Exception as e:
                     failed[plugin.name] = e
                     later.append((plugin, caller))
+                _note_slow(plugin, "register_commands", before)
             if len(later) == len(waiting):  # what one lacks no other one adds
                 break
             waiting = later
         for plugin, _ in waiting:
             error = failed[plugin.name]
             own = isinstance(error, LimaError) and not error.__cause__
-            self._disable(plugin, str(error) if own else f"register_commands failed: {said(error)}")
+            self._disable(plugin, str(error) if own else f"register_commands failed: {set_aside_for(error)}")
         self.commands = owners
 
 
@@ -276,11 +278,18 @@ def _load(plugins: Plugins, one: Found, left: dict[str, Mark]) -> None:
             module = one.entry.load()
     except Exception as e:
         # Part of it has run, and may have changed what others do.
-        plugins.all.append(Plugin(name, one.version, error=f"import failed: {said(e)}", found=one, code=one.module))
+        plugins.all.append(
+            Plugin(name, one.version, error=f"import failed: {set_aside_for(e)}", found=one, code=one.module)
+        )
         return
     plugin = plugins.add(name, module, one.version, one)
-    if (seconds := SPENT[name] - before) > SLOW:
-        plugin.remarks.append(f"its import takes {seconds:.1f} s, for which every command waits")
+    _note_slow(plugin, "import", before)
+
+
+def _note_slow(plugin: Plugin, what: str, before: float) -> None:
+    """Remark what every command waits for; `before` are the seconds that were spent in the plugin earlier"""
+    if (seconds := SPENT[plugin.name] - before) > SLOW:
+        plugin.remarks.append(f"its {what} takes {seconds:.1f} s, for which every command waits")
 
 
 def _set_aside(plugins: Plugins, name: str, one: Found, left: dict[str, Mark]) -> Plugin | None:

@@ -11,6 +11,8 @@ from typing import Any
 from lima.distributions import CORE
 from lima.errors import LimaError, did_you_mean
 
+_MISSING = object()
+
 
 class Registry(dict[str, Any]):
     """Objects by name, each with one owner; of a contested name by PLUGIN::NAME, which is understood for any"""
@@ -141,6 +143,26 @@ def singular(kind: str) -> str:
     return kind.removesuffix("s").replace("_", " ")
 
 
+def registered(kind: str, caller: Callable[..., Any]) -> dict[str, Any]:
+    """What a plugin's hook registers, by name; LimaError for two of one name, or a wrong call of `register`"""
+    entries: dict[str, Any] = {}
+
+    def register(name: Any, thing: Any = _MISSING) -> None:
+        if thing is _MISSING:
+            raise LimaError(f"it calls register() with {type(name).__name__} alone; expected register(NAME, OBJECT)")
+        if name in entries:
+            raise LimaError(f"it registers two objects as the {singular(kind)} {name!r}")
+        entries[name] = thing
+
+    returned = [one for one in caller(register=register) or () if one is not None]
+    if returned and not entries:
+        raise LimaError(
+            f"it registers nothing and returns {type(returned[0]).__name__}; expected a call of register(NAME, OBJECT) for each "
+            "object"
+        )
+    return entries
+
+
 def contained_entries(kind: str, entries: dict[str, Any], owner: str, declared: Sequence[type]) -> dict[str, Any]:
     """What a plugin registers, each object contained; LimaError for one without what its kind must have"""
     from lima.contract.conformance import check
@@ -153,6 +175,8 @@ def contained_entries(kind: str, entries: dict[str, Any], owner: str, declared: 
             raise LimaError(
                 f"a {singular(kind)} is registered under {name!r}; expected a name that is not empty and can be typed"
             )
+        if "::" in name:
+            raise LimaError(f"a {singular(kind)} is registered under {name!r}; expected a name without '::'")
         what = f"the {singular(kind)} {name!r}"
         if kind == "migrations" or owner == CORE:  # those run under a guard of their own, and these are lima
             check(thing, what, KINDS[kind], declared)
@@ -162,19 +186,6 @@ def contained_entries(kind: str, entries: dict[str, Any], owner: str, declared: 
         if kind == "migrations" and thing.name != name:
             raise LimaError(f"the set of migrations {thing.name!r} is registered as {name!r}; give both the same name")
     return found
-
-
-def registered(kind: str, caller: Callable[..., Any]) -> dict[str, Any]:
-    """What a plugin registers by name; LimaError where it gives two objects one name"""
-    entries: dict[str, Any] = {}
-
-    def register(name: str, thing: Any) -> None:
-        if name in entries:
-            raise LimaError(f"it registers two objects as the {singular(kind)} {name!r}")
-        entries[name] = thing
-
-    caller(register=register)
-    return entries
 
 
 def declarations(caller: Callable[..., Any]) -> list[tuple[str, type]]:

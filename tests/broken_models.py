@@ -1,6 +1,7 @@
 """Imported by tests: models and base models that are wrong in one way each, by the check that must say so."""
 
 import itertools
+import os
 import random
 import tempfile
 import time
@@ -130,6 +131,7 @@ def opens_files(argument, store):
 
 
 MODELS = [
+    ("test_name_has_the_argument", Opener(type("Nameless", (Good,), {"name": "odd"})())),
     ("test_works", with_all(lambda found, prompts, tell: found[1:]), {}),
     ("test_works", with_all(lambda found, prompts, tell: [one.text for one in found]), {}),
     ("test_works", with_all(lambda found, prompts, tell: [*found[1:], ConnectionError("the line is dead")])),
@@ -196,6 +198,7 @@ def bases(good):
         ("test_works", base(missing)),
         ("test_works", base(lambda: None)),
         ("test_same_twice", base(lambda: tempfile.mkdtemp(dir=Path(good).parent))),
+        ("test_same_twice", base(lambda: os.path.relpath(good))),
         ("test_folder_is_complete", base(lambda: str(Path(good).parent))),
         ("test_says_how_it_is_fetched", base(missing, fetch=lambda say, file=None: good), {"abilities": (Fetches,)}),
     ]

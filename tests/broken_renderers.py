@@ -7,6 +7,7 @@ from functools import cache
 
 from lima import (
     ChatPrompts,
+    Example,
     HasChatTemplate,
     HasNamedTemplates,
     Rendered,
@@ -163,6 +164,7 @@ RENDERERS = [
     ("test_works", rendering(lambda row, record: []), {}),
     ("test_works", rendering(lambda row, record: replace(row, weights=[-w for w in row.weights])), {}),
     ("test_works", able(renders=(str,)), {}),
+    ("test_tokens_are_tokens", able(end_of_turn=lambda self, tokenizer: f"<|eot {next(calls)}|>"), {}),
     ("test_tokens_are_tokens", able(special_tokens=lambda self, tokenizer: ["<|a|>", "<|a|>"]), {}),
     ("test_masks", rendering(lambda row, record: replace(row, weights=[1.0] * len(row.ids))), {}),
     ("test_masks", rendering(lambda row, record: replace(row, weights=[0.0] * len(row.ids))), {}),
@@ -176,6 +178,14 @@ RENDERERS = [
     ("test_answer_is_what_is_trained", on_record(lambda one: replace(one, response="Yes."))),
     ("test_prompt_is_before_the_answer", WithoutPrompt()),
     ("test_weight_of_an_example", rendering(lambda row, _: replace(row, weights=[float(w > 0) for w in row.weights]))),
+    (
+        "test_unlearnt_answers_are_muted",
+        Good(),
+        {
+            "records": (Example(id="1", prompt="Why? Because. And?", response="So."),),
+            "unlearnt": lambda self, record: ("Because.",),
+        },
+    ),
     ("test_same_twice", Counting()),
     ("test_what_it_returns_is_not_its_own", Keeping()),
     ("test_what_it_returns_is_not_its_own", OwnTokens()),
@@ -189,9 +199,27 @@ RENDERERS = [
     ("test_special_tokens_in_texts", Controls()),
     ("test_empty_texts", on_record(nothing_empty)),
     ("test_long_texts", on_record(slow)),
+    ("test_long_texts", on_record(lambda one: replace(one, prompt=one.prompt[:300]))),
     ("test_prints_nothing", on_record(lambda one: (print("rendering"), one)[1])),
     with_abilities(
         "test_text_prompts_as_in_training", TextPrompts, prompt=lambda self, text, *at: self.asked(f"{text} ", *at)
+    ),
+    with_abilities(
+        "test_messages_before_are_told",
+        ChatPrompts,
+        chat_prompt=lambda self, turns, *at: self.asked(turns[-1].content, *at),
+    ),
+    with_abilities(
+        "test_messages_before_are_told",
+        ChatPrompts,
+        chat_prompt=lambda self, turns, *at: self.asked(" ".join(reversed([one.content for one in turns])), *at),
+    ),
+    with_abilities(
+        "test_messages_before_are_told",
+        ChatPrompts,
+        chat_prompt=lambda self, turns, *at: self.asked(
+            " ".join({"user": t.content, "assistant": t.content}[t.role] for t in turns), *at
+        ),
     ),
     with_abilities(
         "test_messages_prompt_as_in_training",

@@ -140,11 +140,25 @@ def silent(self, argument):
         yield Refused("", "") if isinstance(one, Refused) else one
 
 
+def without_refused(self, argument):
+    return (one for one in Pairs().examples(argument) if not isinstance(one, Refused))
+
+
+def in_another_order(self, argument):
+    return sorted(Pairs().examples(argument), key=lambda one: hash(f"{one} {next(calls)}"))
+
+
 def empty_too(self, argument):
     for one in Pairs().examples(argument):
         yield (
             Example(id="1", source="odd", prompt="a", response="") if "is empty" in getattr(one, "reason", "") else one
         )
+
+
+def all_but_the_last(self, argument):
+    """Yields an example where the next one begins, and so never the last of several"""
+    found = list(Pairs().examples(argument))
+    return found[:-1] or found
 
 
 def for_ever(one, place):
@@ -188,6 +202,7 @@ SOURCES = [
     ("test_changes_nothing_of_the_process", each(lambda: os.environ.update(ODD="1"))),
     ("test_leaves_random_numbers_alone", each(lambda: random.seed(0))),
     ("test_leaves_random_numbers_alone", each(random.random)),
+    ("test_no_exchange_is_lost", read_as(all_but_the_last)),
     ("test_texts_stay_as_they_are", rewritten(lambda text: unicodedata.normalize("NFC", text))),
     (
         "test_texts_stay_as_they_are",
@@ -197,6 +212,8 @@ SOURCES = [
     ("test_long_texts", made(lambda one, place: (time.sleep(1.1 * (len(one.response) > 50_000)), one)[1])),
     ("test_long_texts", made(for_ever)),
     ("test_empty_answer_is_no_example", read_as(empty_too)),
+    ("test_empty_answer_is_no_example", read_as(without_refused)),
+    ("test_same_twice", read_as(in_another_order)),
     ("test_missing_file_is_an_error", read_as(opened)),
     ("test_missing_file_is_an_error", read_as(nothing_there)),
     ("test_recognises_its_own_rows", recognising(lambda row: False)),
@@ -206,6 +223,7 @@ SOURCES = [
     ("test_wrong_rows_are_refused", read_as(silent)),
     ("test_half_characters_are_refused", read_as(lenient)),
     ("test_options_make_another_source", Options()),
+    ("test_wrong_options_are_errors", type("Other", (Pairs,), {"with_options": lambda self, values: Pairs()})()),
     ("test_wrong_options_are_errors", type("Other", (Pairs,), {"with_options": no_options})()),
 ]
 """(the check that must fail, and no other; the source)"""

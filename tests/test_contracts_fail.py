@@ -31,7 +31,7 @@ def one_check_each(kind, base, rows):
 
 @pytest.mark.parametrize("kind", TABLES)
 def test_a_wrong_object_fails_the_one_check(kind, monkeypatch):
-    monkeypatch.setattr("lima.testing.renderers.LONG", Exchange("Why?", "It is so. " * 5_100))
+    monkeypatch.setattr("lima.testing.renderers.LONG", Exchange("Why? " * 100, "It is so. " * 5_100))
     one_check_each(kind, *TABLES[kind])
 
 

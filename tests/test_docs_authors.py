@@ -2,14 +2,19 @@
 
 import re
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Protocol, runtime_checkable
 
 import pytest
 
+import lima
 from fresh_packages import all_pass, installed, path_of, run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs" / "objects").glob("[a-z]*.md")), ROOT / "docs" / "store.md"]
+TESTING = ROOT / "docs" / "testing.md"
 NAMED = re.compile(r"```python\n# ([\w/]+\.py)\n(.*?)```", re.S)
 
 
@@ -29,7 +34,8 @@ def test_every_page_has_a_plugin_and_a_test_and_no_name_twice():
 
 @pytest.mark.slow
 def test_every_example_of_the_pages_keeps_its_contract(tmp_path):
-    for page in PAGES:
+    assert len(examples(TESTING)) == 4
+    for page in (*PAGES, TESTING):
         for name, text in examples(page).items():
             (tmp_path / name).write_text(text, encoding="utf-8")
     all_pass(tmp_path, tmp_path, **path_of(tmp_path))
@@ -67,3 +73,22 @@ def test_the_tutorial_leads_to_a_wheel_that_passes_its_tests_elsewhere(tmp_path)
     for command in used:
         said = run(*shlex.split(command), cwd=folder, **here)
     assert "riddles.csv" in said
+
+
+def test_every_fragment_runs_with_the_names_of_lima():
+    fragments = [
+        (page, text)
+        for page in ("hooks.md", "values.md")
+        for text in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.S)
+    ]
+    assert len(fragments) == 3
+    names = {"lima": lima, "dataclass": dataclass, "Protocol": Protocol, "runtime_checkable": runtime_checkable}
+    names |= {name: getattr(lima, name) for name in ("LimaError", "Record", "did_you_mean", "hookimpl")}
+    for _page, text in fragments:
+        exec(text, names)
+    assert names["Riddle"](id="1", riddle="What has hands?").content() == {"riddle": "What has hands?", "hints": []}
+    run = SimpleNamespace(recipe=lima.Recipe(plugins={"lima-losses": {"evry": 2}}))
+    with pytest.raises(lima.LimaError, match="Did you mean 'every'"):
+        names["before_train"](run)
+    names["declare_protocols"](lambda kind, protocol: names.update(declared=(kind, protocol.__name__)))
+    assert names["declared"] == ("evaluations", "HoldsConversations")

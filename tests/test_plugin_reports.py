@@ -80,7 +80,7 @@ def test_why_says_who_registered_a_name_and_the_trace_says_when(site):
     ]
     assert json.loads(run(site, "plugins", "why", "hello", "--json", load=load).stdout)[0]["kind"] == "command"
     unknown = run(site, "plugins", "why", "threee", load=load)
-    assert (unknown.returncode, "Nothing is registered as 'threee'. Did you mean 'three'?" in unknown.stderr) == (
+    assert (unknown.returncode, "and no plugin has that name. Did you mean 'three'" in unknown.stderr) == (
         1,
         True,
     )

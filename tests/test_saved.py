@@ -163,10 +163,13 @@ class Writes(Base):
 
 
 class Mute(PlainRenderer):
-    """Has no template"""
+    """Has no template, and cannot be asked"""
 
     name = "mute"
-    chat_template = None
+    chat_template = prompt = None
+
+    def prompts(self, record, tokenizer, eot):
+        return [PlainRenderer().prompt(record.prompt, tokenizer, eot)]
 
 
 class Plugin:
@@ -224,7 +227,8 @@ def test_a_template_that_would_prompt_differently_is_not_saved_and_that_is_said(
         assert (folder / "additional_chat_templates" / "rag.jinja").exists() == isinstance(template, dict)
         assert ("so it was removed" in (folder / "README.md").read_text()) == bool(template)
         assert f"The renderer {renderer!r} gives no template" in (folder / "README.md").read_text()
-    assert caplog.text.count("Ask the model with `lima ask`") == 1
+    advice = {"own": "Ask it with `lima ask`.", "mute": "so the model takes token ids alone."}[renderer]
+    assert caplog.text.count(advice) == 1
 
 
 @pytest.mark.parametrize("lora", [0, 4])

@@ -92,8 +92,11 @@ class CheckpointModel:
             return cast("list[int]", prompt)
         able = isinstance(self.renderer, TextPrompts if isinstance(prompt, str) else ChatPrompts)
         if not able:
-            name, what = getattr(self.renderer, "name", None), "texts" if isinstance(prompt, str) else "conversations"
-            raise LimaError(f"{self.name} answers through renderer {name!r}, which does not take {what}.")
+            name = getattr(self.renderer, "name", None)
+            what, lacks = ("texts", "prompt") if isinstance(prompt, str) else ("conversations", "chat_prompt")
+            raise LimaError(
+                f"{self.name} answers through renderer {name!r}, which does not take {what}: it has no {lacks}()."
+            )
         ask = self.renderer.prompt if isinstance(prompt, str) else self.renderer.chat_prompt
         ids: list[int] = ask(prompt, self.tokenizer, self.eot)
         return ids

@@ -163,6 +163,8 @@ def _texts(name: str, kinds: Sequence[str]) -> dict[str, str]:
     }
     if "source" in kinds:
         places["questions.txt"] = "questions.txt"
+    if "command" in kinds:
+        places[f"{module}/tables.py"] = "kinds/tables.py"
     for kind in chosen:
         places[f"{module}/{kind.name}.py"] = f"kinds/{kind.name}.py"
         places[f"tests/test_{kind.name}.py"] = f"kinds/test_{kind.name}.py"

@@ -1,5 +1,6 @@
 """`lima plugins` and what is below it, `install` and `uninstall`, which work even if a plugin is broken."""
 
+import difflib
 import subprocess
 import sys
 from pathlib import Path
@@ -82,31 +83,52 @@ def plugins(ctx: click.Context, everything: bool, hook: str | None, database: st
 @click.argument("name")
 @json_option
 def why(name: str, as_json: bool) -> None:
-    """Who registered NAME: a source, renderer, grader or any other kind of object, or a command
+    """Who registered NAME: a source, renderer, grader or any other kind of object, or a command; of a plugin, all that is its
 
     Where several plugins want a name, each has it with its own before it: PLUGIN::NAME. A name of the core stays the core's.
+
+    \b
+    lima plugins why template
+    lima plugins why lima-haiku
     """
     loaded = load_plugins()
     rows, known = _claims(loaded, name)
     if not rows:
-        raise LimaError(f"Nothing is registered as {name!r}.{did_you_mean(name, known)}")
+        raise LimaError(_unclaimed(loaded, name, known))
     versions = {p.name: p.version for p in loaded.all}
     print_rows([{**row, "version": versions.get(str(row["plugin"]), "")} for row in rows], as_json, "")
 
 
 def _claims(loaded: Plugins, name: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """A row for each plugin that registered the name, of whatever kind; all names"""
+    """A row for each plugin that registered the name, of whatever kind, and for all that a plugin of that name did; all names"""
     from lima.contract.kinds import KINDS
 
-    rows, known = list[dict[str, Any]](), list(loaded.commands)
-    if name in loaded.commands:
-        rows.append({"kind": "command", "name": f"lima {name}", "plugin": loaded.commands[name]})
+    rows, known = list[dict[str, Any]](), [p.name for p in loaded.all]
+    for path, owner in loaded.commands.items():
+        known.append(path)
+        if name in (path, owner):
+            rows.append({"kind": "command", "name": f"lima {path}", "plugin": owner})
     for kind in KINDS:
         registry = loaded.registry(kind)
         known += [*registry, *registry.contested]
-        for key in [k for k in registry if name in (k, k.partition("::")[2], f"{registry.owners[k]}::{k}")]:
-            rows.append({"kind": singular(kind), "name": key, "plugin": registry.owners[key]})
+        for key, owner in [(k, registry.owners[k]) for k in registry]:
+            if name in (key, owner, key.partition("::")[2], f"{owner}::{key}"):
+                rows.append({"kind": singular(kind), "name": key, "plugin": owner})
     return rows, known
+
+
+def _unclaimed(loaded: Plugins, name: str, known: list[str]) -> str:
+    """Why a name has no owner: the plugin is set aside, or has hooks alone, or it is not a name"""
+    for plugin in loaded.all:
+        if plugin.name == name:
+            why = f"is not loaded: {plugin.error}" if plugin.error else "registers nothing: it has hooks alone"
+            return f"Plugin {name!r} {why}. See `lima plugins`."
+    close = difflib.get_close_matches(name, sorted({*known}), n=3)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return (
+        f"Nothing is registered as {name!r}, and no plugin has that name.{hint} `lima plugins` lists the plugins, and "
+        "`lima plugins why PLUGIN` what one has registered."
+    )
 
 
 @plugins.command("retry")
@@ -144,7 +166,7 @@ class _KindName(click.ParamType):
     required=True,
     type=_KindName(),
     metavar="KIND",
-    help="source, renderer, grader, evaluation, model, base or command; may be given several times",
+    help="source, renderer, grader, evaluation, model, base or command (which has a table, too); may be given several times",
 )
 def new(name: str, kinds: tuple[str, ...]) -> None:
     """Make a package NAME, in a folder of that name: a plugin that works, with tests, to change into yours

@@ -5,7 +5,7 @@ Knows nothing of formats.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lima.data.dataset import Prepared
     from lima.data.reader import OnExample
     from lima.recipe import Recipe
+    from lima.registry import Registry
 
 reading_options = (
     click.option("--skip-bad", is_flag=True, help="Leave out rows that cannot be used, and record each"),
@@ -70,23 +71,32 @@ def _tables(settings: tuple[str, ...], skip_bad: bool, merge_turns: bool) -> dic
     return tables
 
 
-def reading_settings(skip_bad: bool, merge_turns: bool) -> dict[str, bool]:
-    """The recipe's keys that the flags stand for: of every plugin that has sources with such an option"""
+def reading_settings(skip_bad: bool, merge_turns: bool, specs: Collection[str] = ()) -> dict[str, bool]:
+    """The recipe's keys that the flags stand for, of the plugins whose sources can be meant: all, unless `specs` names some"""
     if not skip_bad and not merge_turns:
         return {}
-    from lima.contract.kinds import Recognises, TakesOptions
+    from lima.contract.kinds import TakesOptions
     from lima.plugins import load_plugins
 
     sources = load_plugins().registry("sources")
     found = dict[str, bool]()
     if skip_bad:
-        found |= {f"{sources.owners[name]}.skip_bad": True for name in sources.able(Recognises)}
+        found |= {f"{sources.owners[name]}.skip_bad": True for name in _meant(sources, specs)}
     if merge_turns:
         able = [name for name in sources.able(TakesOptions) if "merge_turns" in sources[name].options]
         if not able:
             raise LimaError("--merge-turns: no installed plugin has a source that can join turns.")
         found |= {f"{sources.owners[name]}.merge_turns": True for name in able}
     return found
+
+
+def _meant(sources: "Registry", specs: Collection[str]) -> Collection[str]:
+    """The sources that are named; where a file is, also those that recognise files; all, where there is no name"""
+    from lima.contract.kinds import Recognises
+
+    named = {sources.split(spec)[0] for spec in specs}
+    known = {name for name in named if name in sources}
+    return {*known, *(sources.able(Recognises) if named - known else ())} if specs else sources
 
 
 @contextmanager

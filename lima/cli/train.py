@@ -65,8 +65,9 @@ def given(
     """The keys that file, flags and --set name, with their values"""
     flags = {"base": base, "sources": sources, "renderer": renderer, "out": out, "trust_remote_code": trust_remote_code}
     read = Recipe.read(recipe) if recipe else {}
-    reading = reading_settings(skip_bad, merge_turns)
-    return read | {k: v for k, v in flags.items() if v} | reading | dict(map(parse_setting, settings))
+    given, settled = read | {k: v for k, v in flags.items() if v}, dict(map(parse_setting, settings))
+    named = Recipe().with_values(given | settled)
+    return given | reading_settings(skip_bad, merge_turns, (*named.sources, *named.dev)) | settled
 
 
 @click.command()

@@ -31,6 +31,7 @@ class Sampling:
     temperature: float = 0.7
     "0 is greedy"
     top_p: float = 0.9
+    "Only the likeliest tokens that have this share together; 1 is all"
     repetition_penalty: float = 1.2
     "Over the tokens of the current reply"
     max_new_tokens: int = 2048
@@ -41,11 +42,13 @@ class Reply:
     """One answer"""
 
     text: str
+    "Without the end-of-turn token"
     ids: list[int]
     "Without the token that stopped it"
     stop: str
     "'eot', 'length', 'context', or what a server said"
     seconds: float
+    "How long it took"
     prompt_ids: list[int]
     "Empty when the model does not tell"
     thoughts: str = ""

@@ -4,7 +4,7 @@ One mechanism for all kinds, driven by their Protocols. Knows nothing of what th
 """
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -24,7 +24,8 @@ def check(thing: Any, what: str, kind: Kind, declared: Iterable[type] = ()) -> l
     found = _Found(thing, what)
     if kind.needed:
         found.require(kind.needed)
-    optional = [protocol for protocol in (*kind.optional, *declared) if found.has_some(protocol)]
+    common = members(kind.needed)[0] if kind.needed else {}
+    optional = [protocol for protocol in (*kind.optional, *declared) if found.has_some(protocol, common)]
     for protocol in optional:
         found.require(protocol)
     if kind.some and not set(optional) & set(kind.optional):
@@ -68,9 +69,11 @@ class _Found:
                     raise LimaError(f"{self.what}: reading its {name!r} raised {type(e).__name__}: {e}") from e
         return self.members[name]
 
-    def has_some(self, protocol: type) -> bool:
-        """Whether it has one of the methods; None means that it has not"""
-        return any(self.read(name) not in (_MISSING, None) for name in members(protocol)[1])
+    def has_some(self, protocol: type, common: Container[str]) -> bool:
+        """Whether it has one of the members, but for the values that all of its kind have; None means that it has not"""
+        values, methods = members(protocol)
+        own = [*methods, *(name for name in values if name not in common)]
+        return any(self.read(name) is not _MISSING and self.read(name) is not None for name in own)
 
     def require(self, protocol: type) -> None:
         """LimaError for the first member that is missing or wrong"""

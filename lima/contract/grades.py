@@ -17,6 +17,7 @@ class Tick:
     """One requirement, and whether a reply meets it"""
 
     requirement: str
+    "In words"
     met: bool | None
     "None where the grader could not tell"
     quote: str = ""
@@ -30,6 +31,7 @@ class Verdict:
     grade: str | None
     "One of GRADES, or None"
     reason: str
+    "A sentence, never empty"
     status: str = GRADED
     "GRADED, UNDECIDED or GRADER_FAILED"
     ticks: tuple[Tick, ...] = ()

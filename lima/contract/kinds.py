@@ -59,7 +59,10 @@ class Recognises(Protocol):
 class RecognisesLast(Protocol):
     """A source of rows with little in them, which it is asked about where no source recognises any of a file's first rows"""
 
-    def recognises_last(self, row: Any) -> bool: ...
+    def recognises_last(self, row: Any) -> bool:
+        """Whether a row, any JSON value, may be of this format although another could have such a row; raises nothing
+
+        For a file that is named without a source, on its first rows, where no source's `recognises` took any."""
 
 
 @runtime_checkable
@@ -79,7 +82,7 @@ class Renderer(Described, Protocol):
     """Turns an example into token ids with a weight each: one row, or several where one cannot be exact"""
 
     name: Filled
-    "The name under which it is registered: a run records it, so that its checkpoint is prompted as it was trained"
+    "The name under which it is registered, by which errors name it"
     renders: tuple[type, ...]
     "The kinds of record that it can render"
 
@@ -308,7 +311,7 @@ class Kind:
 
     needed: type | None
     optional: tuple[type, ...] = ()
-    "An object with a method of one of these must have all of it"
+    "An object with a member of one of these must have all of it"
     some: bool = False
     "At least one of `optional` is needed"
     opened: "Kind | None" = None

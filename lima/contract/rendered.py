@@ -33,9 +33,11 @@ class Rendered:
     """An example as the engine sees it"""
 
     ids: list[int]
+    "Token ids, of prompts and answers"
     weights: list[Weight]
     "One per id; 0 is not trained"
     spans: list[Span]
+    "One for each trained answer, in their order"
     muted: list[tuple[int, int]] = field(default_factory=list)
     "Token ranges of answers that must carry no loss, whatever the prompt weight"
     why: str = ""

@@ -48,18 +48,27 @@ class Run:
     """What hooks are handed: everything that was decided before the first step"""
 
     id: str
+    "As `lima runs` lists it"
     recipe: Recipe
+    "`recipe.plugins` has the plugins' tables, by the names of their distributions"
     base: Path
+    "The base model's folder"
     base_hash: str
     renderer: str
+    "The name under which it is registered"
     eot: str
+    "The end-of-turn token"
     seed: int
     folder: Path
     "Where the checkpoint goes"
     database: Path
+    "The file of the store: `lima.Store(run.database)` opens it"
     sources: tuple[SourceRow, ...] = ()
+    "What is trained on"
     plugins: tuple[PluginRow, ...] = ()
+    "Whose code had run"
     environment: dict[str, str] = field(default_factory=dict)
+    "Versions of Python, the platform and the libraries"
     date: str = ""
     "The date and time that templates write, ISO 8601; the same when the run is resumed"
     rows_hash: str = ""

@@ -6,7 +6,7 @@ No example is lost silently: each is kept, cut or dropped, with a reason. Loads 
 import hashlib
 import logging
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lima.contract.examples import Record
-from lima.contract.kinds import Renderer, TakesVariables
+from lima.contract.kinds import Renderer, TakesOptions, TakesVariables
 from lima.contract.rendered import Rendered
 from lima.contract.runs import SourceRow
 from lima.data.automatic import chosen, settle
@@ -24,13 +24,15 @@ from lima.data.dev import DevPrompt, dev_prompts
 from lima.data.packed import Examples, Rows
 from lima.data.reader import OnExample
 from lima.data.rendering import render
-from lima.data.sources import open_dev, open_sources
+from lima.data.sources import SKIP, open_dev, open_sources
 from lima.data.training_set import TrainingSet, longest_of
 from lima.errors import LimaError, did_you_mean
 from lima.model.build import Additions, Longest
 from lima.paths import absolute, is_folder, shown
 from lima.plugins import Plugins
 from lima.recipe import AUTO, Recipe
+
+_GIVEN_THE_RUN = {"before_train", "after_step", "after_epoch", "after_train"}
 
 
 @dataclass(frozen=True)
@@ -188,3 +190,19 @@ def check_tables(recipe: Recipe, plugins: Plugins) -> None:
             raise LimaError(
                 f"The recipe has a table for plugin {table!r}, which is not installed.{did_you_mean(table, owners)}"
             )
+        elif dead := _dead_keys(table, recipe.plugins[table], plugins):
+            raise LimaError(f"{dead[0]!r} is not an option of {table!r}, which takes {dead[1]}. Leave it out.")
+
+
+def _dead_keys(table: str, keys: Iterable[str], plugins: Plugins) -> tuple[str, str] | None:
+    """The first key that nobody reads, and what is read: only sources with options, and hooks that are given the run, read any"""
+    modules = [p for p in plugins.all if p.name.partition(":")[0] == table]
+    sources = plugins.registry("sources")
+    own = [sources[name] for name, owner in sources.owners.items() if owner.partition(":")[0] == table]
+    if any(p.error or _GIVEN_THE_RUN & {*p.hooks} for p in modules) or any(
+        isinstance(one, TakesOptions) for one in own
+    ):
+        return None
+    read = {SKIP} if own else set[str]()
+    dead = next((key for key in keys if key not in read), None)
+    return None if dead is None else (dead, f"{SKIP} alone" if own else "none")

@@ -25,14 +25,17 @@ class Row:
     """One row of a file"""
 
     file: str
+    "Its path"
     number: int
     "Its line in JSONL, else its place in the file, from 1"
     line: int
     "Where it begins or, if it is broken, where it breaks; in Parquet its number"
     value: Any
+    "Any JSON value, such as a dict; of CSV a dict of texts"
     problem: str = ""
     "Why it could not be read, as a sentence; then `value` is None"
     unit: str = "line"
+    "What is counted in `where`"
     texts: bool = False
     "Whether all values are texts, as in CSV"
     label: str = ""

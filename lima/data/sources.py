@@ -9,16 +9,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from lima.contract.examples import Record, Refused
 from lima.contract.kinds import Recognises, RecognisesLast, TakesOptions
 from lima.data.containers import is_pattern
-from lima.data.files import first_rows, shape_of
+from lima.data.files import Row, first_rows, shape_of
 from lima.data.reader import KEPT, Digest, Made, OnExample, ReadAgain, Reader
 from lima.errors import LimaError, PluginStopped, did_you_mean
 from lima.isolation import plugin_code
-from lima.paths import is_there, shown
+from lima.paths import is_folder, is_there, shown
 from lima.plugins import Plugins
 from lima.recipe import Recipe
 
@@ -28,6 +29,8 @@ Call = Callable[[Any, str | None], Iterable[Any]]
 "How a source is asked for what it has, given the source and its argument"
 SKIP = "skip_bad"
 "The key of a plugin's table that leaves out the bad rows of its sources"
+_WITHOUT_ROWS = frozenset((".md", ".txt", ".html", ".htm", ".xml", ".yaml", ".yml", ".toml", ".rst", ".tex", ".log"))
+"How the names of files end that are text without rows"
 _SHOWN = 20
 "Bad rows that an error names"
 
@@ -160,7 +163,7 @@ def _recognised(spec: str, plugins: Plugins) -> str:
     if not (is_pattern(spec) or is_there(spec)):
         name = spec.partition(":")[0]
         raise LimaError(f"{shown(spec)!r} is neither a registered source nor a file.{did_you_mean(name, registry)}")
-    rows, undecided = first_rows(spec), list[str]()
+    rows, undecided = _rows_of(spec), list[str]()
     for kind, asked in ((Recognises, "recognises"), (RecognisesLast, "recognises_last")):
         names, broken = registry.able(kind), set[str]()
         for row in rows if not undecided else ():
@@ -178,6 +181,17 @@ def _recognised(spec: str, plugins: Plugins) -> str:
         f"{spec}: {what}. That of line {rows[0].line} is {shape_of(rows[0].value)}.\nRename its keys, or name the format as "
         f"NAME:{spec}. The formats and their keys:\n{formats}"
     )
+
+
+def _rows_of(spec: str) -> list[Row]:
+    """The first rows of a file; of what has none by its looks, the error says how it is named"""
+    try:
+        return first_rows(spec)
+    except LimaError as e:
+        if is_pattern(spec) or not (is_folder(spec) or Path(spec).suffix.lower() in _WITHOUT_ROWS):
+            raise
+        able = "A source that reads such files" if not is_folder(spec) else "A source that reads folders"
+        raise LimaError(f"{e} {able} is named before it: NAME:{shown(spec)}; see `lima sources`.") from None
 
 
 def _recognises(name: str, asked: str, plugins: Plugins, row: Any, broken: set[str]) -> bool:

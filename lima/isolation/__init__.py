@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -169,6 +170,13 @@ def _text(error: BaseException) -> str:
 def failed_in(error: BaseException, place: str) -> LimaError | None:
     """An error that came through code of a plugin, as the PluginFailed that names it; None for one that came through none"""
     return PluginFailed(f"{_who(error, '')} failed in {place}: {said(error)} {WHERE}") if _running(error) else None
+
+
+def set_aside_for(error: BaseException) -> str:
+    """What `said` says of why a plugin is set aside; with LIMA_DEBUG=1 its traceback goes to standard error, for the author"""
+    if os.environ.get("LIMA_DEBUG") and (error.__cause__ or not isinstance(error, LimaError)):
+        traceback.print_exception(error)
+    return said(error)
 
 
 def _ends_lima(error: BaseException, module: str = "", command: bool = False) -> bool:

@@ -8,12 +8,12 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
-    "tiny": "ARCHITECTURES TEXT tiny_base tiny_model tiny_tokenizer",
+    "tiny": "ARCHITECTURES TEXT tiny_base tiny_model tiny_tokenizer starting",
     "isolated": "Printed only_plugins run_command run_process",
     "contract": "Contract check kept within",
     "texts": "Exchange",
     "sources": "SourceContract",
-    "renderers": "RendererContract starting",
+    "renderers": "RendererContract",
     "graders": "GraderContract EvaluationContract",
     "models": "ModelContract BaseModelContract",
 }

@@ -35,6 +35,10 @@ class GraderContract(Contract):
     @kept
     def grader(self) -> Any:
         """The grader, opened if it must be"""
+        return self.opened()
+
+    def opened(self) -> Any:
+        """The grader, opened once more if it must be opened"""
         spec = self.name if self.argument is None else f"{self.name}:{self.argument}"
         return self._plugins.registry(self.kind).open(spec, self.store)
 

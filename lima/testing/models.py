@@ -85,6 +85,12 @@ class ModelContract(Contract):
         named = self.streams, self.tells_prompts
         assert found == named, f"it streams, tells prompts: {found}; `streams`, `tells_prompts` say {named}"
 
+    @check("test_works", needs=("argument",))
+    def test_name_has_the_argument(self) -> None:
+        """Its name has the argument in it, or its last part: runs of the same name count as runs of the same model"""
+        last = str(self.argument).rpartition("/")[2]
+        assert last in self.model.name, f"opened with {self.argument!r} it calls itself {self.model.name!r}"
+
     @check("test_works")
     def test_replies_are_complete(self) -> None:
         """A reply says why it ended and how long it took, and is text that can be stored"""
@@ -241,9 +247,10 @@ class BaseModelContract(Contract):
 
     @check("test_works")
     def test_same_twice(self) -> None:
-        """Its folder is the same when it is asked for again"""
+        """Its folder is the same when it is asked for again, from whatever directory"""
         if self.there:
-            assert Path(self.thing.folder()) == self.there
+            assert Path(self.thing.folder()) == self.there, "asked again, it names another folder"
+            assert self.there.is_absolute(), f"{self.there} depends on where lima is started: name it from the root"
 
     @check("test_same_twice")
     def test_folder_is_complete(self) -> None:

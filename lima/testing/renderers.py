@@ -21,7 +21,7 @@ from lima.contract.rendered import Rendered, as_rows
 from lima.errors import LimaError, PluginFailed
 from lima.testing.contract import Contract, check, kept, within
 from lima.testing.texts import EMPTY, LONG, PLAIN, WORLD, Exchange
-from lima.testing.tiny import tiny_tokenizer
+from lima.testing.tiny import starting, tiny_tokenizer
 
 
 class Said(NamedTuple):
@@ -29,6 +29,10 @@ class Said(NamedTuple):
 
     role: str
     content: str
+
+
+TALK = [Said("user", PLAIN[0].prompt), Said("assistant", PLAIN[0].answer), Said("user", PLAIN[2].prompt)]
+"Messages of which the last one is to be answered"
 
 
 class Ready(NamedTuple):
@@ -48,6 +52,10 @@ class RendererContract(Contract):
     def record(self, prompt: str, answer: str) -> Record:
         """An exchange as a record that it renders"""
         return Example(id="1", source="contract", prompt=prompt, response=answer)
+
+    def unlearnt(self, record: Any) -> Sequence[str]:
+        """The answers in one of `records` that are not learnt, each a text that it has nowhere else"""
+        return ()
 
     def tokenizers(self) -> Sequence[Any]:
         """The tokenizers that it is tried with: one that begins texts with a BOS, and one that does not"""
@@ -102,8 +110,10 @@ class RendererContract(Contract):
 
     @check("test_works")
     def test_tokens_are_tokens(self) -> None:
-        """Its end-of-turn token and its special tokens are one token each, and none is named twice"""
+        """Its end-of-turn token and its special tokens are one token each, the same when asked again, and none is named twice"""
         for tokenizer, eot in self.ready:
+            again = self.thing.end_of_turn(tokenizer)
+            assert again == eot, f"its end-of-turn token is {eot!r}, and {again!r} when the tokenizer has it"
             special = self.thing.special_tokens(tokenizer)
             for token in (eot, *special):
                 ids = tokenizer.encode(token, add_special_tokens=False) if token.strip() else []
@@ -141,10 +151,24 @@ class RendererContract(Contract):
         """An `Example` of weight 0.25 trains its answer with that weight, and nothing else"""
         if not issubclass(Example, self.thing.renders):
             return
-        at = self.ready[0]
         record = Example(id="1", prompt=PLAIN[0].prompt, response=PLAIN[0].answer, weight=0.25)
-        weights = {w for row in as_rows(self.thing.render(record, *at)) for w in row.weights}
+        weights = {w for row in as_rows(self.thing.render(record, *self.ready[0])) for w in row.weights}
         assert weights <= {0.0, 0.25}, f"its tokens have the weights {sorted(weights)}; expected 0 and 0.25"
+
+    @check("test_masks")
+    def test_unlearnt_answers_are_muted(self) -> None:
+        """Answers that are not learnt are within `muted`, so that a recipe's `prompt_weight` gives them no loss"""
+        from lima.data.rendering import with_prompt_weight
+
+        for at in self.ready:
+            for record in self.records:
+                for row in as_rows(self.thing.render(record, *at)):
+                    weights = with_prompt_weight(row, 0.5).weights
+                    learnt = at.tokenizer.decode([i for i, weight in zip(row.ids, weights, strict=True) if weight])
+                    found = [text for text in self.unlearnt(record) if text in learnt]
+                    assert not found, (
+                        f"{found[0]!r} is learnt where prompt_weight is 0.5: name its tokens in Rendered.muted"
+                    )
 
     @check("test_masks")
     def test_same_twice(self) -> None:
@@ -208,17 +232,18 @@ class RendererContract(Contract):
                 self._rendered(Exchange(empty, "So."), at)
                 self._rendered(Exchange("Why?", empty), at)
 
-    @check("test_masks")
+    @check("test_prompt_is_before_the_answer")
     def test_long_texts(self) -> None:
-        """An answer of 100,000 characters is rendered exactly, and soon"""
+        """A prompt of 20,000 characters and an answer of 100,000 are rendered exactly, whole, and soon"""
+        at = self.ready[0]
         with within(self.seconds, "an answer of 100,000 characters"):
-            self.rows(LONG, self.ready[0])
+            self.rows(LONG, at)
         self._exact([LONG])
+        told = at.tokenizer.decode(self.before(LONG, at))
+        assert LONG.prompt.strip() in told, f"of a prompt of {len(LONG.prompt):,} characters it tells {len(told):,}"
 
     def _exact(self, exchanges: Sequence[Exchange]) -> None:
-        for at in self.ready:
-            for exchange in exchanges:
-                self.verified(exchange, at)
+        _ = [self.verified(exchange, at) for at in self.ready for exchange in exchanges]
 
     def _rendered(self, exchange: Exchange, at: Ready) -> list[Rendered]:
         """What it makes of an exchange, proven; nothing where it refuses it"""
@@ -249,18 +274,43 @@ class RendererContract(Contract):
                 ids = self.thing.chat_prompt([Said("user", exchange.prompt)], *at)
                 assert ids == self.before(exchange, at), f"{exchange.prompt!r} is asked otherwise"
 
+    @check("test_messages_prompt_as_in_training", needs=(ChatPrompts,))
+    def test_messages_before_are_told(self) -> None:
+        """Of several messages, also of a system turn, each is in the prompt, in their order; or they are a LimaError"""
+        for at in self.ready:
+            for messages in (TALK, [Said("system", "Be short and kind."), TALK[0]]):
+                text = at.tokenizer.decode(self._chat_prompt(messages, at) or [])
+                places = [text.find(one.content) for one in messages]
+                assert not text or (-1 not in places and places == sorted(places)), (
+                    f"asked with {[one.role for one in messages]}, it leaves out a message, or changes their order: {text!r}"
+                )
+
+    def _chat_prompt(self, messages: Sequence[Said], at: Ready) -> list[int] | None:
+        """The ids with which it asks; None where it refuses the messages"""
+        try:
+            ids: list[int] = self.thing.chat_prompt(messages, *at)
+        except PluginFailed:
+            raise
+        except LimaError:
+            return None
+        return ids
+
     @check("test_masks", needs=(HasChatTemplate,))
     def test_template_prompts_as_in_training(self) -> None:
         """By its template, plain transformers asks with the ids with which it was trained"""
         for at in self.ready:
             tokenizer = copy.deepcopy(at.tokenizer)
             tokenizer.chat_template = self.thing.chat_template(*at)
-            for exchange in PLAIN:
-                text = tokenizer.apply_chat_template(
-                    [{"role": "user", "content": exchange.prompt}], add_generation_prompt=True, tokenize=False
+            asked = [([Said("user", one.prompt)], self.before(one, at)) for one in PLAIN]
+            if isinstance(self.thing, ChatPrompts):
+                asked.append((TALK, self._chat_prompt(TALK, at) or []))
+            for messages, expected in asked:
+                told = [one._asdict() for one in messages]
+                text = (
+                    tokenizer.apply_chat_template(told, add_generation_prompt=True, tokenize=False) if expected else ""
                 )
                 ids = tokenizer(text, add_special_tokens=False).input_ids
-                assert ids == self.before(exchange, at), f"transformers asks {text!r}"
+                assert ids == expected, f"transformers asks {text!r}"
 
     @check("test_masks", needs=(HasNamedTemplates,))
     def test_named_templates_are_the_same_twice(self) -> None:
@@ -291,19 +341,8 @@ class RendererContract(Contract):
     @check("test_is_registered", needs=(SuitsBase,))
     def test_suits_its_tokenizers(self) -> None:
         """It suits the tokenizers that it is tried with"""
-        for tokenizer in self.tokenizers():
-            assert self.thing.suits(tokenizer) is True, "it says that it does not suit a tokenizer of `tokenizers()`"
-
-
-def starting(tokenizer: Any, bos: str = "<s>") -> Any:
-    """The tokenizer, which from now on begins every text with its BOS"""
-    from tokenizers.processors import TemplateProcessing
-
-    tokenizer.bos_token = bos
-    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-        f"{bos} $A", special_tokens=[(bos, tokenizer.convert_tokens_to_ids(bos))]
-    )
-    return tokenizer
+        suited = [self.thing.suits(tokenizer) for tokenizer in self.tokenizers()]
+        assert all(one is True for one in suited), "it says that it does not suit a tokenizer of `tokenizers()`"
 
 
 def _shape(tokenizer: Any) -> Any:

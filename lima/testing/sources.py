@@ -25,6 +25,8 @@ class SourceContract(Contract):
     "What it is opened with, as in NAME:ARGUMENT; of a source that reads files the kit writes one"
     reads_files: ClassVar[bool] = False
     "Whether its argument is a file: then give `row()`, or `text()` where it has no rows"
+    reads_folders: ClassVar[bool] = False
+    "Whether its argument is a folder, in which the kit writes the file (with `reads_files`)"
     suffix: ClassVar[str] = ".jsonl"
     "How the names of its files end"
     options: ClassVar[dict[str, Any]] = {}
@@ -49,7 +51,7 @@ class SourceContract(Contract):
         (self.folder / "given").mkdir(exist_ok=True)
         file = self.folder / "given" / f"file{self.suffix}"
         file.write_text(self.text(exchanges), encoding="utf-8")
-        return str(file)
+        return str(file.parent if self.reads_folders else file)
 
     def use(self) -> None:
         self.read(self.own)
@@ -131,12 +133,19 @@ class SourceContract(Contract):
             other = replace(one, id=f"{one.id}-b", source="b", licence="b", provenance="b")
             assert other.content_hash == one.content_hash, f"content() of example {one.id!r} says where it is from"
 
-    @check("test_works", needs=("reads_files",))
+    @check("test_same_twice", needs=("reads_files",))
     def test_ids_stay_when_rows_follow(self) -> None:
         """Examples keep their ids when others are added at the end of the file"""
         fewer = [one.id for one in self.read(self.thing, PLAIN[:2]) if isinstance(one, Record)]
         more = [one.id for one in self.records][: len(fewer)]
         assert fewer == more, f"the ids {fewer} become {more} when an exchange is added at the end"
+
+    @check("test_works", needs=("reads_files",))
+    def test_no_exchange_is_lost(self) -> None:
+        """Every exchange of a file is in what it yields, the first and the last, too"""
+        found = [text for one in self.records for text in texts_in(one.content())]
+        lost = [text for exchange in PLAIN for text in exchange if not any(text.strip() in one for one in found)]
+        assert not lost, f"of a file with {len(PLAIN)} exchanges it leaves out {lost[0]!r}, and refuses nothing"
 
     @check("test_works", needs=("reads_files",))
     def test_texts_stay_as_they_are(self) -> None:
@@ -167,15 +176,20 @@ class SourceContract(Contract):
     @check("test_works", needs=("reads_files",))
     def test_empty_answer_is_no_example(self) -> None:
         """An exchange without an answer is refused with its place, or an error; never an example"""
-        found = self._said([Exchange("What now?", "")])
+        argument = self.given([Exchange("What now?", "")])
+        found = self._found(self.thing, argument)
         assert not any(isinstance(one, Record) for one in found), (
             f"it yields {found[0]!r} of an exchange without an answer"
+        )
+        said = found or self._error(self.thing, argument)
+        assert said, (
+            "of an exchange without an answer it yields nothing: yield Refused, so that nothing is lost without a word"
         )
 
     @check("test_works", needs=("reads_files",))
     def test_missing_file_is_an_error(self) -> None:
         """No file, and a file that is not there, are each a LimaError, which names the file"""
-        gone = str(self.folder / f"gone{self.suffix}")
+        gone = str(self.folder / ("gone" if self.reads_folders else f"gone{self.suffix}"))
         for argument, named in ((None, ""), (gone, gone)):
             error = self._error(self.thing, argument)
             assert error is not None, f"with {argument!r} it yields examples, or nothing; expected a LimaError"
@@ -208,9 +222,6 @@ class SourceContract(Contract):
         for row in (self.row(HALF, "So."), self.row("Why?", HALF)):
             found = self._said_of([row])
             assert not any(isinstance(one, Record) for one in found), "it yields an example with half a character"
-
-    def _said(self, exchanges: Sequence[Exchange]) -> list[Any]:
-        return self._found(self.thing, self.given(exchanges))
 
     def _said_of(self, rows: list[Any]) -> list[Any]:
         file = self.folder / f"rows{self.suffix}"
@@ -254,6 +265,7 @@ class SourceContract(Contract):
                     raise AssertionError(f"with {name} = {value!r}: {e}") from e
                 except LimaError:
                     continue
+                raise AssertionError(f"it takes {name} = {value!r}; expected a LimaError that says what it may be")
 
 
 def _spoil(value: Any) -> None:

@@ -68,3 +68,14 @@ def tiny_base(folder: str | Path, architecture: str = "llama", tokenizer: Any = 
     tiny_model(architecture, len(tokenizer), **config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return Path(folder)
+
+
+def starting(tokenizer: Any, bos: str = "<s>") -> Any:
+    """The tokenizer, which from now on begins every text with its BOS"""
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer.bos_token = bos
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        f"{bos} $A", special_tokens=[(bos, tokenizer.convert_tokens_to_ids(bos))]
+    )
+    return tokenizer

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lima.contract.examples import Record
-from lima.contract.kinds import HasChatTemplate, HasNamedTemplates, TextPrompts
+from lima.contract.kinds import ChatPrompts, HasChatTemplate, HasNamedTemplates, Renderer, TextPrompts
 from lima.data.dataset import Prepared
 from lima.errors import LimaError
 from lima.isolation.proxy import owner_of
@@ -44,7 +44,7 @@ def to_save(ready: Prepared) -> tuple[Any, str]:
         del templates["default"]
         tokenizer, notes = _ending(ready, templates)
     if not own:
-        notes.append(_removed(renderer.name, "default" in base))
+        notes.append(_removed(renderer, "default" in base))
     elif others := sorted(templates.keys() - used.keys() - {"default"}):
         notes.append(f"Its further templates, which were not trained with, are the base's: {', '.join(others)}.")
     return tokenizer, "".join(f"\n{note}\n" for note in notes)
@@ -111,8 +111,11 @@ def _prompts_alike(ready: Prepared, tokenizer: Any) -> bool:
     return bool(list(found) == wanted)
 
 
-def _removed(renderer: str, had: bool) -> str:
-    why = f"The renderer {renderer!r} gives no template for transformers that prompts with the same ids with this tokenizer"
+def _removed(renderer: Renderer, had: bool) -> str:
+    why = f"The renderer {renderer.name!r} gives no template for transformers that prompts with the same ids with this tokenizer"
     after = ", and the base's would prompt differently, so it was removed" if had else ""
-    _logger.warning("%s%s. Ask the model with `lima ask`.", why, after)
-    return f"{why}{after}. Ask it with `lima ask`."
+    asked = "Ask it with `lima ask`" if isinstance(renderer, TextPrompts) else "It can be asked with messages alone"
+    if not isinstance(renderer, TextPrompts | ChatPrompts):
+        asked = "It has no prompt() and no chat_prompt() either, so the model takes token ids alone"
+    _logger.warning("%s%s. %s.", why, after, asked)
+    return f"{why}{after}. {asked}."

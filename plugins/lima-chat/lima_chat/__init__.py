@@ -22,7 +22,7 @@ from lima_chat.known import (
 if TYPE_CHECKING:
     import click
 
-    from lima import Record, Run
+    from lima import Record, Renderer, Run
     from lima_chat.talk.terminal import typed as typed
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "has_known_replies",
     "known_problems",
     "known_replies",
+    "template_renderer",
     "typed",
 ]
 
@@ -47,6 +48,14 @@ def __getattr__(name: str) -> Any:
     from lima_chat.talk.terminal import typed
 
     return typed
+
+
+def template_renderer(name: str, jinja: str) -> "Renderer":
+    """A renderer to register under the name, made of a chat template of your own; LimaError for one that cannot be used"""
+    from lima_chat.renderer import TemplateRenderer
+    from lima_chat.templates import parse
+
+    return TemplateRenderer(parse(name, jinja, f"the template {name!r}"))
 
 
 @hookimpl

@@ -95,7 +95,12 @@ def _of_base(what: str, names: tuple[str, ...], variables: dict[str, Any], trust
     for name in names or ("template",):
         renderer = renderers.find(name)
         if not isinstance(renderer, ChatRenderer):
-            raise LimaError(f"The renderer {name!r} has no chat template to check. Name another of `lima renderers`.")
+            able = ", ".join(n for n, one in sorted(renderers.items()) if isinstance(one, ChatRenderer))
+            raise LimaError(
+                f"The renderer {name!r} is not made of a chat template, so there is none to check. It is proven on every "
+                "example that it renders, and by its plugin's tests (lima_chat.testing.RendererContract). Renderers that can "
+                f"be checked: {able}."
+            )
         yield certify(name, renderer, load_tokenizer(base, trust), variables)
 
 

@@ -166,6 +166,7 @@ class EvalTurn:
     """One scripted user turn of an evaluation, with what is required of the reply"""
 
     user: str
+    "What the user says"
     requirements: tuple[dict[str, Any], ...] = ()
     'Each {"text": …, "check": {…} (optional), "must": bool}'
     kind: str = ""
@@ -181,7 +182,9 @@ class EvalConversation:
     """A scripted conversation: the user's turns are given, the replies are the model's own"""
 
     id: str
+    "Unique within its evaluation"
     topic: str
+    "For tables and readers"
     turns: tuple[EvalTurn, ...]
     system: str = ""
     "What the model is told before the user speaks; empty: nothing"

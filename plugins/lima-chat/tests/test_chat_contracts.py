@@ -1,5 +1,8 @@
 """Every source and renderer of lima-chat keeps the contract of its kind."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 import lima_chat
@@ -14,8 +17,8 @@ from lima import (
     TakesVariables,
     TextPrompts,
 )
-from lima.testing import RendererContract, SourceContract
-from lima_chat import Conversation, Turn
+from lima.testing import SourceContract
+from lima_chat.testing import RendererContract
 
 ROWS = {
     "openai": lambda p, a: {"messages": [{"role": "user", "content": p}, {"role": "assistant", "content": a}]},
@@ -57,18 +60,6 @@ def test_a_source_keeps_its_contract(name):
 class Renderer(RendererContract):
     plugin = lima_chat
     abilities = (TextPrompts, ChatPrompts, HasChatTemplate, TakesVariables, SplitsThoughts)
-    records = (
-        Conversation(
-            id="several",
-            source="contract",
-            turns=(
-                Turn("user", "Why?"),
-                Turn("assistant", "So."),
-                Turn("user", "And then?"),
-                Turn("assistant", "Nothing."),
-            ),
-        ),
-    )
 
 
 class OwnTemplate(Renderer):
@@ -89,3 +80,17 @@ def test_a_renderer_of_a_template_keeps_its_contract(name):
 
 def test_the_renderer_of_the_bases_template_keeps_its_contract():
     assert OwnTemplate.failures() == {}
+
+
+def test_the_package_of_the_readme_keeps_its_contract(tmp_path, monkeypatch):
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (jinja,) = re.findall(r"```jinja\n(.*?)```", readme, re.DOTALL)
+    texts = dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", readme, re.DOTALL))
+    assert [*texts] == ["lima_names/__init__.py", "tests/test_renderer.py"]
+    (tmp_path / "lima_names").mkdir()
+    (tmp_path / "lima_names" / "names.jinja").write_text(jinja, encoding="utf-8")
+    (tmp_path / "lima_names" / "__init__.py").write_text(texts["lima_names/__init__.py"], encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {}
+    exec(texts["tests/test_renderer.py"], found)
+    assert found["TestNames"].failures() == {}

@@ -4,7 +4,9 @@ They add to those of `lima.testing`. Knows nothing of pytest.
 """
 
 import copy
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from lima import SCORES
@@ -15,8 +17,15 @@ from lima_chat import EvalConversation, EvalTurn, Turn
 from lima_dialogue_eval.audit.measure import grade_each
 from lima_dialogue_eval.audit.null_models import findings, null_replies
 from lima_dialogue_eval.conversation.grade import GradedTurn
-from lima_dialogue_eval.evaluation.kinds import Verifies, check_gradable, turn_grader
-from lima_dialogue_eval.evaluation.known import AuditSet, opened
+from lima_dialogue_eval.evaluation.kinds import (
+    GradesMany,
+    Identifies,
+    TurnGrader,
+    Verifies,
+    check_gradable,
+    turn_grader,
+)
+from lima_dialogue_eval.evaluation.known import AuditSet, KnowsReplies, opened
 
 
 class GraderContract(CoreGrader):
@@ -35,6 +44,28 @@ class GraderContract(CoreGrader):
         """Where it looks at conversations before anything is asked, it accepts one that it grades"""
         if isinstance(self.grader, Verifies):
             self.grader.verify([self.turn("So.", "eot").conversation])
+
+    @check("test_same_twice")
+    def test_identity_is_the_same_twice(self) -> None:
+        """What it says that it is, is text, and the same when it is asked or opened again: a run is resumed by its hash"""
+        if isinstance(self.grader, Identifies):
+            said = [one.identity() for one in (self.grader, self.grader, self.opened())]
+            assert len({*said}) == 1, f"its identity() differs: {said}"
+            assert said[0].strip(), "its identity() is empty"
+
+    @check("test_same_twice")
+    def test_graded_together_as_alone(self) -> None:
+        """A reply among several has the verdict that it has alone, at its place; replies that come back late are its own"""
+        if isinstance(self.grader, GradesMany) and isinstance(self.grader, TurnGrader):
+            replies = [*self.good[:2], *self.bad[:2], "So.", "It is as it is."]
+            turns = [self.turn(reply, "eot") for reply in replies]
+            found: dict[int, Any] = {}
+            grade_each(self.grader, turns, found.update)
+            for place, turn in enumerate(turns):
+                alone = self.grader.grade(turn)
+                assert found.get(place) == alone, (
+                    f"{turn.reply!r} alone is {alone}, and among others {found.get(place)}"
+                )
 
 
 class EvaluationContract(CoreEvaluation):
@@ -63,24 +94,27 @@ class EvaluationContract(CoreEvaluation):
 
     @check("test_works")
     def test_same_twice(self) -> None:
-        """Its conversations are the same, in the same order, when they are asked for again, and nobody else can change them"""
+        """Conversations and known replies are the same, in the same order, when asked for again; nobody else can change them"""
         one = copy.deepcopy(list(self.own.conversations()))
         given = self.own.conversations()
         if isinstance(given, list):
             given.clear()
         assert list(self.own.conversations()) == one, "asked again, it has other conversations: sort, and give copies"
+        if isinstance(self.own, KnowsReplies):
+            known, again = (list(self.own.known_replies()) for _ in range(2))
+            assert known == again, "asked again, it has other known replies: sort, and draw from a generator of its own"
 
     @check("test_same_twice")
     def test_texts_can_be_stored(self) -> None:
-        """What the user says is text that a database holds"""
+        """What is asked, with requirements and facts, is JSON that a database holds; a requirement has a text"""
         for conversation in self.tested.script.values():
-            for turn in conversation.turns:
-                try:
-                    turn.user.encode()
-                except UnicodeEncodeError:
-                    raise AssertionError(
-                        f"conversation {conversation.id!r} has half a character: {turn.user!r}"
-                    ) from None
+            for requirement in (one for turn in conversation.turns for one in turn.requirements):
+                text = requirement.get("text") if isinstance(requirement, dict) else None
+                assert isinstance(text, str), f'{requirement!r} is no requirement: expected {{"text": …}}'
+            try:
+                json.dumps(asdict(conversation), ensure_ascii=False).encode()
+            except (TypeError, ValueError) as e:
+                raise AssertionError(f"conversation {conversation.id!r} cannot be stored: {e}") from None
 
     @check("test_same_twice", "test_grader_is_registered", needs=("grades",))
     def test_requirements_can_be_graded(self) -> None:

@@ -27,6 +27,7 @@ class GradedTurn:
     """One reply and what a grader may know about it"""
 
     conversation: "EvalConversation"
+    "What is asked is `conversation.turns[index]`: its `user`, `requirements`, `facts` and `kind`"
     index: int
     "Which exchange of the conversation, counted from 0"
     history: "tuple[Turn, ...]"
