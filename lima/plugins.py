@@ -294,10 +294,8 @@ def _note_slow(plugin: Plugin, what: str, before: float) -> None:
 
 def _set_aside(plugins: Plugins, name: str, one: Found, left: dict[str, Mark]) -> Plugin | None:
     """The plugin, not loaded, where its metadata or a mark say that it cannot be; None where it can"""
-    if one.half_removed:
-        return Plugin(name, one.version, error="its metadata have no name: it is half removed", found=one)
-    if one.unreadable:
-        return Plugin(name, one.version, error=one.unreadable, found=one)
+    if damaged := "its metadata have no name: it is half removed" if one.half_removed else one.unreadable:
+        return Plugin(name, one.version, error=damaged, found=one)
     if one.unmet:
         advice = f"Upgrade lima with `lima install --upgrade {CORE}`, or see `lima plugins`."
         this = f"it needs {CORE} {one.unmet}, and this is {LIMA}"
