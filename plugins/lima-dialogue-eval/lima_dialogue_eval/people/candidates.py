@@ -82,7 +82,7 @@ def candidates(store: Store, sides: Sequence[Sequence[str]], only: Iterable[str]
 
 def _nothing(keys: Sequence[Any], wanted: set[Reply] | None) -> str:
     if not keys:
-        return "The runs have no conversation with the same seed in common. Grade one of them alone, or run both with the same seeds."
+        return "The runs have no conversation with the same seed in common. Grade one alone, or run both with the same seeds."
     if wanted is not None:
         return "No reply of these runs is undecided or disputed as asked. Leave out --only to grade all replies."
     return "The runs have no replies yet. `lima dialogues` shows their status."

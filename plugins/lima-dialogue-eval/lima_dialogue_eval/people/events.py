@@ -87,8 +87,8 @@ class State:
     "left, right, neither, or None"
     graded_once: frozenset[Cell]
     "Replies that had a grade at some time: what came after them has been seen"
-    last: str | None
-    "The newest event that can be undone"
+    kept: tuple[Event, ...]
+    "What was not undone, and can be; the newest last"
 
     def of(self, cell: Cell) -> CellState:
         return self.cells.get(cell, CellState())
@@ -127,4 +127,4 @@ def fold(events: Iterable[Event]) -> State:
         else:
             preferred = event.value
     once = frozenset(e.cell for e in events if e.kind == GRADE)
-    return State(cells, preferred, once, kept[-1].id if kept else None)
+    return State(cells, preferred, once, tuple(kept))

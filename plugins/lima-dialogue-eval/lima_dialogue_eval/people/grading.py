@@ -98,6 +98,11 @@ class Grading:
         """The place of the first conversation that is not done; None where all are"""
         return next((item["place"] for item in self.items() if not self.done(item)), None)
 
+    def next_open(self, place: int) -> int | None:
+        """The place of the next conversation that is not done, from the beginning again after the last; None where all are"""
+        others = [item for item in self.items() if item["place"] != place and not self.done(item)]
+        return next((item["place"] for item in sorted(others, key=lambda i: (i["place"] < place, i["place"]))), None)
+
     def take(self, events: Sequence[Event]) -> dict[str, str]:
         """Write events in their order; for each that is refused, by its id, a sentence that says why
 
@@ -124,7 +129,7 @@ class Grading:
         self._check(item, before, event)
         row = {"study": self.study.id, "rater": self.rater, "created": now(), **vars(event), "event": event.id}
         del row["id"]
-        db["grading_events"].insert(row)
+        db.table("grading_events").insert(row)
         self._follow(db, item, before, self.state(item))
 
     def _check(self, item: Item, state: State, event: Event) -> None:
@@ -157,9 +162,9 @@ class Grading:
             if item["known"]:
                 self._calibrated(db, item, cell, old, new)
             else:
-                db["dialogue_grades"].insert(self._grade(item, cell, new))
+                db.table("dialogue_grades").insert(self._grade(item, cell, new))
         if before.preferred != after.preferred and not item["known"]:
-            db["dialogue_preferences"].insert(self._preference(item, after.preferred))
+            db.table("dialogue_preferences").insert(self._preference(item, after.preferred))
 
     def _grade(self, item: Item, cell: Cell, state: CellState) -> dict[str, Any]:
         turn, side = cell
@@ -194,7 +199,7 @@ class Grading:
     def _calibrated(self, db: Database, item: Item, cell: Cell, old: CellState, new: CellState) -> None:
         known = item["known"][cell[1]]
         if cell[0] == len(known["turns"]) and old.grade != new.grade:
-            db["grading_calibration"].insert(
+            db.table("grading_calibration").insert(
                 {
                     "study": self.study.id,
                     "rater": self.rater,

@@ -79,7 +79,7 @@ def _side(row: Mapping[str, Any]) -> Side:
         note = ""
     else:
         note = "The reply was cut off: the model did not end it."
-    texts = [f"{one['text']}{'' if one.get('must', True) else ' (may)'}" for one in row["requirements"]]
+    texts = [f"{one['text']}{'' if one.get('must', True) else ' (optional)'}" for one in row["requirements"]]
     reply = None if row["reply"] is None else visible(row["reply"])
     return Side(visible(row["user"] or ""), reply, note, tuple(map(visible, texts)), visible(row["kind"] or ""))
 

@@ -1,6 +1,7 @@
 """The tables of grading studies: who grades what, every key press as an event, and what people prefer.
 
-All of it is append-only: it is people's work. Of several rows for one thing, the newest counts. Knows nothing of what writes them.
+All of it is append-only, since it is people's work: of several rows for one thing the newest counts. Knows nothing of what writes
+them.
 """
 
 from sqlite_utils import Database
@@ -123,14 +124,14 @@ def _progress(db: Database) -> None:
         ), newest as (
           select study, rater, item, turn, side, kind, value, max(id) from kept group by study, rater, item, turn, side, kind
         )
-        select raters.study, raters.rater,
-          (select count(*) from grading_items i where i.study = raters.study and i.rater = raters.rater) as conversations,
-          (select coalesce(sum(replies), 0) from grading_items i where i.study = raters.study and i.rater = raters.rater) as replies,
-          (select count(*) from newest n where n.study = raters.study and n.rater = raters.rater and kind = 'grade') as graded,
-          (select count(*) from newest n where n.study = raters.study and n.rater = raters.rater and kind = 'grade'
-            and value = 'cannot judge') as cannot_judge,
-          (select count(*) from newest n where n.study = raters.study and n.rater = raters.rater and kind = 'prefer') as preferences,
+        select raters.study, raters.rater, items.conversations, items.replies, coalesce(given.graded, 0) as graded,
+          coalesce(given.cannot_judge, 0) as cannot_judge, coalesce(given.preferences, 0) as preferences,
           (select max(created) from grading_events e where e.study = raters.study and e.rater = raters.rater) as last
-        from grading_raters raters order by raters.study, raters.place
+        from grading_raters raters
+        left join (select study, rater, count(*) as conversations, sum(replies) as replies
+          from grading_items group by study, rater) items using (study, rater)
+        left join (select study, rater, sum(kind = 'grade') as graded, sum(value = 'cannot judge') as cannot_judge,
+          sum(kind = 'prefer') as preferences from newest group by study, rater) given using (study, rater)
+        order by raters.study, raters.place
         """,
     )
