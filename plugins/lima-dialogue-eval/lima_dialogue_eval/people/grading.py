@@ -73,14 +73,21 @@ class Grading:
             raise LimaError(f"There is no conversation {place} in this study.")
         return self.item(found[0]["item"])
 
+    def states(self, item: int | None = None) -> dict[int, State]:
+        """What stands of each conversation by its number, or of one; those without an event are left out"""
+        rows = self.store.rows(
+            "select event, item, turn, side, kind, value from grading_events "
+            "where study = :study and rater = :rater and item = coalesce(:item, item) order by id",
+            {"study": self.study.id, "rater": self.rater, "item": item},
+        )
+        events: dict[int, list[Event]] = {}
+        for row in rows:
+            events.setdefault(row["item"], []).append(Event(row.pop("event"), **row))
+        return {number: fold(of_one) for number, of_one in events.items()}
+
     def state(self, item: Item) -> State:
         """What stands of a conversation"""
-        rows = self.store.rows(
-            "select event, item, turn, side, kind, value from grading_events where study = ? and rater = ? and item = ? "
-            "order by id",
-            [self.study.id, self.rater, item["item"]],
-        )
-        return fold(Event(row.pop("event"), **row) for row in rows)
+        return self.states(item["item"]).get(item["item"], fold(()))
 
     def talk(self, item: Item) -> tuple[str, list[TalkTurn]]:
         """(topic, turns) of a conversation, as far as the rater may see it"""
@@ -96,12 +103,23 @@ class Grading:
 
     def first_open(self) -> int | None:
         """The place of the first conversation that is not done; None where all are"""
-        return next((item["place"] for item in self.items() if not self.done(item)), None)
+        return self.next_open(0)
 
     def next_open(self, place: int) -> int | None:
         """The place of the next conversation that is not done, from the beginning again after the last; None where all are"""
-        others = [item for item in self.items() if item["place"] != place and not self.done(item)]
-        return next((item["place"] for item in sorted(others, key=lambda i: (i["place"] < place, i["place"]))), None)
+        states, none = self.states(), fold(())
+        left = [
+            item["place"]
+            for item in self.items()
+            if not states.get(item["item"], none).done(item["cells"], self.asks_preference(item))
+        ]
+        return min((p for p in left if p != place), key=lambda p: (p < place, p), default=None)
+
+    def progress(self) -> tuple[int, int]:
+        """How many replies are graded, and how many there are to grade"""
+        states = self.states().values()
+        graded = sum(1 for state in states for cell in state.cells.values() if cell.grade)
+        return graded, sum(item["replies"] for item in self.items())
 
     def take(self, events: Sequence[Event]) -> dict[str, str]:
         """Write events in their order; for each that is refused, by its id, a sentence that says why

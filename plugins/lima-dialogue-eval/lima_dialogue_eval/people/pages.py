@@ -69,7 +69,6 @@ class _Shown:
         grading = _grading(asked, self.study)
         item = grading.at(asked.path["place"])
         topic, turns = grading.talk(item)
-        progress = next(row for row in overview.progress(asked.opened, self.study) if row["rater"] == grading.rater)
         return self._render(
             "conversation.html.jinja",
             base="../",
@@ -79,7 +78,8 @@ class _Shown:
             two=two_sided(item),
             asks=grading.asks_preference(item),
             state=json.dumps(_state(grading, item)),
-            progress=progress,
+            progress=grading.progress(),
+            count=len(grading.items()),
         )
 
     def take(self, asked: Asked) -> Mapping[str, Any]:
@@ -103,7 +103,7 @@ class _Shown:
         item = grading.item(sent["item"])
         new = [turn for turn in grading.talk(item)[1] if turn.number > sent["have"]]
         html = self._render("turns.html.jinja", item=item, turns=new, two=two_sided(item)) if new else ""
-        return {"refused": refused, "state": _state(grading, item), "html": html}
+        return {"item": item["item"], "refused": refused, "state": _state(grading, item), "html": html}
 
     def coordinator(self, asked: Asked) -> str:
         store = asked.opened
@@ -173,15 +173,15 @@ def _state(grading: Grading, item: Item) -> dict[str, Any]:
             cells.append(
                 {"turn": turn, "side": side, "grade": one.grade, "comment": one.comment, "ticks": dict(one.ticks)}
             )
-    progress = next(row for row in overview.progress(grading.store, grading.study) if row["rater"] == grading.rater)
+    graded, replies = grading.progress()
     return {
         "cells": cells,
         "more": reached < max((turn for turn, _ in item["cells"]), default=0),
         "preferred": state.preferred,
         "undoable": [{"id": e.id, "turn": e.turn, "side": e.side, "kind": e.kind} for e in state.kept],
         "next": grading.next_open(item["place"]),
-        "graded": progress["graded"],
-        "replies": progress["replies"],
+        "graded": graded,
+        "replies": replies,
     }
 
 

@@ -82,6 +82,7 @@ def _events(db: Database) -> None:
     )
     db.table("grading_events").create_index(["study", "event"], unique=True)
     db.table("grading_events").create_index(["study", "rater", "item"])
+    db.execute("create index grading_events_undone on grading_events (study, rater, value) where kind = 'undo'")
     db.table("grading_calibration").create(
         {
             "id": int,

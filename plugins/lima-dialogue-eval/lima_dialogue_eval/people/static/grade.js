@@ -46,10 +46,15 @@ function view() {
 
 function take(found, batch) {
   refusal = batch.map((event) => found.refused[event.id]).find(Boolean) || "";
-  if (found.html) byId("turns").insertAdjacentHTML("beforeend", found.html);
+  if (batch.length) others.postMessage(String(found.item));
+  if (found.item !== Number(page.dataset.item)) return outbox.ask();  // it was asked before the page moved on
+  const arrived = document.createElement("template");
+  arrived.innerHTML = found.html;
+  for (const turn of arrived.content.querySelectorAll(".turn")) {
+    if (!document.querySelector(`.turn[data-number="${turn.dataset.number}"]`)) byId("turns").append(turn);
+  }
   state = found.state;
   paint();
-  if (batch.length) others.postMessage(page.dataset.item);
 }
 
 function paint() {

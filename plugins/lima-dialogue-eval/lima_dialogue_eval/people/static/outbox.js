@@ -35,23 +35,24 @@ class Outbox {
     if (this.sending) return;
     this.sending = true;
     let wait = 200;
-    while (this.events.length || this.asked) {
-      const batch = this.events.slice(0, 10);
-      this.asked = false;
-      this.on.status(this.events.length ? "waiting" : "saved");
-      const found = await this.post(batch);
-      if (found === null) {
-        this.asked = true;
-        this.on.status("failed");
-        await new Promise((done) => setTimeout(done, wait));
-        wait = Math.min(2 * wait, 2000);
-        continue;
+    try {
+      while (this.events.length || this.asked) {
+        const batch = this.events.slice(0, 10);
+        this.asked = false;
+        this.on.status(this.events.length ? "waiting" : "saved");
+        const found = await this.post(batch);
+        if (found) {
+          wait = 200;
+          this.forget(batch);
+          this.on.answer(found, batch);
+        } else {
+          this.asked = true;
+          this.on.status("failed");
+          await new Promise((done) => setTimeout(done, wait));
+          wait = Math.min(2 * wait, 2000);
+        }
       }
-      wait = 200;
-      this.forget(batch);
-      this.on.answer(found, batch);
-    }
-    this.sending = false;
+    } finally { this.sending = false; }
     this.on.status("saved");
   }
 
