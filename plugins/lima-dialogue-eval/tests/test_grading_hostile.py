@@ -6,8 +6,8 @@ The escaping is tested with the content security policy switched off, so that ne
 import json
 
 import pytest
-
 from graded_pages import SECONDS, asked, opened_browser, served
+
 from lima_dialogue_eval.record.log import DialogueLog
 
 SCRIPTS = (

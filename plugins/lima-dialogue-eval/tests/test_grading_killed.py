@@ -5,7 +5,6 @@ import time
 from collections import Counter
 
 import pytest
-
 from graded_pages import FLAGS, Served, chromium
 
 RATERS = ("ana", "ben", "cleo", "dan")

@@ -1,9 +1,8 @@
-"""The grading page in a real browser, by the keyboard: keys, typing, undo, two pages of one rater, and nothing that says who spoke."""
+"""The grading page in a real browser: keys, typing, undo, two pages of one rater, and nothing that says who spoke."""
 
 import re
 
 import pytest
-
 from graded_pages import SECONDS, asked, opened_browser, served
 
 

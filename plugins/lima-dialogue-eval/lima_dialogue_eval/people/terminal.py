@@ -27,6 +27,7 @@ from lima_dialogue_eval.people.events import (
     State,
 )
 from lima_dialogue_eval.people.grading import Grading
+from lima_dialogue_eval.people.keys import STOP, Keys
 from lima_dialogue_eval.people.talks import Item, TalkTurn, two_sided
 
 GRADES: Mapping[str, str] = {
@@ -54,9 +55,10 @@ def grade_in_terminal(grading: Grading) -> None:
         raise LimaError("--terminal reads single keys and needs a terminal. Leave it out for a page.")
     click.echo(HELP)
     try:
-        place = grading.first_open()
-        while place is not None:
-            place = _Talk(grading, grading.at(place)).grade()
+        with Keys() as keys:
+            place = grading.first_open()
+            while place is not None:
+                place = _Talk(grading, grading.at(place), keys).grade()
     except (_Stop, KeyboardInterrupt, EOFError):
         click.echo("\nStopped. Everything that was graded is saved; the same command resumes.")
         return
@@ -66,8 +68,8 @@ def grade_in_terminal(grading: Grading) -> None:
 class _Talk:
     """One conversation in front of a rater"""
 
-    def __init__(self, grading: Grading, item: Item) -> None:
-        self.grading, self.item = grading, item
+    def __init__(self, grading: Grading, item: Item, keys: Keys) -> None:
+        self.grading, self.item, self.keys = grading, item, keys
         self.two, self.shown = two_sided(item), 0
         self.looked_at = grading.done(item)
 
@@ -121,14 +123,14 @@ class _Talk:
         else:
             asked = "Which dialogue is better? [a b n u ?]"
         click.echo(f"\n{asked} ", nl=False)
-        key = click.getchar()
+        key = self.keys.key()
         key = key.lower() if len(key) == 1 else key
         click.echo(visible(key) if key.isprintable() else "")
         return key
 
     def _do(self, key: str, state: State) -> None:
         cell = state.open(self.item["cells"])
-        if key in ("q", "\x03", "\x04"):
+        if key in ("q", *STOP):
             raise _Stop
         if key == "?":
             click.echo(HELP)
@@ -156,7 +158,7 @@ class _Talk:
         click.echo(f"  Undone: {last.kind}{f' of turn {last.turn}' if last.turn else ''}.")
 
     def _comment(self, cell: Cell) -> None:
-        text = click.prompt("  Comment", default="", show_default=False)
+        text = self.keys.line("  Comment")
         self._send(COMMENT, storable(text[:LONGEST]), cell)
 
     def _tick(self, state: State, cell: Cell) -> None:
@@ -165,7 +167,7 @@ class _Talk:
         if not count:
             click.echo("  This turn has no requirements.")
             return
-        said = click.prompt(f"  Requirement, 1 to {count}", default="", show_default=False)
+        said = self.keys.line(f"  Requirement, 1 to {count}")
         if not re.fullmatch(r"[0-9]{1,4}", said) or not 1 <= int(said) <= count:
             click.echo("  No such requirement.")
             return
