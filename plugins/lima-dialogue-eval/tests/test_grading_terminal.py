@@ -13,6 +13,12 @@ from lima_dialogue_eval.record.log import DialogueLog
 SECONDS = 30
 
 
+OWN_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+"Makes standard input the terminal whose Ctrl-C this process gets, as a shell's is"
+
+
 class Terminal:
     """A command in a pseudo-terminal: `until` waits for a text, `press` sends keys"""
 
@@ -52,7 +58,20 @@ class Terminal:
 def terminal(store, *arguments):
     master, slave = os.openpty()
     environment = os.environ | {"LIMA_LOAD_PLUGINS": "lima-chat,lima-dialogue-eval", "TERM": "dumb", "COLUMNS": "100"}
-    command = [sys.executable, "-m", "lima", "dialogues", "grade", *arguments, "--terminal", "-d", str(store.path)]
+    command = [
+        sys.executable,
+        "-c",
+        OWN_TERMINAL,
+        sys.executable,
+        "-m",
+        "lima",
+        "dialogues",
+        "grade",
+        *arguments,
+        "--terminal",
+        "-d",
+        str(store.path),
+    ]
     process = subprocess.Popen(
         command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
     )
