@@ -104,7 +104,7 @@ def test_turns_are_graded_in_order_and_the_dialogues_last(store, grade):
     first = next(e for e in grading.state(item).kept if e.turn == 1)
     grade("ana", (1, "left", "undo", first.id))
     assert grading.state(item).open(item["cells"]) == (1, "left")
-    assert [turn.number for turn in grading.talk(item)[1]] == [1, 2, 3]
+    assert [turn.number for turn in grading.talk(item).turns] == [1, 2, 3]
 
 
 def test_one_refused_event_does_not_take_others_with_it(store, grade):

@@ -41,7 +41,7 @@ def hostile(store, by_hand):
         log.turns([{**row, "turn": turn} for turn in (1, 2)], [])
         runs.append(run)
     with store.write() as db:
-        db.execute("update dialogue_conversations set topic = ?", [HOSTILE])
+        db.execute("update dialogue_conversations set topic = :text, system = :text", {"text": HOSTILE})
     store.close()
     raters = SCRIPTS[1], SCRIPTS[2], f"Zoë {SCRIPTS[6].replace(chr(0), '')}"
     with served(store.path, *runs, "--raters", ",".join(raters)) as server:

@@ -117,7 +117,7 @@ def test_before_a_queued_reply_the_conversation_is_shown_and_not_graded(store, b
     study, _ = begin(store, Plan(((run,),), ("ana",), 1, only=("undecided",)))
     grading = Grading(store, study, "ana")
     (item,) = grading.items()
-    assert (item["cells"], [turn.number for turn in grading.talk(item)[1]]) == ([(3, "left")], [1, 2, 3])
+    assert (item["cells"], [turn.number for turn in grading.talk(item).turns]) == ([(3, "left")], [1, 2, 3])
     refused = grading.take([Event("event-001", item["item"], 1, "left", "grade", "pass")])
     assert refused == {"event-001": "Turn 1, left, is not to be graded in this conversation."}
     assert grading.take([Event("event-002", item["item"], 3, "left", "grade", "pass")]) == {}
@@ -135,7 +135,7 @@ def test_known_replies_are_mixed_in_and_graded_apart(store, by_hand, sides):
         item["item"] for item in Grading(store, study, "ben").items() if item["known"]
     }
     for item in known:
-        _, turns = grading.talk(item)
+        turns = grading.talk(item).turns
         assert [turn.sides["left"].reply for turn in turns] == ["So."]
         for number, (turn, side) in enumerate(item["cells"]):
             assert not grading.take(

@@ -44,6 +44,7 @@ def _known(tested: AuditSet, known: KnownReply) -> Known:
     said: Sequence[tuple[str, str]] = [*((text, "eot") for text in known.after), (known.reply, known.stop)]
     return {
         "topic": storable(conversation.topic),
+        "system": storable(conversation.system),
         "known": known.grade,
         "flaw": known.flaw,
         "kind": conversation.turns[known.turn - 1].kind,

@@ -5,6 +5,7 @@ An event and the rows that follow from it are one transaction; an event that com
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlite_utils import Database
@@ -28,7 +29,7 @@ from lima_dialogue_eval.people.events import (
     fold,
 )
 from lima_dialogue_eval.people.studies import Study
-from lima_dialogue_eval.people.talks import Item, TalkTurn, read_talk, two_sided
+from lima_dialogue_eval.people.talks import Item, Talk, read_talk, two_sided
 from lima_dialogue_eval.record.people import ADJUDICATED
 
 
@@ -89,11 +90,13 @@ class Grading:
         """What stands of a conversation"""
         return self.states(item["item"]).get(item["item"], fold(()))
 
-    def talk(self, item: Item) -> tuple[str, list[TalkTurn]]:
-        """(topic, turns) of a conversation, as far as the rater may see it"""
-        topic, turns = read_talk(self.store, item)
-        reached = self.state(item).reached(item["cells"]) if self.rater != ADJUDICATED else len(turns)
-        return topic, [turn for turn in turns if turn.number <= reached]
+    def talk(self, item: Item) -> Talk:
+        """A conversation, as far as the rater may see it"""
+        talk = read_talk(self.store, item)
+        if self.rater == ADJUDICATED:
+            return talk
+        reached = self.state(item).reached(item["cells"])
+        return replace(talk, turns=tuple(turn for turn in talk.turns if turn.number <= reached))
 
     def asks_preference(self, item: Item) -> bool:
         return self.study.asks_preference and two_sided(item)

@@ -101,7 +101,7 @@ def disputed(store: Store, study: Study) -> list[Disputed]:
             if len(set(given.get(key, {}).values())) > 1:
                 number = item["item"]
                 if number not in topics:
-                    topics[number] = Grading(store, study, ADJUDICATED).talk(item)[0]
+                    topics[number] = Grading(store, study, ADJUDICATED).talk(item).topic
                 found.append(Disputed(number, turn, side, topics[number], given[key], settled.get(key)))
     return sorted(found, key=lambda one: one.settled is not None)
 

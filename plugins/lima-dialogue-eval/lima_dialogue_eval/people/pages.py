@@ -68,13 +68,11 @@ class _Shown:
     def conversation(self, asked: Asked) -> str:
         grading = _grading(asked, self.study)
         item = grading.at(asked.path["place"])
-        topic, turns = grading.talk(item)
         return self._render(
             "conversation.html.jinja",
             base="../",
             item=item,
-            topic=topic,
-            turns=turns,
+            talk=grading.talk(item),
             two=two_sided(item),
             asks=grading.asks_preference(item),
             state=json.dumps(_state(grading, item)),
@@ -101,7 +99,7 @@ class _Shown:
                 refused[str(one.get("id"))[:64] if isinstance(one, dict) else ""] = str(e)
         refused |= grading.take(events)
         item = grading.item(sent["item"])
-        new = [turn for turn in grading.talk(item)[1] if turn.number > sent["have"]]
+        new = [turn for turn in grading.talk(item).turns if turn.number > sent["have"]]
         html = self._render("turns.html.jinja", item=item, turns=new, two=two_sided(item)) if new else ""
         return {"item": item["item"], "refused": refused, "state": _state(grading, item), "html": html}
 
@@ -128,12 +126,12 @@ class _Shown:
         ]
         if not found:
             raise LimaError("On this reply nobody disagrees (any more).")
-        topic, turns = grading.talk(item)
+        talk = grading.talk(item)
         return self._render(
             "dispute.html.jinja",
             base="../../../",
-            topic=topic,
-            turns=[turn for turn in turns if turn.number <= cell[0] and cell[1] in turn.sides],
+            talk=talk,
+            turns=[turn for turn in talk.turns if turn.number <= cell[0] and cell[1] in turn.sides],
             cell=cell,
             item=item,
             found=found[0],

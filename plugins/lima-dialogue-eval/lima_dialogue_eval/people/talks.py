@@ -43,19 +43,29 @@ class TalkTurn:
         return said.pop() if len(said) == 1 else None
 
 
-def read_talk(store: Store, item: Item) -> tuple[str, list[TalkTurn]]:
-    """(topic, turns in order) of an item"""
+@dataclass(frozen=True)
+class Talk:
+    """A conversation, on one side or two"""
+
+    topic: str
+    system: str
+    "What the model was told before the user spoke; empty: nothing, or not known"
+    turns: tuple[TalkTurn, ...]
+
+
+def read_talk(store: Store, item: Item) -> Talk:
+    """The conversation of an item"""
     if item["known"]:
-        topic = next(iter(item["known"].values()))["topic"]
+        head = next(iter(item["known"].values()))
         sides = {side: {n: _side(row) for n, row in enumerate(of["turns"], 1)} for side, of in item["known"].items()}
     else:
         runs = {side: run for side, run in zip(SIDES, (item["left_run"], item["right_run"]), strict=True) if run}
         sides = {side: _turns(store, run, item) for side, run in runs.items()}
-        topic = _topic(store, runs[LEFT], item)
+        head = _head(store, runs[LEFT], item)
     numbers = sorted({n for of in sides.values() for n in of})
     # A side that ended early has no turn here: what stands on the other side is shown alone.
-    found = [TalkTurn(n, {side: of[n] for side, of in sides.items() if n in of}) for n in numbers]
-    return visible(topic), found
+    turns = tuple(TalkTurn(n, {side: of[n] for side, of in sides.items() if n in of}) for n in numbers)
+    return Talk(visible(head["topic"] or item["conversation"]), visible(head["system"] or ""), turns)
 
 
 def two_sided(item: Item) -> bool:
@@ -84,9 +94,9 @@ def _side(row: Mapping[str, Any]) -> Side:
     return Side(visible(row["user"] or ""), reply, note, tuple(map(visible, texts)), visible(row["kind"] or ""))
 
 
-def _topic(store: Store, run: str, item: Item) -> str:
-    rows = store.rows(
-        "select topic from dialogue_conversations where dialogue_run = ? and conversation = ? and seed = ?",
+def _head(store: Store, run: str, item: Item) -> Mapping[str, Any]:
+    """Topic and system turn"""
+    return store.rows(
+        "select topic, system from dialogue_conversations where dialogue_run = ? and conversation = ? and seed = ?",
         [run, item["conversation"], item["seed"]],
-    )
-    return (rows[0]["topic"] if rows else "") or item["conversation"]
+    )[0]

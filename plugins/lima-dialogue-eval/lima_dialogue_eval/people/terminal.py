@@ -75,9 +75,11 @@ class _Talk:
 
     def grade(self) -> int | None:
         """Grade it; the place of the conversation that comes next, None where everything is graded"""
-        topic, _ = self.grading.talk(self.item)
+        talk = self.grading.talk(self.item)
         count = len(self.grading.items())
-        click.secho(f"\nConversation {self.item['place']} of {count}: {topic}", bold=True)
+        click.secho(f"\nConversation {self.item['place']} of {count}: {talk.topic}", bold=True)
+        if talk.system:
+            _say("\nSystem", talk.system)
         while True:
             self._show_new()
             state = self.grading.state(self.item)
@@ -92,7 +94,7 @@ class _Talk:
             self._do(key, state)
 
     def _show_new(self) -> None:
-        for turn in self.grading.talk(self.item)[1]:
+        for turn in self.grading.talk(self.item).turns:
             if turn.number > self.shown:
                 self._show(turn)
                 self.shown = turn.number
@@ -162,7 +164,7 @@ class _Talk:
         self._send(COMMENT, storable(text[:LONGEST]), cell)
 
     def _tick(self, state: State, cell: Cell) -> None:
-        turns = {turn.number: turn for turn in self.grading.talk(self.item)[1]}
+        turns = {turn.number: turn for turn in self.grading.talk(self.item).turns}
         count = len(turns[cell[0]].sides[cell[1]].requirements)
         if not count:
             click.echo("  This turn has no requirements.")
