@@ -120,6 +120,30 @@ def test_the_pages_of_a_rater_name_no_run_and_open_no_one_else_s(grading):
 
 
 @pytest.mark.slow
+def test_a_grade_that_a_dead_server_did_not_get_is_kept_when_the_page_is_closed(grading):
+    server = grading("--raters", "ana", runs=1, conversations={"tea": {0: "EP"}})
+    with opened_browser() as browser:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(server.links["ana"])
+        now(page, 1, "left")
+        server.kill()
+        page.keyboard.press("2")
+        page.wait_for_selector("#saved:has-text('Not saved yet')", timeout=1000 * SECONDS)
+        assert page.get_attribute("[data-grade=pass]", "aria-pressed") == "true"
+        page.keyboard.press("1")  # the next reply is not in view yet: this key is for nothing
+        page.close()
+        assert server.rows("select * from grading_events") == []
+        server.start()  # the usual port of the study, and the same link
+        page = context.new_page()
+        page.goto(server.links["ana"])
+        now(page, 2, "left")
+        saved(page)
+    assert server.rows("select turn, value from grading_events") == [(1, "pass")]
+    assert server.rows("select grade, status from dialogue_grades where grader = 'people'") == [("pass", "graded")]
+
+
+@pytest.mark.slow
 def test_the_coordinator_settles_a_disagreement_from_a_form(grading):
     server = grading("--raters", "ana,ben", runs=1, conversations={"tea": {0: "E"}})
     for rater, value in (("ana", "pass"), ("ben", "fail")):

@@ -243,6 +243,7 @@ function begin() {
   const open = view().cells.find((cell) => !cell.grade);
   if (open) moveTo(open);
   else byId("topic").focus();
+  following = !open && state.more;  // what an earlier page had not saved opens the next turn
   outbox.ask();
 }
 
