@@ -145,9 +145,10 @@ def _serve(
 
 def _in_terminal(store: "Store", study: "Study", by: str | None) -> None:
     from lima_dialogue_eval.people.grading import Grading
+    from lima_dialogue_eval.people.studies import rater_names
     from lima_dialogue_eval.people.terminal import grade_in_terminal
 
     raters = study.plan.raters
     if by is None and len(raters) > 1:
         raise click.UsageError(f"Say who of {', '.join(raters)} grades here: --by NAME.")
-    grade_in_terminal(Grading(store, study, by or raters[0]))
+    grade_in_terminal(Grading(store, study, rater_names(by)[0] if by else raters[0]))

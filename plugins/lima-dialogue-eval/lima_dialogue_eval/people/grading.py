@@ -71,7 +71,7 @@ class Grading:
             [self.study.id, self.rater, place],
         )
         if not found:
-            raise LimaError(f"There is no conversation {place} in this study.")
+            raise LimaError(f"Study {self.study.id} has no conversation {place} for {self.rater}.")
         return self.item(found[0]["item"])
 
     def states(self, item: int | None = None) -> dict[int, State]:

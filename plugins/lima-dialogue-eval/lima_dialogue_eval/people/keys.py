@@ -57,7 +57,7 @@ class Keys:
         return found
 
     def _more(self) -> bool:
-        """Whether a sequence goes on: its bytes come together"""
+        """Whether a sequence continues: its bytes come together"""
         import select
 
         return bool(select.select([self.input], [], [], 0.05)[0])

@@ -22,7 +22,7 @@ class Side:
 
     user: str
     reply: str | None
-    "None: there is none"
+    "None: the model gave none"
     note: str
     "Why the reply is missing, or that it was cut off; else empty"
     requirements: tuple[str, ...]
@@ -85,7 +85,7 @@ def _turns(store: Store, run: str, item: Item) -> dict[int, Side]:
 def _side(row: Mapping[str, Any]) -> Side:
     if row["reply"] is None:
         note = f"No reply: {visible(row['status'])}."
-    elif row["stop"] in ENDED:
+    elif row["stop"] is None or row["stop"] in ENDED:
         note = ""
     else:
         note = "The reply was cut off: the model did not end it."
