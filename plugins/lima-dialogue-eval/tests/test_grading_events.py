@@ -160,21 +160,21 @@ def test_the_coordinator_sees_progress_agreement_and_disagreements_and_settles_t
         }
         assert grade(rater, *((*cell, "grade", value) for cell, value in values.items())) == []
     assert not overview.finished(store, grade.study)
-    found = overview.agreement(store, grade.study)
+    found = overview.agreement(overview.given(store, grade.study))
     # Both ways round: 6 excellent–excellent, a pass–fail and a fail–pass, so 1 − 2 / (62 / 8).
     assert (found.replies, found.equal, found.kappa) == (4, 3, pytest.approx(1 - 16 / 62))
     assert [row["cannot_judge"] for row in overview.progress(store, grade.study)] == [2, 2]
-    (one,) = overview.disputed(store, grade.study)
+    (one,) = overview.disputed(store, grade.study, overview.given(store, grade.study))
     assert (one.turn, one.given, one.settled, one.topic) == (2, {"ana": "pass", "ben": "fail"}, None, "About tea")
     judge = Grading(store, grade.study, "adjudicated")
     assert judge.take([Event("made-by-her", one.item, one.turn, one.side, "grade", "pass")]) == {}
-    assert [d.settled for d in overview.disputed(store, grade.study)] == ["pass"]
+    assert [d.settled for d in overview.disputed(store, grade.study, overview.given(store, grade.study))] == ["pass"]
     (row,) = store.rows("select * from dialogue_people_grades where turn = 2 and dialogue_run = ?", [grade.runs[1]])
     assert (row["grade"], row["people"]) == ("pass", 2)
     for rater in ("ana", "ben"):
         grade(rater, (0, "left", "prefer", "left"))
     assert overview.finished(store, grade.study)
-    first, second = overview.models(store, grade.study)
+    first, second = overview.models(store, grade.study, overview.given(store, grade.study))
     assert (first["runs"], first["grades"]) == ([grade.runs[0]], {"excellent": 6, "pass": 0, "fail": 0})
     assert (first["preferred"], second["preferred"], second["grades"]["fail"]) == (1, 1, 1)
 

@@ -84,6 +84,8 @@ def test_no_text_runs_or_leads_out_of_the_page_and_everybody_can_use_them(hostil
                     f"{name} is wider than {width}"
                 )
             assert findings == {}
+            ticks = "select value from grading_events where kind = 'tick' and turn = 1 and side = 'left' and rater = ?"
+            assert hostile.rows(f"{ticks} order by id", SCRIPTS[1])[-1] == ("0:no" if scheme == "light" else "0:yes",)
             assert dialogs == []
             assert {url.split("/")[2] for url in asked_for if not url.startswith("data:")} == {
                 f"127.0.0.1:{hostile.port}"
@@ -102,6 +104,10 @@ def visited(page, server):
     page.goto(f"{first}conversations/1")
     page.wait_for_selector("#better:not([hidden])", timeout=1000 * SECONDS)
     assert page.input_value("#cell-1-left textarea").startswith(SCRIPTS[0])
+    assert page.is_checked("#cell-2-right [data-tick]")
+    page.focus("#cell-1-left [data-tick]")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#saved:text-is('All saved')")
     yield "conversation", ".cell [data-grade][aria-pressed=true]"
     page.keyboard.press("?")
     yield "keys", "dialog[open] kbd"

@@ -138,9 +138,12 @@ def test_a_grade_that_a_dead_server_did_not_get_is_kept_when_the_page_is_closed(
         page = context.new_page()
         page.goto(server.links["ana"])
         now(page, 2, "left")
+        page.click("#cell-2-left [data-grade=excellent]")  # by the mouse
+        page.wait_for_selector("#end:not([hidden])", timeout=1000 * SECONDS)
         saved(page)
-    assert server.rows("select turn, value from grading_events") == [(1, "pass")]
-    assert server.rows("select grade, status from dialogue_grades where grader = 'people'") == [("pass", "graded")]
+    assert server.rows("select turn, value from grading_events") == [(1, "pass"), (2, "excellent")]
+    grades = server.rows("select grade, status from dialogue_grades where grader = 'people' order by id")
+    assert grades == [("pass", "graded"), ("excellent", "graded")]
 
 
 @pytest.mark.slow

@@ -104,6 +104,11 @@ class State:
         """The first reply without a grade; None where all have one"""
         return next((cell for cell in cells if self.of(cell).grade is None), None)
 
+    @property
+    def graded(self) -> int:
+        """How many replies have a grade, or cannot be judged"""
+        return sum(cell.grade is not None for cell in self.cells.values())
+
     def done(self, cells: Sequence[Cell], asks_preference: bool) -> bool:
         return self.open(cells) is None and (self.preferred is not None or not asks_preference)
 

@@ -4,7 +4,7 @@ An event and the rows that follow from it are one transaction; an event that com
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -104,25 +104,26 @@ class Grading:
     def done(self, item: Item) -> bool:
         return self.state(item).done(item["cells"], self.asks_preference(item))
 
+    def standing(self) -> list[tuple[Item, State]]:
+        """What stands of each of the rater's conversations, in their order"""
+        states, none = self.states(), fold(())
+        return [(item, states.get(item["item"], none)) for item in self.items()]
+
+    def open_places(self, standing: Iterable[tuple[Item, State]] | None = None) -> list[int]:
+        """The places of the conversations that are not done, in order"""
+        return [
+            item["place"]
+            for item, state in (self.standing() if standing is None else standing)
+            if not state.done(item["cells"], self.asks_preference(item))
+        ]
+
     def first_open(self) -> int | None:
         """The place of the first conversation that is not done; None where all are"""
-        return self.next_open(0)
+        return next(iter(self.open_places()), None)
 
     def next_open(self, place: int) -> int | None:
         """The place of the next conversation that is not done, from the beginning again after the last; None where all are"""
-        states, none = self.states(), fold(())
-        left = [
-            item["place"]
-            for item in self.items()
-            if not states.get(item["item"], none).done(item["cells"], self.asks_preference(item))
-        ]
-        return min((p for p in left if p != place), key=lambda p: (p < place, p), default=None)
-
-    def progress(self) -> tuple[int, int]:
-        """How many replies are graded, and how many there are to grade"""
-        states = self.states().values()
-        graded = sum(1 for state in states for cell in state.cells.values() if cell.grade)
-        return graded, sum(item["replies"] for item in self.items())
+        return following(self.open_places(), place)
 
     def take(self, events: Sequence[Event]) -> dict[str, str]:
         """Write events in their order; for each that is refused, by its id, a sentence that says why
@@ -242,6 +243,11 @@ class Grading:
             "preferred": runs.get(preferred, item["right_run"]),
             "created": now(),
         }
+
+
+def following(places: Iterable[int], place: int) -> int | None:
+    """The next of some places after this one, from the beginning again after the last; None where there is no other"""
+    return min((p for p in places if p != place), key=lambda p: (p < place, p), default=None)
 
 
 def _decoded(row: dict[str, Any]) -> Item:

@@ -14,14 +14,17 @@ import numpy as np
 from lima import GRADES, Store
 from lima_dialogue_eval.coefficients import kappa
 from lima_dialogue_eval.conversation.grade import PEOPLE
-from lima_dialogue_eval.people.events import LEFT, SIDES
+from lima_dialogue_eval.people.events import LEFT
 from lima_dialogue_eval.people.grading import Grading
 from lima_dialogue_eval.people.studies import Study
+from lima_dialogue_eval.people.talks import Item
 from lima_dialogue_eval.record.log import find_run
 from lima_dialogue_eval.record.people import ADJUDICATED
 
 Reply = tuple[str, str, int, int]
 "Dialogue run, conversation, seed, turn"
+Given = dict[Reply, dict[str, str]]
+"Grades by reply and rater"
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,26 @@ def finished(store: Store, study: Study) -> bool:
     return all(Grading(store, study, rater).first_open() is None for rater in study.plan.raters)
 
 
-def agreement(store: Store, study: Study) -> Agreement:
-    """Over all pairs of raters of the study, on the runs' replies"""
-    both = [pair for of in _given(store, study).values() for pair in _pairs(of)]
+def given(store: Store, study: Study) -> Given:
+    """The grades that stand, by reply and rater; without known replies and what cannot be judged"""
+    found: Given = defaultdict(dict)
+    for rater in study.plan.raters:
+        for item, state in Grading(store, study, rater).standing():
+            for (turn, side), cell in state.cells.items() if not item["known"] else ():
+                if cell.grade in GRADES:
+                    found[reply_of(item, turn, side)][rater] = str(cell.grade)
+    return found
+
+
+def reply_of(item: Item, turn: int, side: str) -> Reply:
+    """Which reply of which run a cell of a conversation is"""
+    run = item["left_run"] if side == LEFT else item["right_run"]
+    return run, item["conversation"], item["seed"], turn
+
+
+def agreement(given: Given) -> Agreement:
+    """Over all pairs of raters of a study, on the runs' replies"""
+    both = [pair for of in given.values() for pair in _pairs(of)]
     table = np.zeros((3, 3))
     for a, b in both:
         table[GRADES.index(a), GRADES.index(b)] += 1
@@ -83,9 +103,8 @@ def calibration(store: Store, study: Study) -> list[dict[str, Any]]:
     )
 
 
-def disputed(store: Store, study: Study) -> list[Disputed]:
+def disputed(store: Store, study: Study, given: Given) -> list[Disputed]:
     """What people of the study disagree on, in the study's order; what is settled comes last"""
-    given = _given(store, study)
     settled = {
         (row["dialogue_run"], row["conversation"], row["seed"], row["turn"]): row["grade"]
         for row in store.rows(
@@ -96,8 +115,7 @@ def disputed(store: Store, study: Study) -> list[Disputed]:
     topics: dict[int, str] = {}
     for item in sorted(Grading(store, study, ADJUDICATED).items(), key=lambda row: row["item"]):
         for turn, side in item["cells"] if not item["known"] else ():
-            run = item["left_run"] if side == LEFT else item["right_run"]
-            key = run, item["conversation"], item["seed"], turn
+            key = reply_of(item, turn, side)
             if len(set(given.get(key, {}).values())) > 1:
                 number = item["item"]
                 if number not in topics:
@@ -106,9 +124,8 @@ def disputed(store: Store, study: Study) -> list[Disputed]:
     return sorted(found, key=lambda one: one.settled is not None)
 
 
-def models(store: Store, study: Study, rater: str | None = None) -> list[dict[str, Any]]:
+def models(store: Store, study: Study, given: Given, rater: str | None = None) -> list[dict[str, Any]]:
     """After the end: each side's runs with model and arm, the grades that they got, and how often they were preferred"""
-    given = _given(store, study)
     preferred = Counter(_preferences(store, study, rater))
     found = []
     for runs in study.plan.sides:
@@ -138,27 +155,5 @@ def _preferences(store: Store, study: Study, rater: str | None) -> list[str]:
     return [row["preferred"] for row in rows if rater in (None, row["rater"])]
 
 
-def _pairs(given: dict[str, str]) -> Iterable[Sequence[str]]:
-    return combinations((given[rater] for rater in sorted(given)), 2)
-
-
-def _given(store: Store, study: Study) -> dict[Reply, dict[str, str]]:
-    """The grades that stand, by reply and rater; without known replies and what cannot be judged"""
-    found: dict[Reply, dict[str, str]] = defaultdict(dict)
-    for rater in study.plan.raters:
-        rows = store.rows(
-            """
-            select case e.side when :left then i.left_run else i.right_run end as run, i.conversation, i.seed, e.turn, e.value
-            from grading_events e join grading_items i using (study, rater, item)
-            where study = :study and rater = :rater and e.kind = 'grade' and i.known is null and e.id in (
-              select max(id) from grading_events n where n.study = :study and n.rater = :rater and n.kind = 'grade'
-                and not exists (select 1 from grading_events u where u.study = :study and u.rater = :rater
-                  and u.kind = 'undo' and u.value = n.event)
-              group by item, turn, side)
-            """,
-            {"study": study.id, "rater": rater, "left": SIDES[0]},
-        )
-        for row in rows:
-            if row["value"] in GRADES:
-                found[row["run"], row["conversation"], row["seed"], row["turn"]][rater] = row["value"]
-    return found
+def _pairs(of_one: dict[str, str]) -> Iterable[Sequence[str]]:
+    return combinations((of_one[rater] for rater in sorted(of_one)), 2)

@@ -17,7 +17,7 @@ from lima_dialogue_eval.pages.links import personal_link
 from lima_dialogue_eval.pages.templates import page_templates
 from lima_dialogue_eval.people import overview
 from lima_dialogue_eval.people.events import GRADE, State, read_event
-from lima_dialogue_eval.people.grading import Grading
+from lima_dialogue_eval.people.grading import Grading, following
 from lima_dialogue_eval.people.studies import Study
 from lima_dialogue_eval.people.talks import Item, two_sided
 from lima_dialogue_eval.record.people import ADJUDICATED
@@ -61,13 +61,15 @@ class _Shown:
         grading = _grading(asked, self.study)
         if (place := grading.first_open()) is not None:
             return RedirectResponse(f"conversations/{place}", 303)
-        ended = overview.finished(asked.opened, self.study)
-        models = overview.models(asked.opened, self.study, grading.rater) if ended else []
+        store, models = asked.opened, []
+        if overview.finished(store, self.study):
+            models = overview.models(store, self.study, overview.given(store, self.study), grading.rater)
         return self._render("finished.html.jinja", rater=grading.rater, models=models, items=grading.items())
 
     def conversation(self, asked: Asked) -> str:
         grading = _grading(asked, self.study)
-        item = grading.at(asked.path["place"])
+        item, standing = grading.at(asked.path["place"]), grading.standing()
+        state = _state(grading, item, standing)
         return self._render(
             "conversation.html.jinja",
             base="../",
@@ -75,9 +77,9 @@ class _Shown:
             talk=grading.talk(item),
             two=two_sided(item),
             asks=grading.asks_preference(item),
-            state=json.dumps(_state(grading, item)),
-            progress=grading.progress(),
-            count=len(grading.items()),
+            state=json.dumps(state),
+            progress=(state["graded"], state["replies"]),
+            count=len(standing),
         )
 
     def take(self, asked: Asked) -> Mapping[str, Any]:
@@ -101,27 +103,30 @@ class _Shown:
         item = grading.item(sent["item"])
         new = [turn for turn in grading.talk(item).turns if turn.number > sent["have"]]
         html = self._render("turns.html.jinja", item=item, turns=new, two=two_sided(item)) if new else ""
-        return {"item": item["item"], "refused": refused, "state": _state(grading, item), "html": html}
+        state = _state(grading, item, grading.standing())
+        return {"item": item["item"], "refused": refused, "state": state, "html": html}
 
     def coordinator(self, asked: Asked) -> str:
         store = asked.opened
+        given = overview.given(store, self.study)
         ended = overview.finished(store, self.study)
         return self._render(
             "coordinator.html.jinja",
             progress=overview.progress(store, self.study),
-            agreement=overview.agreement(store, self.study),
+            agreement=overview.agreement(given),
             calibration=overview.calibration(store, self.study),
-            disputed=overview.disputed(store, self.study),
-            models=overview.models(store, self.study) if ended else [],
+            disputed=overview.disputed(store, self.study, given),
+            models=overview.models(store, self.study, given) if ended else [],
         )
 
     def dispute(self, asked: Asked) -> str:
         """One reply on which people disagree, with what came before it and what they said"""
         grading = Grading(asked.opened, self.study, ADJUDICATED)
+        given = overview.given(asked.opened, self.study)
         item, cell = grading.item(asked.path["item"]), (asked.path["turn"], asked.path["side"])
         found = [
             one
-            for one in overview.disputed(asked.opened, self.study)
+            for one in overview.disputed(asked.opened, self.study, given)
             if (one.item, one.turn, one.side) == (item["item"], *cell)
         ]
         if not found:
@@ -160,9 +165,9 @@ def _grading(asked: Asked, study: Study) -> Grading:
     return Grading(asked.opened, study, asked.link.name)
 
 
-def _state(grading: Grading, item: Item) -> dict[str, Any]:
-    """What stands of a conversation, for the script of its page"""
-    state: State = grading.state(item)
+def _state(grading: Grading, item: Item, standing: list[tuple[Item, State]]) -> dict[str, Any]:
+    """What stands of a conversation and of all of the rater's, for the script of its page"""
+    state = next(state for one, state in standing if one["item"] == item["item"])
     reached = state.reached(item["cells"])
     cells = []
     for turn, side in item["cells"]:
@@ -171,15 +176,14 @@ def _state(grading: Grading, item: Item) -> dict[str, Any]:
             cells.append(
                 {"turn": turn, "side": side, "grade": one.grade, "comment": one.comment, "ticks": dict(one.ticks)}
             )
-    graded, replies = grading.progress()
     return {
         "cells": cells,
         "more": reached < max((turn for turn, _ in item["cells"]), default=0),
         "preferred": state.preferred,
         "undoable": [{"id": e.id, "turn": e.turn, "side": e.side, "kind": e.kind} for e in state.kept],
-        "next": grading.next_open(item["place"]),
-        "graded": graded,
-        "replies": replies,
+        "next": following(grading.open_places(standing), item["place"]),
+        "graded": sum(state.graded for _, state in standing),
+        "replies": sum(one["replies"] for one, _ in standing),
     }
 
 
