@@ -125,7 +125,7 @@ def declare_protocols(declare: Callable[[str, type], None]) -> None:
 
 @hookimpl
 def register_migrations(register: Callable[[str, Any], None]) -> None:
-    from lima_dialogue_eval.record.tables import migrations
+    from lima_dialogue_eval.record.studies import migrations  # those of `tables`, and its own
 
     register("lima-dialogue-eval", migrations)
 

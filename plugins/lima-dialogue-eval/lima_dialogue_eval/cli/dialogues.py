@@ -25,6 +25,7 @@ from lima_dialogue_eval.cli.compare_command import compare, report
 from lima_dialogue_eval.cli.estimate_command import budget_option, print_estimates
 from lima_dialogue_eval.cli.evaluation_command import with_part
 from lima_dialogue_eval.cli.gain_command import gain
+from lima_dialogue_eval.cli.grade_command import grade
 from lima_dialogue_eval.cli.live_command import live
 from lima_dialogue_eval.cli.power_command import power
 from lima_dialogue_eval.cli.regrade_command import regrade
@@ -176,7 +177,7 @@ def show(
     print_dialogues(row, held, rows, Console())
 
 
-for command in (live, agreement, compare, regrade, report, power, gain):
+for command in (live, agreement, compare, regrade, report, power, gain, grade):
     dialogues.add_command(command)
 
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima import CheckpointModel, HasChatTemplate, LimaError, folder_hash, plugin_code
+from lima import HasChatTemplate, LimaError, plugin_code
 from lima_dialogue_eval.evaluation.kinds import Identifies
 from lima_dialogue_eval.evaluation.source_code import source_of
 
@@ -43,6 +43,8 @@ def grader_hash(grader: Any) -> str:
 
 def model_hash(model: Any) -> str:
     """SHA-256 of a model's weights, configuration and tokenizer, of what it says that it is (`identity`), else of its name"""
+    from lima import CheckpointModel  # loads torch, which commands that ask no model do without
+
     if isinstance(model, CheckpointModel):
         return checkpoint_hash(model.name)
     if isinstance(model, Identifies):
@@ -62,6 +64,8 @@ def checkpoint_hash(folder: str | Path) -> str:
 def template_hash(model: Any) -> str | None:
     """SHA-256 of the template by which a checkpoint is prompted, or of its renderer's source; None where that is not known"""
     renderer = getattr(model, "renderer", None)
+    from lima import CheckpointModel
+
     if renderer is None or not isinstance(model, CheckpointModel):
         return None
     if isinstance(renderer, HasChatTemplate):
@@ -103,4 +107,6 @@ def _hash(text: str) -> str:
 @lru_cache(maxsize=64)
 def _folder_hash(folder: str, files: tuple[tuple[str, int, int], ...]) -> str:
     """`files` are names, sizes and times of change: where one has another, the folder is read again"""
+    from lima import folder_hash
+
     return folder_hash(folder)

@@ -80,7 +80,7 @@ def application(
         """What the pages work on is opened and closed in the one thread that uses it"""
         in_thread = asyncio.get_running_loop().run_in_executor
         try:
-            manager = pages.opened()
+            manager = await in_thread(worker, pages.opened)
             opened.append(await in_thread(worker, manager.__enter__))
             begin()
         except BaseException as e:
