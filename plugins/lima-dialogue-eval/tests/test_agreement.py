@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from lima import LimaError, Sampling
 from lima_dialogue_eval import compare, run_evaluation
 from lima_dialogue_eval.agreement.figures import figures
+from lima_dialogue_eval.agreement.preferences import preferences
 from lima_dialogue_eval.agreement.ratings import Rater, Ratings, Reply, read_ratings
 from lima_dialogue_eval.audit.log import audit_line, least_kappa
 from lima_dialogue_eval.cli.dialogues import dialogues
@@ -161,3 +162,31 @@ def test_the_command_says_who_agrees_and_what_is_missing(store, graded):
     found = json.loads(run(dialogues, ["agreement", id, "-d", str(store.path), "--json"]).output)
     assert found["runs"] == [id]
     assert [g["name"] for g in found["groups"]] == ["people with people", "people with requirements"]
+
+
+def test_the_better_of_two_conversations(store, graded, Model):
+    """By hand: ana and ben agree on one of three, and one of the others is 'neither' against a choice: (1 + ½ + 0) / 3"""
+    id, _ = graded
+    other = run_evaluation(store, "small", Model(), arm="b", seeds=[0], sampling=Sampling())
+
+    def prefer(rater, conversation, seed, left, right, preferred):
+        row = {"study": "s", "rater": rater, "conversation": conversation, "seed": seed, "created": "2026"}
+        with store.write() as db:
+            db["dialogue_preferences"].insert({**row, "left_run": left, "right_run": right, "preferred": preferred})
+
+    for rater, choices in (("ana", (id, "", id)), ("ben", (id, other, other))):
+        for seed, choice in enumerate(choices):
+            left, right = (id, other) if rater == "ana" else (other, id)
+            prefer(rater, "tea", seed, left, right, choice)
+    prefer("ana", "bus", 0, id, other, id)
+    prefer("ana", "bus", 0, id, other, None)  # withdrawn
+    prefer("ben", "bus", 0, id, "elsewhere", id)  # not of these runs
+    found = preferences(store, [id, other])
+    (together,) = found["groups"]
+    assert (together["items"], together["agreement"]["count"], together["tie_discounted"]) == (3, 1, 0.5)
+    assert [(c["name"], c["items"], c["neither"]) for c in found["choosers"]] == [("ana", 3, 1), ("ben", 3, 0)]
+    assert (found["left"]["count"], found["left"]["n"]) == (4, 5)
+    # six values: id 3, other 2, neither 1; observed 4 of 6 pairs differ; by chance 2·(3·2 + 3·1 + 2·1) / (6·5)
+    assert found["alpha"]["value"] == pytest.approx(1 - (4 / 6) / (22 / 30))
+    shown = CliRunner().invoke(dialogues, ["agreement", id, other, "-d", str(store.path)])
+    assert "people with people: same in 33.3 % = 1/3; tie-discounted accuracy 50.0 %" in shown.output

@@ -8,6 +8,7 @@ from lima import LimaError, visible
 from lima.cli import database_option, json_option, print_json, print_table, store_to_read
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 
@@ -23,6 +24,7 @@ def agreement(runs: tuple[str, ...], kinds: bool, database: str | None, as_json:
     `lima dialogues regrade`.
     """
     from lima_dialogue_eval.agreement.figures import figures
+    from lima_dialogue_eval.agreement.preferences import preferences
     from lima_dialogue_eval.agreement.ratings import read_ratings
     from lima_dialogue_eval.conversation.grade import PEOPLE
     from lima_dialogue_eval.evaluation.provenance import regrade_command
@@ -32,13 +34,14 @@ def agreement(runs: tuple[str, ...], kinds: bool, database: str | None, as_json:
         rows = [find_run(store, name) for name in dict.fromkeys(runs)]
         rows = list({row["id"]: row for row in rows}.values())
         ratings = read_ratings(store, rows)
-    if len(ratings.raters) < 2:
+        preferred = preferences(store, [row["id"] for row in rows])
+    if len(ratings.raters) < 2 and not preferred:
         only = f"only {ratings.raters[0].name} has" if ratings.raters else "nobody has"
         raise LimaError(
             f"Agreement needs two raters, and {only} graded these replies. Let people grade with "
             f"`{regrade_command(rows, PEOPLE)}`, or a judge with `{regrade_command(rows, 'judge:MODEL')}`."
         )
-    found = {"runs": [row["id"] for row in rows], **figures(ratings)}
+    found = {"runs": [row["id"] for row in rows], **figures(ratings), "preferences": preferred}
     if as_json:
         print_json(found)
     else:
@@ -60,11 +63,39 @@ def _print(found: dict[str, Any], kinds: bool) -> None:
     print_table(_pairs(rows, kinds), console)
     for one in found["fails"]:
         console.print(Text(visible(_fails(one))))
+    if found["preferences"]:
+        _print_preferences(found["preferences"], console)
     for note in found["notes"]:
         console.print(Text(visible(note), style="yellow"))
     used = ("agreement", "kappa", "alpha", "interval", "undecided")
     lines = [f"{name.capitalize()}: {found['definitions'][name]}" for name in used]
     console.print(Text("\n".join(lines), style="dim"))
+
+
+def _print_preferences(found: dict[str, Any], console: "Console") -> None:
+    """Who agrees on the better conversation"""
+    from rich.text import Text
+
+    from lima_dialogue_eval.statistics import share_text
+
+    console.print(Text("The better of two conversations", style="bold"))
+    for one in found["choosers"]:
+        flips = f"; flips {share_text(one['flips']['count'], one['flips']['n'])}" if "flips" in one else ""
+        console.print(Text(visible(f"{one['name']}: {one['items']} items, neither in {one['neither']}{flips}")))
+    for pair in [*found["groups"], *found["pairs"]]:
+        agreed = share_text(pair["agreement"]["count"], pair["agreement"]["n"])
+        value = "undefined" if pair["tie_discounted"] is None else f"{100 * pair['tie_discounted']:.1f} %"
+        console.print(Text(visible(f"{pair['name']}: same in {agreed}; tie-discounted accuracy {value}")))
+    if alpha := found["alpha"]:
+        value = _coefficient(alpha["value"], alpha["interval"]).replace("\n", ", ")
+        console.print(
+            Text(f"Krippendorff's alpha (nominal) over {alpha['people']} people: {value}, {alpha['items']} items")
+        )
+    if found["left"]["n"]:
+        console.print(
+            Text(f"People preferred the left side in {share_text(found['left']['count'], found['left']['n'])}")
+        )
+    console.print(Text("\n".join(found["definitions"].values()), style="dim"))
 
 
 def _raters(rows: list[dict[str, Any]]) -> "Table":
