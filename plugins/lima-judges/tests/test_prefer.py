@@ -99,6 +99,32 @@ def opened(server, **options):
     return PreferenceJudge(OpenAIServers().open(server.spec, None), options)
 
 
+def test_people_and_a_judge_are_set_beside_each_other(serve, store, two_runs):
+    """The judge prefers A in three of four conversations and flips in the fourth; ana says B everywhere"""
+    prefer(store, *two_runs, opened(serve(longer)))
+    a, b = (run["id"] for run in two_runs)
+    with store.write() as db:
+        for topic in store.rows("select distinct conversation from dialogue_conversations"):
+            row = {
+                "study": "s",
+                "rater": "ana",
+                "seed": 0,
+                "left_run": a,
+                "right_run": b,
+                "preferred": b,
+                "created": "",
+            }
+            db.table("dialogue_preferences").insert({**topic, **row})
+    from lima_dialogue_eval.cli.dialogues import dialogues
+
+    shown = CliRunner().invoke(dialogues, ["agreement", a, b, "-d", str(store.path), "--json"], catch_exceptions=False)
+    found = json.loads(shown.output)["preferences"]
+    person, judge = found["choosers"]
+    assert (person["items"], judge["items"], judge["neither"], judge["flips"]["count"]) == (4, 8, 2, 2)
+    (pair,) = found["pairs"]
+    assert (pair["items"], pair["agreement"]["count"], pair["tie_discounted"]) == (4, 0, 0.125)
+
+
 def test_a_judge_that_always_takes_the_first_decides_nothing(serve, store, two_runs):
     found = prefer(store, *two_runs, opened(serve(lambda h, b: h.say(verdict(b, lambda one, two: "1")))))
     assert (found.wins, found.ties, found.losses, found.flips, found.pairs) == (0, 4, 0, 8, 8)
