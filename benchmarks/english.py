@@ -15,6 +15,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lima import load_plugins, open_source
+
 RESULT = Path(__file__).parents[1] / "docs" / "english.json"
 QUESTIONS = (
     "My tomato plants have yellow leaves at the bottom. What should I check first?",
@@ -64,7 +66,8 @@ def main() -> None:
         before = replies("smollm2", folder)
         _, train = timed(TRAIN, folder)
         after = replies("english", folder)
-    result = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "cores": os.cpu_count(), "ask": ASK}
+    dialogues = open_source("dialogues", load_plugins()).hash
+    result = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "cores": os.cpu_count(), "dialogues": dialogues, "ask": ASK}
     result |= {"fetch": {"command": FETCH, **fetch}, "train": {"command": TRAIN, **train}}
     result |= {"before": before, "after": after}
     RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

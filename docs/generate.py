@@ -245,6 +245,15 @@ def demo_table() -> str:
     return "\n".join(rows)
 
 
+def of_earlier_dialogues(sha256: str) -> str:
+    """A sentence if something was recorded with other dialogues than today's"""
+    from lima import load_plugins, open_source
+
+    if open_source("dialogues", load_plugins()).hash == sha256:
+        return ""
+    return " The thirty dialogues have been rewritten since: these are figures of their earlier text."
+
+
 def english() -> str:
     """The recorded commands and replies of `benchmarks/english.py`: before and after the thirty dialogues"""
     result = json.loads((ROOT / "docs" / "english.json").read_text(encoding="utf-8"))
@@ -267,7 +276,8 @@ def english() -> str:
     return (
         "```console\n" + "\n".join(block) + "\n```\n\n"
         f"Recorded on {result['date']} with `benchmarks/english.py`, on {result['cores']} cores with much other work: the fetch "
-        f"took {minutes(result['fetch'])}, the training {minutes(result['train'])}.\n"
+        f"took {minutes(result['fetch'])}, the training {minutes(result['train'])}."
+        f"{of_earlier_dialogues(result['dialogues'])}\n"
     )
 
 
@@ -297,7 +307,7 @@ def effect() -> str:
             f"Nats per token, 95 % t intervals over conversations: {one['answers']} later answers of {one['conversations']} "
             f"conversations, each tested once in {len(settings['folds'])} folds; seeds: {result['seeds']}; base: "
             f"{settings['base']['name']}. Recorded with `benchmarks/effect.py` on two cores with AVX-512 and other work on them: "
-            f"{minutes:.0f} minutes{spent}.",
+            f"{minutes:.0f} minutes{spent}.{of_earlier_dialogues(settings['source']['sha256'])}",
             "",
             *(f"- {sentence}" for sentence in told),
             "",
