@@ -147,6 +147,27 @@ def test_a_grade_that_a_dead_server_did_not_get_is_kept_when_the_page_is_closed(
 
 
 @pytest.mark.slow
+def test_what_another_page_saves_while_this_one_is_on_its_way_is_not_graded_twice(grading):
+    server = grading("--raters", "ana", conversations={"tea": {0: "EP"}})
+    event = {"id": "made-0001", "item": 1, "turn": 1, "side": "left", "kind": "grade", "value": "pass"}
+
+    def late(route):
+        """The page as it was before the other one's grade came"""
+        before = route.fetch()
+        assert asked(server.links["ana"], "events", {"item": 1, "have": 1, "events": [event]})[0] == 200
+        route.fulfill(response=before)
+
+    with opened_browser() as browser:
+        page = browser.new_context().new_page()
+        page.route("**/conversations/1", late)
+        page.goto(f"{server.links['ana']}conversations/1")
+        now(page, 1, "right")
+        page.keyboard.press("1")
+        now(page, 2, "left")
+    assert server.rows("select side, value from grading_events order by id") == [("left", "pass"), ("right", "fail")]
+
+
+@pytest.mark.slow
 def test_the_coordinator_settles_a_disagreement_from_a_form(grading):
     server = grading("--raters", "ana,ben", runs=1, conversations={"tea": {0: "E"}})
     for rater, value in (("ana", "pass"), ("ben", "fail")):

@@ -8,7 +8,7 @@ const SAID = { saved: "All saved", waiting: "Saving …", failed: "Not saved yet
 const byId = (id) => document.getElementById(id);
 const secret = location.pathname.split("/")[1];
 const others = new BroadcastChannel(`lima ${secret}`);
-let page, state, current, following, refusal = "";
+let page, state, current, following, untouched, refusal = "";
 
 const outbox = new Outbox(secret, () => `/${secret}/events`,
   () => ({ item: Number(page.dataset.item), have: Math.max(0, ...[...document.querySelectorAll(".turn")].map((t) => Number(t.dataset.number))) }),
@@ -55,10 +55,16 @@ function take(found, batch) {
   }
   state = found.state;
   paint();
+  const open = firstOpen();
+  // What another page saved while this one was on its way
+  if (untouched && open && !(current && nameOf(open) === nameOf(current))) moveTo(open);
+  untouched = false;
 }
 
+const firstOpen = (seen = view()) => seen.cells.find((cell) => !cell.grade);
+
 function paint() {
-  const seen = view(), open = seen.cells.find((cell) => !cell.grade);
+  const seen = view(), open = firstOpen(seen);
   for (const cell of seen.cells) {
     const element = elementOf(cell);
     for (const button of element.querySelectorAll("[data-grade]")) press(button, button.dataset.grade === cell.grade);
@@ -114,6 +120,7 @@ function mark(element) {
 
 function send(kind, value, cell = { turn: 0, side: "left" }) {
   refusal = "";
+  untouched = false;
   outbox.add({ item: Number(page.dataset.item), turn: cell.turn, side: cell.side, kind, value });
   paint();
 }
@@ -152,7 +159,7 @@ function step(by) {
   const cells = [...document.querySelectorAll(".cell")];
   const at = cells.findIndex((element) => current && element.id === `cell-${nameOf(current)}`);
   const next = cells[Math.min(Math.max(at + by, 0), cells.length - 1)];
-  following = false;
+  following = untouched = false;
   if (next) moveTo({ turn: next.dataset.turn, side: next.dataset.side });
 }
 
@@ -240,9 +247,10 @@ function begin() {
   refusal = "";
   scrollTo(0, 0);
   paint();
-  const open = view().cells.find((cell) => !cell.grade);
+  const open = firstOpen();
   if (open) moveTo(open);
   else byId("topic").focus();
+  untouched = true;
   following = !open && state.more;  // what an earlier page had not saved opens the next turn
   outbox.ask();
 }
