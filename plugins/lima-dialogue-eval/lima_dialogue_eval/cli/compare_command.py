@@ -1,11 +1,9 @@
-"""`lima dialogues compare` and `report`: their options. Everything heavy loads inside the commands."""
+"""`lima dialogues compare`: its options. Everything heavy loads inside the command."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lima import visible
 from lima.cli import database_option, json_option, print_json, store_to_read
 
 if TYPE_CHECKING:
@@ -57,44 +55,6 @@ def compare(
         print_comparison(found[0], Console(), beside_paper)
     else:
         print_family(family, Console())
-
-
-@click.command()
-@click.argument("arms", nargs=-1, required=True)
-@click.option(
-    "-o", "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The HTML file to write"
-)
-@click.option("--title", help="[default: Before and after; of several arms, Several arms]")
-@grader_option
-@pool_option
-@paper_option
-@database_option
-def report(
-    arms: tuple[str, ...],
-    out: Path,
-    title: str | None,
-    grader: str | None,
-    pool_anyway: bool,
-    beside_paper: bool,
-    database: str | None,
-) -> None:
-    """Write ARMS as one HTML file: the figures, and all conversations side by side
-
-    The arms are named as for `lima dialogues compare`: before and after, or more, each compared with the first.
-    """
-    from lima_dialogue_eval.comparison.arms import compare_each
-    from lima_dialogue_eval.comparison.family import Family
-    from lima_dialogue_eval.report.page import write_arms, write_report
-
-    _check_arms(arms, beside_paper)
-    named = {"title": title} if title is not None else {}
-    with store_to_read(database) as store:
-        found = compare_each(store, [ids(store, arm) for arm in arms], grader=grader, pool_anyway=pool_anyway)
-        if len(found) == 1:
-            path = write_report(store, found[0], out, beside_paper=beside_paper, **named)
-        else:
-            path = write_arms(store, Family.of(found), out, **named)
-    click.echo(visible(f"Wrote {path}"))
 
 
 def _check_arms(arms: tuple[str, ...], beside_paper: bool) -> None:

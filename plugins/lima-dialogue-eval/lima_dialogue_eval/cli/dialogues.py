@@ -21,7 +21,7 @@ from lima.cli import (
     trust_option,
 )
 from lima_dialogue_eval.cli.agreement_command import agreement
-from lima_dialogue_eval.cli.compare_command import compare, report
+from lima_dialogue_eval.cli.compare_command import compare
 from lima_dialogue_eval.cli.estimate_command import budget_option, print_estimates
 from lima_dialogue_eval.cli.evaluation_command import with_part
 from lima_dialogue_eval.cli.gain_command import gain
@@ -29,6 +29,7 @@ from lima_dialogue_eval.cli.grade_command import grade
 from lima_dialogue_eval.cli.live_command import live
 from lima_dialogue_eval.cli.power_command import power
 from lima_dialogue_eval.cli.regrade_command import regrade
+from lima_dialogue_eval.cli.report_command import report
 
 if TYPE_CHECKING:
     from lima_dialogue_eval.evaluation.part import Part

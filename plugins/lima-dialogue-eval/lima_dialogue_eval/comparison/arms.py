@@ -38,7 +38,7 @@ def compare_each(
     run = first.runs[0]
     audit = audit_line(store, first.grader, first.version, run["evaluation"])
     floor = floor_line(store, run["evaluation_hash"], first.version, first.grader, run["evaluation"])
-    labels = _labels([first, *others])
+    labels = labels_of([first, *others])
     found = [_compared(pair(first, other), (labels[0], label)) for other, label in zip(others, labels[1:], strict=True)]
     return [replace(one, audit=audit, floor=floor) for one in found]
 
@@ -59,8 +59,8 @@ def _compared(pair: Pair, labels: tuple[str, str]) -> Comparison:
         grader=first.grader,
         grader_hash=first.version,
         outcome=pair.outcome,
-        before=_arm(labels[0], pair, 0),
-        after=_arm(labels[1], pair, 1),
+        before=arm_of(labels[0], pair, 0),
+        after=arm_of(labels[1], pair, 1),
         changes=changes,
         primary=primary,
         difference=float(np.mean(d)),
@@ -78,10 +78,10 @@ def _compared(pair: Pair, labels: tuple[str, str]) -> Comparison:
     return replace(comparison, notes=(*comparison.notes, *_weaknesses(comparison, pair)))
 
 
-def _labels(sides: Sequence[Side]) -> list[str]:
+def labels_of(sides: Sequence[Side]) -> list[str]:
     """The names of the arms; 'before' and 'after', or the runs, if two would have the same"""
     labels = [", ".join(dict.fromkeys(run["arm"] for run in side.runs if run["arm"])) for side in sides]
-    if len(sides) > 2:
+    if len(sides) != 2:
         alone = [label if label and labels.count(label) == 1 else "" for label in labels]
         return [label or side.runs[0]["id"] for label, side in zip(alone, sides, strict=True)]
     names = ("before", "after")
@@ -90,7 +90,8 @@ def _labels(sides: Sequence[Side]) -> list[str]:
     return [label or name for name, label in zip(names, labels, strict=True)]
 
 
-def _arm(label: str, pair: Pair, which: int) -> Arm:
+def arm_of(label: str, pair: Pair, which: int) -> Arm:
+    """One side of a pair with its counts"""
     side, codes = pair.sides[which], pair.codes[which]
     return Arm(
         label=label,

@@ -3,6 +3,7 @@
 Knows nothing of how figures are computed or laid out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lima_dialogue_eval.comparison.comparable import version
@@ -163,10 +164,10 @@ def reliability_line(arm: Arm, outcome: str) -> str:
     return f"aptitude {high}, unreliability {low}; {all_good} {where}"
 
 
-def shown_grades(comparison: Comparison) -> list[str]:
+def shown_grades(arms: Sequence[Arm], outcome: str) -> list[str]:
     """The grades that the tables by turn and by kind show"""
-    grades = ["excellent", "fail"] if comparison.outcome == GRADE else ["fail"]
-    return [*grades, "undecided"] if comparison.before.undecided or comparison.after.undecided else grades
+    grades = ["excellent", "fail"] if outcome == GRADE else ["fail"]
+    return [*grades, "undecided"] if any(arm.undecided for arm in arms) else grades
 
 
 def waiting_line(comparison: Comparison) -> str:

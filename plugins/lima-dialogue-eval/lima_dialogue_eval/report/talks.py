@@ -1,24 +1,23 @@
-"""The conversations of several arms side by side, reply by reply, as the HTML pages show them, and which the filters select.
+"""The conversations of one arm or several side by side, turn by turn, read from the store one at a time.
 
-Knows nothing of tests or of HTML.
+What differs between the arms' scripts, verdicts of all graders and people, and prompts are in it. Knows nothing of tests or HTML.
 """
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from lima import SCORES, UNDECIDED, Store
-from lima_dialogue_eval.comparison.outcomes import GRADE
-from lima_dialogue_eval.comparison.result import Arm, Change, Comparison
-from lima_dialogue_eval.conversation.converse import COMPLETE, FULL
-from lima_dialogue_eval.record.log import conversations, replies
+from lima import Store
+from lima_dialogue_eval.comparison.result import Arm
+from lima_dialogue_eval.conversation.converse import ANSWERED, COMPLETE, FULL
+from lima_dialogue_eval.conversation.grade import ENDED
+from lima_dialogue_eval.report.filters import flags_of, marks
+from lima_dialogue_eval.report.prompts import Prompt, Prompts
+from lima_dialogue_eval.report.verdicts import latest_verdicts, shown_verdicts
 
 Row = dict[str, Any]
-
-
-def arms_of(comparisons: Sequence[Comparison]) -> list[Arm]:
-    """The first arm, with which all others are compared, and those"""
-    return [comparisons[0].before, *(one.after for one in comparisons)]
+_OF_REPLY = {"reply": "text", "thoughts": "thoughts", "stop": "stop", "reply_tokens": "tokens", "message": "message"}
+"Columns that a reply has where they are not empty, and what a report calls them"
 
 
 def replicates_of(arms: Sequence[Arm]) -> list[str]:
@@ -31,104 +30,123 @@ def replicates_of(arms: Sequence[Arm]) -> list[str]:
     return names
 
 
-def sections(store: Store, comparisons: Sequence[Comparison], replicates: int) -> list[Row]:
-    """The conversations with their turns, a list for each set of replicates; each turn has a reply, or None, for each arm"""
-    held = [_held(store, arm, comparisons[0]) for arm in arms_of(comparisons)]
-    topics = list(held[0]["topics"].values())
-    changes: list[dict[str, Change]] = [{c.conversation: c for c in one.changes} for one in comparisons]
-    found = []
-    for conversation, topic in held[0]["topics"].items():
-        dialogues = [_dialogue(held, (i, conversation), comparisons[0].outcome) for i in range(replicates)]
-        found.append(
-            {
-                "id": conversation,
-                "topic": topic,
-                "name": topic if topic and topics.count(topic) == 1 else f"{topic} ({conversation})".strip(),
-                "changes": [of_one.get(conversation) for of_one in changes],
-                "dialogues": dialogues,
-                "classes": _classes(dialogues),
-            }
-        )
-    return found
+class Talks:
+    """The conversations of some arms, with the verdicts of one grader as those that count"""
 
+    def __init__(self, arms: Sequence[Arm], grader: str, grader_hash: str | None, outcome: str) -> None:
+        self.arms, self.grader, self.grader_hash, self.outcome = arms, grader, grader_hash, outcome
+        self.seeds = replicates_of(arms)
+        self.prompts = Prompts([run for arm in arms for run in arm.runs])
 
-def _dialogue(held: Sequence[Row], key: tuple[int, str], outcome: str) -> Row:
-    """One conversation with one set of replicates"""
-    sides: list[dict[int, Row]] = [side["turns"].get(key, {}) for side in held]
-    turns = []
-    for number in sorted({n for side in sides for n, row in side.items() if "user" in row}):
-        rows = [side.get(number) for side in sides]
-        script = next(row for row in rows if row and "user" in row)
-        same, worse = _marks(rows, outcome)
-        required = json.loads(script["requirements"] or "[]")
-        turns.append(
-            {"number": number, "sides": rows, "script": script, "requirements": required, "same": same, "worse": worse}
-        )
-    return {
-        "turns": turns,
-        "ends": [side["ends"].get(key, "") for side in held],
-        "different": any(not t["same"] for t in turns),
-        "regression": any(t["worse"] for t in turns),
-    }
+    def topics(self, store: Store) -> dict[str, str]:
+        """The conversations of all arms with their topics, in the order of the evaluation"""
+        sql = "select conversation, topic from dialogue_conversations where dialogue_run = ? order by rowid"
+        found: dict[str, str] = {}
+        for run in (run for arm in self.arms for run in arm.runs):
+            for row in store.rows(sql, [run["id"]]):
+                found.setdefault(row["conversation"], row["topic"] or "")
+        return found
 
+    def read(self, store: Store, conversation: str) -> list[Row]:
+        """One conversation, a dialogue for each set of replicates: seed, ends, flags, and turns with a reply or None an arm"""
+        sides = [self._side(store, arm, conversation) for arm in self.arms]
+        return [self._dialogue([side[i] for side in sides], seed) for i, seed in enumerate(self.seeds)]
 
-def _held(store: Store, arm: Arm, comparison: Comparison) -> Row:
-    """Topics, turns by (replicate, conversation) and number, and how the conversations ended that were not completed"""
-    topics: dict[str, str] = {}
-    turns: dict[tuple[int, str], dict[int, Row]] = {}
-    ends: dict[tuple[int, str], str] = {}
-    offset = 0
-    for run in arm.runs:
-        place = {seed: offset + i for i, seed in enumerate(run["seeds"])}
-        offset += len(place)
-        for row in replies(store, run["id"], comparison.grader, comparison.grader_hash):
-            turns.setdefault((place[row["seed"]], row["conversation"]), {})[row["turn"]] = row
-        for row in conversations(store, run["id"]):
-            key = place[row["seed"]], row["conversation"]
-            topics.setdefault(row["conversation"], row["topic"])
-            if row["status"] != COMPLETE:
-                ends[key] = f"{row['status']}: {row['message']}"
-            if row["status"] == FULL:
-                _fail_unreached(turns.setdefault(key, {}), row)
-    return {"topics": topics, "turns": turns, "ends": ends}
+    def _side(self, store: Store, arm: Arm, conversation: str) -> list["_Held"]:
+        """What one arm has of a conversation, for each set of replicates"""
+        found = [_Held() for _ in self.seeds]
+        offset = 0
+        for run in arm.runs:
+            place = {seed: offset + i for i, seed in enumerate(run["seeds"])}
+            offset += len(place)
+            verdicts: dict[tuple[int, int], list[Row]] = {}
+            for row in latest_verdicts(store, run["id"], conversation):
+                verdicts.setdefault((row["seed"], row["turn"]), []).append(row)
+            values = [run["id"], conversation]
+            where = "where dialogue_run = ? and conversation = ?"
+            for row in store.rows(f"select * from dialogue_turns {where} order by seed, turn", values):
+                held, shown = found[place[row["seed"]]], verdicts.get((row["seed"], row["turn"]), [])
+                held.add(row, shown_verdicts(shown, self.grader, self.grader_hash), self.prompts)
+            for row in store.rows(f"select * from dialogue_conversations {where}", values):
+                found[place[row["seed"]]].ended(row)
+        return found
 
+    def _dialogue(self, sides: Sequence["_Held"], seed: str) -> Row:
+        """One conversation with one set of replicates"""
+        turns, diverged = [], False
+        for number in sorted({n for side in sides for n in side.scripts}):
+            turn = self._turn(sides, number)
+            if not diverged and _differ(turn):
+                turn["diverged"] = diverged = True
+            turns.append(turn)
+        ends = [side.end for side in sides]
+        return {"seed": seed, "ends": ends, "flags": flags_of(turns, ends), "turns": turns}
 
-def _fail_unreached(turns: dict[int, Row], dialogue: Row) -> None:
-    """Give the turns that a full context left out their grade, which is Fail"""
-    for number in range(1, dialogue["turns"] + 1):
-        row = turns.get(number, {})
-        if row.get("reply") is None:
-            message = row.get("message") or dialogue["message"]
-            turns[number] = {**row, "reply": None, "grade": "fail", "message": f"{FULL}: {message}"}
-
-
-def _marks(rows: Sequence[Row | None], outcome: str) -> tuple[bool, bool]:
-    """(same grade in all arms, worse than the first in any); where the grader can only fail, a fail is worse than undecided"""
-    grades = [row.get("grade") or row.get("grade_status") if row else None for row in rows]
-    scores = SCORES if outcome == GRADE else {**SCORES, UNDECIDED: SCORES["pass"]}
-    first, *others = (scores.get(str(grade)) for grade in grades)
-    worse = first is not None and any(other is not None and other < first for other in others)
-    return len(set(grades)) == 1, worse
-
-
-def _classes(dialogues: Sequence[Row]) -> str:
-    """The class names that the filters select by: d0 = different in the first replicate, r-all = a regression in any"""
-    found = []
-    for letter, mark in (("d", "different"), ("r", "regression")):
-        found += [f"{letter}{i}" for i, d in enumerate(dialogues) if d[mark]]
-        found += [f"{letter}-all"] if any(d[mark] for d in dialogues) else []
-    return " ".join(found)
-
-
-def counts_of(found: Sequence[Row], replicates: int) -> list[Row]:
-    """For each choice of seeds, how many conversations each filter shows"""
-    choices = [*(str(i) for i in range(replicates)), "-all"]
-    return [
-        {
-            "key": key,
-            "all": len(found),
-            "different": sum(f"d{key}" in s["classes"].split() for s in found),
-            "regressions": sum(f"r{key}" in s["classes"].split() for s in found),
+    def _turn(self, sides: Sequence["_Held"], number: int) -> Row:
+        scripts = [side.scripts.get(number) for side in sides]
+        replies = [side.replies.get(number) for side in sides]
+        first = next(script for script in scripts if script)
+        same = all(script is None or script["user"] == first["user"] for script in scripts)
+        different, worse = marks(replies, self.outcome)
+        return {
+            "turn": number,
+            "kind": first["kind"] or "",
+            "user": first["user"] if same else None,
+            **({} if same else {"users": [script and script["user"] for script in scripts]}),
+            "requirements": json.loads(first["requirements"] or "[]"),
+            "different": different,
+            "worse": worse,
+            "replies": replies,
         }
-        for key in choices
-    ]
+
+
+class _Held:
+    """What one arm has of a conversation with one seed"""
+
+    def __init__(self) -> None:
+        self.scripts: dict[int, Row] = {}
+        self.replies: dict[int, Row] = {}
+        self.end = ""
+        "How it ended where it was not completed"
+        self._prompt: Prompt | None = None
+
+    def add(self, row: Row, verdicts: list[Row], prompts: Prompts) -> None:
+        """A turn with its verdicts"""
+        self.scripts[row["turn"]] = row
+        reply: Row = {"status": row["status"], "grade": None, "grade_status": "not graded"}
+        reply |= {name: row[column] for column, name in _OF_REPLY.items() if row[column]}
+        if row["status"] == ANSWERED:
+            reply |= {"text": row["reply"], "seconds": row["seconds"] or 0.0}
+            if row["stop"] and row["stop"] not in ENDED:
+                reply["cut"] = True
+        if verdicts and verdicts[0].get("counts"):
+            reply |= {"grade": verdicts[0]["grade"], "grade_status": verdicts[0]["status"]}
+        self._prompt = prompts.of(row["dialogue_run"], json.loads(row["prompt_ids"] or "[]"), self._prompt)
+        self.replies[row["turn"]] = {
+            **reply,
+            "verdicts": verdicts,
+            **({"prompt": self._prompt.row} if self._prompt.row else {}),
+        }
+
+    def ended(self, row: Row) -> None:
+        """How the conversation ended; the turns that a full context left out have their grade, which is Fail"""
+        if row["status"] != COMPLETE:
+            self.end = f"{row['status']}: {row['message']}"
+        for number in range(1, row["turns"] + 1) if row["status"] == FULL else ():
+            reply = self.replies.get(number, {})
+            if reply.get("status") != ANSWERED:
+                message = f"{FULL}: {reply.get('message') or row['message']}"
+                left = {
+                    "status": FULL,
+                    "grade": "fail",
+                    "grade_status": "not reached",
+                    "message": message,
+                    "verdicts": [],
+                }
+                self.replies[number] = {**reply, **left}
+
+
+def _differ(turn: Row) -> bool:
+    """Whether the arms say different things at a turn"""
+    texts = [(reply or {}).get("text") for reply in turn["replies"]]
+    return "users" in turn or len(set(texts)) > 1

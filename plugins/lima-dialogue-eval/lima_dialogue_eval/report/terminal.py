@@ -134,7 +134,7 @@ def _print_groups(comparison: Comparison, console: Console, name: str) -> None:
     """Excellent, Fail and Undecided by turn or by kind, before → after"""
     rows = comparison.by_turn if name == "turn" else comparison.by_kind
     counted: Columns = [("turns", "", [(f"{before.turns} / {after.turns}", "") for _, before, after in rows])]
-    for grade in figures.shown_grades(comparison):
+    for grade in figures.shown_grades((comparison.before, comparison.after), comparison.outcome):
         changes = [(f"{_percent(before, grade)} → {_percent(after, grade)} %", "") for _, before, after in rows]
         counted.append((NAMES[grade], "", changes))
     names = [str(value) or "none" for value, _, _ in rows]

@@ -1,0 +1,55 @@
+"""All verdicts on a reply: of every grader in every version, and of every person, each with its reason and its evidence.
+
+Knows nothing of which of them counts in the figures.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from lima import Store
+
+Row = dict[str, Any]
+_SAME = ("conversation", "seed", "turn", "grader", "grader_hash", "rater")
+_RENAMED = {"needs a person": "undecided"}
+"What earlier versions wrote"
+
+
+def latest_verdicts(store: Store, run: str, conversation: str | None = None) -> list[Row]:
+    """The latest verdict of each grader, version and rater on each reply of a run, in the order of the replies"""
+    where, values = ("", [run]) if conversation is None else (" and conversation = ?", [run, conversation])
+    rows = store.rows(f"select * from dialogue_grades where dialogue_run = ?{where} order by id", values)
+    latest = {tuple(row[key] for key in _SAME): row for row in rows}
+    found = sorted(latest.values(), key=lambda row: row["id"])
+    return [
+        {**row, "status": _RENAMED.get(row["status"], row["status"]), "ticks": json.loads(row["ticks"] or "[]")}
+        for row in found
+    ]
+
+
+def shown_verdicts(rows: Sequence[Row], grader: str, grader_hash: str | None) -> list[Row]:
+    """The verdicts on one reply as a report has them: the one that counts first, marked, then the others as they came"""
+    counts = next((r for r in reversed(rows) if (r["grader"], r["grader_hash"]) == (grader, grader_hash)), None)
+    ordered = [*([counts] if counts else []), *(row for row in rows if row is not counts)]
+    return [
+        {
+            "grader": row["grader"],
+            **({"version": row["grader_hash"][:8]} if row["grader_hash"] else {}),
+            **({"rater": row["rater"]} if row["rater"] else {}),
+            "grade": row["grade"],
+            "status": row["status"],
+            **({"reason": row["reason"]} if row["reason"] else {}),
+            **({"ticks": row["ticks"]} if row["ticks"] else {}),
+            **({"counts": True} if row is counts else {}),
+        }
+        for row in ordered
+    ]
+
+
+def graders_and_raters(store: Store, run: str) -> list[Row]:
+    """Who has graded replies of a run: grader, grader_hash, rater, and how many; the newest last"""
+    return store.rows(
+        "select grader, grader_hash, rater, count(distinct conversation || char(0) || seed || char(0) || turn) as replies "
+        "from dialogue_grades where dialogue_run = ? group by grader, grader_hash, rater order by max(id)",
+        [run],
+    )
