@@ -26,11 +26,30 @@ from lima_dialogue_eval.statistics import PRIMARY
 
 CONVERSATIONS, TURNS, SEEDS = 300, 4, 3
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync"
-).split()
-WORDS = "the kettle is warm and water boils when tea waits for a bus that comes at nine or ten past every hour".split()
+FLAGS = [
+    f"--{flag}"
+    for flag in (
+        "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync",
+    )
+]  # fmt: skip
+WORDS = (
+    "kettle",
+    "warm",
+    "water",
+    "boils",
+    "tea",
+    "waits",
+    "bus",
+    "comes",
+    "nine",
+    "ten",
+    "past",
+    "every",
+    "hour",
+    "the",
+    "is",
+)
 NAMES = ("fail", "pass", "excellent", None)
 
 
@@ -59,7 +78,12 @@ def _run(arm: str, model: str, seeds: int) -> dict[str, Any]:
 
 
 def _conversation(conversation: str, seed: int, turns: int) -> dict[str, Any]:
-    return {"conversation": conversation, "seed": seed, "topic": f"About {conversation} and what it is for", "turns": turns}
+    return {
+        "conversation": conversation,
+        "seed": seed,
+        "topic": f"About {conversation} and what it is for",
+        "turns": turns,
+    }
 
 
 def _dialogue(draw: Any, tokenizer: Any, conversation: str, seed: int, turns: int) -> Iterator[dict[str, Any]]:
@@ -85,16 +109,32 @@ def _said(draw: Any, words: int) -> str:
 def _grades(draw: Any, turn: dict[str, Any]) -> list[dict[str, Any]]:
     key = {name: turn[name] for name in ("conversation", "seed", "turn")}
     quote = turn["reply"][:40]
-    ticks = [{"requirement": text, "met": bool(draw.random() > 0.3), "quote": quote} for text in ("names it", "is short")]
+    ticks = [
+        {"requirement": text, "met": bool(draw.random() > 0.3), "quote": quote} for text in ("names it", "is short")
+    ]
     found = [_grade(key, draw, "judge:drawn", "a" * 64, json.dumps(ticks)), _grade(key, draw, "requirements", "b" * 64)]
-    return [*found, *([_grade(key, draw, "people", None, rater=name) for name in ("Ann", "Ben")] if draw.random() < 0.2 else [])]
+    return [
+        *found,
+        *([_grade(key, draw, "people", None, rater=name) for name in ("Ann", "Ben")] if draw.random() < 0.2 else []),
+    ]
 
 
-def _grade(key: dict[str, Any], draw: Any, grader: str, hash: str | None, ticks: str | None = None, rater: str = "") -> dict[str, Any]:
+def _grade(
+    key: dict[str, Any], draw: Any, grader: str, hash: str | None, ticks: str | None = None, rater: str = ""
+) -> dict[str, Any]:
     grade = NAMES[int(draw.integers(0, 4))]
     status = "graded" if grade else "undecided"
     reason = _said(draw, 14)
-    return {**key, "grader": grader, "grader_hash": hash, "grade": grade, "reason": reason, "status": status, "ticks": ticks, "rater": rater}
+    return {
+        **key,
+        "grader": grader,
+        "grader_hash": hash,
+        "grade": grade,
+        "reason": reason,
+        "status": status,
+        "ticks": ticks,
+        "rater": rater,
+    }
 
 
 def opened(address: str, rounds: int) -> list[float]:

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from reports import data_of, replies_of
 from rich.console import Console
 
 from lima_dialogue_eval import compare, print_comparison, write_report
@@ -56,10 +57,11 @@ def test_what_a_reader_must_know_is_counted_at_the_top(store, rambling):
 
 def test_the_report_shows_each_turn_that_was_not_reached(store, rambling, tmp_path):
     page = write_report(store, rambling, tmp_path / "report.html").read_text()
-    assert page.count('<b class="grade">not reached, a fail</b> context full: too long') == 2
+    replies = [r for r in replies_of(data_of(page)[1]) if r.get("text") is None]
+    assert [(r["grade"], r["message"]) for r in replies] == [("fail", "context full: too long")] * 2
     assert f"{counts_line(rambling.after)}." in page
     assert reached_line(rambling) in page
-    assert page.count('<span class="flag">worse after</span>') == 2
+    assert sum(turn["worse"] for c in data_of(page)[1] for d in c for turn in d["turns"]) == 2
 
 
 def test_where_nobody_reached_a_turn_its_kind_is_unknown_and_the_other_figure_may_not_exist(store, by_hand):

@@ -1,52 +1,20 @@
-"""The report: exact figures, every conversation side by side, and hostile text that stays text in a real browser."""
+"""The report as a file: exact figures, every conversation with every grade as data, hostile text, and where it is written."""
 
-import html
+import base64
+import hashlib
 import os
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 
 import pytest
+from reports import HOSTILE, data_of, replies_of, words_of
 
-from lima.contract.answers import Reply
+from lima.contract.answers import Reply, Sampling
 from lima.errors import LimaError
 from lima.text import storable, visible
 from lima_dialogue_eval import compare, run_evaluation, write_report
 from lima_dialogue_eval.comparison.result import DEFINITIONS
 from lima_dialogue_eval.report import page as report
 from lima_dialogue_eval.statistics import PRIMARY
-
-HOSTILE = [
-    "<script>document.title = 'owned'</script>",
-    "</div></template></style></textarea><img src=x onerror=\"document.title='owned'\">",
-    "{{ 7 * 7 }}{% raw %} &lt;b&gt; &amp; <!-- ]]>",
-    "red \x1b[31m alarm\x07 \x9b2J",
-    "user\u202etxt.exe\u2066 \u200bhidden \ufeff\U000e0041\u2028next\u00ad",
-    "\ud800 lone",
-    "👩‍👩‍👧 ❤️ नमस्ते \tשלום",
-]
-
-
-class Page(HTMLParser):
-    """The elements and the text of a page"""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.text, self.attributes, self.depth = [], "", [], 0
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        self.depth += tag == "style"
-
-    def handle_endtag(self, tag):
-        self.depth -= tag == "style"
-
-    def handle_data(self, data):
-        if not self.depth:
-            self.text += data
 
 
 @pytest.fixture
@@ -69,10 +37,10 @@ def hostile(store, Model):
         def reply(self, prompts, settings, seed, on_progress=None):
             return [Reply(HOSTILE[s % len(HOSTILE)], [], HOSTILE[0], 0.0, []) for s in seed]
 
-    from lima.contract.answers import Sampling
-
     arms = [
-        run_evaluation(store, "small", Hostile(), arm=f"<b>{arm}</b>\u202e", seeds=range(8), sampling=Sampling())
+        run_evaluation(
+            store, "small", Hostile(), arm=f"<b>{arm}</b>\u202e", seeds=range(len(HOSTILE)), sampling=Sampling()
+        )
         for arm in ("before", "after")
     ]
     texts = [r["reply"] for r in store.rows("select distinct reply from dialogue_turns")]
@@ -85,7 +53,7 @@ def test_the_table_and_the_tests_of_the_paper(page, by_hand):
     runs = by_hand({c: {0: "EPFF"} for c in ten}), by_hand({c: {0: "EEEP"} for c in ten})
     assert "45.2 %" not in page(*runs)
     text = page(*runs, beside_paper=True)
-    table = re.search(r'<table class="paper">.*?</table>', text, re.S)[0]
+    table = re.search(r'<table class="paper">.*?<tbody>(.*?)</table>', text, re.S)[1]
     cells = [[part for part in re.split("<[^>]*>", cell) if part] for cell in re.findall(r"<td.*?</td>", table)]
     assert cells == [
         ["25.0 % = 10/40", "14.2–40.2 %"],
@@ -109,7 +77,7 @@ def test_the_table_and_the_tests_of_the_paper(page, by_hand):
         ["6 of 10"],
         ["not given"],
     ]
-    words = " ".join(Page(text).text.split())
+    words = words_of(text)
     for sentence in (
         "10 better 0 tied 0 worse of 10; exact sign test p = .00195. Paper: 7, 3 and 0 of 10, p = .0156.",
         "+1.00 grade points, 95 % interval +1.00 to +1.00 (paired t, n = 10).",
@@ -125,28 +93,26 @@ def test_the_table_and_the_tests_of_the_paper(page, by_hand):
 def test_conversations_stand_side_by_side_and_can_be_filtered(page, by_hand):
     before = by_hand({"same": {0: "EP", 1: "EP"}, "better": {0: "EF", 1: "EE"}, "worse": {0: "EE", 1: "EP"}})
     after = by_hand({"same": {0: "EP", 1: "EP"}, "better": {0: "EP", 1: "EE"}, "worse": {0: "EE", 1: "EF"}})
-    text = page(before, after)
-    articles = dict(re.findall(r'<article class="talk ?([^"]*)" id="c\d".*?<p class="id">(\w+)</p>', text, re.S))
-    assert {name: classes for classes, name in articles.items()} == {
-        "same": "",
-        "better": "d0 d-all",
-        "worse": "d1 d-all r1 r-all",
+    index, conversations = data_of(page(before, after))
+    assert {c["id"]: c["flags"] for c in index["conversations"]} == {
+        "same": [[], []],
+        "better": [["different"], []],
+        "worse": [[], ["different", "regressions"]],
     }
-    counts = re.findall(r'<label for="f-(\w+)">\w+ (.*?)</label>', text)
-    assert {name: re.findall(r'n(-?\w+)">(\d+)<', spans) for name, spans in counts} == {
-        "all": [("0", "3"), ("1", "3"), ("-all", "3")],
-        "different": [("0", "1"), ("1", "1"), ("-all", "2")],
-        "regressions": [("0", "0"), ("1", "1"), ("-all", "1")],
-    }
-    pairs = re.findall(r'<div class="pair">(.*?)</div>\n</div>\n</div>', text, re.S)
+    assert index["conversations"][1]["grades"] == [["EF", "EP"], ["EE", "EE"]]
+    assert index["conversations"][1]["changes"] == [{"before": 1.5, "after": 1.75, "verdict": "better"}]
     sides = [
-        re.findall(r'class="reply (\w+)".*?class="said" dir="auto">(.*?)</div>.*?</b> (.*?)</p>', p, re.S)
-        for p in pairs
+        [(r["grade"], r["text"], r["verdicts"][0]["reason"]) for r in turn["replies"]]
+        for dialogues in conversations
+        for d in dialogues
+        for turn in d["turns"]
     ]
     assert len(sides) == 12
     assert sides[0] == [("excellent", "run-1 same 0 1", "because E"), ("excellent", "run-2 same 0 1", "because E")]
     assert sides[5] == [("fail", "run-1 better 0 2", "because F"), ("pass", "run-2 better 0 2", "because P")]
-    assert text.count('<span class="flag">worse after</span>') == 1
+    turns = [turn for dialogues in conversations for d in dialogues for turn in d["turns"]]
+    assert [turn.get("diverged", False) for turn in turns] == [True, False] * 6
+    assert [turn["worse"] for turn in turns].count(True) == 1
 
 
 def test_what_left_the_comparison_is_shown_and_named(store, page, by_hand):
@@ -166,12 +132,19 @@ def test_what_left_the_comparison_is_shown_and_named(store, page, by_hand):
         [{**failed, "requirements": "[]"}],
         [{"conversation": "b", "seed": 0, "status": "error", "message": "no <line>"}],
     )
-    words = " ".join(Page(page(before, after)).text.split())
+    text = page(before, after)
+    words = words_of(text)
     assert "Left out: b (after). error (seed 0): no <line>" in words
     assert "Waiting: 1 turn has an undecided reply on one side and counts on neither in the tests." in words
-    assert "About b left out" in words
-    assert "error no <line>" in words
-    assert "undecided because -" in words
+    index, conversations = data_of(text)
+    assert [(c["topic"], c["changes"]) for c in index["conversations"]] == [
+        ("About a", [{"before": 0.0, "after": 2.0, "verdict": "better"}]),
+        ("About b", [None]),
+    ]
+    assert [c["flags"] for c in index["conversations"]] == [[["different", "undecided"]], [["different", "errors"]]]
+    broken = conversations[1][0]
+    assert (broken["ends"], broken["turns"][1]["replies"][1]["message"]) == (["", "error: no <line>"], "no <line>")
+    assert [v["reason"] for v in conversations[0][0]["turns"][1]["replies"][0]["verdicts"]] == ["because -"]
 
 
 @pytest.mark.parametrize("path", ["", ".", "/"])
@@ -185,61 +158,41 @@ def test_a_path_without_a_file_is_a_sentence(store, by_hand, path):
 
 def test_hostile_text_is_only_text(page, hostile):
     text = page(*hostile, title="<i>title</i>")
-    found = Page(text)
-    assert not {"script", "img", "template", "iframe", "link", "textarea"} & set(found.tags)
-    assert not [a for a in found.attributes if a[0].startswith("on")]
-    assert not [a for a in found.attributes if a[0] in ("src", "href") and not a[1].startswith("#")]
+    assert len(re.findall("<script", text)) == 2 + 2, "an index, two conversations, and the script"
+    assert not re.findall(r"<(?:img|template|iframe|link|textarea|title><)", text)
+    assert "<i>title" not in text
+    assert not re.findall(r"<[^>]*\s(?:on\w+|src|style)=", text)
+    assert all(href.startswith("#") for href in re.findall(r'href="([^"]*)', text))
     assert "url(" not in text
     assert "@import" not in text
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u202a-\u202e\u2066-\u2069\ufeff]", text)
-    policy = dict(found.attributes)
-    assert (
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'" in policy.values()
-        or text.count("default-src 'none'; style-src 'unsafe-inline'")
+    _, conversations = data_of(text)
+    assert {r["text"] for r in replies_of(conversations)} == {visible(storable(one)) for one in HOSTILE}
+
+
+def test_the_policy_allows_the_files_own_script_and_style_and_nothing_else(page, by_hand):
+    text = page(by_hand({"a": {0: "E"}}), by_hand({"a": {0: "F"}}))
+    (policy,) = re.findall('<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
+    (style,), (script,) = (
+        re.findall("<style>(.*?)</style>", text, re.S),
+        re.findall("<script>(.*?)</script>", text, re.S),
     )
-    for reply in map(storable, HOSTILE):
-        assert visible(reply) in found.text
-    assert html.escape("<b>before</b>") in text
+    js, css = (base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in (script, style))
+    assert policy.replace("&#39;", "'") == (
+        f"default-src 'none'; script-src 'sha256-{js}'; style-src 'sha256-{css}'; base-uri 'none'; form-action 'none'"
+    )
+    for way in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "Function(", 'setTimeout("'):
+        assert way not in script
 
 
 def test_what_hides_is_written_out_and_what_scripts_need_stays():
-    assert [visible(text) for text in HOSTILE[3:]] == [
+    assert [visible(text) for text in HOSTILE[3:7]] == [
         "red ⟨U+001B⟩[31m alarm⟨U+0007⟩ ⟨U+009B⟩2J",
         "user⟨U+202E⟩txt.exe⟨U+2066⟩ ⟨U+200B⟩hidden ⟨U+FEFF⟩⟨U+E0041⟩⟨U+2028⟩next⟨U+00AD⟩",
         "⟨U+D800⟩ lone",
         "👩‍👩‍👧 ❤️ नमस्ते \tשלום",
     ]
     assert visible("a\r\nb\rc") == "a\nb⟨U+000D⟩c"
-
-
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    return next(filter(None, map(shutil.which, names)), None)
-
-
-@pytest.mark.skipif(browser() is None, reason="no Chromium on this machine")
-def test_no_script_of_a_reply_runs_in_a_real_browser(page, hostile, tmp_path):
-    text = page(*hostile, title="honest")
-    # Without the policy too: the escaping alone must hold.
-    bare = tmp_path / "bare.html"
-    bare.write_text(re.sub(r"<meta http-equiv[^>]*>", "", text))
-    probe = tmp_path / "probe.html"
-    probe.write_text(f"<title>honest</title>{HOSTILE[0]}")
-    assert "<title>owned</title>" in dom(probe, tmp_path), "the browser runs scripts, so that the test can tell"
-    for file in (tmp_path / "folder" / "report.html", bare):
-        seen = dom(file, tmp_path)
-        assert "<title>honest</title>" in seen
-        assert "<script" not in seen
-        assert "<img" not in seen
-
-
-def dom(file, folder):
-    flags = (
-        "--headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run --disable-component-update "
-        "--disable-sync --dump-dom"
-    )
-    command = [browser(), *flags.split(), f"--user-data-dir={folder / 'profile'}", file.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence(store, by_hand, tmp_path):

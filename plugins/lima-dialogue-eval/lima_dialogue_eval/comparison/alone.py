@@ -7,6 +7,7 @@ from lima import Store
 from lima_dialogue_eval.audit.log import audit_line, floor_line
 from lima_dialogue_eval.comparison import outcomes
 from lima_dialogue_eval.comparison.arms import arm_of, labels_of
+from lima_dialogue_eval.comparison.comparable import mode_text
 from lima_dialogue_eval.comparison.definitions import DEFINITIONS
 from lima_dialogue_eval.comparison.pairs import Names, pair, read_sides
 from lima_dialogue_eval.comparison.result import Arm
@@ -27,6 +28,8 @@ class Alone:
     by_kind: tuple[tuple[str, Tally], ...]
     left_out: tuple[dict[str, str], ...]
     "Conversations with an error: conversation, arm, reason"
+    notes: tuple[str, ...]
+    "How the conversations were held, where it was not by `lima dialogues run`"
     audit: str = ""
     floor: str = ""
 
@@ -42,6 +45,7 @@ class Alone:
             "by_turn": [{"turn": value, **tally.as_dict()} for value, tally in self.by_turn],
             "by_kind": [{"kind": value, **tally.as_dict()} for value, tally in self.by_kind],
             "left_out": list(self.left_out),
+            "notes": list(self.notes),
             "definitions": DEFINITIONS,
         }
 
@@ -52,6 +56,7 @@ def describe(store: Store, names: Names, *, grader: str | None = None, pool_anyw
     both = pair(side, side)  # what counts of an arm alone is what counts of it beside itself
     label, run = labels_of([side])[0], side.runs[0]
     codes = both.codes[0]
+    modes, held = [run.get("mode") for run in side.runs], [mode_text(run) for run in side.runs]
     return Alone(
         evaluation=run["evaluation"],
         grader=side.grader,
@@ -61,6 +66,7 @@ def describe(store: Store, names: Names, *, grader: str | None = None, pool_anyw
         by_turn=tuple((turn, tally) for turn, tally, _ in outcomes.by_turn(codes, codes)),
         by_kind=tuple((kind, tally) for kind, tally, _ in outcomes.by_kind(codes, codes, both.kinds)),
         left_out=tuple(_alone(row, label) for row in both.left_out if row["arm"] != "after"),
+        notes=(f"How the conversations were held: {', '.join(dict.fromkeys(held))}.",) if any(modes) else (),
         audit=audit_line(store, side.grader, side.version, run["evaluation"]),
         floor=floor_line(store, run["evaluation_hash"], side.version, side.grader, run["evaluation"]),
     )

@@ -9,10 +9,12 @@ from typing import Any
 
 from lima import Store, __version__, now
 from lima_dialogue_eval.comparison.alone import Alone
-from lima_dialogue_eval.comparison.comparable import can_only_fail, version
+from lima_dialogue_eval.comparison.comparable import can_only_fail, mode_text, version
 from lima_dialogue_eval.comparison.definitions import DEFINITIONS
 from lima_dialogue_eval.comparison.family import Family
 from lima_dialogue_eval.comparison.result import Arm, Comparison
+from lima_dialogue_eval.conversation.grade import PEOPLE
+from lima_dialogue_eval.record.people import DEFINITION
 from lima_dialogue_eval.report.filters import filters_for
 from lima_dialogue_eval.report.talks import Talks
 from lima_dialogue_eval.report.verdicts import graders_and_raters
@@ -104,9 +106,9 @@ class Document:
         counts = [arm.counts for arm in self.arms]
         replies, undecided, cut = (sum(getattr(c, name) for c in counts) for name in ("replies", "undecided", "cut"))
         errors, unreached = (sum(getattr(c, name) for c in counts) for name in ("errors", "not_reached"))
-        own = [row for row in graders if (row["grader"], row["grader_hash"]) == (first.grader, first.grader_hash)]
+        own = [row for row in graders if _is_of(row, first.grader, first.grader_hash)]
         others = [row for row in graders if row not in own]
-        missed = f" {unreached:,} turns were not reached, which are Fails." if unreached else ""
+        missed = f" Turns not reached, which are Fails: {unreached:,}." if unreached else ""
         return {
             "grades": self._who([row for row in own if row["rater"]]),
             "audit": f"{first.audit}. {first.floor}.",
@@ -120,7 +122,7 @@ class Document:
         named = f"{first.grader} ({version(first.grader_hash)})"
         if raters:
             people = ", ".join(f"{row['rater']} ({row['replies']:,})" for row in raters)
-            return f"Grades by {first.grader}, the last one where several graded a reply: {people}."
+            return f"Grades by people: {people}. {DEFINITION}"
         only_fails = can_only_fail(self.arms[0].runs[0], first.grader)
         if only_fails is None:
             return f"Grades by {named}."
@@ -169,8 +171,13 @@ def _letter(reply: Row | None) -> str:
     return _LETTERS.get(reply["grade"] or reply["grade_status"], "U")
 
 
+def _is_of(row: Row, grader: str, grader_hash: str | None) -> bool:
+    """Whether somebody's verdicts are those that count, or for people are among those of which one counts"""
+    return row["grader"] == grader and (grader == PEOPLE or row["grader_hash"] == grader_hash)
+
+
 def _named(row: Row) -> str:
-    who = f"{row['rater']} ({row['grader']})" if row["rater"] else f"{row['grader']} ({version(row['grader_hash'])})"
+    who = row["rater"] or f"{row['grader']} ({version(row['grader_hash'])})"
     return f"{who} {row['replies']:,}"
 
 
@@ -182,6 +189,7 @@ def _made(side: str, run: Row) -> dict[str, str]:
         "model": run["model"],
         "trained in run": run["run"] or "unknown",
         "held": run["created"][:19].replace("T", " "),
+        "held as": mode_text(run),
         "seconds": f"{run['seconds'] or 0:.1f}",
         "seeds": ", ".join(map(str, run["seeds"])),
         "sampling": _pairs(run["sampling"]),

@@ -8,6 +8,9 @@ from typing import Any
 
 from lima import GRADER_FAILED, SCORES, UNDECIDED
 from lima_dialogue_eval.comparison.outcomes import GRADE
+from lima_dialogue_eval.conversation.converse import ANSWERED
+from lima_dialogue_eval.conversation.grade import PEOPLE
+from lima_dialogue_eval.record.people import ADJUDICATED
 
 Row = dict[str, Any]
 
@@ -37,8 +40,8 @@ def flags_of(turns: Sequence[Row], ends: Sequence[str]) -> list[str]:
     found = {
         "different": any(turn["different"] for turn in turns),
         "regressions": any(turn["worse"] for turn in turns),
-        "undecided": any(reply["grade_status"] in (UNDECIDED, "not graded") for reply in replies),
-        "raters disagree": any(len(_people(reply)) > 1 for reply in replies),
+        "undecided": any(_open(reply) for reply in replies),
+        "raters disagree": any(len(_people(reply, but=ADJUDICATED)) > 1 for reply in replies),
         "judge ≠ people": any(_people(reply) and _programs(reply) - _people(reply) for reply in replies),
         "cut": any(reply.get("cut") for reply in replies),
         "errors": any(ends) or any(_failed(reply) for reply in replies),
@@ -57,13 +60,17 @@ def marks(replies: Sequence[Row | None], outcome: str) -> tuple[bool, bool]:
     return len(set(grades)) > 1, worse
 
 
+def _open(reply: Row) -> bool:
+    return reply["status"] == ANSWERED and reply["grade"] is None and reply["grade_status"] != GRADER_FAILED
+
+
 def _failed(reply: Row) -> bool:
-    return reply["status"] != "answered" or reply["grade_status"] == GRADER_FAILED
+    return reply["status"] != ANSWERED or reply["grade_status"] == GRADER_FAILED
 
 
-def _people(reply: Row) -> set[str]:
-    return {v["grade"] for v in reply["verdicts"] if v["grade"] and v.get("rater")}
+def _people(reply: Row, but: str = "") -> set[str]:
+    return {v["grade"] for v in reply["verdicts"] if v["grade"] and v.get("rater", but) != but}
 
 
 def _programs(reply: Row) -> set[str]:
-    return {v["grade"] for v in reply["verdicts"] if v["grade"] and not v.get("rater")}
+    return {v["grade"] for v in reply["verdicts"] if v["grade"] and v["grader"] != PEOPLE}

@@ -38,8 +38,8 @@ STATIC = Path(__file__).with_name("static")
 TITLES = {1: "One arm", 2: "Before and after"}
 "By the number of arms; of more, 'Several arms'"
 WITHOUT = (
-    "The page's script did not run, so the conversations stand below as the data that it lays out. `lima dialogues show RUN` prints "
-    "them as text, and `lima dialogues report` with `--json` the whole page as data."
+    "The page's script did not run, so the conversations stand below as the data that it lays out. `lima dialogues show RUN` "
+    "prints them as text, and `lima dialogues report` with `--json` the whole page as data."
 )
 _IN_LINES = re.compile(r'([{,])("(?:seed|turn|user|text|thoughts|verdicts|grader|prompt)":)')
 "Keys of JSON that begin a line, for those who read it as it is; in a text its quotes are escaped, so it is never found there"

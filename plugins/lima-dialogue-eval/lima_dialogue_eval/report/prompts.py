@@ -1,8 +1,8 @@
 """Prompts as they were sent: the token ids that the store has, and their text by the tokenizer in the model's folder.
 
-Of a prompt that begins with the one of the turn before only the rest is given, as `continues` says. The text is given where it is
-not that of its tokens one by one, for a character may be in two. No weight is loaded and no code of a folder runs. Knows nothing of
-conversations.
+Of a prompt that begins with the one of the turn before only the rest is given, as `continues` says. Its text is given where
+that of its tokens one by one is another, for a character may be in two. No weight is loaded and no code of a folder runs. Knows
+nothing of conversations.
 """
 
 from collections.abc import Sequence

@@ -60,7 +60,7 @@ class Talks:
             place = {seed: offset + i for i, seed in enumerate(run["seeds"])}
             offset += len(place)
             verdicts: dict[tuple[int, int], list[Row]] = {}
-            for row in latest_verdicts(store, run["id"], conversation):
+            for row in latest_verdicts(store, run["id"], conversation, self.grader):
                 verdicts.setdefault((row["seed"], row["turn"]), []).append(row)
             values = [run["id"], conversation]
             where = "where dialogue_run = ? and conversation = ?"
@@ -80,7 +80,9 @@ class Talks:
                 turn["diverged"] = diverged = True
             turns.append(turn)
         ends = [side.end for side in sides]
-        return {"seed": seed, "ends": ends, "flags": flags_of(turns, ends), "turns": turns}
+        system = next((side.system for side in sides if side.system), "")
+        found: Row = {"seed": seed, **({"system": system} if system else {}), "ends": ends}
+        return {**found, "flags": flags_of(turns, ends), "turns": turns}
 
     def _turn(self, sides: Sequence["_Held"], number: int) -> Row:
         scripts = [side.scripts.get(number) for side in sides]
@@ -106,6 +108,7 @@ class _Held:
     def __init__(self) -> None:
         self.scripts: dict[int, Row] = {}
         self.replies: dict[int, Row] = {}
+        self.system = ""
         self.end = ""
         "How it ended where it was not completed"
         self._prompt: Prompt | None = None
@@ -119,6 +122,8 @@ class _Held:
             reply |= {"text": row["reply"], "seconds": row["seconds"] or 0.0}
             if row["stop"] and row["stop"] not in ENDED:
                 reply["cut"] = True
+            if row["flagged"]:
+                reply["flagged"] = True
         if verdicts and verdicts[0].get("counts"):
             reply |= {"grade": verdicts[0]["grade"], "grade_status": verdicts[0]["status"]}
         self._prompt = prompts.of(row["dialogue_run"], json.loads(row["prompt_ids"] or "[]"), self._prompt)
@@ -130,6 +135,7 @@ class _Held:
 
     def ended(self, row: Row) -> None:
         """How the conversation ended; the turns that a full context left out have their grade, which is Fail"""
+        self.system = row["system"] or ""
         if row["status"] != COMPLETE:
             self.end = f"{row['status']}: {row['message']}"
         for number in range(1, row["turns"] + 1) if row["status"] == FULL else ():

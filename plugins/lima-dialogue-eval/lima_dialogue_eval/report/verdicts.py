@@ -8,28 +8,37 @@ from collections.abc import Sequence
 from typing import Any
 
 from lima import Store
+from lima_dialogue_eval.conversation.grade import PEOPLE
+from lima_dialogue_eval.record.people import verdicts_of
 
 Row = dict[str, Any]
 _SAME = ("conversation", "seed", "turn", "grader", "grader_hash", "rater")
 _RENAMED = {"needs a person": "undecided"}
 "What earlier versions wrote"
+WITHDRAWN = "withdrawn"
 
 
-def latest_verdicts(store: Store, run: str, conversation: str | None = None) -> list[Row]:
-    """The latest verdict of each grader, version and rater on each reply of a run, in the order of the replies"""
-    where, values = ("", [run]) if conversation is None else (" and conversation = ?", [run, conversation])
-    rows = store.rows(f"select * from dialogue_grades where dialogue_run = ?{where} order by id", values)
+def latest_verdicts(store: Store, run: str, conversation: str, grader: str) -> list[Row]:
+    """The latest verdict of each grader, version and rater on the replies of a conversation, as they came
+
+    Where people are the `grader` that counts, the grade that counts of theirs stands besides, without a rater."""
+    where = "where dialogue_run = ? and conversation = ?"
+    rows = store.rows(f"select * from dialogue_grades {where} order by id", [run, conversation])
+    if grader == PEOPLE:
+        rows += store.rows(f"select * from {verdicts_of(grader)} {where} order by id", [run, conversation])
     latest = {tuple(row[key] for key in _SAME): row for row in rows}
     found = sorted(latest.values(), key=lambda row: row["id"])
     return [
         {**row, "status": _RENAMED.get(row["status"], row["status"]), "ticks": json.loads(row["ticks"] or "[]")}
         for row in found
+        if row["status"] != WITHDRAWN
     ]
 
 
 def shown_verdicts(rows: Sequence[Row], grader: str, grader_hash: str | None) -> list[Row]:
     """The verdicts on one reply as a report has them: the one that counts first, marked, then the others as they came"""
-    counts = next((r for r in reversed(rows) if (r["grader"], r["grader_hash"]) == (grader, grader_hash)), None)
+    wanted = (grader, grader_hash, "")
+    counts = next((r for r in rows if (r["grader"], r["grader_hash"], r["rater"] or "") == wanted), None)
     ordered = [*([counts] if counts else []), *(row for row in rows if row is not counts)]
     return [
         {

@@ -9,7 +9,7 @@
   const LONG = 20000, START = 2000, FEW = 12;
   const WORDS = { E: "excellent", P: "pass", F: "fail", U: "undecided", X: "error", N: "not reached" };
   const SEARCHED = new Set(["text", "user", "users", "thoughts", "reason", "quote", "requirement", "message", "rater", "replies",
-    "turns", "verdicts", "ticks", "requirements", "ends"]);
+    "turns", "verdicts", "ticks", "requirements", "ends", "system"]);
   const state = { f: "", s: "0", q: "", c: 0, open: new Set() };
   const loaded = [];
   let hits = null, asked = 0, quiet = false;
@@ -138,6 +138,7 @@
       const word = found.grade ? "not reached, a fail" : plain(found.status);
       box.append(el("p", "verdict", el("b", `grade ${kind}`, word), " ", shown(found.message ?? "")));
     } else {
+      if (found.flagged) box.append(el("p", "note", "flagged: the user's turn no longer fits what was said before; it counts nowhere"));
       box.append(said(found.text));
       const counts = found.verdicts.find((verdict) => verdict.counts);
       const why = counts ? shown(counts.reason ?? "") : "";
@@ -181,6 +182,7 @@
       if (state.s !== "all" && state.s !== String(k)) return;
       const prompts = [], seed = el("div", "seed");
       if (dialogues.length > 1) seed.append(el("p", "seedname", "Seed ", shown(dialogue.seed)));
+      if (dialogue.system) seed.append(el("div", "turn system", el("div", "user", el("p", "side", "system"), said(dialogue.system))));
       seed.append(...dialogue.turns.map((one) => turn(one, dialogue, prompts)));
       dialogue.ends.forEach((end, a) => end && !dialogue.turns.some((one) => !one.replies[a] || one.replies[a].text === undefined)
         && seed.append(el("p", "warn", shown(index.arms[a][0]), ": ", shown(end))));
