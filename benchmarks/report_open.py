@@ -145,7 +145,7 @@ def opened(address: str, rounds: int) -> list[float]:
             browser = p.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.goto(address)
-            page.wait_for_function("performance.getEntriesByName('report-ready').length > 0")
+            page.wait_for_selector("html.ready", state="attached")
             page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)))")
             ready = "performance.getEntriesByName('report-ready')[0].startTime"
             paint = "(performance.getEntriesByName('first-contentful-paint')[0] || {startTime: 0}).startTime"

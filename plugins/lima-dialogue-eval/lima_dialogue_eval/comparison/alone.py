@@ -13,6 +13,10 @@ from lima_dialogue_eval.comparison.pairs import Names, pair, read_sides
 from lima_dialogue_eval.comparison.result import Arm
 from lima_dialogue_eval.statistics import Tally
 
+_OF_ONE = "turn excellent pass fail undecided early_fails reliability by_turn by_kind counts audit"
+DEFINITIONS_OF_ONE = {name: DEFINITIONS[name] for name in _OF_ONE.split()}
+"The numbers that one arm has"
+
 
 @dataclass(frozen=True)
 class Alone:
@@ -46,7 +50,7 @@ class Alone:
             "by_kind": [{"kind": value, **tally.as_dict()} for value, tally in self.by_kind],
             "left_out": list(self.left_out),
             "notes": list(self.notes),
-            "definitions": DEFINITIONS,
+            "definitions": DEFINITIONS_OF_ONE,
         }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lima import Store, __version__, now
-from lima_dialogue_eval.comparison.alone import Alone
+from lima_dialogue_eval.comparison.alone import DEFINITIONS_OF_ONE, Alone
 from lima_dialogue_eval.comparison.comparable import can_only_fail, mode_text, version
 from lima_dialogue_eval.comparison.definitions import DEFINITIONS
 from lima_dialogue_eval.comparison.family import Family
@@ -57,6 +57,11 @@ class Document:
             return [self.subject.arm]
         return [self.comparisons[0].before, *(one.after for one in self.comparisons)]
 
+    @property
+    def definitions(self) -> dict[str, str]:
+        """What its numbers mean"""
+        return DEFINITIONS_OF_ONE if isinstance(self.subject, Alone) else DEFINITIONS
+
     def talks(self) -> Talks:
         return Talks(self.arms, self.first.grader, self.first.grader_hash, self.first.outcome)
 
@@ -85,7 +90,7 @@ class Document:
             "arms": [arm.as_dict() for arm in self.arms],
             "seeds": talks.seeds,
             "figures": self.subject.as_dict(),
-            "definitions": DEFINITIONS,
+            "definitions": self.definitions,
             "filters": {
                 name: {"definition": text, "conversations": sum(name in found for found in counts)}
                 for name, text in filters_for(len(self.arms)).items()

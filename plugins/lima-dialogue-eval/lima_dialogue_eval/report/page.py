@@ -149,7 +149,7 @@ def page(
         conversations=short,
         how=document.how(store),
         made=document.made(),
-        definitions=DEFINITIONS,
+        definitions=document.definitions,
         filters=filters_for(len(document.arms)),
         seeds=talks.seeds,
         index=as_data(_index(document, talks, short)),

@@ -329,6 +329,7 @@
     await find();
     if (state.c) list.children[state.c - 1].scrollIntoView();
     setTimeout(() => { quiet = false; }, 50);
+    document.documentElement.classList.add("ready");
     performance.mark("report-ready");
   }
 
@@ -361,7 +362,6 @@
   });
 
   // ---- begin
-  document.documentElement.classList.add("scripted");
   byId("tools").hidden = false;
   list.append(...index.conversations.map(talk));
   document.addEventListener("change", (event) => {
