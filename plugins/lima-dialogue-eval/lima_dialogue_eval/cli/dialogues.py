@@ -24,6 +24,7 @@ from lima_dialogue_eval.cli.agreement_command import agreement
 from lima_dialogue_eval.cli.compare_command import compare
 from lima_dialogue_eval.cli.estimate_command import budget_option, print_estimates
 from lima_dialogue_eval.cli.evaluation_command import with_part
+from lima_dialogue_eval.cli.export_command import export, import_ratings
 from lima_dialogue_eval.cli.gain_command import gain
 from lima_dialogue_eval.cli.grade_command import grade
 from lima_dialogue_eval.cli.live_command import live
@@ -178,7 +179,7 @@ def show(
     print_dialogues(row, held, rows, Console())
 
 
-for command in (live, agreement, compare, regrade, report, power, gain, grade):
+for command in (live, agreement, compare, regrade, report, power, gain, grade, export, import_ratings):
     dialogues.add_command(command)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -268,7 +268,7 @@ def _static(name: str) -> str:
     return (STATIC / name).read_text(encoding="utf-8")
 
 
-def _policy(own: dict[str, str]) -> str:
+def _policy(own: Mapping[str, str]) -> str:
     """The content security policy of a file: its own style sheet and script, by their hashes, and nothing else"""
     css, js = (base64.b64encode(hashlib.sha256(own[name].encode()).digest()).decode() for name in ("css", "js"))
     return (

@@ -1,0 +1,1 @@
+"""Verdicts taken elsewhere and back: tables for other programs, logs of Inspect, and ratings that are read again."""
