@@ -11,37 +11,69 @@ from lima_dialogue_eval.cli.compare_command import grader_option, ids, paper_opt
 
 if TYPE_CHECKING:
     from lima import Store
-    from lima_dialogue_eval.report.document import Subject
+    from lima_dialogue_eval.report.document import Document, Subject
 
 
 @click.command()
 @click.argument("arms", nargs=-1, required=True)
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="The HTML file to write")
+@click.option(
+    "--serve", is_flag=True, help="Serve it on 127.0.0.1, loading conversations when they are opened, until Ctrl-C"
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Of --serve  [default: the report's own, if free]")
+@click.option("--open", "open_first", is_flag=True, help="With --serve: open it in a browser")
 @click.option("--title", help="[default: Before and after; of one arm, One arm; of several, Several arms]")
 @grader_option
 @pool_option
 @paper_option
 @database_option
 @json_option
-def report(arms: tuple[str, ...], out: Path | None, as_json: bool, database: str | None, **settings: Any) -> None:
+def report(
+    arms: tuple[str, ...],
+    out: Path | None,
+    serve: bool,
+    port: int | None,
+    open_first: bool,
+    as_json: bool,
+    database: str | None,
+    **settings: Any,
+) -> None:
     """ARMS as a page: the figures, and all conversations side by side with every grade
 
-    With --out it is one HTML file that needs nothing else; --json prints what it shows.
+    With --out it is one HTML file that needs nothing else, with --serve a local page; --json prints what it shows.
     The arms are named as for `lima dialogues compare`: one, before and after, or more, each compared with the first.
     """
     if settings["beside_paper"] and len(arms) != 2:
         raise click.UsageError("--beside-paper is for two arms: before and after.")
-    if (out is not None) + as_json != 1:
-        raise click.UsageError("Say what to make of it: --out FILE for a page, or --json.")
+    if (out is not None) + serve + as_json != 1:
+        raise click.UsageError(
+            "Say what to make of it: --out FILE for a page in a file, --serve for a local page, or --json."
+        )
+    if not serve and (port or open_first):
+        raise click.UsageError("--port and --open are for --serve.")
     from lima_dialogue_eval.report.page import document_of, write_report
 
     shown = {"title": settings["title"], "beside_paper": settings["beside_paper"]}
     with store_to_read(database) as store:
-        subject = subject_of(store, arms, settings["grader"], settings["pool_anyway"])
-        if out is None:
+        path, subject = store.path, subject_of(store, arms, settings["grader"], settings["pool_anyway"])
+        if as_json:
             print_json(document_of(subject, **shown).as_dict(store))
-        else:
+        elif out is not None:
             click.echo(visible(f"Wrote {write_report(store, subject, out, **shown)}"))
+    if serve:
+        _serve(document_of(subject, **shown), path, port, open_first)
+
+
+def _serve(document: "Document", path: Path, port: int | None, open_first: bool) -> None:
+    from lima import Store
+    from lima_dialogue_eval.pages.serving import serve_pages
+    from lima_dialogue_eval.report.serving import report_pages
+
+    def ready(addresses: list[str]) -> None:
+        click.echo(addresses[0])
+        click.echo("Ctrl-C stops.", err=True)
+
+    serve_pages(report_pages(document, lambda: Store(path)), port, ready, open_first)
 
 
 def subject_of(store: "Store", arms: tuple[str, ...], grader: str | None, pool_anyway: bool) -> "Subject":

@@ -22,11 +22,12 @@ from lima_dialogue_eval.comparison.definitions import DEFINITIONS
 from lima_dialogue_eval.comparison.family import METHOD, Family
 from lima_dialogue_eval.comparison.outcomes import GRADE
 from lima_dialogue_eval.comparison.result import Arm, Comparison
+from lima_dialogue_eval.pages.templates import page_templates
 from lima_dialogue_eval.report import figures
 from lima_dialogue_eval.report.document import Document, Row, Subject, in_short
 from lima_dialogue_eval.report.filters import filters_for
 from lima_dialogue_eval.report.prompts import NOT_REPORTED
-from lima_dialogue_eval.report.talks import Talks
+from lima_dialogue_eval.report.talks import SEARCHED, Talks
 from lima_dialogue_eval.statistics import Tally, p_text
 
 if TYPE_CHECKING:
@@ -129,19 +130,12 @@ def page(
     store: Store, document: Document, talks: Talks, short: Sequence[Row], blocks: "Sequence[Markup] | None" = None
 ) -> str:
     """The page with its figures and a list of conversations; without their data (`blocks`) it asks its server for them"""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("lima_dialogue_eval", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(pieces=lambda value: pieces(str(value)), figures=figures, p_text=p_text, bars=_bars)
+    templates = page_templates("lima_dialogue_eval", "report")
+    templates.globals.update(figures=figures, p_text=p_text, bars=_bars)
     own = {} if blocks is None else {name: Markup(_static(f"report.{name}")) for name in ("css", "js")}
-    return environment.get_template(TEMPLATE).render(
+    return templates.get_template(TEMPLATE).render(
         **_figures(document),
         title=document.title,
         first=document.first,
@@ -197,6 +191,7 @@ def _index(document: Document, talks: Talks, short: Sequence[Row]) -> Row:
         "arms": [list(head) for head in _heads(document)],
         "seeds": talks.seeds,
         "no_prompt": NOT_REPORTED,
+        "searched": sorted(SEARCHED),
         "conversations": list(short),
         "models": [
             {"note": note, "pieces": {str(id): piece for id, piece in known.items()}}

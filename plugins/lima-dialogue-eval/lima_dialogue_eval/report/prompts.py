@@ -27,9 +27,9 @@ class Prompts:
 
     def of(self, run: str, ids: Sequence[int], before: "Prompt | None") -> "Prompt":
         """A prompt, after the one of the turn before"""
-        model = self._models[run]
         if not ids:
             return Prompt([], "", {})
+        model = self._models[run]
         tokenizer = self._tokenizer(model)
         continues = before is not None and bool(before.ids) and list(ids[: len(before.ids)]) == before.ids
         text, new = "", list(ids)

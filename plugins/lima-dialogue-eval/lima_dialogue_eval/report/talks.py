@@ -5,6 +5,7 @@ What differs between the arms' scripts, verdicts of all graders and people, and 
 
 import json
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from lima import Store
@@ -18,6 +19,14 @@ from lima_dialogue_eval.report.verdicts import latest_verdicts, shown_verdicts
 Row = dict[str, Any]
 _OF_REPLY = {"reply": "text", "thoughts": "thoughts", "stop": "stop", "reply_tokens": "tokens", "message": "message"}
 "Columns that a reply has where they are not empty, and what a report calls them"
+
+SEARCHED = frozenset(
+    (
+        "text", "user", "users", "thoughts", "reason", "quote", "requirement", "message", "rater", "replies", "turns", "verdicts",
+        "ticks", "requirements", "ends", "system",
+    )
+)  # fmt: skip
+"Keys of a conversation in whose values a reader's search looks"
 
 
 def replicates_of(arms: Sequence[Arm]) -> list[str]:
@@ -37,6 +46,12 @@ class Talks:
         self.arms, self.grader, self.grader_hash, self.outcome = arms, grader, grader_hash, outcome
         self.seeds = replicates_of(arms)
         self.prompts = Prompts([run for arm in arms for run in arm.runs])
+
+    def without_prompts(self) -> "Talks":
+        """The same, but for the prompts, which take most of the time"""
+        found = copy(self)
+        found.prompts = Prompts([])
+        return found
 
     def topics(self, store: Store) -> dict[str, str]:
         """The conversations of all arms with their topics, in the order of the evaluation"""
@@ -126,7 +141,8 @@ class _Held:
                 reply["flagged"] = True
         if verdicts and verdicts[0].get("counts"):
             reply |= {"grade": verdicts[0]["grade"], "grade_status": verdicts[0]["status"]}
-        self._prompt = prompts.of(row["dialogue_run"], json.loads(row["prompt_ids"] or "[]"), self._prompt)
+        ids = json.loads(row["prompt_ids"] or "[]") if prompts.folders else []
+        self._prompt = prompts.of(row["dialogue_run"], ids, self._prompt)
         self.replies[row["turn"]] = {
             **reply,
             "verdicts": verdicts,

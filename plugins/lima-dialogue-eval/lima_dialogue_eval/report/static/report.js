@@ -8,8 +8,7 @@
   const list = byId("list"), search = byId("search"), status = byId("status"), help = byId("keys");
   const LONG = 20000, START = 2000, FEW = 12;
   const WORDS = { E: "excellent", P: "pass", F: "fail", U: "undecided", X: "error", N: "not reached" };
-  const SEARCHED = new Set(["text", "user", "users", "thoughts", "reason", "quote", "requirement", "message", "rater", "replies",
-    "turns", "verdicts", "ticks", "requirements", "ends", "system"]);
+  const SEARCHED = new Set(index.searched);
   const state = { f: "", s: "0", q: "", c: 0, open: new Set() };
   const loaded = [];
   let hits = null, asked = 0, quiet = false;
