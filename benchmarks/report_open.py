@@ -137,19 +137,21 @@ def _grade(
     }
 
 
-def opened(address: str, rounds: int) -> list[float]:
-    """Milliseconds from the navigation to a page that is laid out and painted, each in a new browser"""
+def opened(address: str, rounds: int) -> list[tuple[float, float]]:
+    """Milliseconds from the navigation until the list is painted, and until all conversations are read; each in a new browser"""
     found = []
     for _ in range(rounds):
         with sync_playwright() as p:
             browser = p.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
             page = browser.new_page(viewport={"width": 1280, "height": 900})
-            page.goto(address)
+            page.goto(address, wait_until="commit")
             page.wait_for_selector("html.ready", state="attached")
+            page.wait_for_load_state("load")
             page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)))")
             ready = "performance.getEntriesByName('report-ready')[0].startTime"
             paint = "(performance.getEntriesByName('first-contentful-paint')[0] || {startTime: 0}).startTime"
-            found.append(page.evaluate(f"Math.max({ready}, {paint})"))
+            loaded = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+            found.append(tuple(page.evaluate(f"[Math.max({ready}, {paint}), {loaded}]")))
             browser.close()
     return found
 
@@ -173,8 +175,9 @@ def main() -> None:
         times = opened(path.as_uri(), options.rounds)
         print(json.dumps({
             "date": now()[:10], "megabytes": round(path.stat().st_size / 1e6, 2),
-            "written_s": [round(s, 2) for s in wrote], "opened_ms": round(statistics.median(times)),
-            "each_ms": [round(t) for t in times],
+            "written_s": [round(s, 2) for s in wrote], "opened_ms": round(statistics.median(shown for shown, _ in times)),
+            "read_ms": round(statistics.median(read for _, read in times)),
+            "each_ms": [[round(t) for t in both] for both in times],
         }, indent=2))  # fmt: skip
 
 

@@ -146,7 +146,7 @@ def page(
         definitions=document.definitions,
         filters=filters_for(len(document.arms)),
         seeds=talks.seeds,
-        index=as_data(_index(document, talks, short)),
+        index=as_data({**_index(document, talks, short), "served": blocks is None}),
         blocks=blocks or (),
         without=WITHOUT,
         policy=_policy(own) if own else "",

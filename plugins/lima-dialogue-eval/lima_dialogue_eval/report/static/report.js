@@ -3,7 +3,12 @@
 "use strict";
 (() => {
   const index = JSON.parse(document.getElementById("index").textContent);
-  const blocks = document.querySelectorAll("script.conversation");
+  // The script stands before the conversations, so that the list is there while megabytes of them still come.
+  const blocks = new Promise((done) => {
+    const found = () => done(document.querySelectorAll("script.conversation"));
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", found);
+    else found();
+  });
   const byId = (id) => document.getElementById(id);
   const list = byId("list"), search = byId("search"), status = byId("status"), help = byId("keys");
   const LONG = 20000, START = 2000, FEW = 12;
@@ -191,12 +196,11 @@
   }
 
   async function load(i) {
-    if (!blocks.length && !loaded[i]) {
-      const answer = await fetch(`conversations/${i}`);
-      if (!answer.ok) throw new Error(await answer.text());
-      loaded[i] = await answer.json();
-    }
-    return loaded[i] ?? (loaded[i] = JSON.parse(blocks[i].textContent));
+    if (loaded[i]) return loaded[i];
+    if (!index.served) return loaded[i] = JSON.parse((await blocks)[i].textContent);
+    const answer = await fetch(`conversations/${i}`);
+    if (!answer.ok) throw new Error(await answer.text());
+    return loaded[i] = await answer.json();
   }
 
   async function fill(i) {
@@ -283,8 +287,8 @@
     let found = null;
     if (query) {
       found = new Set(index.conversations.flatMap((one, i) => (inside([one.id, one.topic], query) ? [i] : [])));
-      if (blocks.length) {
-        for (let i = 0; i < blocks.length; i++) if (!found.has(i) && inside(await load(i), query)) found.add(i);
+      if (!index.served) {
+        for (let i = 0; i < index.conversations.length; i++) if (!found.has(i) && inside(await load(i), query)) found.add(i);
       } else {
         const answer = await fetch(`search?${new URLSearchParams({ q: query })}`);
         if (answer.ok) for (const i of await answer.json()) found.add(i);
