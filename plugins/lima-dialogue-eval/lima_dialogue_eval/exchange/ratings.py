@@ -1,7 +1,7 @@
 """Ratings: id, epoch, value and explanation of each grade of one dialogue run, written as JSON and read back as people's grades.
 
-The id is CONVERSATION:TURN, the epoch the place of the seed among the run's, from 1, as Inspect counts them. What is read is
-written as a whole or not at all. Knows nothing of pages.
+The id is CONVERSATION:TURN, the epoch the place of the seed among the run's, from 1, as Inspect counts them. Of a file
+with a wrong line nothing is written. Knows nothing of pages.
 """
 
 import math
