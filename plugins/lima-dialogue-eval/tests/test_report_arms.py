@@ -12,9 +12,10 @@ from rich.console import Console
 from lima import Tick, Verdict, hookimpl
 from lima.record.store import Store
 from lima.testing import only_plugins
-from lima_dialogue_eval import compare, run_evaluation, write_report
+from lima_dialogue_eval import compare, describe, run_evaluation, write_report
 from lima_dialogue_eval.cli.dialogues import dialogues
-from lima_dialogue_eval.record.log import conversations, find_run, replies
+from lima_dialogue_eval.record.log import DialogueLog, conversations, find_run, replies
+from lima_dialogue_eval.report.page import document_of
 from lima_dialogue_eval.report.terminal import print_dialogues
 from lima_dialogue_eval.run.regrade import regrade
 
@@ -79,6 +80,43 @@ def test_one_arm_is_a_page_without_tests_and_its_json_says_what_the_page_shows(s
         "undecided": 1, "raters disagree": 0, "judge ≠ people": 0, "cut": 0, "errors": 1,
     }  # fmt: skip
     assert found["how"]["grades"] in words
+
+
+def test_where_people_count_their_common_grade_stands_first_and_each_of_them_below(store, by_hand):
+    run = by_hand({"a": {0: "FF"}, "b": {0: "FF"}}, arm="only")
+    given = {
+        ("a", 1): {"Ann": "pass", "Ben": "pass", "Cy": "fail"},
+        ("a", 2): {"Ann": "fail", "Ben": "excellent"},
+        ("b", 1): {"Ann": "fail"},
+    }
+    for (conversation, turn), grades in given.items():
+        key = {"conversation": conversation, "seed": 0, "turn": turn, "grader": "people"}
+        rows = [
+            {**key, "rater": name, "grade": g, "reason": f"says {name}", "status": "graded"}
+            for name, g in grades.items()
+        ]
+        withdrawn = {**rows[-1], "rater": "Dee", "grade": None, "status": "withdrawn"}
+        DialogueLog(store, run).grades([*rows, {**withdrawn, "grade": "pass", "status": "graded"}, withdrawn])
+    found = document_of(describe(store, run, grader="people")).as_dict(store)
+    assert found["how"]["grades"].startswith("Grades by people: Ann (3), Ben (2), Cy (1). The grade that counts is")
+    assert found["how"]["besides"] == "Graded besides, below each reply: requirements (an earlier version) 4."
+    first, second = found["conversations"][0]["dialogues"][0]["turns"]
+    verdicts = [
+        [(v["grade"], v.get("rater"), v.get("counts", False)) for v in t["replies"][0]["verdicts"]]
+        for t in (first, second)
+    ]
+    people = [("pass", "Ann", False), ("pass", "Ben", False), ("fail", "Cy", False)]
+    assert verdicts[0] == [("pass", None, True), ("fail", None, False), *people]
+    assert verdicts[1] == [
+        (None, None, True),
+        ("fail", None, False),
+        ("fail", "Ann", False),
+        ("excellent", "Ben", False),
+    ]
+    assert [c["dialogues"][0]["flags"] for c in found["conversations"]] == [
+        ["undecided", "raters disagree"],
+        ["undecided"],
+    ]
 
 
 def test_what_to_make_of_it_is_said_once(store, by_hand, tmp_path):

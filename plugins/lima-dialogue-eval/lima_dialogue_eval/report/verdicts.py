@@ -16,6 +16,7 @@ _SAME = ("conversation", "seed", "turn", "grader", "grader_hash", "rater")
 _RENAMED = {"needs a person": "undecided"}
 "What earlier versions wrote"
 WITHDRAWN = "withdrawn"
+"The status of a person's verdict that was taken back"
 
 
 def latest_verdicts(store: Store, run: str, conversation: str, grader: str) -> list[Row]:
@@ -56,9 +57,11 @@ def shown_verdicts(rows: Sequence[Row], grader: str, grader_hash: str | None) ->
 
 
 def graders_and_raters(store: Store, run: str) -> list[Row]:
-    """Who has graded replies of a run: grader, grader_hash, rater, and how many; the newest last"""
+    """Whose verdicts on a run's replies stand: grader, grader_hash, rater, and how many; programs first, then people by name"""
     return store.rows(
-        "select grader, grader_hash, rater, count(distinct conversation || char(0) || seed || char(0) || turn) as replies "
-        "from dialogue_grades where dialogue_run = ? group by grader, grader_hash, rater order by max(id)",
-        [run],
+        "select grader, grader_hash, rater, count(*) as replies from (select *, row_number() over "
+        "(partition by conversation, seed, turn, grader, grader_hash, rater order by id desc) as age "
+        "from dialogue_grades where dialogue_run = ?) where age = 1 and status != ? "
+        "group by grader, grader_hash, rater order by rater != '', grader, rater, grader_hash",
+        [run, WITHDRAWN],
     )
