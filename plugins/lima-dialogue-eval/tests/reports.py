@@ -18,13 +18,6 @@ HOSTILE = [
     'javascript:document.title="owned" \\" \\u003cscript\\u003e "},{"turn":',
 ]
 
-FLAGS = [
-    f"--{flag}"
-    for flag in (
-        "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync",
-    )
-]  # fmt: skip
 NAMES = {"E": "excellent", "P": "pass", "F": "fail", "U": None}
 
 

@@ -5,12 +5,12 @@ A machine without Chromium fails here.
 
 import json
 import re
-import shutil
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
-from reports import FLAGS, HOSTILE, Study
+from graded_pages import opened_browser
+from playwright.sync_api import expect
+from reports import HOSTILE, Study
 
 from lima import Store
 from lima.testing import only_plugins, tiny_tokenizer
@@ -23,12 +23,8 @@ LONG = "a" * 1_048_576
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_playwright() as p:
-        browser = p.chromium.launch(
-            executable_path=shutil.which("chromium") or "/usr/bin/chromium", headless=True, args=FLAGS
-        )
+    with opened_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

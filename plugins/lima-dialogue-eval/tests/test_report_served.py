@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from reports import FLAGS, HOSTILE, Study
+from graded_pages import opened_browser
+from playwright.sync_api import expect
+from reports import HOSTILE, Study
 
 from lima import Store
 
@@ -19,16 +21,14 @@ from lima import Store
 def served(database, home, *arms):
     """The address that the command prints"""
     command = [sys.executable, "-m", "lima", "dialogues", "report", *arms, "--serve", "-d", str(database)]
-    process = subprocess.Popen(
-        command,
-        env=os.environ | {"LIMA_USER_PATH": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    environment = os.environ | {"LIMA_USER_PATH": str(home), "LIMA_LOAD_PLUGINS": "lima-chat,lima-dialogue-eval"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    late = threading.Timer(100, process.kill)  # a test that waits for ever is a fault
+    late.start()
     try:
         yield process.stdout.readline().strip(), process
     finally:
+        late.cancel()
         process.kill()
         process.communicate(timeout=10)
 
@@ -46,8 +46,7 @@ def database(tmp_path, plugins):
 
 @pytest.mark.slow
 def test_conversations_load_when_they_are_opened_and_are_searched_in_the_store(database, tmp_path):
-    with served(database, tmp_path, "one", "two") as (address, process), sync_playwright() as p:
-        browser = p.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=FLAGS)
+    with served(database, tmp_path, "one", "two") as (address, process), opened_browser() as browser:
         page = browser.new_page()
         page.set_default_timeout(20_000)
         asked, problems = [], []
@@ -65,7 +64,6 @@ def test_conversations_load_when_they_are_opened_and_are_searched_in_the_store(d
         expect(page.locator(".talk:visible")).to_have_count(1)
         assert page.title() == "Before and after"
         assert problems == []
-        browser.close()
         for path in ("conversations/20", "conversations/x", "../x/"):
             with pytest.raises(urllib.error.HTTPError):
                 urllib.request.urlopen(f"{address}{path}", timeout=20)
