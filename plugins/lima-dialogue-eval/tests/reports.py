@@ -79,7 +79,8 @@ class Study:
         ids = list(range(20, 24 + 4 * turn))
         return {
             "conversation": conversation, "seed": seed, "turn": turn, "kind": text[:500], "user": f"turn {turn}: {text[:500]}",
-            "requirements": json.dumps([{"text": text[:500]}, {"text": "short", "must": False}]), "reply": text,
+            "requirements": json.dumps([{"text": text[:500], "check": {text[:500]: 1}}, {"text": "short", "must": False}]),
+            "reply": text,
             "thoughts": text[:500], "prompt_ids": json.dumps(ids), "stop": "eot", "seconds": 0.5, "status": "answered",
             "message": "",
         }  # fmt: skip

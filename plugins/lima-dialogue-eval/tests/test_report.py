@@ -157,7 +157,7 @@ def test_a_path_without_a_file_is_a_sentence(store, by_hand, path):
 
 
 def test_hostile_text_is_only_text(page, hostile):
-    text = page(*hostile, title="<i>title</i>")
+    text = page(*hostile, title="<i>title</i>\u202e")
     assert len(re.findall("<script", text)) == 2 + 2, "an index, two conversations, and the script"
     assert not re.findall(r"<(?:img|template|iframe|link|textarea|title><)", text)
     assert "<i>title" not in text

@@ -117,6 +117,7 @@ def test_filters_search_and_seeds_select_conversations_and_the_address_keeps_the
     page.locator("label", has_text=re.compile("^all$")).click()
     assert shown(page) == ["worse"]
     assert "1 of 3 conversations" in page.locator("#status").inner_text()
+    expect(page).to_have_url(re.compile("f=regressions&s=all"))
     again = view(page.url)
     assert shown(again) == ["worse"]
     assert again.locator("input[name=s]:checked").get_attribute("value") == "all"
@@ -124,7 +125,7 @@ def test_filters_search_and_seeds_select_conversations_and_the_address_keeps_the
     again.locator("#search").fill("GOES ON")
     expect(again.locator(".talk:visible")).to_have_count(1)
     assert shown(again) == ["worse"]
-    assert "q=GOES+ON" in again.url
+    expect(again).to_have_url(re.compile(r"q=GOES\+ON"))
     assert shown(view(again.url)) == ["worse"]
     again.locator("#search").fill("nowhere")
     expect(again.locator("#status")).to_have_text("No conversation shows that.")
@@ -169,6 +170,8 @@ def test_without_the_models_folder_the_ids_stand_alone_and_the_page_says_why(vie
 def test_keys_move_open_search_and_help_and_none_fires_while_typing(view, usual):
     page = view(usual)
     page.locator("#close-all").click()
+    expect(page).to_have_url(f"{usual}#o=")
+    assert view(page.url).locator(".talk[open]").count() == 0
     focused = "document.activeElement.closest('.talk')?.id ?? document.activeElement.id"
     found = []
     for key in ("j", "j", "ArrowLeft", "ArrowRight", "j", "j", "k"):

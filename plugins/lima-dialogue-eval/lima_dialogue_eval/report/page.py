@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lima import LimaError, Store, __version__, now, pieces, storable
+from lima import LimaError, Store, __version__, now, pieces, storable, visible
 from lima_dialogue_eval.comparison.alone import Alone
 from lima_dialogue_eval.comparison.definitions import DEFINITIONS
 from lima_dialogue_eval.comparison.family import METHOD, Family
@@ -138,6 +138,7 @@ def page(
     return templates.get_template(TEMPLATE).render(
         **_figures(document),
         title=document.title,
+        tab=visible(document.title),
         first=document.first,
         beside_paper=document.beside_paper,
         conversations=short,

@@ -110,7 +110,7 @@ class Talks:
             "kind": first["kind"] or "",
             "user": first["user"] if same else None,
             **({} if same else {"users": [script and script["user"] for script in scripts]}),
-            "requirements": json.loads(first["requirements"] or "[]"),
+            "requirements": [_requirement(one) for one in json.loads(first["requirements"] or "[]")],
             "different": different,
             "worse": worse,
             "replies": replies,
@@ -166,6 +166,13 @@ class _Held:
                     "verdicts": [],
                 }
                 self.replies[number] = {**reply, **left}
+
+
+def _requirement(given: Any) -> Row:
+    """A requirement as its reader sees it, without its check"""
+    if not isinstance(given, dict):
+        return {"text": str(given), "must": True}
+    return {"text": str(given.get("text", "")), "must": given.get("must", True) is not False}
 
 
 def _differ(turn: Row) -> bool:

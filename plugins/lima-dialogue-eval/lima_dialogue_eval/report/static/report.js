@@ -168,7 +168,7 @@
     if (found.user !== null) user.append(said(found.user));
     if (found.requirements.length) {
       user.append(folded(number(found.requirements.length, "requirement"), "", (details) => details.append(el("ul", "",
-        ...found.requirements.map((one) => el("li", "", shown(one.text), one.must === false ? null : el("em", "", " must")))))));
+        ...found.requirements.map((one) => el("li", "", shown(one.text), one.must && el("em", "", " must")))))));
     }
     const pair = el("div", "pair");
     pair.style.setProperty("--arms", index.arms.length);
@@ -300,13 +300,20 @@
   }
 
   // ---- the state in the address
+  let due = 0;
   function write() {
     if (quiet) return;
+    clearTimeout(due);  // once for many: a browser counts changes of the address
+    due = setTimeout(store, 30);
+  }
+
+  function store() {
     const found = new URLSearchParams();
     if (state.f) found.set("f", state.f);
     if (state.s !== "0") found.set("s", state.s);
     if (state.q) found.set("q", state.q);
-    if (state.open.size && state.open.size <= FEW) found.set("o", [...state.open].map((i) => i + 1).sort((a, b) => a - b).join(","));
+    // Of a short list all are open unless it is said which.
+    if (state.open.size <= FEW && (state.open.size || index.conversations.length <= FEW)) found.set("o", [...state.open].map((i) => i + 1).sort((a, b) => a - b).join(","));
     if (state.c) found.set("c", state.c);
     const text = String(found);
     history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
