@@ -179,6 +179,8 @@ def test_keys_move_open_search_and_help_and_none_fires_while_typing(view, usual)
         found.append(page.evaluate(focused))
     assert found == ["c1", "c2", "c1", "c2", "c3", "c3", "c2"]
     page.keyboard.press("o")
+    talk, tools = page.locator("#c2").bounding_box(), page.locator("#tools").bounding_box()
+    assert talk["y"] >= tools["y"] + tools["height"], "the tools cover nothing of it"
     expect(page.locator("#c2 .turn")).to_have_count(2)
     expect(page).to_have_url(f"{usual}#o=2&c=2")
     page.keyboard.press("?")

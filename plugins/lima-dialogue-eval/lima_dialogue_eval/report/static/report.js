@@ -337,13 +337,19 @@
       return fill(n - 1);
     }));
     await find();
-    if (state.c) list.children[state.c - 1].scrollIntoView();
+    if (state.c) uncovered(list.children[state.c - 1]);
     setTimeout(() => { quiet = false; }, 50);
     document.documentElement.classList.add("ready");
     performance.mark("report-ready");
   }
 
   // ---- keys
+  // Scrolls to a conversation, below the tools that stay at the top
+  function uncovered(one) {
+    document.documentElement.style.setProperty("--tools", `${byId("tools").offsetHeight + 8}px`);
+    one.scrollIntoView();
+  }
+
   const visible = () => [...list.children].filter((one) => !one.hidden);
   const current = () => document.activeElement && document.activeElement.closest(".talk");
 
@@ -353,7 +359,7 @@
     const at = there.indexOf(current() ?? list.children[state.c - 1]);
     const next = there[at < 0 ? (step > 0 ? 0 : there.length - 1) : Math.min(Math.max(at + step, 0), there.length - 1)];
     next.firstElementChild.focus({ preventScroll: true });
-    next.scrollIntoView();
+    uncovered(next);
     state.c = [...list.children].indexOf(next) + 1;
     write();
   }
