@@ -47,7 +47,7 @@ class Judge:
         if reply == self.broken:
             raise ZeroDivisionError("of my own")
         self.asked.append((example.prompt, example.response, reply, stop))
-        without = {"none": GRADED, "undecided": UNDECIDED, "error": GRADER_FAILED}
+        without = {"undecided": UNDECIDED, "error": GRADER_FAILED}
         return Verdict(None if reply in without else reply, "so it is", without.get(reply, GRADED))
 
 

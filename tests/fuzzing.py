@@ -169,16 +169,16 @@ class Fuzz:
 
     def dialogues(self, chance):
         original = chance.choice(sorted(DIALOGUES.glob("*/*.json")))
-        value = json.loads(original.read_text(encoding="utf-8"))
+        whole = value = json.loads(original.read_text(encoding="utf-8"))
         for _ in range(chance.randint(1, 3)):
             value = changed(chance, value)
         file = self.folder / original.parent.name / original.name
         file.parent.mkdir()
         file.write_bytes(as_json(chance, value))
-        if original.parent.name == "known":  # replies to a conversation that is there
-            (self.folder / "eval").mkdir()
-            name = f"{original.stem.removesuffix('-checked')}.json"
-            shutil.copy(DIALOGUES / "eval" / name, self.folder / "eval")
-        elif original.parent.name == "eval" and chance.random() < 0.5:
+        if original.parent.name.startswith("known"):  # replies to a conversation that is there
+            twin = original.parent.name.replace("known", "eval")
+            (self.folder / twin).mkdir()
+            shutil.copy(DIALOGUES / twin / f"{whole['conversation']}.json", self.folder / twin)
+        elif original.parent.name.startswith("eval") and chance.random() < 0.5:
             return ["evaluations", chance.choice(("show", "check")), str(file), "-d", str(self.folder / "l.db")]
         return ["dialogues-lint", str(self.folder)]

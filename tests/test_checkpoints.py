@@ -76,7 +76,7 @@ def test_appendix_b_is_one_line_of_sql(done, judges):
 
 def test_of_equal_epochs_the_earlier_is_taken_and_what_has_no_grade_everywhere_is_left_out(done, judges):
     store, run, say = done
-    say(["pass", "none", "fail"], ["excellent", "fail", "fail"], ["pass", "excellent", "pass"])
+    say(["pass", "error", "fail"], ["excellent", "fail", "fail"], ["pass", "excellent", "pass"])
     run_lima("checkpoints", "grade", run.id, "--grader", "judge", "-d", store.path)
     assert choice.best(store, run.id, "judge") == (
         2,

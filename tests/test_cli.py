@@ -39,6 +39,7 @@ def test_help_imports_nothing_heavy():
     assert "Usage: lima" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_is_said_to_be(base, pairs, tmp_path, capfd):
     """As long as it trains it is running; after kill −9, which leaves the row as it was, it is not"""
     db, code = tmp_path / "l.db", "import sys; from lima.cli import main; main(sys.argv[1:])"

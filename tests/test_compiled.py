@@ -96,6 +96,7 @@ def assert_close(one, other, tolerance=1e-5):
 FAST = ("llama", "gpt2", "gemma2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "dropout"),
     [

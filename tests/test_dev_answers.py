@@ -76,6 +76,7 @@ def perplexity(folder):
     return math.exp(total / tokens)
 
 
+@pytest.mark.slow
 def test_what_is_stored_does_not_depend_on_the_dev_prompts(base, few, dev, tmp_path):
     with Store(tmp_path / "l.db") as store:
         for name, asked in (("with", dev), ("without", None)):

@@ -86,6 +86,7 @@ def test_cases_are_the_same_for_a_seed_and_differ_between_seeds():
     assert nested(2) == [[[]]]
 
 
+@pytest.mark.slow
 def test_a_database_is_damaged_in_many_ways(trained, tmp_path):
     whole = (trained[0] / "l.db").read_bytes()
     done = set()

@@ -230,6 +230,7 @@ def test_a_run_gives_the_losses_that_torch_gives_and_twice_the_same(wide, tmp_pa
     assert found["one"][0] == pytest.approx(found["torch"][0], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_and_goes_on_ends_in_the_same_bits(wide, tmp_path, here, counted):
     def stop(step, steps, metrics):
         if step == 2:

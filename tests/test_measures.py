@@ -99,6 +99,7 @@ def test_two_plugins_cannot_record_one_name(train, tmp_path):
         train(store)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_each_epochs_measures_once(train, tmp_path):
     with only_plugins(sizes=Measures(1, 2, 3)), Store(tmp_path / "l.db") as store:
         with pytest.raises(Stop):

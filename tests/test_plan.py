@@ -211,6 +211,7 @@ def test_the_steps_that_are_measured_are_those_of_mean_length():
     assert [len(step[0].ids) for step in typical(steps[:1])] == [3, 3]
 
 
+@pytest.mark.slow
 def test_plan_speaks_of_time_only_where_it_is_measured(base, pairs, tmp_path):
     given = ["plan", "--base", str(base), "--source", str(pairs), "--set", "device=cpu"]
     runs = {(m, j): CliRunner().invoke(cli, [*given, *m, *j]) for m in ((), ("--measure",)) for j in ((), ("--json",))}

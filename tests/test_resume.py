@@ -122,6 +122,7 @@ def test_each_run_resumes_from_its_own_states_though_both_end_in_one_folder(whol
             resume(runs[1], store)
 
 
+@pytest.mark.slow
 def test_lora_resumes_to_the_same_bits_too(whole, base, tmp_path):
     wanted = [recipe(base, whole[0], tmp_path / name, lora_rank=4, lora_dropout=0.1) for name in ("a", "b")]
     with Store(tmp_path / "l.db") as store:

@@ -28,6 +28,7 @@ def short_of_memory(monkeypatch, when):
     monkeypatch.setattr(Gradients, "backward", failing)
 
 
+@pytest.mark.slow
 def test_a_budget_that_was_halved_stays_halved_after_resuming(base, pairs, tmp_path, monkeypatch):
     """Else the steps after it would be split, and drop, in another way than those of a run that never stopped"""
     failed = set()

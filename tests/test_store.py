@@ -127,6 +127,7 @@ def test_the_default_database_is_in_the_users_folder(tmp_path, monkeypatch):
     assert default_path() == tmp_path / "mine" / "lima.db"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not shutil.which("unshare") or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0,
     reason="needs a mount namespace for a disk of its own",

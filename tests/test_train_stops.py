@@ -178,6 +178,7 @@ def test_an_example_that_no_budget_makes_fit_is_said_before_the_first_step(tmp_p
     assert re.match(r"Out of memory with micro-batches of (\d+) tokens, the longest example having \1\. Lower", error)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_database_that_opens_and_says_so(base, pairs, tmp_path):
     command = [
         sys.executable,

@@ -106,6 +106,7 @@ def test_a_folder_s_own_code_runs_with_the_flag_and_not_without(place):
         assert (line, code, ran) == (line, 0, True), err
 
 
+@pytest.mark.slow
 def test_a_recipe_file_may_not_trust_and_the_command_line_may(place):
     named, set_, flag = run(
         place,

@@ -29,6 +29,7 @@ def stopped(base, pairs, tmp_path, step=12, **changes):
     return store, store.rows("select id from runs")[0]["id"]
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_same_command_names_the_run_and_its_advice_works(base, pairs, tmp_path, lima):
     keys = {"epochs": 40, "batch_size": 20, "keep_epochs": "true", "residual_dropout": 0}
     settings = [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]

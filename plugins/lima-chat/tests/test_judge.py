@@ -246,7 +246,7 @@ def test_a_base_and_its_renderers_are_checked(tmp_path):
             ("chatml", True, "<|im_end|>"),
         ]
         assert isinstance(run(base, "--renderer", "plain").exception, LimaError)
-        assert "has no chat template to check" in str(run(base, "--renderer", "plain").exception)
+        assert "is not made of a chat template" in str(run(base, "--renderer", "plain").exception)
         assert "is for a base model" in str(run("templates", "--renderer", "chatml").exception)
         assert "only template.NAME=VALUE" in str(run(base, "--set", "epochs=3").exception)
 
@@ -287,6 +287,7 @@ def test_variables_are_given_to_the_template(folder):
     assert run(folder / "spoken.jinja", "--set", "template.lang=de").exit_code == 0
 
 
+@pytest.mark.slow
 def test_what_does_not_render_in_the_sandbox_is_not_rendered_outside(folder, monkeypatch):
     from lima_chat import sandbox
 

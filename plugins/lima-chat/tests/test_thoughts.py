@@ -115,6 +115,7 @@ def test_a_tag_that_is_a_special_token_is_one_in_thoughts_and_text_in_a_question
     assert tokenizer.decode(row.ids[row.spans[0].start :]).startswith(f"<think>\n{THOUGHT}\n</think>\n\n{ANSWER}")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_keeps_thoughts_and_reply_apart(tmp_path, talks):
     """A model that has learnt one answer by heart, thoughts and all"""
     import lima_chat

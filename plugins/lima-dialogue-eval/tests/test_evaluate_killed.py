@@ -99,6 +99,7 @@ def killed(tmp_path):
     return kill
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_an_open_database_with_whole_turns(plugins, killed, tmp_path, Model):
     def while_it_runs(file):
         with Store(file) as store:

@@ -167,7 +167,10 @@ def test_a_registered_name_comes_before_a_file(plugins, folder):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("smal", r"There is no evaluation 'smal', and no such file\. Did you mean 'small'\? Known: dialogues, small\."),
+        (
+            "smal",
+            r"There is no evaluation 'smal', and no such file\. Did you mean 'small'\? Known: dialogues, dialogues-b, sm",
+        ),
         ("ask.jsonl", "There is no evaluation 'ask.jsonl', and no such file"),
         ("", "There is no evaluation '', and no such file"),
         ("odd.jsonl", "odd.jsonl: no source recognises its rows."),
@@ -256,7 +259,9 @@ def test_a_row_that_names_a_file_as_if_it_were_registered_leads_to_no_file(store
     id = run(store, "asks.jsonl", Model(fail=("And once more?",)))
     with store.write() as db:
         db.execute("update dialogue_runs set evaluation_path = null")
-    with pytest.raises(LimaError, match=r"^There is no evaluation 'asks.jsonl'\. Known: dialogues, small\."):
+    with pytest.raises(
+        LimaError, match=r"^There is no evaluation 'asks.jsonl'\. Known: dialogues, dialogues-b, small\."
+    ):
         resume_evaluation(store, id, Model())
 
 

@@ -195,6 +195,7 @@ def test_the_command_measures_stores_and_compares(folder, tmp_path, monkeypatch)
     assert "Likelihood of given answers is not the quality" in " ".join(said.split())
 
 
+@pytest.mark.slow
 def test_gain_of_each_epoch_stands_beside_its_perplexity(folder, tmp_path):
     import lima_chat
     import lima_dialogue_eval

@@ -196,6 +196,7 @@ with only_plugins(lima_chat=lima_chat, lima_dialogue_eval=lima_dialogue_eval, sl
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_keeps_what_was_said_and_graded(tmp_path):
     from lima import Store
 

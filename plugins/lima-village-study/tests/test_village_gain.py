@@ -40,6 +40,7 @@ def test_a_model_is_measured_and_every_answer_recorded(tmp_path, monkeypatch):
     assert found == pytest.approx(sum(sum(of) / len(of) for of in means) / 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gained", "agrees"),
     [

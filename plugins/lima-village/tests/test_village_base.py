@@ -94,6 +94,7 @@ def small():
     )
 
 
+@pytest.mark.slow
 def test_building_twice_gives_the_same_weights(tmp_path, small):
     from lima_village.pretrain import pretrain
 
@@ -155,6 +156,7 @@ def test_only_one_process_builds_a_base(tmp_path, small):
     assert (tmp_path / "base" / WEIGHTS).read_bytes() == built
 
 
+@pytest.mark.slow
 def test_another_recipe_does_not_resume_a_killed_build(tmp_path, small):
     from lima_village.pretrain import pretrain
 
@@ -169,6 +171,7 @@ def test_another_recipe_does_not_resume_a_killed_build(tmp_path, small):
     assert steps == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_build_that_was_interrupted_says_whether_anything_is_saved(tmp_path, small, monkeypatch, capsys):
     from lima_village import commands, pretrain
 

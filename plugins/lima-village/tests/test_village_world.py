@@ -123,6 +123,7 @@ def test_training_dialogues_keep_away_from_what_is_held_out():
     assert dialogues(10) == found[:10]
 
 
+@pytest.mark.slow
 def test_the_three_sets_share_nothing_with_training_or_each_other():
     plans = {"train": {dialogue.plan for dialogue in dialogues(100)}}
     users, named = {}, {}
