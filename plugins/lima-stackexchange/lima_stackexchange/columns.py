@@ -1,0 +1,143 @@
+"""What a row of Posts.xml or Comments.xml says: its columns as values, or a sentence on what is wrong with them.
+
+Knows nothing of which rows are used.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum
+from typing import NamedTuple
+
+from lima import LimaError, shown, visible
+from lima_stackexchange.dump import DumpRow
+from lima_stackexchange.licences import Part, licence_on
+
+MOST_ID = 1_000_000_000
+"The largest id that is read; Stack Overflow's posts and comments have 80 and 140 million"
+LONGEST_TEXT = 200_000
+"Characters of a body's HTML; Stack Exchange allows 30,000 of Markdown"
+
+
+class Kind(IntEnum):
+    """Of a post; there are others, such as the texts about tags"""
+
+    QUESTION = 1
+    ANSWER = 2
+
+
+class Wrong(LimaError):
+    """What is wrong with a row: in general, and with its value"""
+
+    def __init__(self, reason: str, value: str = "") -> None:
+        super().__init__(value or reason)
+        self.reason = reason
+
+
+class Author(NamedTuple):
+    """Who wrote a text"""
+
+    id: int
+    "0: the account is gone"
+    name: str
+    "'' where only another file has it"
+
+    @property
+    def known(self) -> bool:
+        """Whether there is somebody to name"""
+        return self.id > 0 or bool(self.name)
+
+    def is_same(self, other: "Author") -> bool:
+        """Whether both are one person: by the account, of those who have none by the name"""
+        return self.id == other.id if self.id > 0 or other.id > 0 else bool(self.name) and self.name == other.name
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text with what its licence asks for: a question, an answer, a comment"""
+
+    id: int
+    score: int
+    written: str
+    "Date and time as the dump has them: texts of one form, which sort by time"
+    author: Author
+    licence: str
+    text: str
+    "HTML of a post, Markdown of a comment"
+
+    def part(self, kind: str, site: str, path: str, name: str) -> Part:
+        """What the licence asks for, with the author's name where Users.xml has it"""
+        called = name or self.author.name or f"user {self.author.id}"
+        profile = f"https://{site}/users/{self.author.id}" if self.author.id > 0 else ""
+        return Part(kind, called, profile, f"https://{site}/{path}", date.fromisoformat(self.written[:10]), self.licence)
+
+
+def number(row: DumpRow, name: str, least: int, most: int, absent: int | None = None) -> int:
+    """The whole number in a column; Wrong where there is none in these bounds"""
+    value = row.columns.get(name)
+    if value is None:
+        if absent is not None:
+            return absent
+        keys = ", ".join(list(row.columns)[:8]) or "none"
+        raise Wrong(f"it has no {name}.", f"it has no {name}; its columns are {visible(keys[:200])}.")
+    try:
+        found = int(value) if len(value) < 20 else most + 1
+    except ValueError:
+        found = most + 1
+    if not least <= found <= most:
+        expected = f"expected a whole number from {least:,} to {most:,}"
+        raise Wrong(f"its {name} is not a number; {expected}.", f"its {name} is {shown(value)}; {expected}.")
+    return found
+
+
+def post_head(row: DumpRow) -> tuple[int, int, int]:
+    """Id, kind and score of a row of Posts.xml; Wrong where the row is no post"""
+    if row.element != "row":
+        raise Wrong("it is not a row of a dump.", f"it is <{visible(row.element[:80])}>; expected <row>.")
+    kind = number(row, "PostTypeId", 1, 1000)
+    if kind in (Kind.QUESTION, Kind.ANSWER):
+        _ = when(row), text_of(row, "Body")
+    return number(row, "Id", 1, MOST_ID), kind, number(row, "Score", -(10**9), 10**9)
+
+
+def when(row: DumpRow) -> str:
+    """When it was written, to the second"""
+    value = row.columns.get("CreationDate", "")
+    try:
+        date.fromisoformat(value[:10])
+    except ValueError:
+        raise Wrong(
+            "its CreationDate is not a date; expected one such as 2015-01-27T20:09:32.720.",
+            f"its CreationDate is {shown(value)}; expected a date such as 2015-01-27T20:09:32.720.",
+        ) from None
+    return value[:23]
+
+
+def text_of(row: DumpRow, name: str) -> str:
+    """The text in a column, which may be empty"""
+    value = row.columns.get(name)
+    if value is None:
+        raise Wrong(f"it has no {name}.")
+    if len(value) > LONGEST_TEXT:
+        raise Wrong(f"its {name} is longer than {LONGEST_TEXT:,} characters.")
+    return value
+
+
+def text_from(row: DumpRow, column: str, user: str, name: str, absent: int | None = None) -> Text:
+    """The text in a column, with its author in the columns `user` and `name`"""
+    written = when(row)
+    author = Author(number(row, user, -(10**9), MOST_ID, 0), row.columns.get(name, "").strip()[:100])
+    licence = licence_on(date.fromisoformat(written[:10]), row.columns.get("ContentLicense", ""))
+    score = number(row, "Score", -(10**9), 10**9, absent)
+    return Text(number(row, "Id", 1, MOST_ID), score, written, author, licence, text_of(row, column))
+
+
+def post_of(row: DumpRow) -> Text:
+    """A question or an answer"""
+    return text_from(row, "Body", "OwnerUserId", "OwnerDisplayName")
+
+
+def comment_of(row: DumpRow) -> tuple[int, Text]:
+    """A comment, behind the id of its post"""
+    if row.element != "row":
+        raise Wrong("it is not a row of a dump.", f"it is <{visible(row.element[:80])}>; expected <row>.")
+    return number(row, "PostId", 1, MOST_ID), text_from(row, "Text", "UserId", "UserDisplayName", 0)
