@@ -63,7 +63,9 @@ def opened(file: Path, member: str) -> Iterator[tuple[BinaryIO, Counted]]:
         try:
             plain = Counted(stack.enter_context(file.open("rb")), name)
         except OSError as e:
-            raise LimaError(f"Cannot read {name}: {e.strerror}. Name a folder with Posts.xml, or the file itself.") from None
+            raise LimaError(
+                f"Cannot read {name}: {e.strerror}. Name a folder with Posts.xml, or the file itself."
+            ) from None
         if file.suffix.lower() != ".gz":
             yield plain, plain  # type: ignore[misc]
             return
@@ -105,9 +107,13 @@ class _Pipe:
         lines = [line for line in self.said.read().decode("utf-8", "replace").splitlines() if line.strip()]
         if code:
             why = next((line for line in lines if "ERROR" in line.upper()), lines[-1] if lines else "")
-            raise LimaError(f"{self.what}: 7z ended with code {code} ({visible(why[:200])}). Download the archive again.")
+            raise LimaError(
+                f"{self.what}: 7z ended with code {code} ({visible(why[:200])}). Download the archive again."
+            )
         if not self.any:
-            raise LimaError(f"{self.what}: the archive has no such file. Name an archive of a dump, such as coffee.stackexchange.com.7z.")
+            raise LimaError(
+                f"{self.what}: the archive has no such file. Name an archive of a dump, such as coffee.stackexchange.com.7z."
+            )
         return b""
 
 

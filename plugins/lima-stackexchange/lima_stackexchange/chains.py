@@ -9,11 +9,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
+from itertools import pairwise
 
 from lima_chat import Turn
 from lima_stackexchange.columns import Text
 from lima_stackexchange.licences import licence_on
-from lima_stackexchange.markdown import cleaned, comment_text
+from lima_stackexchange.markdown import Cleaned, cleaned, comment_text
 
 USER, ASSISTANT, OTHERS = "user", "assistant", "others"
 
@@ -40,40 +42,65 @@ class Post:
     "When its author changed it last; '' if nobody or somebody else did"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Said:
-    """One part of a chain"""
+    """One part of a chain; its text is made when it is asked for, because most chains are too short"""
 
     role: str
     kind: str
     "Question, answer, comment, or an edit of one of the first"
-    text: str
+    source: str
     written: str
     of: Text
     name: str
     "Of its author, as far as it is known"
     on: int
     "The post that it is or is on"
-    dangling: bool = False
-    "Whether it lost an address that it needs"
+    title: str = ""
+
+    @cached_property
+    def made(self) -> Cleaned:
+        """What it says, without names before it, `+1`, and the mark of an edit"""
+        if self.kind == "comment":
+            made = comment_text(_PLUS.sub("", _NAME.sub("", self.source, count=1)))
+            return replace(made, text=_begun(_ELSEWHERE.sub("", made.text).strip()))
+        made = cleaned(self.source)
+        if self.kind.startswith("edit"):
+            return replace(made, text=_begun(_MARK.sub("", made.text, count=1)))
+        return replace(made, text=f"{html.unescape(self.title)}\n\n{made.text}".strip() if made.text else "")
+
+    @property
+    def text(self) -> str:
+        """The text of it"""
+        return self.made.text
 
 
 def chain(
-    question: Post, answer: Post, under_question: Sequence[tuple[Text, str]], under_answer: Sequence[tuple[Text, str]], others: bool
+    question: Post,
+    answer: Post,
+    under_question: Sequence[tuple[Text, str]],
+    under_answer: Sequence[tuple[Text, str]],
+    others: bool,
 ) -> list[Said]:
     """What the two said to each other, in order of time; comments come with their authors' names, in order of time
 
     With `others` the comments of third persons on the answer are in it, too, as the user's."""
     said = [*_post(question, USER, "question"), *_clarified(question, answer, under_question)]
     said += [*_post(answer, ASSISTANT, "answer"), *_followed(question, answer, under_answer, others)]
-    first, *later = [one for one in said if one.text]
-    return [first, *sorted(later, key=lambda one: one.written)]
+    return [said[0], *sorted(said[1:], key=lambda one: one.written)]
+
+
+def exchanges(said: Sequence[Said]) -> int:
+    """How many exchanges the parts make, if none of them is empty: so many answers follow something of the user"""
+    roles = [one.role for one in said]
+    return sum(one == ASSISTANT != before for before, one in pairwise(roles))
 
 
 def turns(said: Sequence[Said]) -> tuple[list[Turn], list[Said]]:
     """The turns of a chain up to the last answer, and the parts that are in them; parts of one role in a row are one turn"""
+    said = [one for one in said if one.text]
     last = max((place for place, one in enumerate(said) if one.role == ASSISTANT), default=-1)
-    made, used = list[Turn](), list(said[: last + 1])
+    made, used = list[Turn](), said[: last + 1]
     for one in used:
         if made and made[-1].role == one.role:
             made[-1] = Turn(one.role, f"{made[-1].content}\n\n{one.text}")
@@ -86,15 +113,12 @@ def _post(post: Post, role: str, kind: str) -> list[Said]:
     """A post as it was first, and what its author added with a mark"""
     body = post.text.text
     found = _EDIT.search(body) if post.edited else None
-    before = cleaned(body[: found.start()] if found else body)
-    title = f"{html.unescape(post.title)}\n\n" if post.title else ""
-    said = [Said(role, kind, f"{title}{before.text}".strip(), post.text.written, post.text, post.name, post.text.id, before.dangling)]
+    before = body[: found.start()] if found else body
+    said = [Said(role, kind, before, post.text.written, post.text, post.name, post.text.id, post.title)]
     if found:
-        added = cleaned(body[found.start() :])
         licence = licence_on(date.fromisoformat(post.edited[:10]))
         edit = replace(post.text, written=post.edited, licence=licence)
-        text = _begun(_MARK.sub("", added.text, count=1))
-        said.append(Said(role, f"edit of the {kind}", text, post.edited, edit, post.name, edit.id, added.dangling))
+        said.append(Said(role, f"edit of the {kind}", body[found.start() :], post.edited, edit, post.name, edit.id))
     return said
 
 
@@ -114,7 +138,13 @@ def _followed(question: Post, answer: Post, comments: Sequence[tuple[Text, str]]
         if others and role == OTHERS:
             role = USER
         if role == ASSISTANT:
-            to = USER if named and _is(named, question.name) else OTHERS if named and question.name and not others else partner
+            to = (
+                USER
+                if named and _is(named, question.name)
+                else OTHERS
+                if named and question.name and not others
+                else partner
+            )
         else:
             partner = to = role
             if role == USER and named and not _is(named, answer.name) and (answer.name or _third(named, comments)):
@@ -125,8 +155,7 @@ def _followed(question: Post, answer: Post, comments: Sequence[tuple[Text, str]]
 
 
 def _comment(text: Text, name: str, role: str, on: Post) -> Said:
-    made = comment_text(_PLUS.sub("", _NAME.sub("", text.text, count=1)))
-    return Said(role, "comment", _begun(_ELSEWHERE.sub("", made.text).strip()), text.written, text, name, on.text.id, made.dangling)
+    return Said(role, "comment", text.text, text.written, text, name, on.text.id)
 
 
 def _role(text: Text, question: Post, answer: Post) -> str:
@@ -154,4 +183,4 @@ def _third(called: str, comments: Sequence[tuple[Text, str]]) -> bool:
 
 def _begun(text: str) -> str:
     """With a capital, as a sentence has without the name before it"""
-    return text[:1].upper() + text[1:] if re.match(r"[a-z][a-z']* |i ", text) else text
+    return text[:1].upper() + text[1:] if re.match(r"[a-z][a-z']*[\s.,;:!?]", text) else text

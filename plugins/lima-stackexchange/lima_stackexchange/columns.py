@@ -6,6 +6,7 @@ Knows nothing of which rows are used.
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from lima import LimaError, shown, visible
@@ -14,6 +15,7 @@ from lima_stackexchange.licences import Part, licence_on
 
 MOST_ID = 1_000_000_000
 "The largest id that is read; Stack Overflow's posts and comments have 80 and 140 million"
+MOST_KIND, MOST_SCORE = 1000, 1_000_000_000
 LONGEST_TEXT = 200_000
 "Characters of a body's HTML; Stack Exchange allows 30,000 of Markdown"
 
@@ -68,42 +70,61 @@ class Text:
         """What the licence asks for, with the author's name where Users.xml has it"""
         called = name or self.author.name or f"user {self.author.id}"
         profile = f"https://{site}/users/{self.author.id}" if self.author.id > 0 else ""
-        return Part(kind, called, profile, f"https://{site}/{path}", date.fromisoformat(self.written[:10]), self.licence)
+        return Part(
+            kind, called, profile, f"https://{site}/{path}", date.fromisoformat(self.written[:10]), self.licence
+        )
 
 
 def number(row: DumpRow, name: str, least: int, most: int, absent: int | None = None) -> int:
     """The whole number in a column; Wrong where there is none in these bounds"""
-    value = row.columns.get(name)
-    if value is None:
+    try:
+        found = int(row.columns[name])
+    except KeyError:
         if absent is not None:
             return absent
         keys = ", ".join(list(row.columns)[:8]) or "none"
-        raise Wrong(f"it has no {name}.", f"it has no {name}; its columns are {visible(keys[:200])}.")
-    try:
-        found = int(value) if len(value) < 20 else most + 1
+        raise Wrong(f"it has no {name}.", f"it has no {name}; its columns are {visible(keys[:200])}.") from None
     except ValueError:
         found = most + 1
-    if not least <= found <= most:
-        expected = f"expected a whole number from {least:,} to {most:,}"
-        raise Wrong(f"its {name} is not a number; {expected}.", f"its {name} is {shown(value)}; {expected}.")
-    return found
+    if least <= found <= most:
+        return found
+    expected = f"expected a whole number from {least:,} to {most:,}"
+    raise Wrong(f"its {name} is not a number; {expected}.", f"its {name} is {shown(row.columns[name])}; {expected}.")
 
 
 def post_head(row: DumpRow) -> tuple[int, int, int]:
     """Id, kind and score of a row of Posts.xml; Wrong where the row is no post"""
     if row.element != "row":
         raise Wrong("it is not a row of a dump.", f"it is <{visible(row.element[:80])}>; expected <row>.")
-    kind = number(row, "PostTypeId", 1, 1000)
+    columns = row.columns
+    try:
+        id, kind, score = int(columns["Id"]), int(columns["PostTypeId"]), int(columns["Score"])
+        right = 1 <= id <= MOST_ID and 1 <= kind <= MOST_KIND and abs(score) <= MOST_SCORE
+    except (KeyError, ValueError):
+        right = False
+    if not right:  # said by whichever of them it is
+        id, kind = number(row, "Id", 1, MOST_ID), number(row, "PostTypeId", 1, MOST_KIND)
+        score = number(row, "Score", -MOST_SCORE, MOST_SCORE)
     if kind in (Kind.QUESTION, Kind.ANSWER):
         _ = when(row), text_of(row, "Body")
-    return number(row, "Id", 1, MOST_ID), kind, number(row, "Score", -(10**9), 10**9)
+    return id, kind, score
+
+
+@lru_cache(maxsize=10_000)
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+@lru_cache(maxsize=10_000)
+def _licence(day: str, stated: str) -> str:
+    return licence_on(_day(day), stated)
 
 
 def when(row: DumpRow) -> str:
     """When it was written, to the second"""
     value = row.columns.get("CreationDate", "")
     try:
-        date.fromisoformat(value[:10])
+        _day(value[:10])
     except ValueError:
         raise Wrong(
             "its CreationDate is not a date; expected one such as 2015-01-27T20:09:32.720.",
@@ -125,9 +146,9 @@ def text_of(row: DumpRow, name: str) -> str:
 def text_from(row: DumpRow, column: str, user: str, name: str, absent: int | None = None) -> Text:
     """The text in a column, with its author in the columns `user` and `name`"""
     written = when(row)
+    licence = _licence(written[:10], row.columns.get("ContentLicense", ""))
     author = Author(number(row, user, -(10**9), MOST_ID, 0), row.columns.get(name, "").strip()[:100])
-    licence = licence_on(date.fromisoformat(written[:10]), row.columns.get("ContentLicense", ""))
-    score = number(row, "Score", -(10**9), 10**9, absent)
+    score = number(row, "Score", -MOST_SCORE, MOST_SCORE, absent)
     return Text(number(row, "Id", 1, MOST_ID), score, written, author, licence, text_of(row, column))
 
 

@@ -72,7 +72,9 @@ class _Reading:
         except expat.ExpatError as e:
             raise LimaError(self._sentence(e, last)) from None
         except (LookupError, ValueError, UnicodeError) as e:  # the codec of an encoding that the file names
-            raise LimaError(f"{self.place()}: its encoding cannot be read ({visible(str(e))}). Save it as UTF-8.") from None
+            raise LimaError(
+                f"{self.place()}: its encoding cannot be read ({visible(str(e))}). Save it as UTF-8."
+            ) from None
 
     def taken(self) -> list[DumpRow]:
         found, self.found = self.found, []

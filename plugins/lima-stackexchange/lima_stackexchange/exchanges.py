@@ -74,10 +74,14 @@ def exchanges_in(path: str, options: Options) -> list[Exchange]:
     made = [Exchange(_site(file, options, len(found) == 1), file) for file in found]
     sites = [one.site for one in made]
     if twice := next((one for one in made if sites.count(one.site) > 1), None):
-        raise LimaError(f"{visible(path)} has the exchange {twice.site} twice, also as {visible(str(twice.posts))}. Leave one out.")
+        raise LimaError(
+            f"{visible(path)} has the exchange {twice.site} twice, also as {visible(str(twice.posts))}. Leave one out."
+        )
     if isinstance(options.site, dict) and (unknown := options.site.keys() - {name_of(file) for file in found}):
         names = [name_of(file) for file in found]
-        raise LimaError(f"{PLUGIN}.site names {min(unknown)!r}, which is not in {visible(path)}.{did_you_mean(min(unknown), names)}")
+        raise LimaError(
+            f"{PLUGIN}.site names {min(unknown)!r}, which is not in {visible(path)}.{did_you_mean(min(unknown), names)}"
+        )
     return made
 
 

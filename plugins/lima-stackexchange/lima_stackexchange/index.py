@@ -3,11 +3,9 @@
 A temporary SQLite file, gone when it is closed; of memory it takes a fixed few megabytes. Knows nothing of what is asked of it.
 """
 
-import json
 import sqlite3
 import tempfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,10 @@ from lima_stackexchange.columns import MOST_ID, Author, Text
 
 ALL = 1 << 32
 "Keys of one exchange: its number times this, and the id of a post or a person"
+TEXT = "id INTEGER, score INTEGER, written TEXT, person INTEGER, name TEXT, licence TEXT, text TEXT"
+"The columns of a text in a table, behind those of the table itself"
+_TOGETHER = 500
+"Rows that are added at once"
 _CACHE = 32_000
 "Kilobytes that SQLite keeps in memory"
 
@@ -26,17 +28,37 @@ class Index:
 
     def __init__(self, database: sqlite3.Connection, folder: Path) -> None:
         self._database, self._folder = database, folder
-        self._seen = bytearray()
+        self.named = False
+        self._seen, self._waiting = bytearray(), dict[str, list[Sequence[Any]]]()
+
+    def add(self, sql: str, *values: Any) -> None:
+        """Insert a row, soon: many are added together, before anything is read"""
+        waiting = self._waiting.setdefault(sql, [])
+        waiting.append(values)
+        if len(waiting) >= _TOGETHER:
+            self._write(sql)
+
+    def _write(self, sql: str) -> None:
+        rows, self._waiting[sql] = self._waiting.get(sql, []), []
+        try:
+            self._database.executemany(sql, rows)
+        except sqlite3.OperationalError as e:
+            raise self._full(e) from None
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """A cursor over the result; LimaError where the disk is full"""
+        for waiting in [sql for sql, rows in self._waiting.items() if rows]:
+            self._write(waiting)
         try:
             return self._database.execute(sql, values)
         except sqlite3.OperationalError as e:
-            raise LimaError(
-                f"The index in {self._folder} cannot be written: {e}. It takes up to a third of the dump's size: free space, or name "
-                "another folder in the environment variable TMPDIR."
-            ) from None
+            raise self._full(e) from None
+
+    def _full(self, error: Exception) -> LimaError:
+        return LimaError(
+            f"The index in {self._folder} cannot be written: {error}. It may take as much as the dump: free space, or name another "
+            "folder in the environment variable TMPDIR."
+        )
 
     def one(self, sql: str, *values: Any) -> Any:
         """The first value of a result; None where it has no rows"""
@@ -53,9 +75,13 @@ class Index:
         self._seen[at] |= bit
         return True
 
-    def next_exchange(self) -> None:
-        """Ids begin anew"""
-        self._seen = bytearray()
+    def has(self, id: int) -> bool:
+        """Whether this post of the present exchange was there"""
+        return id >> 3 < len(self._seen) and bool(self._seen[id >> 3] & 1 << (id & 7))
+
+    def next_exchange(self, named: bool) -> None:
+        """Ids begin anew; `named` if the exchange has a file with the names of its people"""
+        self._seen, self.named = bytearray(), named
 
 
 @contextmanager
@@ -64,7 +90,12 @@ def index(*tables: str) -> Iterator[Index]:
     with tempfile.TemporaryDirectory(prefix="lima-stackexchange-") as folder:
         database = sqlite3.connect(Path(folder) / "index.db", isolation_level=None, check_same_thread=False)
         try:
-            for setting in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", f"cache_size = -{_CACHE}"):
+            for setting in (
+                "journal_mode = OFF",
+                "synchronous = OFF",
+                "locking_mode = EXCLUSIVE",
+                f"cache_size = -{_CACHE}",
+            ):
                 database.execute(f"PRAGMA {setting}")
             for sql in (*tables, "CREATE TABLE person (key INTEGER PRIMARY KEY, name TEXT)"):
                 database.execute(sql)
@@ -74,13 +105,11 @@ def index(*tables: str) -> Iterator[Index]:
             database.close()
 
 
-def packed(text: Text, *more: str) -> bytes:
-    """A text as a few bytes, with more texts that belong to it"""
-    values = text.id, text.score, text.written, *text.author, text.licence, text.text, *more
-    return zlib.compress(json.dumps(values).encode(), 1)
+def stored(text: Text) -> tuple[int, int, str, int, str, str, str]:
+    """The values of a text in the columns `TEXT`"""
+    return text.id, text.score, text.written, text.author.id, text.author.name, text.licence, text.text
 
 
-def unpacked(data: bytes) -> tuple[Text, list[str]]:
-    """What was packed"""
-    id, score, written, author, name, licence, text, *more = json.loads(zlib.decompress(data))
-    return Text(id, score, written, Author(author, name), licence, text), more
+def restored(id: int, score: int, written: str, person: int, name: str, licence: str, text: str) -> Text:
+    """The text of these values"""
+    return Text(id, score, written, Author(person, name), licence, text)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 _TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9]*)((?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)>|<!--[^<>]*-->""")
 _LANGUAGE = re.compile(r"\blang-([a-z0-9+#-]{1,20})\b")
+_SPACES = str.maketrans("\t\r\n\0\1", "     ")
 _HEADINGS = {f"h{level}" for level in range(1, 7)}
 _BLOCKS = {"p", "div", "ul", "ol", "li", "blockquote", "pre", "hr", "dl", "dt", "dd", "table", "tr", *_HEADINGS}
 _GONE = {"s", "del", "strike", "script", "style"}
@@ -17,15 +18,26 @@ _GONE = {"s", "del", "strike", "script", "style"}
 _DEEPEST = 16
 "Lists and quotations within each other; deeper ones are read at this depth"
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+\.(?:com|org|net|edu|gov)/\S*", re.I)
-_BARE = frozenset(
-    ("here", "there", "this", "that", "link", "this link", "the link", "this one", "this page", "this site", "this article")
-    + ("this post", "this question", "this answer", "this thread", "this video", "source", "[source]", "these", "click here", "see here")
+_BARE = re.compile(
+    r"\W*(?:(?:in|see|read|at|from|click|right|over|check out) )?(?:(?:here|this|that|these|those)\b.{0,60}|there|it"
+    r"|(?:the |a )?(?:links?|sources?|site|web ?site|page|article|wiki|reference|video|\d{1,2}))\W*",
+    re.I | re.S,
 )
 "Texts of links that say nothing without the link"
 
 
 _LISTS = frozenset(
-    ("source", "sources", "reference", "references", "links", "further reading", "additional reading", "see also", "more information")
+    (
+        "source",
+        "sources",
+        "reference",
+        "references",
+        "links",
+        "further reading",
+        "additional reading",
+        "see also",
+        "more information",
+    )
     + ("external links", "footnotes", "notes", "citations", "bibliography", "related", "resources", "edit", "update")
 )
 "Headings over lists of links; at the end of a text there is no list left"
@@ -37,7 +49,9 @@ class Cleaned:
 
     text: str
     dangling: bool = False
-    "Whether it says something like `see here`, whose link is gone"
+    "Whether it says something like `see here`, or `like this:`, and the link or picture is gone"
+    pictures: int = 0
+    "That were taken out"
 
 
 def cleaned(source: str) -> Cleaned:
@@ -76,12 +90,12 @@ class _Writer:
         self.blocks, self.frames, self.line = list[tuple[str, _Frame | None]](), list[_Frame](), list[str]()
         self.code, self.language, self.link, self.raised = "", "", -1, -1
         self.cells, self.lines = list[str](), list[str]()
-        self.dangling = False
+        self.dangling, self.dropped, self.pictures = False, False, 0
 
     def text(self, text: str) -> None:
         """Text between tags"""
         if text:
-            self.line.append(text if self.code == "pre" else re.sub(r"[ \t\r\n]+", " ", text))
+            self.line.append(text if self.code == "pre" else text.translate(_SPACES))
 
     def open(self, name: str, attributes: str) -> None:
         """A tag that begins"""
@@ -97,6 +111,9 @@ class _Writer:
             self.code = "code"
         elif name == "br":
             self.line.append("\n")
+        elif name == "img":
+            self.pictures += 1
+            self.line.append("\1")
         elif name == "a":
             self.link = len(self.line)
         elif name == "sup":
@@ -125,7 +142,9 @@ class _Writer:
         elif name == "a" and self.link >= 0:
             self.unlinked()
         elif name == "sup" and self.raised >= 0:
-            self.line[self.raised :] = [_raised("".join(self.line[max(0, self.raised - 4) : self.raised]), "".join(self.line[self.raised :]))]
+            self.line[self.raised :] = [
+                _raised("".join(self.line[max(0, self.raised - 4) : self.raised]), "".join(self.line[self.raised :]))
+            ]
             self.raised = -1
         elif name in ("td", "th"):
             self.cells.append(" ".join(self.taken().split()).replace("|", "\\|"))
@@ -147,29 +166,45 @@ class _Writer:
         text = "".join(self.line[self.link :]).strip()
         if _ADDRESS.fullmatch(text):
             self.line[self.link :] = ["\1"]
-        elif text.lower().strip(" .:") in _BARE:
+        elif _BARE.fullmatch(text):
             self.dangling = True
         self.link = -1
 
     def taken(self) -> str:
         """The line so far, which is empty then"""
+        if not self.line:
+            return ""
         text, self.line, self.link, self.raised = "".join(self.line), [], -1, -1
         self.code = ""
+        if "\0" not in text:
+            return text
         parts = text.split("\0")
         return "".join(_coded(part) if number % 2 else part for number, part in enumerate(parts))
 
     def flush(self) -> None:
         """What was written so far is a block"""
-        text = "\n".join(" ".join(line.split(" ")).strip() for line in re.sub(" +", " ", self.taken()).split("\n")).strip()
+        text = "\n".join([" ".join(line.split()) for line in self.taken().split("\n")]).strip()
+        if not text:
+            return
         words = text.replace("\1", "")
-        if "\1" in text and len(re.findall(r"\w+", words)) > 3:
-            self.dangling = True  # a sentence with an address in it; a line that is only one is left out
-        elif "\1" in text:
+        if "\1" in text and len(re.findall(r"\w+", words)) <= 3:
+            self.drop()
             return
         if "\1" in text:
+            self.dangling = True  # a sentence with something taken out in it
+        if "\1" in text:
             words = _closed_up(words).strip()
-        if words := re.sub(r"\n{3,}", "\n\n", words):
-            self.write(words)
+        self.write(re.sub(r"\n{3,}", "\n\n", words) if "\n\n\n" in words else words)
+
+    def drop(self) -> None:
+        """Leave out a block that is an address or a picture and little else, and a line before it that announces only that"""
+        if self.blocks and not self.dropped:
+            before = self.blocks[-1][0]
+            if before.strip(" \n>*_#-").rstrip(":. ").lower() in _LISTS:
+                self.blocks.pop()
+            elif before.endswith((":", " this", " below")):
+                self.dangling = True
+        self.dropped = True
 
     def fenced(self) -> None:
         """What was written so far is a block of code"""
@@ -188,7 +223,7 @@ class _Writer:
                 head += " " * len(frame.marker) if frame.used else frame.marker
                 rest += " " * len(frame.marker)
                 begins, frame.used = begins or not frame.used, True
-        lines = block.split("\n")
+        lines, self.dropped = block.split("\n"), False
         shown = [head + lines[0], *(rest + line if line else rest.rstrip() for line in lines[1:])]
         inside = next((frame for frame in self.frames if frame.name in ("ul", "ol")), None)
         close = begins and bool(self.blocks) and inside is not None and self.blocks[-1][1] is inside
@@ -204,11 +239,11 @@ class _Writer:
             self.write("\n".join([*self.lines, *self.cells]))
         while self.blocks and _announces(self.blocks[-1][0]):
             self.blocks.pop()
-        return Cleaned("".join(block for block, _ in self.blocks).strip("\n"), self.dangling)
+        return Cleaned("".join(block for block, _ in self.blocks).strip("\n"), self.dangling, self.pictures)
 
 
 def _announces(block: str) -> bool:
-    """Whether a block only announces what follows, such as a list of links that was taken out"""
+    """Whether a block only announces a list of links, as its last words or by its end"""
     text = block.strip(" \n>*_#-").lower()
     return len(text) <= 60 and "\n" not in text and (text.endswith(":") or text.rstrip(":. ") in _LISTS)
 
@@ -241,7 +276,10 @@ def _quoted(rest: str, before: str) -> str:
     return rest.rstrip() if rest.strip().startswith(">") and last.strip().startswith(">") else ""
 
 
-_CODE = re.compile(r"(?<!`)(`{1,4})(?!`).*?(?<!`)\1(?!`)|\[([^\[\]]{1,400})\]\((?:[^\s()]|\([^\s()]*\)){1,2000}(?:\s+\"[^\"]*\")?\)", re.S)
+_CODE = re.compile(
+    r"(?<!`)(`{1,4})(?!`).*?(?<!`)\1(?!`)|\[([^\[\]]{1,400})\]\((?:[^\s()]|\([^\s()]*\)){1,2000}(?:\s+\"[^\"]*\")?\)",
+    re.S,
+)
 
 
 def comment_text(source: str) -> Cleaned:
@@ -252,7 +290,9 @@ def comment_text(source: str) -> Cleaned:
     def plain(text: str) -> str:
         nonlocal dangling
         dangling = dangling or bool(_ADDRESS.search(text))
-        text = re.sub(r"(?<![\w*])(\*{1,3}|_{1,3})(?=\S)([^*_\n]{1,400}?)(?<=\S)\1(?![\w*])", r"\2", _ADDRESS.sub("", text))
+        text = re.sub(
+            r"(?<![\w*])(\*{1,3}|_{1,3})(?=\S)([^*_\n]{1,400}?)(?<=\S)\1(?![\w*])", r"\2", _ADDRESS.sub("", text)
+        )
         return re.sub(r"\s+", " ", html.unescape(text))
 
     for found in _CODE.finditer(source):
@@ -261,7 +301,7 @@ def comment_text(source: str) -> Cleaned:
         if found[2] is None:
             parts.append(found[0])
         else:
-            dangling = dangling or found[2].lower().strip(" .:") in _BARE
+            dangling = dangling or bool(_BARE.fullmatch(found[2]))
             parts.append(plain(found[2]))
     parts.append(plain(source[at:]))
     return Cleaned(_closed_up("".join(parts)).strip(), dangling)

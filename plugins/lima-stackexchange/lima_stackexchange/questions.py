@@ -4,6 +4,7 @@ What is read is the questions: each is an example, or refused with the reason; s
 answers without a question. Knows nothing of how dumps are stored.
 """
 
+import re
 from dataclasses import replace
 from hashlib import blake2b
 from typing import ClassVar
@@ -12,9 +13,9 @@ from lima import Example
 from lima_stackexchange.columns import MOST_ID, Kind, Wrong, number, post_of
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.exchanges import Exchange
-from lima_stackexchange.index import ALL, Index, packed, unpacked
+from lima_stackexchange.index import ALL, TEXT, Index, restored, stored
 from lima_stackexchange.licences import licence_of, provenance_of
-from lima_stackexchange.markdown import cleaned
+from lima_stackexchange.markdown import Cleaned, cleaned
 from lima_stackexchange.options import Options
 from lima_stackexchange.source import NO_AUTHOR, DumpSource, keys, name_of, posts, to_name
 from lima_stackexchange.tally import PLACES, Tally
@@ -22,9 +23,17 @@ from lima_stackexchange.wording import first_person, points_to_what_is_gone, pro
 
 _TITLE = "its title does not stand alone."
 _ORPHAN = "it is a good answer, and its question is not in the dump."
+_LONGER = re.compile("<pre|<blockquote|<t[dh]")
+"What may be longer as Markdown than as HTML; a post without it can be seen to be too short"
 LEAST_BODY = 40
 "Characters of a description that can be asked without its title"
 
+_BETTER = (
+    "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET reason = excluded.reason, "
+    "id = excluded.id, score = excluded.score, written = excluded.written, person = excluded.person, name = excluded.name, "
+    "licence = excluded.licence, text = excluded.text "
+    "WHERE excluded.score > score OR (excluded.score = score AND excluded.id < id)"
+)
 _JOIN = "FROM question LEFT JOIN answer USING (key) WHERE key BETWEEN ? AND ?"
 
 
@@ -35,8 +44,8 @@ class Questions(DumpSource):
     description = "questions and top answers of Stack Exchange dumps, by LIMA's filters; stackexchange:FOLDER, Posts.xml, .xml.gz or .7z"
     options = Options.QUESTIONS
     tables: ClassVar = (
-        "CREATE TABLE question (key INTEGER PRIMARY KEY, score INTEGER, data BLOB)",
-        "CREATE TABLE answer (key INTEGER PRIMARY KEY, id INTEGER, score INTEGER, reason TEXT, data BLOB)",
+        f"CREATE TABLE question (key INTEGER PRIMARY KEY, title TEXT, {TEXT})",
+        f"CREATE TABLE answer (key INTEGER PRIMARY KEY, reason TEXT, {TEXT})",
     )
 
     def read(self, indexed: Index, place: int, exchange: Exchange, tally: Tally) -> None:
@@ -60,7 +69,7 @@ class Questions(DumpSource):
             return
         text = text if self._asks_body(exchange, text.id) else replace(text, text="")
         to_name(indexed, key // ALL, text)
-        indexed.execute("INSERT INTO question VALUES (?, ?, ?)", key, text.score, packed(text, title))
+        indexed.add("INSERT INTO question VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", key, title, *stored(text))
 
     def _asks_body(self, exchange: Exchange, id: int) -> bool:
         """Whether the description is the prompt: said, or drawn for each question by itself, so that others change nothing"""
@@ -71,17 +80,12 @@ class Questions(DumpSource):
     def _answer(self, indexed: Index, place: int, row: DumpRow) -> None:
         """Note an answer if it is the best of its question so far; of two with one score the first"""
         answer, parent = post_of(row), number(row, "ParentId", 1, MOST_ID)
-        made = cleaned(answer.text)
+        short = len(answer.text) < self.settings.shortest and not _LONGER.search(answer.text)
+        made = Cleaned("…") if short else cleaned(answer.text)
         reason = NO_AUTHOR if not answer.author.known else self._why_not(made.text, made.dangling)
-        data = b"" if reason else packed(replace(answer, text=made.text))
         if not reason:
             to_name(indexed, place, answer)
-        indexed.execute(
-            "INSERT INTO answer VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET id = excluded.id, score = excluded.score, "
-            "reason = excluded.reason, data = excluded.data "
-            "WHERE excluded.score > score OR (excluded.score = score AND excluded.id < id)",
-            place * ALL + parent, answer.id, answer.score, reason, data,
-        )  # fmt: skip
+        indexed.add(_BETTER, place * ALL + parent, reason, *stored(replace(answer, text="" if reason else made.text)))
 
     def _why_not(self, text: str, dangling: bool) -> str:
         """Why an answer is not learnt from; '' if it is"""
@@ -104,7 +108,9 @@ class Questions(DumpSource):
     def join(self, indexed: Index, place: int, exchange: Exchange, tally: Tally) -> None:
         """Which questions have an answer that passes, and why others have none"""
         low = f"no answer to it has a score of {self.settings.least_score:,} or more."
-        for reason, count in indexed.execute(f"SELECT COALESCE(reason, ?), COUNT(*) {_JOIN} GROUP BY 1", low, *keys(place)):
+        for reason, count in indexed.execute(
+            f"SELECT COALESCE(reason, ?), COUNT(*) {_JOIN} GROUP BY 1", low, *keys(place)
+        ):
             if reason:
                 first = f"SELECT key {_JOIN} AND COALESCE(reason, ?) = ? ORDER BY key LIMIT ?"
                 found = indexed.execute(first, *keys(place), low, reason, PLACES)
@@ -117,10 +123,11 @@ class Questions(DumpSource):
 
     def record(self, indexed: Index, exchange: Exchange, key: int) -> Example:
         """The example of a question"""
-        question, (title,) = unpacked(indexed.one("SELECT data FROM question WHERE key = ?", key))
-        answer, _ = unpacked(indexed.one("SELECT data FROM answer WHERE key = ?", key))
+        _, title, *values = indexed.execute("SELECT * FROM question WHERE key = ?", key).fetchone()
+        _, _, *more = indexed.execute("SELECT * FROM answer WHERE key = ?", key).fetchone()
+        question, answer = restored(*values), restored(*more)
         body = cleaned(question.text) if question.text else None
-        poor = not body or len(body.text) < LEAST_BODY or (self.settings.wording and self._points(body.text, body.dangling))
+        poor = not body or len(body.text) < LEAST_BODY or (self.settings.wording and self._points(body))
         parts = [
             answer.part("Answer", exchange.site, f"a/{answer.id}", name_of(indexed, key, answer)),
             question.part("question", exchange.site, f"q/{question.id}", name_of(indexed, key, question)),
@@ -135,6 +142,7 @@ class Questions(DumpSource):
         )
 
     @staticmethod
-    def _points(text: str, dangling: bool) -> bool:
-        own = prose(text)
-        return dangling or bool(refers(own) or points_to_what_is_gone(own))
+    def _points(body: Cleaned) -> bool:
+        """Whether a description needs what is not in it"""
+        own = prose(body.text)
+        return body.dangling or bool(body.pictures or refers(own) or points_to_what_is_gone(own))

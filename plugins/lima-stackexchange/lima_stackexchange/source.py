@@ -5,6 +5,7 @@ Knows nothing of what a candidate is.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from lima import LimaError, Record, Refused
@@ -50,17 +51,28 @@ class DumpSource(ABC):
         tally, found = Tally(), exchanges_in(argument, self.settings)
         with index(CANDIDATES, *self.tables) as indexed:
             for place, exchange in enumerate(found):
-                indexed.next_exchange()
+                people = exchange.part("Users")
+                indexed.next_exchange(named=people is not None)
                 self.read(indexed, place, exchange, tally)
-                _name_people(indexed, place, exchange, tally)
+                if people:
+                    _name_people(indexed, place, exchange, people, tally)
                 self.join(indexed, place, exchange, tally)
             sizes = [self._size(indexed, place) for place in range(len(found))]
             taken = drawn(sizes, self.settings.limit, self.settings.tau, self.settings.seed)
             for place, exchange in enumerate(found):
-                best = "SELECT key FROM candidate WHERE key BETWEEN ? AND ? ORDER BY score DESC, key LIMIT ?"
-                for (key,) in indexed.execute(best, *keys(place), taken[place]):
-                    yield self.record(indexed, exchange, key)
-                tally.add_many(NOT_DRAWN, sizes[place] - taken[place], [])
+                left, looked_at = taken[place], 0
+                best = "SELECT key FROM candidate WHERE key BETWEEN ? AND ? ORDER BY score DESC, key"
+                for (key,) in indexed.execute(best, *keys(place)) if left else ():
+                    one = self.record(indexed, exchange, key)
+                    looked_at += 1
+                    if isinstance(one, Record):
+                        yield one
+                        left -= 1
+                    else:
+                        tally.add(one, f"{exchange.site}/{key % ALL}")
+                    if not left:
+                        break
+                tally.add_many(NOT_DRAWN, sizes[place] - looked_at, [])
         yield from tally.refused()
 
     @staticmethod
@@ -76,8 +88,8 @@ class DumpSource(ABC):
         """Find the candidates of an exchange that was read"""
 
     @abstractmethod
-    def record(self, indexed: Index, exchange: Exchange, key: int) -> Record:
-        """The example of a candidate"""
+    def record(self, indexed: Index, exchange: Exchange, key: int) -> Record | str:
+        """The example of a candidate, or why it is none after all"""
 
 
 def keys(place: int) -> tuple[int, int]:
@@ -104,8 +116,8 @@ def posts(indexed: Index, exchange: Exchange, tally: Tally) -> Iterator[tuple[Du
 
 def to_name(indexed: Index, place: int, text: Text) -> None:
     """Look for the name of the text's author, where the dump has a file of them"""
-    if text.author.id > 0:
-        indexed.execute("INSERT OR IGNORE INTO person (key) VALUES (?)", place * ALL + text.author.id)
+    if indexed.named and text.author.id > 0:
+        indexed.add("INSERT OR IGNORE INTO person (key) VALUES (?)", place * ALL + text.author.id)
 
 
 def name_of(indexed: Index, key: int, text: Text) -> str:
@@ -113,10 +125,7 @@ def name_of(indexed: Index, key: int, text: Text) -> str:
     return indexed.one("SELECT name FROM person WHERE key = ?", key // ALL * ALL + text.author.id) or ""
 
 
-def _name_people(indexed: Index, place: int, exchange: Exchange, tally: Tally) -> None:
-    file = exchange.part("Users")
-    if not file or not indexed.one("SELECT 1 FROM person WHERE key BETWEEN ? AND ?", *keys(place)):
-        return
+def _name_people(indexed: Index, place: int, exchange: Exchange, file: Path, tally: Tally) -> None:
     with exchange.rows("Users", file) as found:
         for row in found:
             try:
@@ -126,4 +135,4 @@ def _name_people(indexed: Index, place: int, exchange: Exchange, tally: Tally) -
             except Wrong as e:
                 tally.add(e.reason, row.where, str(e), fault=True)
                 continue
-            indexed.execute("UPDATE person SET name = ? WHERE key = ? AND name IS NULL", name, place * ALL + max(id, 0))
+            indexed.add("UPDATE person SET name = ? WHERE key = ? AND name IS NULL", name, place * ALL + max(id, 0))

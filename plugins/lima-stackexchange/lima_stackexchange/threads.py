@@ -8,22 +8,37 @@ from typing import ClassVar
 
 from lima import LimaError, visible
 from lima_chat import Conversation
-from lima_stackexchange.chains import USER, Post, Said, chain, turns
+from lima_stackexchange.chains import USER, Post, Said, chain, exchanges, turns
 from lima_stackexchange.columns import MOST_ID, Kind, Text, Wrong, comment_of, number, post_of
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.exchanges import Exchange
-from lima_stackexchange.index import ALL, Index, packed, unpacked
+from lima_stackexchange.index import ALL, TEXT, Index, restored, stored
 from lima_stackexchange.licences import Part, licence_of, provenance_of
 from lima_stackexchange.options import Options
-from lima_stackexchange.source import NO_AUTHOR, DumpSource, keys, name_of, posts, to_name
-from lima_stackexchange.tally import PLACES, Tally
+from lima_stackexchange.source import NO_AUTHOR, DumpSource, keys, posts, to_name
+from lima_stackexchange.tally import Tally
 
 _ALONE = "who asked it is who answered it."
 _ORPHAN = "its question is not in the dump."
 _LINK = "a comment or post of its chain points to a link or picture, which is taken out."
-_PAIR = "FROM post JOIN post AS asked ON asked.key = post.question WHERE post.key BETWEEN ? AND ?"
-_ASKED = "EXISTS (SELECT 1 FROM post AS asked WHERE asked.key = post.question)"
-_COMMENTED = "EXISTS (SELECT 1 FROM comment WHERE comment.post IN (post.key, post.question))"
+_POST = "SELECT post.*, person.name FROM post LEFT JOIN person ON person.key = ? + post.person WHERE post.key = ?"
+_COMMENTS = (
+    "SELECT comment.*, person.name FROM comment LEFT JOIN person ON person.key = ? + comment.person WHERE post = ? "
+    "ORDER BY written, id LIMIT 1000"
+)
+"With the names of their authors; those of an exchange are behind its first key"
+_EMPTY = "its question or it is empty."
+
+_OTHER = "EXISTS (SELECT 1 FROM comment WHERE comment.post IN (post.key, post.question) AND comment.person {})"
+_WHY = """SELECT post.key, CASE
+    WHEN asked.key IS NULL THEN 'orphan'
+    WHEN (post.person <= 0 AND post.name = '') OR (asked.person <= 0 AND asked.name = '') THEN 'nobody'
+    WHEN post.person = asked.person AND (post.person > 0 OR post.name = asked.name) THEN 'alone'
+    WHEN NOT ({more}) THEN 'few' ELSE '' END
+    FROM post LEFT JOIN post AS asked ON asked.key = post.question WHERE post.key BETWEEN ? AND ? AND post.question > 0"""
+_MORE = f"(asked.edited > '' OR {_OTHER.format('= asked.person')}) AND (post.edited > '' OR {_OTHER.format('= post.person')})"
+_MORE_OF_ALL = f"{_OTHER.format('!= post.person')} AND (post.edited > '' OR {_OTHER.format('= post.person')})"
+"What a second exchange needs, so that most answers are decided by the index: whether it is one is looked at then"
 
 
 class Threads(DumpSource):
@@ -33,8 +48,8 @@ class Threads(DumpSource):
     description = "comment chains of Stack Exchange dumps as dialogues to edit; stackexchange-threads:FOLDER with Posts.xml and Comments.xml"
     options = Options.THREADS
     tables: ClassVar = (
-        "CREATE TABLE post (key INTEGER PRIMARY KEY, question INTEGER, data BLOB)",
-        "CREATE TABLE comment (post INTEGER, written TEXT, id INTEGER, data BLOB)",
+        f"CREATE TABLE post (key INTEGER PRIMARY KEY, question INTEGER, title TEXT, edited TEXT, {TEXT})",
+        f"CREATE TABLE comment (post INTEGER, {TEXT})",
         "CREATE INDEX comments ON comment (post)",
     )
 
@@ -54,14 +69,16 @@ class Threads(DumpSource):
         with exchange.rows("Comments", file) as found:
             for row in found:
                 try:
-                    post, text = comment_of(row)
+                    self._comment(indexed, place, row)
                 except Wrong as e:
                     tally.add(e.reason, row.where, str(e), fault=True)
-                    continue
-                add = "INSERT INTO comment SELECT ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM post WHERE key = ?)"
-                key = place * ALL + post
-                indexed.execute(add, key, text.written, text.id, packed(text), key)
-                to_name(indexed, place, text)
+
+    def _comment(self, indexed: Index, place: int, row: DumpRow) -> None:
+        """Keep a comment on a post that is there, by somebody who can be named"""
+        post, text = comment_of(row)
+        if indexed.has(post) and text.author.known:
+            indexed.add("INSERT INTO comment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", place * ALL + post, *stored(text))
+            to_name(indexed, place, text)
 
     def _post(self, indexed: Index, place: int, id: int, kind: int, row: DumpRow) -> None:
         post, question = post_of(row), 0
@@ -73,39 +90,28 @@ class Threads(DumpSource):
         own = row.columns.get("LastEditorUserId", "") == str(post.author.id)
         edited = row.columns.get("LastEditDate", "")[:23] if own else ""
         to_name(indexed, place, post)
-        indexed.execute("INSERT INTO post VALUES (?, ?, ?)", place * ALL + id, question, packed(post, title, edited))
+        indexed.add(
+            f"INSERT INTO post VALUES ({'?, ' * 10}?)", place * ALL + id, question, title, edited, *stored(post)
+        )
 
     def join(self, indexed: Index, place: int, exchange: Exchange, tally: Tally) -> None:
         """Which answers have a chain, and why others have none"""
-        for reason, rest in ((_ORPHAN, f"NOT {_ASKED}"), (self._few, f"{_ASKED} AND NOT {_COMMENTED}")):
-            where = f"FROM post WHERE key BETWEEN ? AND ? AND question > 0 AND {rest}"
-            count = indexed.one(f"SELECT COUNT(*) {where}", *keys(place))
-            found = indexed.execute(f"SELECT key {where} ORDER BY key LIMIT ?", *keys(place), PLACES)
-            tally.add_many(reason, count, [(f"{exchange.site}/a/{key % ALL}", "") for (key,) in found])
-        for (key,) in indexed.execute(f"SELECT post.key {_PAIR} AND {_COMMENTED}", *keys(place)):
-            said = self._chain(indexed, key)
-            if why := self._why_not(said):
+        least, others = self.settings.least_exchanges, self.settings.others == USER
+        more = "1" if least == 1 else _MORE_OF_ALL if others else _MORE
+        whys = {"orphan": _ORPHAN, "nobody": NO_AUTHOR, "alone": _ALONE, "few": self._few}
+        for key, found in indexed.execute(_WHY.format(more=more), *keys(place)):
+            why = whys.get(found, "")
+            if not why and exchanges(self._chain(indexed, key)) < least:
+                why = self._few
+            if why:
                 tally.add(why, f"{exchange.site}/a/{key % ALL}")
-                continue
-            answer = unpacked(indexed.one("SELECT data FROM post WHERE key = ?", key))[0]
-            indexed.execute("INSERT INTO candidate VALUES (?, ?)", key, answer.score)
+            else:
+                indexed.add("INSERT INTO candidate SELECT key, score FROM post WHERE key = ?", key)
 
     @property
     def _few(self) -> str:
         least = self.settings.least_exchanges
         return f"its chain has fewer than {least} exchange{'s' * (least > 1)} between who asked and who answered."
-
-    def _why_not(self, said: list[Said]) -> str:
-        """Why a chain is no candidate; '' if it is one"""
-        question, answer = said[0].of, next(one.of for one in said if one.kind == "answer")
-        if not question.author.known or not answer.author.known:
-            return NO_AUTHOR
-        if question.author.is_same(answer.author):
-            return _ALONE
-        made, used = turns(said)
-        if sum(turn.role == USER for turn in made) < self.settings.least_exchanges:
-            return self._few
-        return _LINK if self.settings.wording and any(one.dangling for one in used) else ""
 
     def _chain(self, indexed: Index, key: int) -> list[Said]:
         answer = self._stored(indexed, key)
@@ -115,19 +121,26 @@ class Threads(DumpSource):
 
     @staticmethod
     def _stored(indexed: Index, key: int) -> Post:
-        text, (title, edited) = unpacked(indexed.one("SELECT data FROM post WHERE key = ?", key))
-        return Post(text, name_of(indexed, key, text) or text.author.name, title, edited)
+        _, _, title, edited, *values, called = indexed.execute(_POST, key // ALL * ALL, key).fetchone()
+        text = restored(*values)
+        return Post(text, called or text.author.name, title, edited)
 
     @staticmethod
     def _comments(indexed: Index, post: int) -> list[tuple[Text, str]]:
-        """The comments on a post in order of time; those of nobody are left out"""
-        found = indexed.execute("SELECT data FROM comment WHERE post = ? ORDER BY written, id LIMIT 1000", post)
-        texts = [unpacked(data)[0] for (data,) in found]
-        return [(text, name_of(indexed, post, text) or text.author.name) for text in texts if text.author.known]
+        """The comments on a post in order of time, with their authors' names"""
+        rows = indexed.execute(_COMMENTS, post // ALL * ALL, post).fetchall()
+        return [(text, called or text.author.name) for _, *values, called in rows if (text := restored(*values))]
 
-    def record(self, indexed: Index, exchange: Exchange, key: int) -> Conversation:
+    def record(self, indexed: Index, exchange: Exchange, key: int) -> Conversation | str:
         """The dialogue of an answer"""
-        made, used = turns(self._chain(indexed, key))
+        said = self._chain(indexed, key)
+        if any(not one.text for one in said if one.kind != "comment"):
+            return _EMPTY
+        made, used = turns(said)
+        if sum(turn.role == USER for turn in made) < self.settings.least_exchanges:
+            return self._few
+        if self.settings.wording and any(one.made.dangling for one in used):
+            return _LINK
         parts = [_part(one, exchange.site, used[0].on) for one in used]
         return Conversation(
             id=f"{exchange.site}/a/{key % ALL}",

@@ -5,61 +5,184 @@ Knows nothing of posts.
 """
 
 import re
+from collections.abc import Sequence
 
-_FENCE = re.compile(r"^ *(`{3,}).*?^ *\1`*$", re.S | re.M)
-_QUOTE = re.compile(r"^ *>.*$", re.M)
-_CODE = re.compile(r"``[^\n]*?``|`[^`\n]*`")
-_SAID = re.compile(r"\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|«[^»\n]{1,400}»")
+_NOT_PROSE = (
+    re.compile(r"^ *(`{3,}).*?^ *\1`*$", re.S | re.M),
+    re.compile(r"^ *>.*$", re.M),
+    re.compile(r"``[^\n]*?``|`[^`\n]*`"),
+    re.compile(r"\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|«[^»\n]{1,400}»"),
+)
+"Blocks of code, quoted paragraphs, code in a line, and what stands between quotation marks"
 
-_NUMERAL = (
-    r"(?<!World War )(?<!War )(?<!Part )(?<!Type )(?<!Class )(?<!Phase )(?<!Chapter )(?<!Volume )(?<!Vol\. )(?<!Act )(?<!Book )"
-    r"(?<!Level )(?<!Stage )(?<!Group )(?<!Elizabeth )(?<!Charles )(?<!James )(?<!Henry )(?<!Napoleon )(?<!Wilhelm )(?<!William )"
-    r"(?<!Nicholas )(?<!Alexander )(?<!Francis )(?<!Franz )(?<!Frederick )(?<!Leopold )(?<!Peter )(?<!Mary )(?<!Justinian )"
-    r"(?<!Constantine )(?<!Philip )(?<!Ferdinand )(?<!Basil )(?<!Otto )(?<!Edward )(?<!George )(?<!Richard )(?<!Ramesses )"
+_I = re.compile(r"I(?:['’](?:m|d|ll|ve))?(?![\w/&'’-]|\.\w)")
+_INSIDE = "_.'’/&-"
+"Before I, what makes it part of something else: R&I, A.I, Henry-I"
+_NUMBERED = frozenset(
+    [
+        "War",
+        "Part",
+        "Type",
+        "Class",
+        "Phase",
+        "Chapter",
+        "Volume",
+        "Vol.",
+        "Act",
+        "Book",
+        "Level",
+        "Stage",
+        "Group",
+        "Section",
+        "Table",
+        "Figure",
+        "Grade",
+        "Category",
+        "Elizabeth",
+        "Charles",
+        "James",
+        "Henry",
+        "Napoleon",
+        "Wilhelm",
+        "William",
+        "Nicholas",
+        "Alexander",
+        "Francis",
+        "Franz",
+        "Frederick",
+        "Leopold",
+        "Peter",
+        "Mary",
+        "Justinian",
+        "Constantine",
+        "Philip",
+        "Ferdinand",
+        "Basil",
+        "Otto",
+        "Edward",
+        "George",
+        "Richard",
+        "Ramesses",
+        "Darius",
+        "Xerxes",
+        "Seti",
+        "Joseph",
+        "Pedro",
+        "Maximilian",
+        "Carol",
+        "Christian",
+    ]
 )
 "Before which words I is a number: World War I, Type I, Charles I"
-_FIRST = re.compile(
-    _NUMERAL + r"(?<![\w.'’/&-])I(?:['’](?:m|d|ll|ve))?(?![\w/&'’-]|\.[\w])"
-    r"|(?<![\w.'’-])(?:i['’](?:m|d|ll|ve)|[Mm]e|[Mm]y|[Mm]yself|IMH?O|imh?o|AFAIK|afaik|IIRC|iirc)(?![\w'’-])"
+_ME = re.compile(
+    r"\b(?<![.'’-])(?:[Mm](?:e|y|yself)|i['’](?:m|d|ll|ve)|IMH?O|imh?o|AFAIK|afaik|IIRC|iirc"
+    r"|[Hh]ope (?:this|that|it) helps?)\b(?!['’-])"
 )
 
-_PERSON = r"(?:@\w+|[A-Z]\w+|(?:the )?OP|(?:an|every|some)(?:one|body)(?: else)?|others?|(?:the )?(?:other|previous|first|second) (?:poster|answerer|user|commenter)s?)"
-_SAYS = r"(?:said|says|(?:has|have|had|already|also)? ?(?:mentioned|mentions?|noted|notes?|pointed out|points? out|suggested|suggests?|stated|states?|posted|written|answered|commented))"
+
+class _Words:
+    """Expressions, none of which is tried where the text has none of the needles, which are found much sooner"""
+
+    def __init__(self, needles: Sequence[str], *expressions: str) -> None:
+        self.needles, self.expression = tuple(needles), re.compile("|".join(expressions), re.M | re.X)
+
+    def search(self, text: str) -> str:
+        """The first words that are found; '' if none are"""
+        found = any(needle in text for needle in self.needles) and self.expression.search(text)
+        return found[0].strip() if found else ""
+
+
 _POSTS = r"(?:answers?|comments?|posts?|replies|reply|responses?)"
-_THREAD = (
-    rf"\b(?:other|another|previous|earlier|existing|accepted|top|top-voted|highest-voted|upvoted|original|current|former|linked) {_POSTS}\b",
-    rf"\b(?:all|both|most|some|none|many|each|one|several) of (?:the|these|those) (?:other )?{_POSTS}\b",
-    rf"\b{_POSTS} (?:above|below|here|so far|already given|already posted|on this (?:page|site|question))\b",
-    rf"\b(?:above|below) {_POSTS}\b",
-    rf"\b(?:this|that|his|her|their|your|these|those) (?:other )?(?:answer|comment|reply|response)s?\b",
-    rf"\b(?:the|an) (?:answer|comment|reply|response) (?:by|from|of) (?:@?[A-Z]\w+|another)",
-    rf"\b(?!(?:Short|Long|Simple|Today|Let)\b)@?[A-Z]\w+['’]s (?:excellent |great |good |fine |nice |own )?(?:answer|comment|reply|response|suggestion)s?\b",
-    rf"\b[Aa]s {_PERSON} {_SAYS}",
-    rf"\b(?:in|to|from|see|under|read) the comments?\b(?! section of)",
-    r"\b(?:has|have|was|were|been) (?:already )?(?:answered|addressed|covered) (?:already|before|elsewhere|above|here|by)\b",
-    r"\balready (?:been )?(?:answered|said|mentioned|posted)\b",
-    r"(?<![\w.])@[A-Za-z]\w*",
-    r"(?<![\w/])(?:the )?O\.?P\b(?:['’]s)?(?!\w)",
-    r"\b(?:up|down)-?vot(?:e|es|ed|ing)\b|(?<![\w+])[+-]1(?![\w.,]*\d)(?= (?:for|to)\b)",
-    r"\b(?:possible |exact )?duplicate of\b|\b(?:voted?|voting) to (?:close|reopen)\b|\bclosed as\b|\b(?:off|on)-topic\b",
-    r"(?i:^\W*(?:edit|update|edited|updated|addendum|p\.?s)\b ?\d*[^\w\n]{0,3}(?::|-|–|—|$))",
-    r"\b[Ww]elcome to (?:the site|\w+(?:\.SE| Stack Exchange| SE|Overflow| Overflow))\b|\b\w+\.SE\b|\bStack ?(?:Exchange|Overflow)\b",
-    r"\b(?:the|this|your) question(?:er|['’]s author| as (?:asked|posed|stated|written))|\b(?:the|this|your) (?:original )?question (?:asks|asked|says|states|mentions|is about)\b",
+_PERSON = r"""(?:@\w+ | [A-Z]\w+ | (?:the\ )?OP | (?:an|every|some)(?:one|body)(?:\ else)? | others?
+    | (?:the\ )?(?:other|previous|first|second)\ (?:poster|answerer|user|commenter)s?)"""
+_SAYS = r"""(?:(?:has|have|had)\ (?:already\ |also\ )?|already\ |also\ )?
+    (?:said|says|mentioned|mentions?|noted|notes?|pointed\ out|points?\ out|suggested|suggests?|stated|states?|posted|written
+    |answered|commented)"""
+_REFERS = (
+    _Words(
+        ("answer", "Answer", "comment", "Comment", "post", "repl", "respon", "suggestion"),
+        rf"\b(?:other|another|previous|earlier|existing|accepted|top|top-voted|highest-voted|upvoted|original|former|linked)\ {_POSTS}\b",
+        rf"\b(?:all|both|most|some|none|many|each|one|several)\ of\ (?:the|these|those)\ (?:other\ )?{_POSTS}\b",
+        rf"\b{_POSTS}\ (?:above|below|here|so\ far|already\ given|already\ posted|on\ this\ (?:page|site|question))\b",
+        rf"\b(?:above|below)\ {_POSTS}\b",
+        rf"\b(?:this|his|her|their|your|these|those)\ (?:other\ )?{_POSTS}\b",
+        r"\bthat\ (?:answer|comment|reply|response)\b",
+        r"\b(?:the|an)\ (?:answer|comment|reply|response)\ (?:by|from|of)\ (?:@?[A-Z]\w+|another)",
+        r"\b@?[A-Z]\w+['’]s\ (?:excellent\ |great\ |good\ |fine\ |nice\ |own\ )?(?:answer|comment|reply|response|suggestion)s?\b",
+        r"\b(?:in|to|from|see|under|read)\ the\ comments?\b(?!\ section\ of)",
+    ),
+    _Words(("as ", "As "), rf"\b[Aa]s\ {_PERSON}\ {_SAYS}\b"),
+    _Words(
+        ("answered", "addressed", "covered", "already"),
+        r"\b(?:has|have|was|were|been)\ (?:already\ )?(?:answered|addressed|covered)\ (?:already|before|elsewhere|above|here|by)\b",
+        r"\balready\ (?:been\ )?(?:answered|said|mentioned|posted)\b",
+    ),
+    _Words("@", r"(?<![\w.])@[A-Za-z]\w*"),
+    _Words(("OP", "O.P"), r"(?<![\w/])(?:the\ )?O\.?P\b(?:['’]s)?(?!\w)"),
+    _Words(
+        ("vot", "Vot"),
+        r"\b[Uu]p-?vot(?:e|es|ed|ing)\b",
+        r"\b[Dd]own-?vot(?:e|es|ed|ing)\b",
+        r"\bvot(?:e|ed|ing)\ to\ (?:re)?(?:close|open)\b",
+    ),
+    _Words(("+1", "-1"), r"(?<![\w+])[+-]1(?=\ (?:for|to)\b)"),
+    _Words(("uplicate", "closed", "topic"), r"\bduplicate\ of\b", r"\bclosed\ as\b", r"\b(?:off|on)-topic\b"),
+    _Words(
+        ("dit", "DIT", "pdate", "PDATE", "ddend", "DDEND", "PS", "P.S", "Ps", "P.s"),
+        r"^\W*(?:E(?:dit|DIT)(?:ed|ED)?|U(?:pdate|PDATE)[dD]?|A(?:ddendum|DDENDUM)|P\.?[Ss]\b\.?)\ ?\d*[^\w\n]{0,3}(?:[:–—-]|$)",
+    ),
+    _Words(
+        ("elcome", ".SE", "tack"),
+        r"\b[Ww]elcome\ to\ (?:the\ site|\w+(?:\.SE|\ ?Stack\ ?Exchange|\ SE|\ ?Overflow))\b",
+        r"\b\w+\.SE\b",
+        r"\b[Ss]tack\ ?(?:[Ee]xchange|[Oo]verflow)\b",
+    ),
+    _Words(
+        ("question",),
+        r"\b(?:the|this|your)\ (?:questioner\b|question(?:['’]s\ author|\ as\ (?:asked|posed|stated|written)))",
+        r"\b(?:the|this|your)\ (?:original\ )?question\ (?:asks|asked|says|states|mentions|is\ about)\b",
+    ),
+    _Words(("hank",), r"\b[Tt]hank(?:s|\ you),?\ @?[A-Z]\w+"),
 )
-_REFERS = re.compile("|".join(_THREAD), re.M)
 
-_PICTURE = r"(?:image|picture|photo|photograph|pic|screenshot|screen shot|diagram|figure|chart|graph|map|video|plot|illustration|table|list|link|article|page)s?"
-_GONE = re.compile(
-    rf"\b(?:(?:this|these|that|following|above|below|attached|linked) {_PICTURE}\b(?! of contents)"
-    rf"|{_PICTURE} (?:above|below|here|to the (?:left|right))\b|(?:see|from|follow) (?:the|these|those) links?\b"
-    r"|(?:pictured|shown|depicted|seen) (?:here|above|below)\b|click(?:ing)? (?:here|on)\b|[Ss]ee (?:here|also:|below:|this:)|source:)",
-    re.I,
+_PICTURE = r"(?:image|picture|photo|photograph|pic|screenshot|screen\ shot|diagram|chart|graph|map|video|illustration|link|article|page)s?"
+_GONE = (
+    _Words(
+        (
+            "image",
+            "picture",
+            "photo",
+            "pic",
+            "screen",
+            "diagram",
+            "chart",
+            "graph",
+            "map",
+            "video",
+            "illustration",
+            "link",
+            "article",
+            "page",
+        ),
+        rf"\b(?:this|these|following|above|below|attached|linked)\ {_PICTURE}\b(?!\ of\ contents)",
+        rf"\b{_PICTURE}\ (?:above|below|here|to\ the\ (?:left|right))\b",
+        r"\b(?:see|from|follow)\ (?:the|these|those)\ links?\b",
+    ),
+    _Words(
+        (" here", "shown", "pictured", "depicted", "seen", "figure"),
+        r"\b(?:pictured|shown|depicted|seen)\ (?:here|above|below)\b",
+        r"\b(?:found|read|described|explained|available|listed|discussed|click|clicking|see)\ here\b",
+        r"\bhere:\ ",
+        r"\bfigures?\ (?:above|below)\b",
+    ),
+    _Words(("see also:", "see below:", "see this:", "source:"), r"\bsee\ (?:also|below|this):", r"\bsource:"),
+    _Words("[", r"\[\d{1,2}\]"),
 )
-_NOTES = re.compile(r"(?<=[\w.,;:!?)\"”]) ?\[\d{1,2}\]")
+"In small letters"
 
 _TITLE = re.compile(
-    r"\b(?:this|these|those(?! (?:who|with|of|that|in|without)\b)|that one|the (?:above|below|following)|here|below|above|aforementioned)\b"
-    r"|\.{3}|…",
+    r"\b(?:this|these|those(?! (?:who|with|of|that|in|without)\b)|that one|the (?:above|below|following)|here|below|above"
+    r"|aforementioned)\b|\.{3}|…",
     re.I,
 )
 FEWEST_WORDS = 4
@@ -68,7 +191,7 @@ FEWEST_WORDS = 4
 
 def prose(text: str) -> str:
     """The author's own sentences: without code, quoted paragraphs and what stands between quotation marks"""
-    for what in (_FENCE, _QUOTE, _CODE, _SAID):
+    for what in _NOT_PROSE:
         text = what.sub(" … ", text)
     return text
 
@@ -77,24 +200,27 @@ def first_person(text: str) -> str:
     """The first words by which prose speaks of its author; '' if it does not
 
     `I`, `me`, `my` and what stands for them. We and us are mostly anybody, and stay."""
-    return _said(_FIRST, text)
+    for found in _I.finditer(text):
+        before = text[max(0, found.start() - 20) : found.start()]
+        word = before.split()[-1] if before[-1:].isspace() and before.strip() else ""
+        apart = not before or not (before[-1] in _INSIDE or before[-1].isalnum())
+        if apart and word not in _NUMBERED:
+            return found[0]
+    me = _ME.search(text)
+    return me[0] if me else ""
 
 
 def refers(text: str) -> str:
     """The first words by which prose speaks of other answers, comments, votes or its own history; '' if it does not"""
-    return _said(_REFERS, text)
+    return next((found for words in _REFERS if (found := words.search(text))), "")
 
 
 def points_to_what_is_gone(text: str) -> str:
     """The first words by which prose points to a link, a picture or a note that was taken out; '' if it does not"""
-    return _said(_GONE, text) or _said(_NOTES, text)
+    low = text.lower()
+    return next((found for words in _GONE if (found := words.search(low))), "")
 
 
 def stands_alone(title: str) -> bool:
     """Whether a title can be understood without the question under it: enough words, none of which points there"""
     return len(title.split()) >= FEWEST_WORDS and not _TITLE.search(title)
-
-
-def _said(words: "re.Pattern[str]", text: str) -> str:
-    found = words.search(text)
-    return found[0].strip() if found else ""
