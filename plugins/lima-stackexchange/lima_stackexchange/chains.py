@@ -1,7 +1,7 @@
 """From a question, an answer and the comments on both to the turns of a dialogue between who asked and who answered.
 
-A comment is meant for the author of the post that it is on, unless it begins with somebody else's name; what an author writes under
-their own post is meant for who commented last. Knows nothing of dumps or of the index.
+A comment is meant for the author of the post that it is on, unless it begins with somebody else's name; what an author writes
+under their own post is meant for who commented last. Knows nothing of dumps or of the index.
 """
 
 import html

@@ -1,6 +1,7 @@
 """Which exchanges a path names, what each is called, and where its Posts, Comments and Users are.
 
-A path is a folder with Posts.xml, such a file, also compressed, an archive, or a folder of these. Knows nothing of what is in them.
+A path is a folder with Posts.xml, such a file, also compressed, an archive, or a folder of these. Knows nothing of their
+contents.
 """
 
 import re
@@ -49,7 +50,7 @@ class Exchange:
         size = file.stat().st_size if file.is_file() and file.suffix.lower() != ".7z" else 0
         label = f"{self.site} {file.name}" if self.site not in str(file) else f"{file.parent.name}/{file.name}"
         with opened(file, f"{kind}.xml") as (stream, counted), Bar(f"reading {visible(label)} (MB)") as bar:
-            yield _moving(rows(stream, visible(label), kind.lower()), bar, counted, size)  # type: ignore[arg-type]
+            yield _moving(rows(stream, visible(label), kind.lower()), bar, counted, size)
 
 
 def _moving(found: Iterator[DumpRow], bar: Bar, counted: Counted, size: int) -> Iterator[DumpRow]:

@@ -56,8 +56,8 @@ class Index:
 
     def _full(self, error: Exception) -> LimaError:
         return LimaError(
-            f"The index in {self._folder} cannot be written: {error}. It may take as much as the dump: free space, or name another "
-            "folder in the environment variable TMPDIR."
+            f"The index in {self._folder} cannot be written: {error}. It may take as much as the dump: free space, or name "
+            "another folder in the environment variable TMPDIR."
         )
 
     def one(self, sql: str, *values: Any) -> Any:

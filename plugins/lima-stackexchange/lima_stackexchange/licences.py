@@ -1,8 +1,8 @@
 """Who wrote what, when, and under which licence: what an example carries, and the text that is owed for it.
 
 Stack Exchange licenses what people write there by its date: CC BY-SA 2.5 before 8 April 2011, 3.0 before 2 May 2018, 4.0 since
-(stackoverflow.com/help/licensing). All of them ask for the authors' names, a link to each text, the licence, and a word on what was
-changed. Knows nothing of how dumps are read.
+(stackoverflow.com/help/licensing). All of them ask for the authors' names, a link to each text, the licence, and a word on what
+was changed. Knows nothing of how dumps are read.
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,7 @@
-"""From what Stack Exchange shows to plain text: code blocks, lists and quotations as Markdown, links, pictures and HTML out (LIMA §2).
+"""From HTML to plain text: code blocks, lists and quotations as Markdown, links, pictures and other HTML out (LIMA §2).
 
-The HTML is what the sites make of Markdown, a few dozen tags; any text is understood somehow, in time linear in its length.
+The HTML is what the sites of Stack Exchange make of Markdown, a few dozen tags; any text is understood somehow, in time linear
+in its length.
 Emphasis and headings lose their marks, struck text is left out, tables stay tables. Knows nothing of posts.
 """
 
@@ -17,7 +18,7 @@ _GONE = {"s", "del", "strike", "script", "style"}
 "Whose text is left out: what its author took back, and what is not text"
 _DEEPEST = 16
 "Lists and quotations within each other; deeper ones are read at this depth"
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+\.(?:com|org|net|edu|gov)/\S*", re.I)
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|[^\s/]{1,100}\.(?:com|org|net|edu|gov)/\S*", re.I)
 _BARE = re.compile(
     r"\W*(?:(?:in|see|read|at|from|click|right|over|check out) )?(?:(?:here|this|that|these|those)\b.{0,60}|there|it"
     r"|(?:the |a )?(?:links?|sources?|site|web ?site|page|article|wiki|reference|video|\d{1,2}))\W*",
@@ -90,7 +91,7 @@ class _Writer:
         self.blocks, self.frames, self.line = list[tuple[str, _Frame | None]](), list[_Frame](), list[str]()
         self.code, self.language, self.link, self.raised = "", "", -1, -1
         self.cells, self.lines = list[str](), list[str]()
-        self.dangling, self.dropped, self.pictures = False, False, 0
+        self.dangling, self.dropped, self.loose, self.pictures = False, False, False, 0
 
     def text(self, text: str) -> None:
         """Text between tags"""
@@ -157,6 +158,9 @@ class _Writer:
             self.lines = []
         if name in _BLOCKS and name not in ("tr", "table"):
             self.flush()
+        if name in ("ul", "ol"):  # its last item may not have been closed
+            while self.frames and self.frames[-1].name == "li":
+                self.frames.pop()
         if name in ("ul", "ol", "blockquote", "li") and any(one.name == name for one in self.frames):
             while self.frames.pop().name != name:
                 pass
@@ -203,7 +207,7 @@ class _Writer:
             if before.strip(" \n>*_#-").rstrip(":. ").lower() in _LISTS:
                 self.blocks.pop()
             elif before.endswith((":", " this", " below")):
-                self.dangling = True
+                self.loose = True  # at the end of a text it is left out, too
         self.dropped = True
 
     def fenced(self) -> None:
@@ -223,6 +227,7 @@ class _Writer:
                 head += " " * len(frame.marker) if frame.used else frame.marker
                 rest += " " * len(frame.marker)
                 begins, frame.used = begins or not frame.used, True
+        self.dangling, self.loose = self.dangling or self.loose, False
         lines, self.dropped = block.split("\n"), False
         shown = [head + lines[0], *(rest + line if line else rest.rstrip() for line in lines[1:])]
         inside = next((frame for frame in self.frames if frame.name in ("ul", "ol")), None)
@@ -237,15 +242,18 @@ class _Writer:
         self.flush()
         if self.lines or self.cells:
             self.write("\n".join([*self.lines, *self.cells]))
-        while self.blocks and _announces(self.blocks[-1][0]):
+        if self.loose and _announces(self.blocks[-1][0]):
             self.blocks.pop()
-        return Cleaned("".join(block for block, _ in self.blocks).strip("\n"), self.dangling, self.pictures)
+            self.loose = False
+        return Cleaned(
+            "".join(block for block, _ in self.blocks).strip("\n"), self.dangling or self.loose, self.pictures
+        )
 
 
 def _announces(block: str) -> bool:
-    """Whether a block only announces a list of links, as its last words or by its end"""
-    text = block.strip(" \n>*_#-").lower()
-    return len(text) <= 60 and "\n" not in text and (text.endswith(":") or text.rstrip(":. ") in _LISTS)
+    """Whether a block is a line that only announces what follows"""
+    text = block.strip(" \n>*_#-")
+    return len(text) <= 60 and "\n" not in text and text.endswith(":")
 
 
 def _language(attributes: str) -> str:

@@ -41,7 +41,9 @@ class Questions(DumpSource):
     """Questions with their top answers"""
 
     name = "stackexchange"
-    description = "questions and top answers of Stack Exchange dumps, by LIMA's filters; stackexchange:FOLDER, Posts.xml, .xml.gz or .7z"
+    description = (
+        "questions and top answers of Stack Exchange, by LIMA's filters: a folder with Posts.xml, or an archive"
+    )
     options = Options.QUESTIONS
     tables: ClassVar = (
         f"CREATE TABLE question (key INTEGER PRIMARY KEY, title TEXT, {TEXT})",
@@ -81,7 +83,7 @@ class Questions(DumpSource):
         """Note an answer if it is the best of its question so far; of two with one score the first"""
         answer, parent = post_of(row), number(row, "ParentId", 1, MOST_ID)
         short = len(answer.text) < self.settings.shortest and not _LONGER.search(answer.text)
-        made = Cleaned("…") if short else cleaned(answer.text)
+        made = Cleaned("") if short else cleaned(answer.text)
         reason = NO_AUTHOR if not answer.author.known else self._why_not(made.text, made.dangling)
         if not reason:
             to_name(indexed, place, answer)
@@ -91,7 +93,7 @@ class Questions(DumpSource):
         """Why an answer is not learnt from; '' if it is"""
         shortest, longest = self.settings.shortest, self.settings.longest
         if len(text) < shortest:
-            return f"its top answer is shorter than {shortest:,} characters." if text else "its top answer is empty."
+            return f"its top answer is shorter than {shortest:,} characters."
         if len(text) > longest:
             return f"its top answer is longer than {longest:,} characters."
         if not self.settings.wording:
@@ -115,7 +117,8 @@ class Questions(DumpSource):
                 first = f"SELECT key {_JOIN} AND COALESCE(reason, ?) = ? ORDER BY key LIMIT ?"
                 found = indexed.execute(first, *keys(place), low, reason, PLACES)
                 tally.add_many(reason, count, [(f"{exchange.site}/q/{key % ALL}", "") for (key,) in found])
-        lost = "SELECT key, id FROM answer WHERE key BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM question WHERE key = answer.key)"
+        asked = "EXISTS (SELECT 1 FROM question WHERE key = answer.key)"
+        lost = f"SELECT key, id FROM answer WHERE key BETWEEN ? AND ? AND NOT {asked}"
         for key, id in indexed.execute(lost, *keys(place)):
             if indexed.is_new(key % ALL):  # else the question was refused itself
                 tally.add(_ORPHAN, f"{exchange.site}/a/{id}")

@@ -45,7 +45,7 @@ class Threads(DumpSource):
     """Comment chains as dialogues"""
 
     name = "stackexchange-threads"
-    description = "comment chains of Stack Exchange dumps as dialogues to edit; stackexchange-threads:FOLDER with Posts.xml and Comments.xml"
+    description = "comment chains of Stack Exchange as dialogues to edit: a folder with Posts.xml and Comments.xml"
     options = Options.THREADS
     tables: ClassVar = (
         f"CREATE TABLE post (key INTEGER PRIMARY KEY, question INTEGER, title TEXT, edited TEXT, {TEXT})",
@@ -116,8 +116,9 @@ class Threads(DumpSource):
     def _chain(self, indexed: Index, key: int) -> list[Said]:
         answer = self._stored(indexed, key)
         asked = indexed.one("SELECT question FROM post WHERE key = ?", key)
-        comments = [self._comments(indexed, post) for post in (asked, key)]
-        return chain(self._stored(indexed, asked), answer, *comments, self.settings.others == USER)
+        under_question, under_answer = self._comments(indexed, asked), self._comments(indexed, key)
+        others = self.settings.others == USER
+        return chain(self._stored(indexed, asked), answer, under_question, under_answer, others)
 
     @staticmethod
     def _stored(indexed: Index, key: int) -> Post:

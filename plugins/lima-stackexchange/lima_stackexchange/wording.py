@@ -1,4 +1,4 @@
-"""Whether a text can stand alone as an assistant's answer: word lists for the first person, the thread around it, and what is gone.
+"""Whether a text stands alone as an assistant's answer: word lists for the first person, the thread around it, what is gone.
 
 English, over prose: code and quotations are somebody else's words. The lists are ours; LIMA §2 names the kinds and not the words.
 Knows nothing of posts.
@@ -92,29 +92,30 @@ class _Words:
         return found[0].strip() if found else ""
 
 
-_POSTS = r"(?:answers?|comments?|posts?|replies|reply|responses?)"
-_PERSON = r"""(?:@\w+ | [A-Z]\w+ | (?:the\ )?OP | (?:an|every|some)(?:one|body)(?:\ else)? | others?
+_POSTS = r"(?:[Aa]nswers?|comments?|posts?|replies|reply|responses?)"
+_PERSON = r"""(?:@\w+ | (?:the\ )?OP | (?:an|every|some)(?:one|body)(?:\ else)? | others?
     | (?:the\ )?(?:other|previous|first|second)\ (?:poster|answerer|user|commenter)s?)"""
 _SAYS = r"""(?:(?:has|have|had)\ (?:already\ |also\ )?|already\ |also\ )?
     (?:said|says|mentioned|mentions?|noted|notes?|pointed\ out|points?\ out|suggested|suggests?|stated|states?|posted|written
     |answered|commented)"""
 _REFERS = (
     _Words(
-        ("answer", "Answer", "comment", "Comment", "post", "repl", "respon", "suggestion"),
-        rf"\b(?:other|another|previous|earlier|existing|accepted|top|top-voted|highest-voted|upvoted|original|former|linked)\ {_POSTS}\b",
-        rf"\b(?:all|both|most|some|none|many|each|one|several)\ of\ (?:the|these|those)\ (?:other\ )?{_POSTS}\b",
+        ("answer", "Answer", "comment", "Comment", "post", "repl", "respon"),
+        rf"\b(?:[Oo]ther|[Aa]nother|previous|earlier|existing|accepted|upvoted|original|former|linked)\ {_POSTS}\b",
+        rf"\b(?:[Tt]op|[Hh]ighest)(?:[ -]voted|[ -]rated)?\ {_POSTS}\b",
+        rf"\b(?:[Aa]ll|[Bb]oth|[Mm]ost|[Ss]ome|[Nn]one|[Mm]any|[Ee]ach|[Oo]ne|[Ss]everal)\ of\ (?:the|these|those)\ (?:other\ )?{_POSTS}\b",
         rf"\b{_POSTS}\ (?:above|below|here|so\ far|already\ given|already\ posted|on\ this\ (?:page|site|question))\b",
-        rf"\b(?:above|below)\ {_POSTS}\b",
-        rf"\b(?:this|his|her|their|your|these|those)\ (?:other\ )?{_POSTS}\b",
-        r"\bthat\ (?:answer|comment|reply|response)\b",
-        r"\b(?:the|an)\ (?:answer|comment|reply|response)\ (?:by|from|of)\ (?:@?[A-Z]\w+|another)",
-        r"\b@?[A-Z]\w+['’]s\ (?:excellent\ |great\ |good\ |fine\ |nice\ |own\ )?(?:answer|comment|reply|response|suggestion)s?\b",
-        r"\b(?:in|to|from|see|under|read)\ the\ comments?\b(?!\ section\ of)",
+        rf"\b(?:[Aa]bove|[Bb]elow)\ {_POSTS}\b",
+        rf"\b(?:[Tt]his|[Hh]is|[Hh]er|[Tt]heir|[Yy]our|[Tt]hese|[Tt]hose)\ (?:other\ )?{_POSTS}\b",
+        r"\b[Tt]hat\ (?:answer|comment|reply|response)\b",
+        r"\b(?:[Tt]he|[Aa]n)\ (?:answer|comment|reply|response)\ (?:by|from|of)\ (?:@?[A-Z]\w+|another)",
+        r"\b@?[A-Z]\w+['’]s\ (?:excellent\ |great\ |good\ |fine\ |nice\ |own\ )?(?:answer|comment|reply)s?\b",
+        r"\b(?:[Ii]n|to|[Ff]rom|[Ss]ee|under|[Rr]ead)\ the\ comments?\b(?!\ section\ of)",
     ),
     _Words(("as ", "As "), rf"\b[Aa]s\ {_PERSON}\ {_SAYS}\b"),
     _Words(
         ("answered", "addressed", "covered", "already"),
-        r"\b(?:has|have|was|were|been)\ (?:already\ )?(?:answered|addressed|covered)\ (?:already|before|elsewhere|above|here|by)\b",
+        r"\b(?:has|have|was|been)\ (?:already\ )?(?:answered|addressed|covered)\ (?:already|before|elsewhere|above|here)\b",
         r"\balready\ (?:been\ )?(?:answered|said|mentioned|posted)\b",
     ),
     _Words("@", r"(?<![\w.])@[A-Za-z]\w*"),
@@ -125,7 +126,7 @@ _REFERS = (
         r"\b[Dd]own-?vot(?:e|es|ed|ing)\b",
         r"\bvot(?:e|ed|ing)\ to\ (?:re)?(?:close|open)\b",
     ),
-    _Words(("+1", "-1"), r"(?<![\w+])[+-]1(?=\ (?:for|to)\b)"),
+    _Words(("+1", "-1"), r"(?<![\w+])[+-]1(?=\ for\b)"),
     _Words(("uplicate", "closed", "topic"), r"\bduplicate\ of\b", r"\bclosed\ as\b", r"\b(?:off|on)-topic\b"),
     _Words(
         ("dit", "DIT", "pdate", "PDATE", "ddend", "DDEND", "PS", "P.S", "Ps", "P.s"),
@@ -139,13 +140,14 @@ _REFERS = (
     ),
     _Words(
         ("question",),
-        r"\b(?:the|this|your)\ (?:questioner\b|question(?:['’]s\ author|\ as\ (?:asked|posed|stated|written)))",
-        r"\b(?:the|this|your)\ (?:original\ )?question\ (?:asks|asked|says|states|mentions|is\ about)\b",
+        r"\b(?:[Tt]he|[Tt]his|[Yy]our)\ (?:questioner\b|question(?:['’]s\ author|\ as\ (?:asked|posed|stated|written)))",
+        r"\b(?:[Tt]he|[Tt]his|[Yy]our)\ (?:original\ )?question\ (?:asks|asked|says|states|mentions|is\ about)\b",
     ),
     _Words(("hank",), r"\b[Tt]hank(?:s|\ you),?\ @?[A-Z]\w+"),
 )
 
-_PICTURE = r"(?:image|picture|photo|photograph|pic|screenshot|screen\ shot|diagram|chart|graph|map|video|illustration|link|article|page)s?"
+_PICTURE = r"""(?:image|picture|photo|photograph|pic|screenshot|screen\ shot|diagram|chart|graph|map|video|illustration
+    |link|article|page)s?"""
 _GONE = (
     _Words(
         (
