@@ -91,7 +91,9 @@ class FoundSource:
         _check_refused(self.spec, refused, reader.count + rows_of(refused), self.skip_bad)
         if not reader.count:
             why = (
-                f"Refused: all {rows_of(refused):,}. The first, {refused[0].where}: {refused[0].reason}" if refused else ""
+                f"Refused: all {rows_of(refused):,}. The first, {refused[0].where}: {refused[0].reason}"
+                if refused
+                else ""
             )
             raise LimaError(f"The source {self.spec!r} has no {noun}. {why}".strip())
         return tuple(refused)

@@ -148,7 +148,7 @@ class _Writer:
             ]
             self.raised = -1
         elif name in ("td", "th"):
-            self.cells.append(" ".join(self.taken().split()).replace("|", "\\|"))
+            self.cells.append(" ".join(self.taken().replace("\1", "").split()).replace("|", "\\|"))
         elif name == "tr" and self.cells:
             self.lines.append(f"| {' | '.join(self.cells)} |")
             self.lines += ["|" + "---|" * len(self.cells)] if len(self.lines) == 1 else []

@@ -95,6 +95,7 @@ class _Words:
 _POSTS = r"(?:[Aa]nswers?|comments?|posts?|replies|reply|responses?)"
 _PERSON = r"""(?:@\w+ | (?:the\ )?OP | (?:an|every|some)(?:one|body)(?:\ else)? | others?
     | (?:the\ )?(?:other|previous|first|second)\ (?:poster|answerer|user|commenter)s?)"""
+_ANY = "(?:[Aa]ll|[Bb]oth|[Mm]ost|[Ss]ome|[Nn]one|[Mm]any|[Ee]ach|[Oo]ne|[Ss]everal)"
 _SAYS = r"""(?:(?:has|have|had)\ (?:already\ |also\ )?|already\ |also\ )?
     (?:said|says|mentioned|mentions?|noted|notes?|pointed\ out|points?\ out|suggested|suggests?|stated|states?|posted|written
     |answered|commented)"""
@@ -103,7 +104,7 @@ _REFERS = (
         ("answer", "Answer", "comment", "Comment", "post", "repl", "respon"),
         rf"\b(?:[Oo]ther|[Aa]nother|previous|earlier|existing|accepted|upvoted|original|former|linked)\ {_POSTS}\b",
         rf"\b(?:[Tt]op|[Hh]ighest)(?:[ -]voted|[ -]rated)?\ {_POSTS}\b",
-        rf"\b(?:[Aa]ll|[Bb]oth|[Mm]ost|[Ss]ome|[Nn]one|[Mm]any|[Ee]ach|[Oo]ne|[Ss]everal)\ of\ (?:the|these|those)\ (?:other\ )?{_POSTS}\b",
+        rf"\b{_ANY}\ of\ (?:the|these|those)\ (?:other\ )?{_POSTS}\b",
         rf"\b{_POSTS}\ (?:above|below|here|so\ far|already\ given|already\ posted|on\ this\ (?:page|site|question))\b",
         rf"\b(?:[Aa]bove|[Bb]elow)\ {_POSTS}\b",
         rf"\b(?:[Tt]his|[Hh]is|[Hh]er|[Tt]heir|[Yy]our|[Tt]hese|[Tt]hose)\ (?:other\ )?{_POSTS}\b",

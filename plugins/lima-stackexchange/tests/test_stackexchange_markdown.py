@@ -73,7 +73,8 @@ def test_a_comment(source, text, dangling):
     assert (made.text, made.dangling) == (text, dangling)
 
 
-TAGS = "p ul ol li pre code blockquote a sup sub table tr td h1 s img br em div script".split()
+TAGS = ("p", "ul", "ol", "li", "pre", "code", "blockquote", "a", "sup", "sub")
+TAGS += ("table", "tr", "td", "h1", "s", "img", "br", "em", "div", "script")
 PIECES = st.one_of(
     st.sampled_from([f"<{tag}>" for tag in TAGS] + [f"</{tag}>" for tag in TAGS]),
     st.sampled_from(
