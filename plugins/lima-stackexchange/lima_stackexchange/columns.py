@@ -143,22 +143,22 @@ def text_of(row: DumpRow, name: str) -> str:
     return value
 
 
-def text_from(row: DumpRow, column: str, user: str, name: str, absent: int | None = None) -> Text:
-    """The text in a column, with its author in the columns `user` and `name`"""
-    written = when(row)
-    licence = _licence(written[:10], row.columns.get("ContentLicense", ""))
-    author = Author(number(row, user, -(10**9), MOST_ID, 0), row.columns.get(name, "").strip()[:100])
-    score = number(row, "Score", -MOST_SCORE, MOST_SCORE, absent)
-    return Text(number(row, "Id", 1, MOST_ID), score, written, author, licence, text_of(row, column))
+def _text(row: DumpRow, id: int, score: int, columns: tuple[str, str, str]) -> Text:
+    """The text in a column, with its author in two others"""
+    text, user, name = columns
+    written, stated = when(row), row.columns.get("ContentLicense", "")
+    author = Author(number(row, user, -MOST_SCORE, MOST_ID, 0), row.columns.get(name, "").strip()[:100])
+    return Text(id, score, written, author, _licence(written[:10], stated), text_of(row, text))
 
 
-def post_of(row: DumpRow) -> Text:
-    """A question or an answer"""
-    return text_from(row, "Body", "OwnerUserId", "OwnerDisplayName")
+def post_of(row: DumpRow, id: int, score: int) -> Text:
+    """A question or an answer, whose id and score are known"""
+    return _text(row, id, score, ("Body", "OwnerUserId", "OwnerDisplayName"))
 
 
 def comment_of(row: DumpRow) -> tuple[int, Text]:
     """A comment, behind the id of its post"""
     if row.element != "row":
         raise Wrong("it is not a row of a dump.", f"it is <{visible(row.element[:80])}>; expected <row>.")
-    return number(row, "PostId", 1, MOST_ID), text_from(row, "Text", "UserId", "UserDisplayName", 0)
+    id, score = number(row, "Id", 1, MOST_ID), number(row, "Score", -MOST_SCORE, MOST_SCORE, 0)
+    return number(row, "PostId", 1, MOST_ID), _text(row, id, score, ("Text", "UserId", "UserDisplayName"))

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import ClassVar
 
 from lima import Example
-from lima_stackexchange.columns import MOST_ID, Kind, Wrong, number, post_of
+from lima_stackexchange.columns import MOST_ID, Kind, Text, Wrong, number, post_of
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.exchanges import Exchange
 from lima_stackexchange.index import ALL, TEXT, Index, restored, stored
@@ -55,14 +55,14 @@ class Questions(DumpSource):
         for row, id, kind, score in posts(indexed, exchange, tally):
             try:
                 if kind == Kind.QUESTION:
-                    self._question(indexed, place * ALL + id, exchange, row, tally)
+                    self._question(indexed, place, exchange, row, post_of(row, id, score), tally)
                 elif score >= self.settings.least_score:
-                    self._answer(indexed, place, row)
+                    self._answer(indexed, place, row, post_of(row, id, score))
             except Wrong as e:
                 tally.add(e.reason, row.where, str(e), fault=True)
 
-    def _question(self, indexed: Index, key: int, exchange: Exchange, row: DumpRow, tally: Tally) -> None:
-        title, text = row.columns.get("Title", "").strip(), post_of(row)
+    def _question(self, indexed: Index, place: int, exchange: Exchange, row: DumpRow, text: Text, tally: Tally) -> None:
+        title = row.columns.get("Title", "").strip()
         if not title:
             raise Wrong("it has no Title, as a question has.")
         if not text.author.known or (self.settings.wording and not stands_alone(title)):
@@ -70,8 +70,10 @@ class Questions(DumpSource):
             tally.add(reason, row.where)
             return
         text = text if self._asks_body(exchange, text.id) else replace(text, text="")
-        to_name(indexed, key // ALL, text)
-        indexed.add("INSERT INTO question VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", key, title, *stored(text))
+        to_name(indexed, place, text)
+        indexed.add(
+            "INSERT INTO question VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", place * ALL + text.id, title, *stored(text)
+        )
 
     def _asks_body(self, exchange: Exchange, id: int) -> bool:
         """Whether the description is the prompt: said, or drawn for each question by itself, so that others change nothing"""
@@ -79,9 +81,9 @@ class Questions(DumpSource):
             return self.settings.prompt == "body"
         return bool(blake2b(f"{self.settings.seed} {exchange.site} {id}".encode(), digest_size=1).digest()[0] & 1)
 
-    def _answer(self, indexed: Index, place: int, row: DumpRow) -> None:
+    def _answer(self, indexed: Index, place: int, row: DumpRow, answer: Text) -> None:
         """Note an answer if it is the best of its question so far; of two with one score the first"""
-        answer, parent = post_of(row), number(row, "ParentId", 1, MOST_ID)
+        parent = number(row, "ParentId", 1, MOST_ID)
         short = len(answer.text) < self.settings.shortest and not _LONGER.search(answer.text)
         made = Cleaned("") if short else cleaned(answer.text)
         reason = NO_AUTHOR if not answer.author.known else self._why_not(made.text, made.dangling)

@@ -23,8 +23,8 @@ _ORPHAN = "its question is not in the dump."
 _LINK = "a comment or post of its chain points to a link or picture, which is taken out."
 _POST = "SELECT post.*, person.name FROM post LEFT JOIN person ON person.key = ? + post.person WHERE post.key = ?"
 _COMMENTS = (
-    "SELECT comment.*, person.name FROM comment LEFT JOIN person ON person.key = ? + comment.person WHERE post = ? "
-    "ORDER BY written, id LIMIT 1000"
+    "SELECT comment.*, person.name FROM comment LEFT JOIN person ON person.key = ? + comment.person "
+    "WHERE post IN (?, ?) ORDER BY written, id LIMIT 2000"
 )
 "With the names of their authors; those of an exchange are behind its first key"
 _EMPTY = "its question or it is empty."
@@ -50,7 +50,6 @@ class Threads(DumpSource):
     tables: ClassVar = (
         f"CREATE TABLE post (key INTEGER PRIMARY KEY, question INTEGER, title TEXT, edited TEXT, {TEXT})",
         f"CREATE TABLE comment (post INTEGER, {TEXT})",
-        "CREATE INDEX comments ON comment (post)",
     )
 
     def read(self, indexed: Index, place: int, exchange: Exchange, tally: Tally) -> None:
@@ -61,9 +60,9 @@ class Threads(DumpSource):
                 f"There are no comments beside {visible(str(exchange.posts))}, and dialogues are made of them. Put the dump's "
                 "Comments.xml into its folder, or use the source 'stackexchange', which needs none."
             )
-        for row, id, kind, _ in posts(indexed, exchange, tally):
+        for row, id, kind, score in posts(indexed, exchange, tally):
             try:
-                self._post(indexed, place, id, kind, row)
+                self._post(indexed, place, kind, row, post_of(row, id, score))
             except Wrong as e:
                 tally.add(e.reason, row.where, str(e), fault=True)
         with exchange.rows("Comments", file) as found:
@@ -80,8 +79,8 @@ class Threads(DumpSource):
             indexed.add("INSERT INTO comment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", place * ALL + post, *stored(text))
             to_name(indexed, place, text)
 
-    def _post(self, indexed: Index, place: int, id: int, kind: int, row: DumpRow) -> None:
-        post, question = post_of(row), 0
+    def _post(self, indexed: Index, place: int, kind: int, row: DumpRow, post: Text) -> None:
+        question = 0
         title = row.columns.get("Title", "").strip()
         if kind == Kind.ANSWER:
             question, title = place * ALL + number(row, "ParentId", 1, MOST_ID), ""
@@ -91,11 +90,12 @@ class Threads(DumpSource):
         edited = row.columns.get("LastEditDate", "")[:23] if own else ""
         to_name(indexed, place, post)
         indexed.add(
-            f"INSERT INTO post VALUES ({'?, ' * 10}?)", place * ALL + id, question, title, edited, *stored(post)
+            f"INSERT INTO post VALUES ({'?, ' * 10}?)", place * ALL + post.id, question, title, edited, *stored(post)
         )
 
     def join(self, indexed: Index, place: int, exchange: Exchange, tally: Tally) -> None:
         """Which answers have a chain, and why others have none"""
+        indexed.execute("CREATE INDEX IF NOT EXISTS comments ON comment (post)")
         least, others = self.settings.least_exchanges, self.settings.others == USER
         more = "1" if least == 1 else _MORE_OF_ALL if others else _MORE
         whys = {"orphan": _ORPHAN, "nobody": NO_AUTHOR, "alone": _ALONE, "few": self._few}
@@ -114,23 +114,26 @@ class Threads(DumpSource):
         return f"its chain has fewer than {least} exchange{'s' * (least > 1)} between who asked and who answered."
 
     def _chain(self, indexed: Index, key: int) -> list[Said]:
-        answer = self._stored(indexed, key)
-        asked = indexed.one("SELECT question FROM post WHERE key = ?", key)
-        under_question, under_answer = self._comments(indexed, asked), self._comments(indexed, key)
-        others = self.settings.others == USER
-        return chain(self._stored(indexed, asked), answer, under_question, under_answer, others)
+        asked, answer = self._stored(indexed, key)
+        _, question = self._stored(indexed, asked)
+        under = self._comments(indexed, asked, key)
+        return chain(question, answer, under[asked], under[key], self.settings.others == USER)
 
     @staticmethod
-    def _stored(indexed: Index, key: int) -> Post:
-        _, _, title, edited, *values, called = indexed.execute(_POST, key // ALL * ALL, key).fetchone()
+    def _stored(indexed: Index, key: int) -> tuple[int, Post]:
+        """A post, behind the key of its question"""
+        _, question, title, edited, *values, called = indexed.execute(_POST, key // ALL * ALL, key).fetchone()
         text = restored(*values)
-        return Post(text, called or text.author.name, title, edited)
+        return question, Post(text, called or text.author.name, title, edited)
 
     @staticmethod
-    def _comments(indexed: Index, post: int) -> list[tuple[Text, str]]:
-        """The comments on a post in order of time, with their authors' names"""
-        rows = indexed.execute(_COMMENTS, post // ALL * ALL, post).fetchall()
-        return [(text, called or text.author.name) for _, *values, called in rows if (text := restored(*values))]
+    def _comments(indexed: Index, *posts: int) -> dict[int, list[tuple[Text, str]]]:
+        """The comments on two posts in order of time, with their authors' names"""
+        found: dict[int, list[tuple[Text, str]]] = {post: [] for post in posts}
+        for post, *values, called in indexed.execute(_COMMENTS, posts[0] // ALL * ALL, *posts):
+            text = restored(*values)
+            found[post].append((text, called or text.author.name))
+        return found
 
     def record(self, indexed: Index, exchange: Exchange, key: int) -> Conversation | str:
         """The dialogue of an answer"""
