@@ -24,6 +24,7 @@ _EDIT = re.compile(
     r"(?:\([^()<>]{0,40}\)\s*)?(?::|-|–|—|</(?:strong|em|b|i|h[1-6])>)"
 )
 "Where an author adds to a post, and says so"
+_MARKS = ("EDIT", "Edit", "UPDATE", "Update", "ADDENDUM", "Addendum")
 _MARK = re.compile(r"^\W*(?:edit|update|addendum)(?:\s?#?\d{1,2})?\s*(?:\([^()]{0,40}\))?[\s:*_–—-]*", re.I)
 _NAME = re.compile(r"^\s*@([^\W\d_][\w.-]*)\s*[,:;.!–—-]*\s*")
 _PLUS = re.compile(r"^\s*\+\s?1\b[\s.,:;!–—-]*(?:(?:for|to) (?:this|that|the)\b[^.]{0,60}\.\s*)?")
@@ -94,6 +95,11 @@ def exchanges(said: Sequence[Said]) -> int:
     """How many exchanges the parts make, if none of them is empty: so many answers follow something of the user"""
     roles = [one.role for one in said]
     return sum(one == ASSISTANT != before for before, one in pairwise(roles))
+
+
+def is_marked(body: str) -> bool:
+    """Whether a post has a part that its author added with a mark"""
+    return any(word in body for word in _MARKS) and bool(_EDIT.search(body))
 
 
 def turns(said: Sequence[Said]) -> tuple[list[Turn], list[Said]]:

@@ -120,16 +120,14 @@ def _licence(day: str, stated: str) -> str:
     return licence_on(_day(day), stated)
 
 
-def when(row: DumpRow) -> str:
-    """When it was written, to the second"""
-    value = row.columns.get("CreationDate", "")
+def when(row: DumpRow, name: str = "CreationDate") -> str:
+    """When it was written, or what the column says, to the millisecond"""
+    value = row.columns.get(name, "")
     try:
         _day(value[:10])
     except ValueError:
-        raise Wrong(
-            "its CreationDate is not a date; expected one such as 2015-01-27T20:09:32.720.",
-            f"its CreationDate is {shown(value)}; expected a date such as 2015-01-27T20:09:32.720.",
-        ) from None
+        expected = "expected one such as 2015-01-27T20:09:32.720."
+        raise Wrong(f"its {name} is not a date; {expected}", f"its {name} is {shown(value)}; {expected}") from None
     return value[:23]
 
 

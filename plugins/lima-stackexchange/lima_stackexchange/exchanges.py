@@ -5,7 +5,7 @@ contents.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,10 @@ def exchanges_in(path: str, options: Options) -> list[Exchange]:
         raise LimaError(f"The folder {visible(path)} has no posts of Stack Exchange in it. {_EXPECTED}")
     if len(found) > MOST:
         raise LimaError(f"The folder {visible(path)} has {len(found):,} exchanges; at most {MOST:,} are read at once.")
-    made = [Exchange(_site(file, options, len(found) == 1), file) for file in found]
+    alone = len(found) == 1
+    if unnamed := [file for file in found if not _site(file, options, alone)]:
+        raise _unnamed(unnamed, options, alone)
+    made = [Exchange(_site(file, options, alone), file) for file in found]
     sites = [one.site for one in made]
     if twice := next((one for one in made if sites.count(one.site) > 1), None):
         raise LimaError(
@@ -112,17 +115,21 @@ def name_of(file: Path) -> str:
 
 
 def _site(file: Path, options: Options, alone: bool) -> str:
-    """The host of an exchange; LimaError where nothing says it: every example owes a link to its page"""
+    """The host of an exchange; '' where nothing says it"""
     name = name_of(file)
-    if isinstance(options.site, str) and options.site and alone:
-        return options.site
-    if not isinstance(options.site, str) and name in options.site:
-        return options.site[name]
-    if is_host(name):
-        return name
-    host = name.lower().replace("_", ".") + ".stackexchange.com"
-    value = host if alone else f'{{"{name}" = "{host}"}}'
-    raise LimaError(
-        f"Nothing says which exchange {visible(str(file))} is, and the licence asks for a link to each post. Name its folder or "
-        f"archive by the host, such as coffee.stackexchange.com, or say it: --set '{PLUGIN}.site={visible(value)}'"
+    if isinstance(options.site, str):
+        return options.site if options.site and alone else name if is_host(name) else ""
+    return options.site.get(name, name if is_host(name) else "")
+
+
+def _unnamed(files: Sequence[Path], options: Options, alone: bool) -> LimaError:
+    """What to say of exchanges without a host: every example owes a link to its page"""
+    hosts = {name_of(file): name_of(file).lower().replace("_", ".") + ".stackexchange.com" for file in files}
+    given = dict(options.site) if not isinstance(options.site, str) else {}
+    table = ", ".join(f'"{name}" = "{host}"' for name, host in {**given, **hosts}.items())
+    value = next(iter(hosts.values())) if alone else f"{{{table}}}"
+    return LimaError(
+        f"Nothing says which exchange {visible(', '.join(map(str, files[:20])))} is, and the licence asks for a link to each post. "
+        "Name the folder or archive by the host, such as coffee.stackexchange.com, or say it: "
+        f"--set '{PLUGIN}.site={visible(value)}'"
     )

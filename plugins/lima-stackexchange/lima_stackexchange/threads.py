@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from lima import LimaError, visible
 from lima_chat import Conversation
-from lima_stackexchange.chains import USER, Post, Said, chain, exchanges, turns
-from lima_stackexchange.columns import MOST_ID, Kind, Text, Wrong, comment_of, number, post_of
+from lima_stackexchange.chains import USER, Post, Said, chain, exchanges, is_marked, turns
+from lima_stackexchange.columns import MOST_ID, Kind, Text, Wrong, comment_of, number, post_of, when
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.exchanges import Exchange
 from lima_stackexchange.index import ALL, TEXT, Index, restored, stored
@@ -87,7 +87,7 @@ class Threads(DumpSource):
         elif not title:
             raise Wrong("it has no Title, as a question has.")
         own = row.columns.get("LastEditorUserId", "") == str(post.author.id)
-        edited = row.columns.get("LastEditDate", "")[:23] if own else ""
+        edited = when(row, "LastEditDate") if own and is_marked(post.text) else ""
         to_name(indexed, place, post)
         indexed.add(
             f"INSERT INTO post VALUES ({'?, ' * 10}?)", place * ALL + post.id, question, title, edited, *stored(post)

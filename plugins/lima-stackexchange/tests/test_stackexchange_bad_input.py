@@ -76,7 +76,7 @@ def test_a_document_type_without_declarations_is_usual(read):
         (question(3, Score=""), "its Score is ''; expected a whole number from -1,000,000,000 to 1,000,000,000."),
         (
             question(3, CreationDate="yesterday"),
-            "its CreationDate is 'yesterday'; expected a date such as 2015-01-27T20:09:32.720.",
+            "its CreationDate is 'yesterday'; expected one such as 2015-01-27T20:09:32.720.",
         ),
         (question(3, title=" "), "it has no Title, as a question has."),
         (question(3, OwnerUserId="me"), "its OwnerUserId is 'me'; expected a whole number"),

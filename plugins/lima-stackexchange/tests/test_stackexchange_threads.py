@@ -111,6 +111,38 @@ def test_every_answer_is_a_dialogue_or_has_a_reason(exchange):
     assert len(read(exchange(posts, comments=comments), limit=1)[0]) == 1
 
 
+@pytest.mark.parametrize(
+    ("posts", "comments", "file", "reason"),
+    [
+        (
+            POSTS,
+            [*BACK, row(Id=9, PostId="x", Text="y")],
+            "Comments.xml, row 3",
+            "its PostId is 'x'; expected a whole number",
+        ),
+        (
+            POSTS,
+            [*BACK, comment(9, 2, "y", 4, date="soon")],
+            "Comments.xml, row 3",
+            "its CreationDate is 'soon'; expected one",
+        ),
+        (POSTS, [*BACK, "<post/>"], "Comments.xml, row 3", "it is <post>; expected <row>."),
+        (
+            [*POSTS, answer(3, body="<p>EDIT: x</p>", LastEditorUserId=7, LastEditDate="1")],
+            BACK,
+            "Posts.xml, row 3",
+            "its LastEditDate is '1'; expected one such as",
+        ),
+    ],
+)
+def test_a_row_that_is_wrong_is_refused_with_its_place(exchange, posts, comments, file, reason):
+    example, refused = Threads().examples(str(exchange(posts, comments=comments)))
+    assert example.id == f"{SITE}/a/2"
+    assert refused.fault
+    assert refused.where.startswith(f"{SITE}/{file} (byte ")
+    assert refused.reason.startswith(reason)
+
+
 def test_people_whose_accounts_are_gone_are_known_by_name(exchange):
     posts = [question(OwnerUserId=0, OwnerDisplayName="user39"), answer(OwnerUserId=0, OwnerDisplayName="user40")]
     comments = [
