@@ -128,8 +128,9 @@ def _unnamed(files: Sequence[Path], options: Options, alone: bool) -> LimaError:
     given = dict(options.site) if not isinstance(options.site, str) else {}
     table = ", ".join(f'"{name}" = "{host}"' for name, host in {**given, **hosts}.items())
     value = next(iter(hosts.values())) if alone else f"{{{table}}}"
+    paths = visible(", ".join(map(str, files[:20])))
     return LimaError(
-        f"Nothing says which exchange {visible(', '.join(map(str, files[:20])))} is, and the licence asks for a link to each post. "
+        f"Nothing says which exchange {paths} is, and the licence asks for a link to each post. "
         "Name the folder or archive by the host, such as coffee.stackexchange.com, or say it: "
         f"--set '{PLUGIN}.site={visible(value)}'"
     )

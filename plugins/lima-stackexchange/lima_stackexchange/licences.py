@@ -18,7 +18,9 @@ LICENCES = {
 }
 "The licences, each with the address of its text"
 _SINCE = ((date(2018, 5, 2), "CC BY-SA 4.0"), (date(2011, 4, 8), "CC BY-SA 3.0"), (date.min, "CC BY-SA 2.5"))
-CHANGES = "Links, pictures, HTML and greetings were taken out, and texts were put together as prompts and answers."
+CHANGES = (
+    "Links, pictures and HTML were taken out, in comments also the names they begin with, and texts were put together."
+)
 "What was done to the texts: the licences ask that changes are indicated"
 _BETWEEN = " | "
 
