@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 _TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9]*)((?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)>|<!--[^<>]*-->""")
 _LANGUAGE = re.compile(r"\blang-([a-z0-9+#-]{1,20})\b")
-_SPACES = str.maketrans("\t\r\n\0\1", "     ")
+_SPACES, _OURS = str.maketrans("\t\r\n\0\1", "     "), str.maketrans("\0\1", "  ")
+"White space is one space; the two characters that mark code and what was taken out are nobody else's"
 _HEADINGS = {f"h{level}" for level in range(1, 7)}
 _BLOCKS = {"p", "div", "ul", "ol", "li", "blockquote", "pre", "hr", "dl", "dt", "dd", "table", "tr", *_HEADINGS}
 _GONE = {"s", "del", "strike", "script", "style"}
@@ -96,7 +97,7 @@ class _Writer:
     def text(self, text: str) -> None:
         """Text between tags"""
         if text:
-            self.line.append(text if self.code == "pre" else text.translate(_SPACES))
+            self.line.append(text.translate(_OURS if self.code == "pre" else _SPACES))
 
     def open(self, name: str, attributes: str) -> None:
         """A tag that begins"""
@@ -212,7 +213,7 @@ class _Writer:
 
     def fenced(self) -> None:
         """What was written so far is a block of code"""
-        code, self.line, self.code = "".join(self.line).strip("\r\n").replace("\0", ""), [], ""
+        code, self.line, self.code = "".join(self.line).strip("\r\n"), [], ""
         if code.strip():
             ticks = "`" * max(3, *(len(run) + 1 for run in re.findall("`{3,}", code)), 3)
             self.write(f"{ticks}{self.language}\n{code}\n{ticks}")
