@@ -123,7 +123,7 @@ def _post(post: Post, role: str, kind: str) -> list[Said]:
     said = [Said(role, kind, before, post.text.written, post.text, post.name, post.text.id, post.title)]
     if found:
         licence = licence_on(date.fromisoformat(post.edited[:10]))
-        edit = replace(post.text, written=post.edited, licence=licence)
+        edit = post.text._replace(written=post.edited, licence=licence)
         said.append(Said(role, f"edit of the {kind}", body[found.start() :], post.edited, edit, post.name, edit.id))
     return said
 

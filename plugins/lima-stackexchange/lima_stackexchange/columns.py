@@ -3,7 +3,6 @@
 Knows nothing of which rows are used.
 """
 
-from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 from functools import lru_cache
@@ -53,8 +52,7 @@ class Author(NamedTuple):
         return self.id == other.id if self.id > 0 or other.id > 0 else bool(self.name) and self.name == other.name
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """One text with what its licence asks for: a question, an answer, a comment"""
 
     id: int
@@ -158,5 +156,5 @@ def comment_of(row: DumpRow) -> tuple[int, Text]:
     """A comment, behind the id of its post"""
     if row.element != "row":
         raise Wrong("it is not a row of a dump.", f"it is <{visible(row.element[:80])}>; expected <row>.")
-    id, score = number(row, "Id", 1, MOST_ID), number(row, "Score", -MOST_SCORE, MOST_SCORE, 0)
-    return number(row, "PostId", 1, MOST_ID), _text(row, id, score, ("Text", "UserId", "UserDisplayName"))
+    id, post = number(row, "Id", 1, MOST_ID), number(row, "PostId", 1, MOST_ID)
+    return post, _text(row, id, 0, ("Text", "UserId", "UserDisplayName"))

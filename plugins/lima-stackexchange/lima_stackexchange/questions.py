@@ -5,7 +5,6 @@ answers without a question. Knows nothing of how dumps are stored.
 """
 
 import re
-from dataclasses import replace
 from hashlib import blake2b
 from typing import ClassVar
 
@@ -69,7 +68,7 @@ class Questions(DumpSource):
             reason = _TITLE if text.author.known else NO_AUTHOR
             tally.add(reason, row.where)
             return
-        text = text if self._asks_body(exchange, text.id) else replace(text, text="")
+        text = text if self._asks_body(exchange, text.id) else text._replace(text="")
         to_name(indexed, place, text)
         indexed.add(
             "INSERT INTO question VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", place * ALL + text.id, title, *stored(text)
@@ -89,7 +88,7 @@ class Questions(DumpSource):
         reason = NO_AUTHOR if not answer.author.known else self._why_not(made.text, made.dangling)
         if not reason:
             to_name(indexed, place, answer)
-        indexed.add(_BETTER, place * ALL + parent, reason, *stored(replace(answer, text="" if reason else made.text)))
+        indexed.add(_BETTER, place * ALL + parent, reason, *stored(answer._replace(text="" if reason else made.text)))
 
     def _why_not(self, text: str, dangling: bool) -> str:
         """Why an answer is not learnt from; '' if it is"""
