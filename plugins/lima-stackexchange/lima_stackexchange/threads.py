@@ -36,7 +36,10 @@ _WHY = """SELECT post.key, CASE
     WHEN post.person = asked.person AND (post.person > 0 OR post.name = asked.name) THEN 'alone'
     WHEN NOT ({more}) THEN 'few' ELSE '' END
     FROM post LEFT JOIN post AS asked ON asked.key = post.question WHERE post.key BETWEEN ? AND ? AND post.question > 0"""
-_MORE = f"(asked.edited > '' OR {_OTHER.format('= asked.person')}) AND (post.edited > '' OR {_OTHER.format('= post.person')})"
+_MORE = """asked.edited > '' OR post.edited > '' OR EXISTS (
+    SELECT 1 FROM comment AS said JOIN comment AS back ON back.post IN (post.key, post.question)
+    WHERE said.post IN (post.key, post.question) AND said.person = asked.person AND back.person = post.person AND
+    CASE WHEN said.written >= post.written THEN back.written >= said.written ELSE back.written <= said.written END)"""
 _MORE_OF_ALL = f"{_OTHER.format('!= post.person')} AND (post.edited > '' OR {_OTHER.format('= post.person')})"
 "What a second exchange needs, so that most answers are decided by the index: whether it is one is looked at then"
 
