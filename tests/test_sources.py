@@ -252,3 +252,34 @@ def test_dev_prompts_are_graded_by_the_rows_that_were_read(base, pairs, tmp_path
     with only_plugins() as plugins, Store(tmp_path / "l.db") as store:
         run = fine_tune(recipe, store)
         assert [r.prompt for r in _records(store, run.id, plugins)] == ["Who?"]
+
+
+class Many:
+    """A source that names the first of what it refuses and counts the others; it reads no files"""
+
+    description, licence = "many", "CC0-1.0"
+
+    def examples(self, argument):
+        yield Example(id="a", source="many", prompt="Why?", response="So.")
+        yield Refused("place 1", "it is too short.", fault=argument == "wrong")
+        yield Refused("9,999 further places", "it is too short.", argument == "wrong", rows=9_999)
+
+
+@pytest.mark.parametrize("command", ["plan", "sources"])
+def test_rows_that_are_only_counted_are_counted(command, base, capfd, caplog):
+    from lima.cli import main
+
+    arguments = ["sources", "show"] if command == "sources" else [command, "--base", str(base), "--source"]
+    for spec, skip, code in (("many", [], 0), ("many:wrong", [], 1), ("many:wrong", ["--skip-bad"], 0)):
+        with only_plugins(lima_many=registering(many=Many())), pytest.raises(SystemExit) as ended:
+            main([*arguments, spec, *skip, "--json"])
+        out, err = capfd.readouterr()
+        assert ended.value.code == code, err
+        if code:
+            assert f"{spec}: 10,000 of 10,001 rows cannot be used." in err
+            assert "10,000 × it is too short." in err
+            continue
+        found = json.loads(out)
+        row = found["sources"][0] if command == "plan" else found
+        assert (row["examples"], row["refused"]) == (1, 10_000)
+        assert f"{spec}: 10,001 rows read = 1 kept + 10,000 refused (10,000 × it is too short)." in caplog.text

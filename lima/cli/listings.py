@@ -55,7 +55,7 @@ evaluations = _group("evaluations", "what a model can be examined with")
 @json_option
 def show_source(name: str, number: int, tables: dict[str, dict[str, Any]], as_json: bool) -> None:
     """Count, licence and content hash of a source (NAME, NAME:ARGUMENT or a file), and its first examples"""
-    from lima.data.sources import open_source
+    from lima.data.sources import open_source, rows_of
 
     with reading_bar() as on_example:
         source = open_source(name, load_plugins(), tables, on_example)
@@ -63,7 +63,7 @@ def show_source(name: str, number: int, tables: dict[str, dict[str, Any]], as_js
         "name": source.name,
         "plugin": source.owner,
         "examples": len(source.records),
-        "refused": len(source.refused),
+        "refused": rows_of(source.refused),
         "licence": source.licence,
         "hash": source.hash,
     }

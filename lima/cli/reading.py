@@ -4,7 +4,6 @@ Knows nothing of formats.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -123,9 +122,8 @@ def moving(bar: "Bar", **note: Any) -> "OnExample":
 def source_rows(ready: "Prepared") -> list[dict[str, Any]]:
     """For each source what was read of it: examples, how many were cut and dropped, refused rows; its share of the tokens"""
     total = sum(s["tokens"] for s in ready.sources) or 1
-    refused = Counter(e["source"] for e in ready.examples if e["status"] == "refused")
     return [
-        {**s, "refused": refused[s["source"]], "share_of_tokens": f"{100 * s['tokens'] / total:.1f} %"}
+        {**s, "refused": ready.examples.refused[s["source"]], "share_of_tokens": f"{100 * s['tokens'] / total:.1f} %"}
         for s in ready.sources
     ]
 

@@ -59,3 +59,5 @@ class Refused:
     "A sentence; what to do about it if the row is wrong"
     fault: bool = True
     "Whether the row is wrong, which ends everything unless it may be skipped; else it says itself that it is not to be learnt"
+    rows: int = 1
+    "How many rows it stands for: a source of millions names the first of each reason and counts the others"

@@ -4,6 +4,7 @@ Texts are not kept. Knows nothing of where examples come from, nor of what is do
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
@@ -91,6 +92,8 @@ class Examples(Sequence[dict[str, Any]]):
         self._sources, self._texts, self._reasons = list[str](), Texts(), dict[int, str]()
         self._source, self._status, self._hashes = array("I"), bytearray(), Texts()
         self._counts = [array("i") for _ in _COUNTS]
+        self.refused = Counter[str]()
+        "How many rows of each source were refused"
         self._same = dict[str, str]()
         "Reasons, each once: a million rows may have been refused for one"
 
@@ -108,6 +111,11 @@ class Examples(Sequence[dict[str, Any]]):
         self._status.append(STATUSES.index(status))
         for column, count in zip(self._counts, counts or (0, 0, 0, 0), strict=True):
             column.append(count)
+
+    def refuse(self, where: str, reason: str, rows: int) -> None:
+        """One more place of this source whose rows, mostly one, were refused"""
+        self.add(where, "", "refused", reason)
+        self.refused[self._sources[-1]] += rows
 
     def id(self, at: int) -> str:
         """The id of an example"""

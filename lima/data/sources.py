@@ -88,10 +88,12 @@ class FoundSource:
         with reader.named():
             for one in reader:
                 refused.append(one) if isinstance(one, Refused) else keep(one)
-        _check_refused(self.spec, refused, reader.count + len(refused), self.skip_bad)
+        _check_refused(self.spec, refused, reader.count + rows_of(refused), self.skip_bad)
         if not reader.count:
             why = (
-                f"Refused: all {len(refused):,}. The first, {refused[0].where}: {refused[0].reason}" if refused else ""
+                f"Refused: all {rows_of(refused):,}. The first, {refused[0].where}: {refused[0].reason}"
+                if refused
+                else ""
             )
             raise LimaError(f"The source {self.spec!r} has no {noun}. {why}".strip())
         return tuple(refused)
@@ -211,19 +213,19 @@ def _check_refused(spec: str, refused: Sequence[Refused], read: int, skip_bad: b
     """LimaError for bad rows that may not be skipped, counted by reason, the first with their places; else a warning"""
     bad = [one for one in refused if one.fault]
     if bad and not skip_bad:
-        if len(bad) == 1:
+        if rows_of(bad) == 1:
             raise LimaError(f"{bad[0].where}: {bad[0].reason}" + ("" if read == 1 else SKIPPING))
         listing = "\n".join(_listed(ones, bad[:_SHOWN]) for ones in _by_reason(bad))
         shown = f" (places: the first {_SHOWN})" if len(bad) > _SHOWN else ""
         raise LimaError(
-            f"{spec}: {len(bad):,} of {read:,} rows cannot be used{shown}.\n{listing}\n"
+            f"{spec}: {rows_of(bad):,} of {read:,} rows cannot be used{shown}.\n{listing}\n"
             "Correct them, or leave them out: --skip-bad"
         )
     if refused:
-        reasons = "; ".join(f"{len(ones):,} × {ones[0].reason.rstrip('.')}" for ones in _by_reason(refused))
+        reasons = "; ".join(f"{rows_of(ones):,} × {ones[0].reason.rstrip('.')}" for ones in _by_reason(refused))
         logging.getLogger("lima").warning(
             "%s: %s read = %s kept + %s refused (%s).",
-            spec, f"{read:,} row{'s' * (read != 1)}", f"{read - len(refused):,}", f"{len(refused):,}", reasons,
+            spec, f"{read:,} row{'s' * (read != 1)}", f"{read - rows_of(refused):,}", f"{rows_of(refused):,}", reasons,
         )  # fmt: skip
 
 
@@ -235,7 +237,7 @@ def _listed(ones: Sequence[Refused], shown: Sequence[Refused]) -> str:
     places = [
         one.where if one.reason == ones[0].reason else f"{one.where}: {one.reason}" for one in ones if one in shown
     ]
-    return "\n      ".join([f"{len(ones):>5,} × {ones[0].reason}", *places])
+    return "\n      ".join([f"{rows_of(ones):>5,} × {ones[0].reason}", *places])
 
 
 def _by_reason(refused: Sequence[Refused]) -> list[list[Refused]]:
@@ -243,7 +245,12 @@ def _by_reason(refused: Sequence[Refused]) -> list[list[Refused]]:
     groups = defaultdict[str, list[Refused]](list)
     for one in refused:
         groups[re.sub(r"'[^']*'|\"[^\"]*\"|\d+", "…", one.reason)].append(one)
-    return sorted(groups.values(), key=len, reverse=True)
+    return sorted(groups.values(), key=rows_of, reverse=True)
+
+
+def rows_of(refused: Iterable[Refused]) -> int:
+    """How many rows were refused"""
+    return sum(one.rows for one in refused)
 
 
 def open_sources(

@@ -64,7 +64,7 @@ class TrainingSet:
                 if self._on_example and done % EVERY == 0:
                     self._on_example(source.name, done, len(source.records))
         for one in source.refused:
-            self.examples.add(one.where, "", "refused", one.reason)
+            self.examples.refuse(one.where, one.reason, one.rows)
         self.sources.append(_source_row(source, counts))
 
     def _one(self, record: Record, whole: list[Rendered]) -> dict[str, int]:
