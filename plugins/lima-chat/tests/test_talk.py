@@ -241,6 +241,11 @@ def test_blind_names_nobody_before_the_end(talk):
     assert "parrot" not in done.stdout
     last = done.stderr.splitlines()[-2:]
     assert sorted(re.sub("^[AB] is ", "", line) for line in last) == ["mute", "parrot⟨U+001B⟩[2J"]
+    failed = talk(["fail", "context", "/reveal", "fail"], "bird:parrot", "bird:mute", "--blind").stderr
+    secret, _, known = failed.partition("A is")
+    assert secret.count("gave no reply, so nothing was said to either") == 2
+    assert not {"parrot", "mute", "server"} & set(re.findall(r"\w+", secret))
+    assert re.search("server is down|mute failed", known)
     assert "--blind is for two models" in talk([], "bird:mute", "--blind").output
     assert "Talk with one model or two; you gave 3" in talk([], *["bird:mute"] * 3).output
 

@@ -132,7 +132,7 @@ def test_people_are_a_grader_of_comparisons(store, graded, Model):
     id, give = graded
     other = run_evaluation(store, "small", Model({"And back?": "ten"}), arm="b", seeds=[0], sampling=Sampling())
     with pytest.raises(
-        LimaError, match=rf"no verdict of the grader 'people'\. Let it grade: lima dialogues grade {id} {other}$"
+        LimaError, match=rf"no verdict of the grader 'people'\. Let it grade: lima dialogues grade {id},{other}$"
     ):
         compare(store, id, other, grader="people")
     for conversation, turn in (("tea", 1), ("tea", 2), ("tea", 3), ("bus", 1), ("bus", 2)):
@@ -162,6 +162,13 @@ def test_the_command_says_who_agrees_and_what_is_missing(store, graded):
     found = json.loads(run(dialogues, ["agreement", id, "-d", str(store.path), "--json"]).output)
     assert found["runs"] == [id]
     assert [g["name"] for g in found["groups"]] == ["people with people", "people with requirements"]
+    (both,) = (pair for pair in found["pairs"] if pair["name"] == "ana [b] with ben\x1b[31m")
+    assert both["kappa"] == pytest.approx(0.4)  # by hand: 1 − (1/3) / (5/9)
+    for turn in (1, 2, 3):
+        give("cy", "tea", turn, "fail")  # one grade only: kappa would be 0 whatever the others say
+    found = json.loads(run(dialogues, ["agreement", id, "-d", str(store.path), "--json"]).output)
+    of_cy = [pair for pair in found["pairs"] if "with cy" in pair["name"]]
+    assert [(pair["replies"], pair["kappa"]) for pair in of_cy] == [(3, None), (3, None)]
 
 
 def test_the_better_of_two_conversations(store, graded, Model):

@@ -168,6 +168,27 @@ def test_what_another_page_saves_while_this_one_is_on_its_way_is_not_graded_twic
 
 
 @pytest.mark.slow
+def test_what_lima_never_takes_holds_up_no_grade(grading):
+    """A request that is refused as a whole, here for half of a character, is not sent again for ever"""
+    server = grading("--raters", "ana", runs=1, conversations={"tea": {0: "EP"}})
+    half = "{item: 1, turn: 1, side: 'left', kind: 'comment', value: '\\ud83d', id: 'half-0001', made: 0, count: 0}"
+    with opened_browser() as browser:
+        page = browser.new_context().new_page()
+        page.goto(server.links["ana"])
+        now(page, 1, "left")
+        page.evaluate(f"outbox.events.push({half})")
+        page.keyboard.press("2")
+        now(page, 2, "left")
+        page.wait_for_selector("#saved:has-text('not JSON')", timeout=1000 * SECONDS)
+        page.evaluate("send('comment', 'cut \\ud83d', {turn: 2, side: 'left'})")
+        page.keyboard.press("3")
+        page.wait_for_selector("#end:not([hidden])", timeout=1000 * SECONDS)
+        saved(page)
+    found = server.rows("select turn, kind, value from grading_events order by id")
+    assert found == [(1, "grade", "pass"), (2, "comment", "cut \ufffd"), (2, "grade", "excellent")]
+
+
+@pytest.mark.slow
 def test_the_coordinator_settles_a_disagreement_from_a_form(grading):
     server = grading("--raters", "ana,ben", runs=1, conversations={"tea": {0: "E"}})
     for rater, value in (("ana", "pass"), ("ben", "fail")):

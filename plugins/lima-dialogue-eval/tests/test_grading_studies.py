@@ -10,8 +10,10 @@ import lima_dialogue_eval
 from lima import LimaError, hookimpl
 from lima_chat import EvalConversation, EvalTurn, KnownReply
 from lima_dialogue_eval.people.assignment import assign
-from lima_dialogue_eval.people.events import Event
+from lima_dialogue_eval.people.candidates import outside
+from lima_dialogue_eval.people.events import Event, read_event
 from lima_dialogue_eval.people.grading import Grading
+from lima_dialogue_eval.people.overview import calibration
 from lima_dialogue_eval.people.studies import Plan, begin, find_study, rater_names
 from lima_dialogue_eval.record.log import DialogueLog
 
@@ -158,6 +160,10 @@ REFUSED = [
     ({"sides": (("run-1",), ("run-4",))}, "no conversation with the same seed in common"),
     ({"only": ("odd",)}, "--only takes undecided and disagreed"),
     ({"only": ("disagreed",)}, "No reply of these runs is undecided or disputed as asked"),
+    ({"sides": (("run-5",),)}, "'interrupted', not done. Finish it with: lima dialogues run --resume run-5"),
+    ({"only": ("",)}, "--only takes undecided and disagreed, with a comma between; not ''"),
+    ({"reviews": 1}, "2 raters have nothing to share: of 1 conversation each goes to 1 of them. Name fewer raters"),
+    ({"raters": ("ana", "ＺＯＥ")}, "'ＺＯＥ' is written 'Zoe' in this database"),
     ({"reviews": 3}, "3 reviews of each conversation need as many raters; there are 2"),
     ({"calibration": 10}, "has no known replies. Leave out --calibration"),
 ]
@@ -168,6 +174,9 @@ def test_a_plan_that_cannot_be_is_a_sentence(store, by_hand, lima_plugins, Evalu
     for values in ({}, {}, {"evaluation_hash": "other"}):
         by_hand({"tea": {0: "EP"}}, **values)
     by_hand({"tea": {1: "EP"}})
+    DialogueLog(store, by_hand({"tea": {0: "EP"}})).mark("interrupted")
+    said = {"conversation": "tea", "seed": 0, "turn": 1, "grade": "pass", "status": "graded", "reason": ""}
+    DialogueLog(store, "run-4").grades([{**said, "grader": "people", "rater": "Zoe"}])
     for change, says in REFUSED:
         plan = {"sides": (("run-1",),), "raters": ("ana", "ben"), "reviews": 2} | change
         with pytest.raises(LimaError, match=says):
@@ -175,11 +184,69 @@ def test_a_plan_that_cannot_be_is_a_sentence(store, by_hand, lima_plugins, Evalu
     assert store.rows("select * from grading_studies") == []
 
 
+def test_numbers_on_the_page_do_not_tell_what_is_known(store, by_hand):
+    run = by_hand({f"c{n}": {0: "E"} for n in range(10)}, evaluation="known")
+    highest = 0
+    for seed in range(10):
+        study, _ = begin(store, Plan(((run,),), ("ana",), 1, seed, calibration=20))
+        items = sorted(Grading(store, study, "ana").items(), key=lambda item: item["item"])
+        assert [item["item"] for item in items] == list(range(1, 13))
+        highest += sum(item["known"] is not None for item in items[-2:])
+    assert highest < 10  # 3.3 where numbers tell nothing; 20 where known ones come last
+
+
+def test_two_known_replies_side_by_side_with_one_flaw_count_as_two(store, by_hand, monkeypatch):
+    alike = {"topic": "Tea", "system": "", "known": "fail", "flaw": "echo", "kind": "why"}
+    alike["turns"] = [
+        {"user": "How?", "kind": "why", "requirements": [], "reply": "So.", "stop": "eot", "status": "answered"}
+    ]
+    monkeypatch.setattr("lima_dialogue_eval.people.studies.known_items", lambda *_: [("tea", [alike, alike])])
+    runs = [by_hand({"bus": {0: "E"}}, evaluation="known") for _ in range(2)]
+    study, _ = begin(store, Plan(tuple((run,) for run in runs), ("ana",), 1, calibration=10))
+    grading = Grading(store, study, "ana")
+    (number,) = (item["item"] for item in grading.items() if item["known"])
+    sent = [
+        Event(f"event-{side}", number, 1, side, "grade", grade) for side, grade in (("left", "fail"), ("right", "pass"))
+    ]
+    assert grading.take(sent) == {}
+    assert calibration(store, study) == [{"rater": "ana", "replies": 2, "equal": 1}]
+    assert rows(store, "select side, given from grading_calibration order by id") == [
+        ("left", "fail"),
+        ("right", "pass"),
+    ]
+    grading.take([Event("event-undo", number, 1, "left", "undo", "event-left")])
+    assert calibration(store, study) == [{"rater": "ana", "replies": 1, "equal": 0}]
+
+
+def test_what_a_study_leaves_out_is_counted(store, by_hand):
+    first, second = by_hand({"tea": {0: "EPF", 1: "EP"}}), by_hand({"tea": {0: "E"}, "bus": {2: "P"}})
+    study, _ = begin(store, Plan(((first,), (second,)), ("ana",), 1))
+    assert outside(store, study.id, study.plan.sides) == 3  # seeds 1 and 2 have no other side
+    (later,) = store.rows("select * from dialogue_turns where dialogue_run = ? and conversation = 'tea'", [second])
+    DialogueLog(store, second).turns([{**later, "turn": 2}], [])
+    assert outside(store, study.id, study.plan.sides) == 4
+    whole, _ = begin(store, Plan(((first, second),), ("ana",), 1))
+    assert outside(store, whole.id, whole.plan.sides) == 0
+
+
+def test_what_no_page_can_have_sent_is_a_sentence(store, by_hand):
+    study, _ = begin(store, Plan(((by_hand({"tea": {0: "E"}}),),), ("ana",), 1))
+    grading = Grading(store, study, "ana")
+    for number in (10**30, -1):
+        for asked in (grading.at, grading.item):
+            with pytest.raises(LimaError, match="onversation"):
+                asked(number)
+    assert "no such requirement" in grading.take([Event("event-001", 1, 1, "left", "tick", "0:yes")])["event-001"]
+    with pytest.raises(LimaError, match="No such tick"):
+        read_event({"id": "event-002", "item": 1, "turn": 1, "side": "left", "kind": "tick", "value": "٣:yes"})
+
+
 def test_names_of_raters(store, by_hand):
     assert rater_names(" ana, Ben ,Zoë") == ("ana", "Ben", "Zoë")
     for text, says in (
         ("ana,,ben", "'' is not"),
-        ("a\u200b,ana,Ana", "same name"),
+        ("ana,ａna", "same name"),
+        ("a\u200bna,ana", "same name"),
         ("Adjudicated", "No rater"),
         ("x" * 81, "not"),
     ):

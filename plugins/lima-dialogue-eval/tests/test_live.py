@@ -135,6 +135,24 @@ def test_live_conversations_pair_by_their_means_only(live, store):
     assert "turns do not pair" in found.notes[1]
 
 
+def test_a_model_that_keeps_failing_stops_no_run(live, store, monkeypatch, Model):
+    monkeypatch.setattr("lima_dialogue_eval.live.session.open_model", lambda *_: Model(fail=("And back?", "Boo")))
+    scripted = live("small", "--script", "--model", "parrot", "--arm", "a", typed="p\np\np\np\n\nn\n")
+    spoken = live("a walk", "--topic", "a swim", "--model", "parrot", "--arm", "b", typed="Boo\n/end\n//x\np\n/end\n")
+    assert (scripted.exit_code, spoken.exit_code) == (0, 0), scripted.output + spoken.output
+    assert scripted.output.count("n ends this conversation, which comparisons leave out") == 2
+    ends = {arm: [c["status"] for c in conversations(store, find_run(store, arm)["id"])] for arm in "ab"}
+    assert ends == {"a": ["complete", "error"], "b": ["error", "complete"]}
+    assert [row[2:4] for row in graded(store, "b") if row[3]] == [("/x", "pass")]
+
+
+def test_a_person_has_one_spelling_and_another_grade_keeps_the_comment(live, store):
+    live("a walk", "--model", "parrot", "--arm", "a", typed="One\nc\ngood\np\nTwo\nu\ne\nf\n/end\n")
+    assert graded(store, "a")[0][3:] == ("excellent", "ana: good")
+    again = CliRunner().invoke(dialogues, ["live", "a walk", "--model", "parrot", "--by", "ANA", "-d", str(store.path)])
+    assert "'ANA' is written 'ana' in this database" in str(again.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -158,7 +176,7 @@ def test_the_name_adjudicated_is_taken(live, store):
     run = CliRunner().invoke(
         dialogues, ["live", "small", "--model", "parrot", "--by", "adjudicated", "-d", str(store.path)]
     )
-    assert "Say who grades with --by NAME." in str(run.exception)
+    assert "No rater can be called 'adjudicated'" in str(run.exception)
 
 
 def test_topics_have_ids_of_their_own():

@@ -115,6 +115,13 @@ class Screen:
                     self._wait(name, talk.say(text, attempt))
                 else:
                     self._stream(name, talk.say(text, attempt))
+        except LimaError as e:
+            if not self.secret:
+                raise
+            raise LimaError(
+                f"{name} gave no reply, so nothing was said to either. Why may tell its name: /reveal, then say it again. "
+                "Or take exchanges back with /undo."
+            ) from e
         finally:
             if any(len(talk.exchanges) == before[name] for name, talk in self.talks.items()):
                 for name, talk in self.talks.items():

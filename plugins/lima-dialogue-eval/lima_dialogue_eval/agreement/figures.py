@@ -26,7 +26,8 @@ DEFINITIONS = {
     "fails": "Of the replies that a program fails, those that people fail as well; and of those that people fail, those that it "
     "fails. A reply counts once for each person who graded it.",
     "undecided": "Replies that one of the two left undecided; they are in no other figure.",
-    "undefined": "No coefficient where only one grade occurs.",
+    "undefined": "No kappa where one of the two gave one grade only: it is 0 then whatever the other says. No alpha where "
+    "only one grade occurs.",
 }
 TOGETHER = "people with people"
 Row = dict[str, Any]
@@ -80,8 +81,9 @@ def _coefficients(both: Sequence[tuple[Reply, str, str]], symmetric: bool) -> Ro
         for i, j in (cell, cell[::-1]) if symmetric else (cell,):
             tables[reply.conversation, reply.turn][i, j] += 1
     items = np.array(list(tables.values())).reshape(-1, 3, 3)
-    value, interval = value_of(kappa, items)
     whole = items.sum(0).astype(int)
+    varied = min((whole.sum(axis) > 0).sum() for axis in (0, 1)) > 1
+    value, interval = value_of(kappa, items) if varied else (None, None)
     return {
         "replies": len(both),
         "agreement": share(((r.conversation, r.turn), a == b) for r, a, b in both),

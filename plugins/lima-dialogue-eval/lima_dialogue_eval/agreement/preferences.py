@@ -44,7 +44,7 @@ class Chooser:
     name: str
     person: bool
     choices: dict[Item, str] = field(default_factory=dict)
-    flips: int = 0
+    flipped: set[Item] = field(default_factory=set)
     "Of a judge: items whose two orders differ"
 
 
@@ -64,7 +64,7 @@ def preferences(store: Store, runs: Sequence[str]) -> Row | None:
                 "items": len(c.choices),
                 "neither": list(c.choices.values()).count(NEITHER),
             }
-            | ({} if c.person else {"flips": share((item, False) for item in c.choices) | {"count": c.flips}})
+            | ({} if c.person else {"flips": share((item, item in c.flipped) for item in c.choices)})
             for c in choosers
         ],
         "groups": groups,
@@ -115,8 +115,9 @@ def _judges(store: Store, runs: set[str]) -> list[Chooser]:
             same = orders["A"] == orders["B"]
             names = {"A": run["run_a"], "B": run["run_b"]}
             choice = names.get(orders["A"], NEITHER) if same else NEITHER
-            judge.choices[Item((first, second), conversation, seed)] = choice
-            judge.flips += not same
+            item = Item((first, second), conversation, seed)
+            judge.choices[item] = choice
+            (judge.flipped.discard if same else judge.flipped.add)(item)
     return [found[name] for name in sorted(found) if found[name].choices]
 
 

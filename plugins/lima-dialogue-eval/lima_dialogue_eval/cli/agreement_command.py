@@ -67,7 +67,7 @@ def _print(found: dict[str, Any], kinds: bool) -> None:
         _print_preferences(found["preferences"], console)
     for note in found["notes"]:
         console.print(Text(visible(note), style="yellow"))
-    used = ("agreement", "kappa", "alpha", "interval", "undecided")
+    used = ("agreement", "kappa", "alpha", "interval", "undecided", "undefined")
     lines = [f"{name.capitalize()}: {found['definitions'][name]}" for name in used]
     console.print(Text("\n".join(lines), style="dim"))
 

@@ -117,13 +117,22 @@ def _account() -> str:
 
 
 def _announce(store: "Store", study: "Study") -> None:
+    from lima_dialogue_eval.conversation.grade import PEOPLE
+    from lima_dialogue_eval.evaluation.provenance import regrade_command
+    from lima_dialogue_eval.people.candidates import outside
     from lima_dialogue_eval.people.overview import progress
+    from lima_dialogue_eval.record.log import find_run
 
     rows = progress(store, study)
     left = sum(row["replies"] - row["graded"] for row in rows)
     n = len(rows)
     each = f"each conversation by {study.plan.reviews}" if n > 1 else f"{rows[0]['conversations']} conversations"
     click.echo(visible(f"Study {study.id}: {n} rater{'s' * (n > 1)}, {each}; {left} replies to grade."))
+    if not study.plan.only and (number := outside(store, study.id, study.plan.sides)):
+        again = regrade_command([find_run(store, run) for side in study.plan.sides for run in side], PEOPLE)
+        why = "The other side has no such conversation with that seed, or they came after the study began."
+        text = f"Not in it: {number} replies of these runs. {why} All of them, one dialogue at a time: {again}"
+        click.echo(visible(f"{text} --seed {study.plan.seed + 1}"), err=True)
 
 
 def _serve(

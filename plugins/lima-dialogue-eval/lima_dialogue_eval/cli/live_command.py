@@ -68,6 +68,7 @@ def live(
     """
     from lima import Sampling, Store
     from lima_dialogue_eval.live.terminal import Left, Screen
+    from lima_dialogue_eval.record.people import check_spelling
 
     if resume is not None and (beside := [o for o in options_given(ctx) if o not in _WITH_RESUME]):
         raise click.UsageError(
@@ -84,6 +85,7 @@ def live(
         "sampling": Sampling(**{k: v for k, v in sampling.items() if v is not None}),
     }  # fmt: skip
     with store_to_read(database) if resume is not None else Store(database) as store:
+        check_spelling(store, [name])
         if resume is not None:
             from lima_dialogue_eval.live.session import resume as resumed
 
@@ -97,15 +99,15 @@ def live(
 
 
 def _name(by: str | None) -> str:
-    """Who grades; LimaError for a name that means something else, or nothing"""
-    from lima_dialogue_eval.record.people import ADJUDICATED
+    """Who grades; LimaError for a name that cannot be a rater's"""
+    from lima_dialogue_eval.record.people import rater_name
 
     if by is None:
         with suppress(OSError, KeyError):
             by = getpass.getuser()
-    if not (by and by.strip()) or by.strip() == ADJUDICATED:
+    if not by:
         raise LimaError("Say who grades with --by NAME.")
-    return by.strip()
+    return rater_name(by)
 
 
 def _hold(session: "Session", screen: Any, left: type[Exception]) -> None:

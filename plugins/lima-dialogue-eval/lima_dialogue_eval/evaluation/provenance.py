@@ -120,7 +120,7 @@ def regrade_command(rows: Sequence[Mapping[str, Any]], grader: str) -> str:
     """The command by which a grader grades dialogue runs of one evaluation; it names an evaluation that is not registered"""
     ids = [row["id"] for row in rows]
     if grader == PEOPLE:
-        return _command(rows[0], "grade", *ids)
+        return _command(rows[0], "grade", ",".join(ids))  # as one side: no number of runs or seeds is refused
     path = next((row["evaluation_path"] for row in rows if row["evaluation_path"]), None)
     return _command(rows[0], "regrade", *ids, **{"--grader": grader, **({"--evaluation": path} if path else {})})
 

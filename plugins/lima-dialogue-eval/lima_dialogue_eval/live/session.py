@@ -125,6 +125,15 @@ class Session:
         row = {"conversation": one.id, "seed": one.seed, "turn": turn, "grade": grade, "status": status}
         self.log.grades([{**row, "reason": storable(comment), "grader": PEOPLE, "rater": self.by}])
 
+    def comment(self, one: Held, turn: int) -> str:
+        """What this person wrote of a reply before; it stays where they give another grade"""
+        rows = self.log.store.rows(
+            "select reason from dialogue_grades where dialogue_run = ? and conversation = ? and seed = ? and turn = ? "
+            "and grader = ? and rater = ? order by id desc limit 1",
+            [self.log.id, one.id, one.seed, turn, PEOPLE, self.by],
+        )
+        return str(rows[0]["reason"] or "") if rows else ""
+
     def end(self, one: Held, status: str = COMPLETE, message: str = "", turns: int | None = None) -> None:
         """End a conversation; live, it had as many turns as were said"""
         one.status = status

@@ -10,7 +10,7 @@ import click
 
 from lima import LimaError, visible
 from lima_chat import EvalTurn, typed
-from lima_dialogue_eval.conversation.converse import ANSWERED
+from lima_dialogue_eval.conversation.converse import ANSWERED, ERROR
 from lima_dialogue_eval.live.session import LIVE, REPLAY, Held, Session
 
 KEYS = {
@@ -57,15 +57,16 @@ class Screen:
         """The person speaks, until they end the conversation"""
         if not one.index:
             click.echo("Speak; /end begins the next conversation, /help lists the commands.", err=True)
+        failed = ""
         while one.status == "running":
             text = self._line()
             if text == "/end":
-                if not one.index:
+                if not (one.index or failed):
                     click.echo("Nothing was said yet.", err=True)
                     continue
-                self.session.end(one)
+                self.session.end(one) if one.index else self.session.end(one, ERROR, failed)
                 return
-            self._ask(one, EvalTurn(text, kind="live"))
+            failed = self._ask(one, EvalTurn(text.removeprefix("/") if text.startswith("//") else text, kind="live"))
 
     def _given(self, one: Held) -> None:
         """The user's turns are shown and said one by one"""
@@ -74,15 +75,22 @@ class Screen:
             flagged = False
             if self.session.mode == REPLAY and one.index:
                 flagged = self._fits()
-            self._ask(one, turn, flagged)
+            if failed := self._ask(one, turn, flagged):
+                key = self._key(
+                    "Enter asks again; n ends this conversation, which comparisons leave out; q leaves ", "\r\nnq"
+                )
+                if key == "q":
+                    raise Left
+                if key == "n":
+                    self.session.end(one, ERROR, failed)
 
     def _fits(self) -> bool:
         """Whether the person flags a turn that was said to another model"""
         key = self._key("Enter says it; n says it, too, but it does not fit here and leaves comparisons ", "\rn\n")
         return key == "n"
 
-    def _ask(self, one: Held, turn: EvalTurn, flagged: bool = False) -> None:
-        """Say a turn, show the reply and take its grade; a failed reply may be asked for again"""
+    def _ask(self, one: Held, turn: EvalTurn, flagged: bool = False) -> str:
+        """Say a turn, show the reply and take its grade; why it failed, or empty"""
         from rich.console import Console
 
         try:
@@ -90,14 +98,13 @@ class Screen:
                 outcome = self.session.say(one, turn, flagged)
         except LimaError as e:
             click.echo(visible(f"Error: {e}"), err=True)
-            if self.session.mode != LIVE and self._key("Enter asks again; q leaves ", "\r\nq") == "q":
-                raise Left from e
-            return
+            return str(e)
         if outcome.status != ANSWERED or outcome.reply is None:
             click.echo("The conversation fills the model's context and ends here; the turn counts as a fail.", err=True)
-            return
+            return ""
         click.echo(visible(outcome.reply.text) or "(nothing)")
         self._grade(one, outcome.index + 1)
+        return ""
 
     def _show(self, one: Held, turn: int) -> None:
         """A turn that was answered before and not graded"""
@@ -108,7 +115,7 @@ class Screen:
 
     def _grade(self, one: Held, turn: int) -> None:
         """Take the grade of a reply, and of the one before it if the person asks for that"""
-        comment = ""
+        comment = self.session.comment(one, turn)
         while True:
             key = self._key(f"Turn {turn}: f/p/e, x cannot judge, c comment, u the one before, ? help ", "".join(KEYS))
             if key == "?":
@@ -136,8 +143,14 @@ class Screen:
                 raise Left
             if commands and text == "/help":
                 self._list(HELP)
-            elif commands and text.startswith("/") and text != "/end":
-                click.echo(visible(f"There is no command {text.split()[0]}; /help lists them."), err=True)
+            elif commands and text.startswith("/") and not text.startswith("//") and text != "/end":
+                click.echo(
+                    visible(
+                        f"There is no command {text.split()[0]}; /help lists them. Text that begins with a slash is written with "
+                        "two."
+                    ),
+                    err=True,
+                )
             else:
                 return text
         raise Left

@@ -3,6 +3,7 @@
 Knows nothing of raters.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 from lima import UNDECIDED, LimaError, Store
 from lima_dialogue_eval.conversation.grade import PEOPLE
+from lima_dialogue_eval.evaluation.provenance import resume_command
 from lima_dialogue_eval.people.events import LEFT, RIGHT, Cell
 from lima_dialogue_eval.record.log import find_run, graders_of, replies
 from lima_dialogue_eval.record.people import ADJUDICATED
@@ -37,7 +39,7 @@ class Candidate:
 
 
 def check_sides(store: Store, sides: Sequence[Sequence[str]]) -> list[list[dict[str, Any]]]:
-    """The dialogue runs of each side; LimaError unless they are one or two sides of one evaluation"""
+    """The dialogue runs of each side; LimaError unless they are done, and one or two sides of one evaluation"""
     if len(sides) > 2:
         raise LimaError(
             f"{len(sides)} sides cannot be graded side by side. Name one run or two; runs of one side take commas."
@@ -49,6 +51,10 @@ def check_sides(store: Store, sides: Sequence[Sequence[str]]) -> list[list[dict[
             raise LimaError(
                 f"Dialogue runs {runs[0]['id']} and {run['id']} are of different evaluations, or of two versions of one. "
                 "Grade runs of the same evaluation."
+            )
+        if run["status"] != "done":
+            raise LimaError(
+                f"Dialogue run {run['id']} is {run['status']!r}, not done. Finish it with: {resume_command(run)}"
             )
     ids = [run["id"] for run in runs]
     if twice := next((id for id in ids if ids.count(id) > 1), None):
@@ -78,6 +84,19 @@ def candidates(store: Store, sides: Sequence[Sequence[str]], only: Iterable[str]
     if not found:
         raise LimaError(_nothing(keys, wanted))
     return found
+
+
+def outside(store: Store, study: str, sides: Sequence[Sequence[str]]) -> int:
+    """How many replies of the runs no conversation of a study has to be graded"""
+    inside = {
+        (run, row["conversation"], row["seed"], turn)
+        for row in store.rows("select * from grading_items where study = ? and known is null", [study])
+        for turn, side in json.loads(row["cells"])
+        for run in [row["left_run"] if side == LEFT else row["right_run"]]
+    }
+    return sum(
+        len({(*key, turn) for turn in turns} - inside) for side in sides for key, turns in _held(store, side).items()
+    )
 
 
 def _nothing(keys: Sequence[Any], wanted: set[Reply] | None) -> str:

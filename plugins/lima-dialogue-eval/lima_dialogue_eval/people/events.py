@@ -18,7 +18,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _VALUES = {
     GRADE: re.compile("|".join((*GRADES, CANNOT_JUDGE))),
     PREFER: re.compile("|".join((*SIDES, NEITHER))),
-    TICK: re.compile(r"\d{1,4}:(yes|no)"),
+    TICK: re.compile(r"[0-9]{1,4}:(yes|no)"),
     UNDO: _ID,
     COMMENT: re.compile(rf"(?s).{{0,{LONGEST}}}"),
 }

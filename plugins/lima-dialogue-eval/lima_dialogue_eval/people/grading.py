@@ -32,6 +32,9 @@ from lima_dialogue_eval.people.studies import Study
 from lima_dialogue_eval.people.talks import Item, Talk, read_talk, two_sided
 from lima_dialogue_eval.record.people import ADJUDICATED
 
+LARGEST = 2**31
+"Of numbers from a page: SQLite holds no more than eight bytes"
+
 
 class Grading:
     """One rater of one study; the rater `adjudicated` settles what others disagree on"""
@@ -56,7 +59,7 @@ class Grading:
     def item(self, number: int) -> Item:
         """One conversation by its number in the study; LimaError for one that is not the rater's"""
         mine = "rater = :rater" if self.rater != ADJUDICATED else "true"
-        rows = self.store.rows(
+        rows = 0 <= number <= LARGEST and self.store.rows(
             f"select * from grading_items where study = :study and item = :item and {mine} order by rowid limit 1",
             {"study": self.study.id, "rater": self.rater, "item": number},
         )
@@ -66,7 +69,7 @@ class Grading:
 
     def at(self, place: int) -> Item:
         """One conversation by its place in the rater's order"""
-        found = self.store.rows(
+        found = 0 <= place <= LARGEST and self.store.rows(
             "select item from grading_items where study = ? and rater = ? and place = ?",
             [self.study.id, self.rater, place],
         )
@@ -172,6 +175,8 @@ class Grading:
         elif event.kind in (GRADE, COMMENT, TICK):
             if event.cell not in cells:
                 raise LimaError(f"Turn {event.turn}, {event.side}, is not to be graded in this conversation.")
+            if event.kind == TICK and int(event.value.partition(":")[0]) >= len(self._requirements(item, event.cell)):
+                raise LimaError(f"Turn {event.turn}, {event.side}, has no such requirement.")
             if event.turn > state.reached(cells) and self.rater != ADJUDICATED:
                 raise LimaError(f"Turn {event.turn} is not shown yet. Grade the replies before it.")
 
@@ -210,13 +215,19 @@ class Grading:
         """The requirements one by one as a judge's verdict has them; none where the rater ticked none"""
         if not state.ticks:
             return []
+        texts = self._requirements(item, cell)
+        return [{"requirement": text, "met": state.ticks.get(n), "quote": ""} for n, text in enumerate(texts)]
+
+    def _requirements(self, item: Item, cell: Cell) -> list[str]:
+        """What is to be ticked off for a reply"""
+        if item["known"]:
+            return [one["text"] for one in item["known"][cell[1]]["turns"][cell[0] - 1]["requirements"]]
         run = item["left_run"] if cell[1] == LEFT else item["right_run"]
         rows = self.store.rows(
             "select requirements from dialogue_turns where dialogue_run = ? and conversation = ? and seed = ? and turn = ?",
             [run, item["conversation"], item["seed"], cell[0]],
         )
-        texts = [one["text"] for one in json.loads(rows[0]["requirements"] or "[]")]
-        return [{"requirement": text, "met": state.ticks.get(n), "quote": ""} for n, text in enumerate(texts)]
+        return [one["text"] for one in json.loads(rows[0]["requirements"] or "[]")]
 
     def _calibrated(self, db: Database, item: Item, cell: Cell, old: CellState, new: CellState) -> None:
         known = item["known"][cell[1]]
@@ -228,6 +239,7 @@ class Grading:
                     "item": item["item"],
                     "conversation": item["conversation"],
                     "turn": cell[0],
+                    "side": cell[1],
                     **{key: known[key] for key in ("kind", "flaw", "known")},
                     "given": new.grade,
                     "created": now(),

@@ -92,15 +92,17 @@ def agreement(given: Given) -> Agreement:
 
 def calibration(store: Store, study: Study) -> list[dict[str, Any]]:
     """For each rater the known replies that were graded, and those that got the grade that is known"""
-    return store.rows(
-        """
-        select rater, count(*) as replies, sum(given = known) as equal from grading_calibration
-        where id in (select max(id) from grading_calibration where study = :study group by rater, item, turn, flaw, known)
-          and given is not null and given != 'cannot judge'
-        group by rater order by rater
-        """,
-        {"study": study.id},
-    )
+    found = []
+    for rater in study.plan.raters:
+        met = [
+            grade == known["known"]
+            for item, state in Grading(store, study, rater).standing()
+            for side, known in (item["known"] or {}).items()
+            if (grade := state.of((len(known["turns"]), side)).grade) in GRADES
+        ]
+        if met:
+            found.append({"rater": rater, "replies": len(met), "equal": sum(met)})
+    return found
 
 
 def disputed(store: Store, study: Study, given: Given) -> list[Disputed]:

@@ -5,19 +5,17 @@ Everything is drawn when the study begins, and stays. Knows nothing of how peopl
 
 import json
 import math
-import unicodedata
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lima import LimaError, Store, blank, new_run_id, now, storable
+from lima import LimaError, Store, new_run_id, now
 from lima_dialogue_eval.people.assignment import assign
 from lima_dialogue_eval.people.calibration import known_items
 from lima_dialogue_eval.people.candidates import ONLY, Candidate, candidates, check_sides
 from lima_dialogue_eval.people.events import LEFT, RIGHT
-from lima_dialogue_eval.record.people import ADJUDICATED
-
-LONGEST_NAME = 80
+from lima_dialogue_eval.record.people import check_spelling, rater_name, same_name
 
 
 @dataclass(frozen=True)
@@ -51,20 +49,15 @@ class Study:
 
 def rater_names(text: str) -> tuple[str, ...]:
     """The names in a list with commas; LimaError for one that cannot be a rater's"""
-    names = tuple(unicodedata.normalize("NFC", name.strip()) for name in text.split(","))
-    for name in names:
-        if blank(name) or len(name) > LONGEST_NAME:
-            raise LimaError(f"{name!r} is not a rater's name. Give names with commas between: --raters ana,ben.")
-        if name.casefold() == ADJUDICATED:
-            raise LimaError(f"No rater can be called {name!r}: grades that settle a disagreement have that name.")
-    if len({name.casefold() for name in names}) < len(names):
+    names = tuple(map(rater_name, text.split(",")))
+    if len(set(map(same_name, names))) < len(names):
         raise LimaError(f"Two raters in {text!r} have the same name. Tell them apart.")
-    return tuple(map(storable, names))
+    return names
 
 
 def begin(store: Store, plan: Plan) -> tuple[Study, bool]:
     """(study, whether it was there already): the newest with this plan, or a new one; LimaError for one that cannot be"""
-    if unknown := next((name for name in plan.only if name not in ONLY), None):
+    if (unknown := next((name for name in plan.only if name not in ONLY), None)) is not None:
         raise LimaError(f"--only takes {' and '.join(ONLY)}, with a comma between; not {unknown!r}.")
     if not 1 <= plan.reviews <= len(plan.raters):
         raise LimaError(
@@ -77,7 +70,13 @@ def begin(store: Store, plan: Plan) -> tuple[Study, bool]:
         if (study := find_study(store, row["id"])).plan == plan:
             return study, True
     study = Study(new_run_id(), plan)
+    check_spelling(store, plan.raters)
     found = candidates(store, plan.sides, plan.only)
+    if len(found) * plan.reviews < len(plan.raters):
+        raise LimaError(
+            f"{len(plan.raters)} raters have nothing to share: of {len(found)} conversation{'s' * (len(found) > 1)} each goes to "
+            f"{plan.reviews} of them. Name fewer raters, or give more --reviews."
+        )
     common = math.ceil(plan.calibration / 100 * len(found) * plan.reviews / len(plan.raters))
     known = known_items(runs[0][0], len(plan.sides), common, plan.seed) if common else []
     _write(store, study, list(_items(study, found, known)))
@@ -103,9 +102,12 @@ def find_study(store: Store, name: str) -> Study:
 def _items(study: Study, found: Sequence[Candidate], known: Sequence[tuple[str, list[dict[str, Any]]]]) -> Any:
     """The rows of `grading_items`"""
     plan = study.plan
+    # Numbers are seen in the page's source: they must not tell which conversation is a known one.
+    total = len(found) + len(known)
+    numbers = random.Random(f"lima numbers {plan.seed}").sample(range(1, total + 1), total)
     for rater, mine in assign(len(found), len(known), plan.raters, plan.reviews, plan.seed).items():
         for place, one in enumerate(mine, 1):
-            row = {"study": study.id, "rater": rater, "place": place, "item": one.item + 1}
+            row = {"study": study.id, "rater": rater, "place": place, "item": numbers[one.item]}
             if one.item < len(found):
                 of = found[one.item]
                 swapped = one.swapped and len(of.runs) == 2

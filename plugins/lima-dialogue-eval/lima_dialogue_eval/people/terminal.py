@@ -161,6 +161,8 @@ class _Talk:
 
     def _comment(self, cell: Cell) -> None:
         text = self.keys.line("  Comment")
+        if not text:  # Enter alone takes no comment away
+            return
         self._send(COMMENT, storable(text[:LONGEST]), cell)
 
     def _tick(self, state: State, cell: Cell) -> None:

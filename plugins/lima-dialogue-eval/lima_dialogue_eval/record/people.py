@@ -5,9 +5,12 @@ given.
 """
 
 import hashlib
+import unicodedata
+from collections.abc import Iterable
 
 from sqlite_utils import Database
 
+from lima import LimaError, Store, blank, storable
 from lima_dialogue_eval.conversation.grade import PEOPLE
 
 ADJUDICATED = "adjudicated"
@@ -18,6 +21,43 @@ DEFINITION = (
 )
 VERSION = hashlib.sha256(DEFINITION.encode()).hexdigest()
 "Stands where a program's hash does"
+
+
+LONGEST_NAME = 80
+
+
+def rater_name(text: str) -> str:
+    """A person's name as it stands in the tables; LimaError for one that cannot be a rater's"""
+    name = unicodedata.normalize("NFC", text.strip())
+    if blank(name) or len(name) > LONGEST_NAME or "," in name:
+        raise LimaError(
+            f"{name[:LONGEST_NAME]!r} is not a rater's name: it has 1 to {LONGEST_NAME} characters and no comma. Give names such "
+            "as ana, in a list with commas between: ana,ben."
+        )
+    if same_name(name) == ADJUDICATED:
+        raise LimaError(f"No rater can be called {name!r}: grades that settle a disagreement have that name.")
+    return storable(name)
+
+
+def same_name(name: str) -> str:
+    """Equal for two spellings of one name: capitals, other forms of the same letters, and characters that nobody sees"""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(c for c in folded if unicodedata.category(c) not in ("Cc", "Cf")).strip()
+
+
+def check_spelling(store: Store, names: Iterable[str]) -> None:
+    """LimaError for a name that this database has in another spelling, since one person would count as two"""
+    rows = store.rows(
+        f"select rater from dialogue_grades where grader = '{PEOPLE}' union select rater from grading_raters order by rater"
+    )
+    known = {row["rater"] for row in rows}
+    spelt = {same_name(name): name for name in known}
+    for name in names:
+        if name not in known and (other := spelt.get(same_name(name))) is not None:
+            raise LimaError(
+                f"{name!r} is written {other!r} in this database. Write it so, or choose a name that differs in more than "
+                "capitals."
+            )
 
 
 def verdicts_of(grader: str) -> str:

@@ -30,6 +30,12 @@ def m012_grading(db: Database) -> None:
     _progress(db)
 
 
+@migrations()
+def m013_side_of_known_replies(db: Database) -> None:
+    """Which of two known replies side by side was graded; null in earlier rows"""
+    db.table("grading_calibration").add_column("side", str)
+
+
 def _studies(db: Database) -> None:
     db.table("grading_studies").create(
         {

@@ -12,7 +12,7 @@ let page, state, current, following, untouched, refusal = "";
 
 const outbox = new Outbox(secret, () => `/${secret}/events`,
   () => ({ item: Number(page.dataset.item), have: Math.max(0, ...[...document.querySelectorAll(".turn")].map((t) => Number(t.dataset.number))) }),
-  { status: say, answer: take });
+  { status: say, answer: take, refused: (why) => { refusal = why; } });
 
 function say(status) {
   const place = byId("saved"), text = refusal && status === "saved" ? refusal : SAID[status];
@@ -45,7 +45,7 @@ function view() {
 }
 
 function take(found, batch) {
-  refusal = batch.map((event) => found.refused[event.id]).find(Boolean) || "";
+  refusal = batch.map((event) => found.refused[event.id]).find(Boolean) || refusal;
   if (batch.length) others.postMessage(String(found.item));
   if (found.item !== Number(page.dataset.item)) return outbox.ask();  // it was asked before the page moved on
   const arrived = document.createElement("template");

@@ -21,7 +21,9 @@ class Outbox {
 
   add(event) {
     const id = `${Date.now().toString(36)}-${[...crypto.getRandomValues(new Uint8Array(9))].map((n) => n.toString(16).padStart(2, "0")).join("")}`;
-    const whole = { ...event, id, made: Date.now(), count: this.count++ };
+    // half of a character is no text that can be kept
+    const value = event.value.toWellFormed ? event.value.toWellFormed() : event.value;
+    const whole = { ...event, value, id, made: Date.now(), count: this.count++ };
     this.events.push(whole);
     try { localStorage.setItem(this.prefix + id, JSON.stringify(whole)); } catch { /* full or forbidden */ }
     this.flush();
@@ -34,17 +36,25 @@ class Outbox {
   async flush() {
     if (this.sending) return;
     this.sending = true;
-    let wait = 200;
+    let wait = 200, most = 10;
     try {
       while (this.events.length || this.asked) {
-        const batch = this.events.slice(0, 10);
+        const batch = this.events.slice(0, most);
         this.asked = false;
         this.on.status(this.events.length ? "waiting" : "saved");
-        const found = await this.post(batch);
+        const { found, refused } = await this.post(batch);
         if (found) {
           wait = 200;
           this.forget(batch);
           this.on.answer(found, batch);
+        } else if (refused && batch.length) {
+          // Sent again it would be refused again, and hold up what comes after it: one at a time finds out which it is
+          if (batch.length === 1) {
+            this.forget(batch);
+            this.on.refused(refused);
+          }
+          most = batch.length === 1 ? 10 : 1;
+          this.asked = true;
         } else {
           this.asked = true;
           this.on.status("failed");
@@ -56,15 +66,16 @@ class Outbox {
     this.on.status("saved");
   }
 
-  // What lima answers; null where it does not, or refuses the request as a whole
+  // { found } is what lima answers; { refused } why it never takes this request; neither where it does not answer
   async post(batch) {
     const events = batch.map(({ made, count, ...event }) => event);
     const body = JSON.stringify({ ...this.about(), events });
     const headers = { "Content-Type": "application/json" };
     try {
       const answer = await fetch(this.address(), { method: "POST", headers, body, signal: AbortSignal.timeout(10000) });
-      return answer.ok ? await answer.json() : null;
-    } catch { return null; }
+      if (answer.ok) return { found: await answer.json() };
+      return [400, 413].includes(answer.status) ? { refused: await answer.text() } : {};
+    } catch { return {}; }
   }
 
   forget(batch) {
