@@ -121,7 +121,7 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(run, graded, store, tmp_p
         error = run("import", file, "--run", graded, "--by", "Cy", code=1).err
         assert "nothing was imported" in error
         assert f"Line 2: {sentence}" in " ".join(error.split())
-    for name, advice in (("", "empty"), ("adjudicated", "have that name")):
+    for name, advice in (("", "not a rater's name"), ("a,b", "no comma"), ("Adjudicated", "have that name"), ("BEN", "written 'Ben'")):
         file.write_text(json.dumps(good) + "\n")
         assert advice in run("import", file, "--run", graded, "--by", name, code=1).err
     file.write_text("[]")

@@ -124,6 +124,9 @@ def visited(page, server):
             page.wait_for_selector("#saved:text-is('All saved')")
             page.keyboard.press("Enter")
         page.wait_for_selector("h1:has-text('Everything is graded')", timeout=1000 * SECONDS)
+    if page.locator("button:text('Name the models')").count():
+        page.click("button:text('Name the models')")
+        page.wait_for_selector("h2:text('What you graded')", timeout=1000 * SECONDS)
     yield "finished", "h2:text('What you graded')"
     page.goto(coordinator)
     yield "coordinator at the end", "h2:text('Models')"

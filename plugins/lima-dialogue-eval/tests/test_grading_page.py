@@ -1,5 +1,6 @@
 """The grading page in a real browser: keys, typing, undo, two pages of one rater, and nothing that says who spoke."""
 
+import json
 import re
 
 import pytest
@@ -117,6 +118,37 @@ def test_the_pages_of_a_rater_name_no_run_and_open_no_one_else_s(grading):
         == 403
     )
     assert server.rows("select * from grading_events") == []
+
+
+def test_who_has_seen_the_models_changes_no_grade(grading):
+    server = grading("--raters", "ana,ben", conversations={"tea": {0: "E"}})
+
+    def sends(rater, *events):
+        events = [
+            {"id": f"{rater}-{n}-{value}", "item": 1, "turn": turn, "side": side, "kind": kind, "value": value}
+            for n, (turn, side, kind, value) in enumerate(events)
+        ]
+        status, text = asked(server.links[rater], "events", {"item": 1, "have": 1, "events": events})
+        return status, list(json.loads(text)["refused"].values())
+
+    def sees():
+        return "arm-0" in asked(server.links["ana"])[1]
+
+    whole = ((1, "left", "grade", "pass"), (1, "right", "grade", "fail"), (0, "left", "prefer", "left"))
+    assert sends("ana", *whole) == (200, [])
+    assert asked(server.links["ana"], "named", "")[0] == 303  # too early: ben grades still
+    assert sends("ben", *whole[:2]) == (200, [])
+    assert not sees()
+    assert sends("ana", (1, "left", "grade", "fail")) == (200, [])
+    assert sends("ben", *whole) == (200, [])
+    assert not sees()
+    assert asked(server.links["ana"], "named", "")[0] == 303
+    assert sees()
+    assert sends("ana", (1, "left", "grade", "excellent"), (0, "left", "prefer", "right")) == (
+        200,
+        ["You have seen which model spoke, so what you graded before stays as it is."] * 2,
+    )
+    assert sends("ben", (1, "left", "grade", "excellent")) == (200, [])  # has not looked
 
 
 @pytest.mark.slow

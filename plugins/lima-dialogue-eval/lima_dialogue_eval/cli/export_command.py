@@ -112,9 +112,10 @@ def import_ratings(file: Path, run: str, by: str, database: str | None, as_json:
     """
     from lima_dialogue_eval.exchange import ratings
     from lima_dialogue_eval.record.log import find_run
+    from lima_dialogue_eval.record.people import rater_name
 
     with store_to_read(database) as store:
-        row, by = find_run(store, run), ratings.rater_name(by)
+        row, by = find_run(store, run), rater_name(by)
         new, known = ratings.import_ratings(store, row, file, by)
     if as_json:
         print_json({"dialogue_run": row["id"], "by": by, "new": new, "known": known})

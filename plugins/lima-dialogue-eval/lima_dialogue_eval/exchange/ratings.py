@@ -12,7 +12,7 @@ from lima import GRADED, GRADES, LimaError, Store, did_you_mean, is_file, kind_o
 from lima_dialogue_eval.conversation.converse import ANSWERED
 from lima_dialogue_eval.conversation.grade import PEOPLE
 from lima_dialogue_eval.record.log import DialogueLog
-from lima_dialogue_eval.record.people import ADJUDICATED, verdicts_of
+from lima_dialogue_eval.record.people import check_spelling, rater_name, verdicts_of
 
 Row = dict[str, Any]
 KEYS = ("id", "epoch", "value", "explanation")
@@ -56,6 +56,7 @@ def import_ratings(store: Store, run: Row, path: str | Path, by: str) -> tuple[i
     twice, and values that are not a grade."""
     store.check_writable()
     by = rater_name(by)
+    check_spelling(store, [by])
     if not is_file(Path(path)):
         raise LimaError(
             f"{path} is not a file. Make one with `lima dialogues export {run['id']} --to ratings --out {path}`."
@@ -77,15 +78,6 @@ def import_ratings(store: Store, run: Row, path: str | Path, by: str) -> tuple[i
 
 def _same(known: Row | None, row: Row) -> bool:
     return known is not None and (known["grade"], known["reason"] or "") == (row["grade"], row["reason"])
-
-
-def rater_name(by: str) -> str:
-    """The name of a person who graded; LimaError for none, and for one that has a meaning of its own"""
-    name = storable(by).strip()
-    if not name or name == ADJUDICATED:
-        why = "Grades that settle a disagreement have that name" if name else "The name of who graded is empty"
-        raise LimaError(f"{why}. Say who graded with --by NAME.")
-    return name
 
 
 def _replies(store: Store, run: Row) -> list[tuple[str, int, int]]:

@@ -11,6 +11,8 @@ LEFT, RIGHT = "left", "right"
 SIDES = (LEFT, RIGHT)
 NEITHER = "neither"
 CANNOT_JUDGE, WITHDRAWN = "cannot judge", "withdrawn"
+NAMED = "named"
+"The kind of the event that a rater was told which model spoke; no page sends it, and it is about no conversation: item 0"
 GRADE, COMMENT, TICK, PREFER, UNDO = "grade", "comment", "tick", "prefer", "undo"
 LONGEST = 10_000
 "Characters of a comment"

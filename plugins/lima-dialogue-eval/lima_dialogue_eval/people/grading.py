@@ -4,6 +4,7 @@ An event and the rows that follow from it are one transaction; an event that com
 """
 
 import json
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from lima_dialogue_eval.people.events import (
     COMMENT,
     GRADE,
     LEFT,
+    NAMED,
     NEITHER,
     PREFER,
     TICK,
@@ -128,6 +130,26 @@ class Grading:
         """The place of the next conversation that is not done, from the beginning again after the last; None where all are"""
         return following(self.open_places(), place)
 
+    @property
+    def named(self) -> bool:
+        """Whether the rater was told which model spoke"""
+        where = "study = ? and rater = ? and item = 0 and kind = ?"
+        return bool(
+            self.store.rows(f"select 1 from grading_events where {where} limit 1", [self.study.id, self.rater, NAMED])
+        )
+
+    def name_models(self) -> None:
+        """Note that the rater is told which model spoke: what they graded blind stays as it is from now on"""
+        if not self.named:
+            event = Event(secrets.token_hex(8), 0, 0, LEFT, NAMED, "")
+            with self.store.write() as db:
+                db.table("grading_events").insert(self._row(event))
+
+    def _row(self, event: Event) -> dict[str, Any]:
+        row = {"study": self.study.id, "rater": self.rater, "created": now(), **vars(event), "event": event.id}
+        del row["id"]
+        return row
+
     def take(self, events: Sequence[Event]) -> dict[str, str]:
         """Write events in their order; for each that is refused, by its id, a sentence that says why
 
@@ -152,14 +174,14 @@ class Grading:
         item = self.item(event.item)
         before = self.state(item)
         self._check(item, before, event)
-        row = {"study": self.study.id, "rater": self.rater, "created": now(), **vars(event), "event": event.id}
-        del row["id"]
-        db.table("grading_events").insert(row)
+        db.table("grading_events").insert(self._row(event))
         self._follow(db, item, before, self.state(item))
 
     def _check(self, item: Item, state: State, event: Event) -> None:
         """LimaError for an event that cannot be here"""
         cells: list[Cell] = item["cells"]
+        if self.rater != ADJUDICATED and self.named:
+            raise LimaError("You have seen which model spoke, so what you graded before stays as it is.")
         if event.kind == UNDO:
             rows = self.store.rows(
                 "select 1 from grading_events where study = ? and rater = ? and item = ? and event = ? and kind != ?",

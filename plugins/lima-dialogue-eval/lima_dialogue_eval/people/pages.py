@@ -37,6 +37,7 @@ def grading_pages(study: Study, opened: Callable[[], AbstractContextManager[Stor
         Page("", lambda asked: shown.begin(asked) if asked.link.role == RATER else shown.coordinator(asked)),
         Page("conversations/{place:int}", shown.conversation, roles=(RATER,)),
         Page("events", shown.take, "POST", roles=(RATER,)),
+        Page("named", shown.name, "POST", roles=(RATER,)),
         Page("settle/{item:int}/{turn:int}/{side}", shown.dispute, roles=(COORDINATOR,)),
         Page("settle", shown.settle, "POST", roles=(COORDINATOR,)),
     ]
@@ -62,9 +63,20 @@ class _Shown:
         if (place := grading.first_open()) is not None:
             return RedirectResponse(f"conversations/{place}", 303)
         store, models = asked.opened, []
-        if overview.finished(store, self.study):
+        ended = overview.finished(store, self.study)
+        if ended and grading.named:
             models = overview.models(store, self.study, overview.given(store, self.study), grading.rater)
-        return self._render("finished.html.jinja", rater=grading.rater, models=models, items=grading.items())
+        return self._render(
+            "finished.html.jinja", rater=grading.rater, ended=ended, models=models, items=grading.items()
+        )
+
+    def name(self, asked: Asked) -> Any:
+        """A rater wants to know which model spoke, after which their grades stay; back to where that is said"""
+        from starlette.responses import RedirectResponse
+
+        if overview.finished(asked.opened, self.study):
+            _grading(asked, self.study).name_models()
+        return RedirectResponse("./", 303)
 
     def conversation(self, asked: Asked) -> str:
         grading = _grading(asked, self.study)
