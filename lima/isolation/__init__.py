@@ -130,6 +130,8 @@ def _instead(
 ) -> LimaError | None:
     """What is raised in place of an error that came out of a plugin; None for one that goes through as it is"""
     error = before_click(raised)
+    if command and isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+        return None  # rich ends so where who reads has left, as `| head` does
     ends = _ends_lima(error, module, command)
     said_so = isinstance(error, LimaError) and _text(error)
     if ends and not (command and not _running(error)):  # click itself, completing for a shell

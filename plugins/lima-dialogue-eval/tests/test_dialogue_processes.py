@@ -123,3 +123,19 @@ def test_the_code_of_a_model_s_folder_runs_with_the_flag_and_not_without(tmp_pat
     )
     assert [marker.exists() for marker in markers] == [False, True], given[2]
     assert "The model 'odd' runs no code of a folder. Leave out --trust-remote-code." in other[2]
+
+
+def test_a_reader_that_leaves_early_is_no_fault_of_a_plugin(store, by_hand):
+    """As in `lima dialogues show RUN | head -1`"""
+    run = by_hand({f"c{n}": {0: "EPF" * 9} for n in range(30)})
+    store.close()
+    command = [sys.executable, "-m", "lima", "dialogues", "show", run, "-d", str(store.path)]
+    environment = os.environ | {"LIMA_LOAD_PLUGINS": "lima-chat,lima-dialogue-eval"}
+    shown = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        shown.stdout.close()
+        assert shown.stderr.read() == ""
+        assert shown.wait(timeout=30) == 1
+    finally:
+        shown.kill()
+        shown.stderr.close()

@@ -162,7 +162,10 @@ REFUSED = [
     ({"only": ("disagreed",)}, "No reply of these runs is undecided or disputed as asked"),
     ({"sides": (("run-5",),)}, "'interrupted', not done. Finish it with: lima dialogues run --resume run-5"),
     ({"only": ("",)}, "--only takes undecided and disagreed, with a comma between; not ''"),
-    ({"reviews": 1}, "2 raters have nothing to share: of 1 conversation each goes to 1 of them. Name fewer raters"),
+    (
+        {"reviews": 1},
+        "2 raters, but 1 conversation, each graded by 1 of them: some would have nothing to grade. Name fewer",
+    ),
     ({"raters": ("ana", "ＺＯＥ")}, "'ＺＯＥ' is written 'Zoe' in this database"),
     ({"reviews": 3}, "3 reviews of each conversation need as many raters; there are 2"),
     ({"calibration": 10}, "has no known replies. Leave out --calibration"),

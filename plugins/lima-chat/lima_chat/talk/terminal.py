@@ -119,7 +119,7 @@ class Screen:
             if not self.secret:
                 raise
             raise LimaError(
-                f"{name} gave no reply, so nothing was said to either. Why may tell its name: /reveal, then say it again. "
+                f"{name} gave no reply, so nothing was said to either. The reason may tell its name: /reveal, then say it again. "
                 "Or take exchanges back with /undo."
             ) from e
         finally:

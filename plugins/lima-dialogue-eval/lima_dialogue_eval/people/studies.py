@@ -74,8 +74,8 @@ def begin(store: Store, plan: Plan) -> tuple[Study, bool]:
     found = candidates(store, plan.sides, plan.only)
     if len(found) * plan.reviews < len(plan.raters):
         raise LimaError(
-            f"{len(plan.raters)} raters have nothing to share: of {len(found)} conversation{'s' * (len(found) > 1)} each goes to "
-            f"{plan.reviews} of them. Name fewer raters, or give more --reviews."
+            f"{len(plan.raters)} raters, but {len(found)} conversation{'s' * (len(found) > 1)}, each graded by {plan.reviews} of "
+            "them: some would have nothing to grade. Name fewer raters, or give more --reviews."
         )
     common = math.ceil(plan.calibration / 100 * len(found) * plan.reviews / len(plan.raters))
     known = known_items(runs[0][0], len(plan.sides), common, plan.seed) if common else []
