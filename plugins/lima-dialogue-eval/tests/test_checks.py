@@ -90,3 +90,10 @@ def test_a_system_turn_first_does_not_count():
 )  # fmt: skip
 def test_what_is_missed_is_said(check, reply, why):
     assert missed(check, reply, turns("Go", "a b c")) == why
+
+
+def test_a_reason_names_the_first_of_a_long_list():
+    from lima_dialogue_eval.checks.reading.text import without_any
+
+    assert without_any(["'a'", "'b'"]) == "without any of 'a', 'b'"
+    assert without_any([f"'{c}'" for c in "abcdefgh"]) == "without any of 'a', 'b', 'c', 'd' and 4 more"

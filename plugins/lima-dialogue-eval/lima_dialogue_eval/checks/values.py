@@ -24,6 +24,7 @@ from lima_dialogue_eval.checks.reading.text import (
     compiled,
     fold,
     is_pattern,
+    without_any,
 )
 from lima_dialogue_eval.checks.reading.times import Date, Moment, dates, same_date, times
 from lima_dialogue_eval.checks.reading.words import words
@@ -268,7 +269,7 @@ def says(wanted: list[Any], text: Text) -> str:
 def says_any(wanted: list[Any], text: Text) -> str:
     """What none of the values is said of"""
     found = any(said(form, text) for one in wanted for form in alternatives(one))
-    return "" if found else f"without any of {', '.join(map(shown, wanted))}"
+    return "" if found else without_any([shown(one) for one in wanted])
 
 
 def says_none(unwanted: list[Any], text: Text) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import regex
 
-from lima_dialogue_eval.checks.reading.text import Text, as_pattern, found, has, is_pattern, texts
+from lima_dialogue_eval.checks.reading.text import Text, as_pattern, found, has, is_pattern, texts, without_any
 from lima_dialogue_eval.checks.reading.times import TWELVE
 
 _AT_END = regex.compile(r"(?:[\s\"')*_\]»”]|(?!\d)[\p{Extended_Pictographic}\ufe0f\u200d]|[:;]-?(?=[)D]))+\Z")
@@ -20,9 +20,8 @@ def contains_all(wanted: Any, text: Text) -> str:
 
 
 def contains_any(wanted: Any, text: Text) -> str:
-    return (
-        "" if any(has(one, text) for one in texts(wanted)) else f"without any of {', '.join(map(repr, texts(wanted)))}"
-    )
+    there = any(has(one, text) for one in texts(wanted))
+    return "" if there else without_any([repr(one) for one in texts(wanted)])
 
 
 def contains_none(unwanted: Any, text: Text) -> str:

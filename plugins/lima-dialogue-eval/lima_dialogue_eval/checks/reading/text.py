@@ -120,6 +120,16 @@ def _shown(found: "regex.Match[str]") -> str:
     return "," if found[0] == "{,}" else escaped or (" " if space else "")
 
 
+SHOWN = 4
+"Texts of a long list that a reason names"
+
+
+def without_any(names: Sequence[str]) -> str:
+    """What is said where none of several texts is there, of which a long list is cut"""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN + 1 else ""
+    return f"without any of {', '.join(names[:SHOWN] if more else names)}{more}"
+
+
 def texts(value: Any) -> list[Any]:
     """One text or several, as a list"""
     return list(value) if isinstance(value, list | tuple) else [value]
