@@ -23,7 +23,16 @@ from lima.isolation.output import ASIDE
 from lima.isolation.surroundings import Surroundings, put_back, seen
 
 SPENT = defaultdict[str, float](float)
-"Seconds in the code of each plugin so far, and in what that called"
+"Seconds in the code of each plugin so far, and in what that called; of hooks without the time in which others had the processors"
+
+
+def waited() -> float:
+    """Seconds for which this thread could have run and had no processor; 0 where the system does not tell (Linux does)"""
+    try:
+        with open("/proc/thread-self/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 class Visit:
@@ -51,6 +60,7 @@ class Visit:
         if threading.get_ident() == _FIRST:
             self._before = seen(self.hook or self.rare)
             self._out, sys.stdout = sys.stdout, ASIDE
+        self._waited = waited() if self.hook else 0.0
         self._started = time.perf_counter()
         return self
 
@@ -58,6 +68,8 @@ class Visit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         seconds = time.perf_counter() - self._started
+        if self.hook:  # that other programs use the processors is no plugin's doing
+            seconds = max(0.0, seconds - (waited() - self._waited))
         SPENT[self.plugin] += seconds
         if self._out is not None and self._before is not None:
             sys.stdout, self._out = self._out, None

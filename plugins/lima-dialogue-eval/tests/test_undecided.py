@@ -32,7 +32,7 @@ def test_a_grader_that_can_only_fail_is_tested_on_failed_or_not(store, by_hand):
     assert bounds_line(c) == (
         "whatever the undecided replies become: Fail 66.7–100.0 % before and 40.0–100.0 % after, difference −60.0 to +33.3"
     )
-    assert shown_grades(c) == ["fail", "undecided"]
+    assert shown_grades((c.before, c.after), c.outcome) == ["fail", "undecided"]
 
 
 def test_an_evaluation_whose_checks_decide_is_tested_on_grades(store, by_hand):
