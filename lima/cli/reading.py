@@ -90,7 +90,7 @@ def reading_settings(skip_bad: bool, merge_turns: bool, specs: Collection[str] =
 
 
 def _meant(sources: "Registry", specs: Collection[str]) -> Collection[str]:
-    """The sources that are named; where a file is, also those that recognise files; all, where there is no name"""
+    """The sources that are named. A file adds those that recognise files; without any name it is all sources"""
     from lima.contract.kinds import Recognises
 
     named = {sources.split(spec)[0] for spec in specs}

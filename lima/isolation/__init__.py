@@ -68,7 +68,7 @@ class Visit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         seconds = time.perf_counter() - self._started
-        if self.hook:  # that other programs use the processors is no plugin's doing
+        if self.hook:  # waiting for a processor that others use is not the plugin's fault
             seconds = max(0.0, seconds - (waited() - self._waited))
         SPENT[self.plugin] += seconds
         if self._out is not None and self._before is not None:

@@ -61,7 +61,7 @@ def summaries(store: Store) -> list[dict[str, Any]]:
 
 
 def finished_runs(database: Path) -> list[str]:
-    """The ids of the runs that are done, the newest first; none where there is no database, or one that cannot be read
+    """The ids of the runs that are done, newest first; none if the database is missing or cannot be read
 
     For listings of others: it neither makes nor changes a file, and loads no plugin."""
     if not is_file(database):

@@ -327,7 +327,7 @@ def test_a_talk_is_not_saved_over_a_file_that_came_meanwhile_nor_through_a_link(
 
     def save(number):
         try:
-            _write(tmp_path / "talk.jsonl", str(number) * 1000, anew=True)
+            _write(tmp_path / "talk.jsonl", str(number) * 1000, exclusive=True)
         except FileExistsError:
             return None
         return number
@@ -337,7 +337,7 @@ def test_a_talk_is_not_saved_over_a_file_that_came_meanwhile_nor_through_a_link(
         saved = [number for number in threads.map(save, range(8)) if number is not None]
     assert len(saved) == 1
     assert (tmp_path / "talk.jsonl").read_text() == str(saved[0]) * 1000
-    _write(tmp_path / "talk.jsonl", "again", anew=False)
+    _write(tmp_path / "talk.jsonl", "again", exclusive=False)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["talk.jsonl", "talk.jsonl.part"]
     assert (tmp_path / "talk.jsonl.part").read_text() == "mine"
     assert (tmp_path / "talk.jsonl").read_text() == "again"

@@ -153,6 +153,21 @@ def test_a_person_has_one_spelling_and_another_grade_keeps_the_comment(live, sto
     assert "'ANA' is written 'ana' in this database" in str(again.exception)
 
 
+def test_a_replay_of_a_replay_is_one_of_the_live_run_and_a_script_is_not_replayed(live, store, Model):
+    live("a walk", "--model", "parrot", "--arm", "a", typed="One\np\n/end\n")
+    live("--replay", "a", "--model", "parrot", "--arm", "b", "--seed", "3", typed="e\n")
+    live("--replay", "b", "--model", "parrot", "--arm", "c", "--seed", "4", typed="f\n")
+    assert find_run(store, "c")["replays"] == find_run(store, "a")["id"]
+    assert not any("do not pair" in note for note in compare(store, "b", "c").notes)
+    run = run_evaluation(store, "small", Model(), arm="d", seeds=[0], sampling=Sampling())
+    said = str(live("--replay", "d", "--model", "parrot").exception)
+    assert said.startswith(
+        f"In dialogue run {run} the users of 'small' spoke. They speak again with: lima dialogues live small"
+    )
+    command = ["small", "--script", "--model", "parrot", "--arm", "e"]
+    assert live(*command, typed="f\n" * 5).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -16,7 +16,7 @@ from lima_chat import Turn
 
 @llm.hookimpl
 def register_models(register: Callable[..., None]) -> None:
-    """A model for each run that is done, the newest first; none where there is no database, or one that cannot be read
+    """A model for each run that is done, newest first; none if the database is missing or cannot be read
 
     Only reads: that somebody lists the library's models changes no database."""
     for run in finished_runs(default_path()):

@@ -24,7 +24,7 @@ def save(file: str, talks: Sequence[Talk], ours: set[Path]) -> str:
     place = absolute(os.path.expanduser(file))
     rows = [_row(talk) for talk in talks]
     try:
-        _write(place, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), anew=place not in ours)
+        _write(place, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), exclusive=place not in ours)
     except FileExistsError:
         raise LimaError(f"{place} exists. Name a new file.") from None
     except OSError as e:
@@ -34,9 +34,9 @@ def save(file: str, talks: Sequence[Talk], ours: set[Path]) -> str:
     return f"Saved {exchanges} exchange{'s' * (exchanges != 1)} to {place}."
 
 
-def _write(place: Path, text: str, anew: bool) -> None:
-    """Write a file in one piece; `anew`: FileExistsError where there is one, also one that another process has just made"""
-    if anew:
+def _write(place: Path, text: str, exclusive: bool) -> None:
+    """Write a file in one piece; `exclusive`: FileExistsError where there is one, also one that another process has just made"""
+    if exclusive:
         place.open("x").close()
     try:
         handle, part = tempfile.mkstemp(prefix=f".{place.name}-", dir=place.parent)
@@ -49,7 +49,7 @@ def _write(place: Path, text: str, anew: bool) -> None:
             os.unlink(part)
             raise
     except BaseException:
-        if anew:
+        if exclusive:
             place.unlink(missing_ok=True)
         raise
 

@@ -39,7 +39,7 @@ class Screen:
     "By what each is called on the screen; one talk alone has no name there"
     log: Log
     new: Callable[[], dict[str, Talk]]
-    "Begins the talks anew"
+    "Begins new talks"
     secret: bool = False
     "Whether the models' names are not to be shown yet"
     saved: set[Path] = field(default_factory=set)

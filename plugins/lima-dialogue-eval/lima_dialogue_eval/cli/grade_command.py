@@ -29,7 +29,7 @@ _WITH_STUDY = ("--study", "--terminal", "--by", "--port", "--open", "--database"
     type=click.IntRange(0, 100),
     default=0,
     metavar="PERCENT",
-    help="Mix in replies of the evaluation whose grade is known, so many per cent of a rater's conversations  [default: 0]",
+    help="This percentage of a rater's conversations are replies of the evaluation whose grade is known  [default: 0]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of sides, order and known replies  [default: 0]")
 @click.option("--study", metavar="ID", help="Resume a study by its id, or the start of it")

@@ -26,9 +26,7 @@ _WITH_RESUME = ("--resume", "--model", "--by", "--trust-remote-code", "--databas
     "--topic", "more", multiple=True, help="A topic to talk about, in place of an evaluation; may be repeated"
 )
 @click.option("--script", is_flag=True, help="The evaluation's users speak, and you grade")
-@click.option(
-    "--replay", metavar="RUN", help="The users' turns of another dialogue run are said to this model, and you grade"
-)
+@click.option("--replay", metavar="RUN", help="What was said in a live run is said to this model, and you grade")
 @click.option("--resume", metavar="RUN", help="Resume a run that you left")
 @click.option("--by", help="Your name, which stands beside your grades  [default: the name of your account]")
 @click.option("--arm", default="", help="A label, such as before or after")
@@ -59,8 +57,8 @@ def live(
 ) -> None:
     """Talk with a model yourself, and grade each reply with a key (LIMA §6)
 
-    EVALUATION gives the topics, or TOPIC is one of several words. With --script its users speak in your place; with --replay the
-    users of another run do, for example yours with the other arm. Every turn and grade is kept at once.
+    EVALUATION gives the topics, or TOPIC is one of several words. With --script its users speak in your place; with --replay
+    what you said to the other arm is said again. Every turn and grade is kept at once.
 
     \b
     lima dialogues live dialogues --model before --arm before

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lima import LimaError, Sampling, Store, load_plugins, new_run_id, open_model, storable
+from lima import LimaError, Sampling, Store, command_on, load_plugins, new_run_id, open_model, storable
 from lima_dialogue_eval.conversation.converse import (
     ANSWERED,
     COMPLETE,
@@ -33,7 +33,7 @@ from lima_dialogue_eval.evaluation.provenance import (
 from lima_dialogue_eval.record.log import DialogueLog, conversations, find_run
 from lima_dialogue_eval.record.people import VERSION
 from lima_dialogue_eval.record.rows import turn_row
-from lima_dialogue_eval.run.evaluate import check_promptable, same_model
+from lima_dialogue_eval.run.evaluate import check_promptable, run_of, same_model
 from lima_dialogue_eval.statistics import PRIMARY
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def begin(
         "evaluation": evaluation,
         "mode": mode,
         "model": reopenable(model, answering),
-        "run": None,
+        "run": run_of(store, str(answering.name)),
         "evaluation_path": None,
         "arm": arm,
         "seeds": json.dumps([seed]),
@@ -212,14 +212,22 @@ def live_hash(talks: Sequence[Held]) -> str:
 
 
 def replayed(store: Store, name: str, seed: int) -> tuple[dict[str, Any], list[Held]]:
-    """A finished run with one seed, and its conversations with its users' turns, as they are said to another model"""
+    """A finished live run, and its conversations with what the person said, as it is said to another model
+
+    Of a replay, the run that it replays. LimaError for a run of a script, whose users' turns the evaluation has."""
     from lima_chat import EvalTurn
 
     row = find_run(store, name)
+    if row["mode"] == REPLAY:
+        row = find_run(store, row["replays"])
+    if row["mode"] != LIVE:
+        evaluation = row["evaluation_path"] or row["evaluation"]
+        again = command_on(store.path, "dialogues", "live", evaluation, "--script", "--model", "MODEL")
+        raise LimaError(
+            f"In dialogue run {row['id']} the users of {row['evaluation']!r} spoke. They speak again with: {again}"
+        )
     if row["status"] != "done":
         raise LimaError(f"Dialogue run {row['id']} is {row['status']!r}, not done: finish it before you replay it.")
-    if len(row["seeds"]) != 1:
-        raise LimaError(f"Dialogue run {row['id']} has {len(row['seeds'])} seeds; a run with one can be replayed.")
     turns: dict[str, list[EvalTurn]] = {}
     for one in store.rows(
         "select * from dialogue_turns where dialogue_run = ? order by conversation, turn", [row["id"]]

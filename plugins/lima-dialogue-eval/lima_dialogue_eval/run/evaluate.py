@@ -126,7 +126,7 @@ def run_evaluation(
         "evaluation_hash": script_hash(list(script.values())),
         **part.columns(from_anywhere(evaluation, plugins), len(ready.whole), len(script)),
         "model": reopenable(model, answering),
-        "run": run_id or _run_of(store, str(answering.name)),
+        "run": run_id or run_of(store, str(answering.name)),
         "arm": arm,
         "seeds": json.dumps(list(seeds)),
         "sampling": json.dumps(asdict(sampling)),
@@ -266,7 +266,7 @@ def _check_system(model: TellsPrompts, dialogue: Dialogue, ids: list[int], why: 
         )
 
 
-def _run_of(store: Store, folder: str) -> str | None:
+def run_of(store: Store, folder: str) -> str | None:
     """The run that wrote the checkpoint folder, if the model is one"""
     known = store.checkpoints(folder=str(Path(folder).resolve()))
     return known[-1]["run"] if known else None
