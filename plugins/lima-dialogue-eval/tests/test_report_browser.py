@@ -96,37 +96,48 @@ def usual(study, report):
     return report("before", "after")
 
 
-def shown(page):
-    return page.locator(".talk:visible h3 small").all_text_contents()
+def expect_shown(page, names):
+    expect(page.locator(".talk:visible h3 small")).to_have_text(names)
+
+
+OPEN_ALL = """async () => {
+    for (;;) {
+        const closed = document.querySelectorAll("#list details:not([open])")
+        if (!closed.length) return
+        await Promise.all([...closed].map(one => new Promise(laid => {
+            one.addEventListener("toggle", laid, { once: true })
+            one.open = true
+        })))
+    }
+}"""
+"""Opens all, also what an opened part brings; a part is laid out by an event that comes after it was opened"""
 
 
 def test_filters_search_and_seeds_select_conversations_and_the_address_keeps_them(view, usual):
     page = view(usual)
-    assert shown(page) == ["same", "worse", "open"]
-    by_filter = {}
-    for radio in page.locator("input[name=f]").all():
-        name = radio.get_attribute("value")
-        page.evaluate('value => document.querySelector(`input[name=f][value="${value}"]`).click()', name)
-        by_filter[name] = shown(page)
     everything = ["same", "worse", "open"]
-    assert by_filter == {
+    expect_shown(page, everything)
+    by_filter = {
         "": everything, "different": [], "regressions": [], "undecided": ["open"], "raters disagree": ["open"],
         "judge ≠ people": ["open"], "cut": [], "errors": [],
     }  # fmt: skip
+    assert [one.get_attribute("value") for one in page.locator("input[name=f]").all()] == list(by_filter)
+    for name, names in by_filter.items():
+        page.evaluate('value => document.querySelector(`input[name=f][value="${value}"]`).click()', name)
+        expect_shown(page, names)
     page.locator("label[for=f2]").click()
     page.locator("label", has_text=re.compile("^all$")).click()
-    assert shown(page) == ["worse"]
-    assert "1 of 3 conversations" in page.locator("#status").inner_text()
+    expect_shown(page, ["worse"])
+    expect(page.locator("#status")).to_contain_text("1 of 3 conversations")
     expect(page).to_have_url(re.compile("f=regressions&s=all"))
     again = view(page.url)
-    assert shown(again) == ["worse"]
-    assert again.locator("input[name=s]:checked").get_attribute("value") == "all"
+    expect_shown(again, ["worse"])
+    expect(again.locator("input[name=s]:checked")).to_have_value("all")
     again.locator("label[for=f0]").click()
     again.locator("#search").fill("GOES ON")
-    expect(again.locator(".talk:visible")).to_have_count(1)
-    assert shown(again) == ["worse"]
+    expect_shown(again, ["worse"])
     expect(again).to_have_url(re.compile(r"q=GOES\+ON"))
-    assert shown(view(again.url)) == ["worse"]
+    expect_shown(view(again.url), ["worse"])
     again.locator("#search").fill("nowhere")
     expect(again.locator("#status")).to_have_text("No conversation shows that.")
 
@@ -135,23 +146,23 @@ def test_a_turn_shows_every_grade_thoughts_and_the_prompt_as_sent(view, usual, m
     page = view(f"{usual}#o=3")
     talk = page.locator("#c3")
     second, first = talk.locator(".turn").nth(1), talk.locator(".turn").nth(0)
-    assert first.locator(".flag").count() == 0, "both arms say the same at first"
-    assert second.locator(".flag.split").text_content() == "diverged here"
-    assert first.locator(".said", has_text="turn 1").count() == 1, "a shared user's turn stands once"
+    expect(second.locator(".flag.split")).to_have_text("diverged here")
+    expect(first.locator(".flag")).to_have_count(0)  # both arms say the same at first
+    expect(first.locator(".said", has_text="turn 1")).to_have_count(1)  # a shared user's turn stands once
     after = first.locator(".reply").nth(1)
     after.locator("summary", has_text="Graded besides by 2 people").click()
-    lines = [" ".join(text.split()) for text in after.locator(".others li").all_inner_texts()]
-    assert lines == ["Ann people Pass before says open 1", "Ben people Fail before says open 1"]
+    lines = ["Ann people Pass before says open 1", "Ben people Fail before says open 1"]
+    expect(after.locator(".others li")).to_have_text(lines, use_inner_text=True)
     after.locator("> .ticks > summary").click()
-    assert after.locator("> .ticks q").inner_text() == "before says open 1"
+    expect(after.locator("> .ticks q")).to_have_text("before says open 1")
     second.locator(".reply").nth(0).locator("summary", has_text="Thoughts").click()
-    assert second.locator(".thoughts .said").inner_text() == "before says open 2"
+    expect(second.locator(".thoughts .said")).to_have_text("before says open 2")
     sent = second.locator(".reply").nth(0)
     sent.locator("summary", has_text="Prompt as sent (12 tokens)").click()
     tokenizer = tiny_tokenizer()
     assert sent.locator(".sent").text_content() == visible(tokenizer.decode(list(range(20, 32))))
     sent.locator("summary", has_text=re.compile("^Tokens$")).click()
-    assert sent.locator(".token small").all_inner_texts() == [str(id) for id in range(20, 32)]
+    expect(sent.locator(".token small")).to_have_text([str(id) for id in range(20, 32)])
 
 
 def test_without_the_models_folder_the_ids_stand_alone_and_the_page_says_why(view, study, report):
@@ -159,19 +170,17 @@ def test_without_the_models_folder_the_ids_stand_alone_and_the_page_says_why(vie
     study.run("one", {"a": {0: "E", 1: "E"}})
     page = view(report("one"))
     page.locator("summary", has_text="Prompt as sent").click()
-    assert (
-        page.locator(".prompt .note").inner_text()
-        == "/nowhere/at all is not a folder on this machine, so the ids have no text."
-    )
+    why = "/nowhere/at all is not a folder on this machine, so the ids have no text."
+    expect(page.locator(".prompt .note")).to_have_text(why)
     page.locator("summary", has_text="Token ids").click()
-    assert page.locator(".token").all_inner_texts() == [str(id) for id in range(20, 28)]
+    expect(page.locator(".token")).to_have_text([str(id) for id in range(20, 28)])
 
 
 def test_keys_move_open_search_and_help_and_none_fires_while_typing(view, usual):
     page = view(usual)
     page.locator("#close-all").click()
     expect(page).to_have_url(f"{usual}#o=")
-    assert view(page.url).locator(".talk[open]").count() == 0
+    expect(view(page.url).locator(".talk[open]")).to_have_count(0)
     focused = "document.activeElement.closest('.talk')?.id ?? document.activeElement.id"
     found = []
     for key in ("j", "j", "ArrowLeft", "ArrowRight", "j", "j", "k"):
@@ -184,10 +193,10 @@ def test_keys_move_open_search_and_help_and_none_fires_while_typing(view, usual)
     expect(page.locator("#c2 .turn")).to_have_count(2)
     expect(page).to_have_url(f"{usual}#o=2&c=2")
     page.keyboard.press("?")
-    assert page.locator("#keys").is_visible()
+    expect(page.locator("#keys")).to_be_visible()
     page.keyboard.press("j")
     page.keyboard.press("Escape")
-    assert not page.locator("#keys").is_visible()
+    expect(page.locator("#keys")).to_be_hidden()
     page.keyboard.press("/")
     page.keyboard.type("jk?o/ says")
     assert page.locator("#search").input_value() == "jk?o/ says"
@@ -238,9 +247,7 @@ def test_no_text_of_any_field_becomes_anything_but_text(view, hostile, tmp_path,
     bare.write_text(re.sub(r"<meta http-equiv[^>]*>", "", path.read_text()))
     for file in (path, bare):
         page = view(f"{file.as_uri()}#o={','.join(str(i + 1) for i in range(len(names)))}")
-        for _ in range(3):
-            page.evaluate("document.querySelectorAll('#list details').forEach(one => { one.open = true })")
-            page.wait_for_timeout(100)
+        page.evaluate(OPEN_ALL)
         assert page.title() == "honest"
         assert page.locator("#list").locator("script, img, template, iframe, a, style, textarea, object").count() == 0
         every = page.locator("#list").evaluate("list => list.textContent")
@@ -260,9 +267,10 @@ def test_a_reply_of_a_megabyte_is_folded_and_shown_whole_when_asked(view, study,
     study.run("one", {"a": {0: "E", 1: "E"}}, lambda c, n: LONG)
     page = view(report("one"))
     said = page.locator(".reply > .said")
+    expect(page.get_by_role("button", name="show all 1,048,576 characters")).to_be_visible()
     assert len(said.inner_text()) < 3_000
     page.get_by_role("button", name="show all 1,048,576 characters").click()
-    assert said.evaluate("one => one.textContent.length") == len(LONG)
+    page.wait_for_function(f"document.querySelector('.reply > .said').textContent.length === {len(LONG)}")
 
 
 def test_without_script_the_conversations_are_readable_and_the_page_says_how(view, usual):
@@ -280,9 +288,8 @@ def test_a_page_has_no_serious_fault_of_accessibility_and_fits_the_screen(view, 
     for names in (["before", "after"], ["before", "after", "third"], ["third"]):
         page = view(report(*names), **settings)
         page.locator("#open-all").click()
-        for _ in range(2):
-            page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
-            page.wait_for_timeout(100)
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        page.evaluate(OPEN_ALL)
         # What is off the screen is not laid out, and so not looked at.
         page.evaluate("document.querySelectorAll('.talk').forEach(one => { one.style.contentVisibility = 'visible' })")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -293,8 +300,9 @@ def test_a_page_has_no_serious_fault_of_accessibility_and_fits_the_screen(view, 
 
 def test_print_has_what_is_open_and_no_controls(view, usual):
     page = view(f"{usual}#o=2&s=all")
+    expect(page.locator(".talk[open] .turn").first).to_be_attached()
     page.emulate_media(media="print")
-    assert not page.locator("#tools").is_visible()
+    expect(page.locator("#tools")).to_be_hidden()
     assert [one.is_visible() for one in page.locator(".talk").all()] == [False, True, False]
     assert page.locator("button:visible").count() == 0
     assert len(page.pdf()) > 10_000
