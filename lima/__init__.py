@@ -20,7 +20,7 @@ _PUBLIC = {
     "text": "visible pieces storable blank",
     "paths": "is_file is_folder is_there absolute read_bytes",
     "recipe": "Recipe parse_setting",
-    "contract.examples": "Record Example Refused",
+    "contract.examples": "Record Example Refused Credit Excluded",
     "contract.rendered": "Span Rendered as_rows",
     "contract.answers": "Message Prompt Reply Sampling",
     "contract.grades": "GRADES SCORES GRADED UNDECIDED GRADER_FAILED Tick Verdict",
@@ -28,6 +28,7 @@ _PUBLIC = {
     "contract.kinds": "ExampleSource Recognises RecognisesLast TakesOptions Renderer TextPrompts ChatPrompts HasChatTemplate "
     "HasNamedTemplates TakesVariables SplitsThoughts SuitsBase BaseModel Fetches Opens ModelOpener Model "
     "Streams TellsPrompts GradesTurns GradesReplies Evaluation",
+    "contract.filters": "Filter FilterOptions",
     "plugins": "Plugins load_plugins",
     "isolation": "contained plugin_code said",
     "data.files": "Row read_rows records_of number_of kind_of shown",
@@ -35,6 +36,9 @@ _PUBLIC = {
     "data.keys": "BEYOND_A_PAIR Ignored",
     "data.rendering": "encode verify bos_ids reused_or_new_eot",
     "data.sources": "FoundSource find_source open_source",
+    "data.options": "Between options_of",
+    "data.tally": "Tally",
+    "data.drawing": "drawn",
     "data.dataset": "prepare find_base",
     "model.folder": "folder_hash load_tokenizer",
     "model.saving": "check_new beside to_disk put_in_place",

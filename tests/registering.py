@@ -40,6 +40,10 @@ class Registers:
         self._register("evaluations", register)
 
     @lima.hookimpl
+    def register_filters(self, register):
+        self._register("filters", register)
+
+    @lima.hookimpl
     def register_migrations(self, register):
         self._register("migrations", register)
 

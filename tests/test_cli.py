@@ -153,7 +153,7 @@ def test_sources_are_listed_and_shown(pairs):
 
 
 @pytest.mark.parametrize(
-    "command", ["sources", "renderers", "base-models", "models", "graders", "evaluations", "plugins", "runs"]
+    "command", ["sources", "renderers", "base-models", "models", "graders", "evaluations", "filters", "plugins", "runs"]
 )
 def test_every_listing_takes_json(command, capfd):
     assert isinstance(json.loads(Done(capfd, command, "--json").stdout), list)

@@ -77,6 +77,13 @@ class Held:
         yield lima.Example(id="1", source="held", prompt="Who is it?", response="The cat.")
 
 
+class NoFilter:
+    description = "leaves out nothing"
+
+    def excludes(self, examples):
+        return []
+
+
 class Everything:
     """Implements all hooks"""
 
@@ -128,6 +135,10 @@ class Everything:
     def after_step(self, run, step, metrics):
         with Store(run.database) as store, store.write() as db:
             db.table("heard").insert({"step": step})
+
+    @lima.hookimpl
+    def register_filters(self, register):
+        register("all", NoFilter())
 
     @lima.hookimpl
     def measure_epoch(self, model, examples, record):

@@ -161,6 +161,7 @@ def test_a_lying_plugin_is_refused_by_name_and_everything_else_works(lie):
             "models": ["checkpoint"],
             "graders": ["good"],
             "evaluations": [],
+            "filters": [],
             "migrations": ["lima"],
         }
 

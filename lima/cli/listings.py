@@ -1,4 +1,4 @@
-"""`lima sources`, `renderers`, `base-models`, `models`, `graders` and `evaluations`: what the plugins registered."""
+"""`lima sources`, `renderers`, `base-models`, `models`, `graders`, `evaluations` and `filters`: what the plugins registered."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from lima.text import visible
 
 
 def _rows(kind: str) -> list[dict[str, Any]]:
-    from lima.contract.kinds import Licensed
+    from lima.contract.described import Licensed
 
     registry = load_plugins().registry(kind)
     rows = []
@@ -108,4 +108,5 @@ COMMANDS = (
     _group("models", "what can answer"),
     _group("graders", "what can grade a reply"),
     evaluations,
+    _group("filters", "what can choose examples for a data set"),
 )

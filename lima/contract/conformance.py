@@ -8,7 +8,8 @@ from collections.abc import Container, Iterable
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from lima.contract.kinds import Filled, Kind
+from lima.contract.described import Filled
+from lima.contract.kinds import Kind
 from lima.errors import LimaError
 from lima.text import is_utf8
 

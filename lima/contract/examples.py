@@ -7,9 +7,32 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from lima.contract.rendered import Stored, Weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credit:
+    """Whom a text of an example is owed to; what licences such as CC BY-SA ask to be named"""
+
+    author: Stored
+    url: Stored = ""
+    "Address of the text"
+    licence: Stored = ""
+    "SPDX name or a short sentence"
+    author_url: Stored = ""
+    "Address of the author's profile"
+    written: Stored = ""
+    "Date of the text, ISO 8601"
+    part: Stored = ""
+    "What of the example it is, such as 'answer'"
+
+    def __str__(self) -> str:
+        """One line of attribution: what, by whom, when, under which licence, and where"""
+        who = self.author + (f" ({self.author_url})" if self.author_url else "")
+        by = f"{self.part} by {who}" if self.part else who
+        return ", ".join(text for text in (by, self.written, self.licence, self.url) if text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +47,8 @@ class Record(ABC):
     "SPDX name or a short sentence"
     provenance: Stored = ""
     "Where it came from: an address, a file and line, an author"
+    credits: tuple[Credit, ...] = ()
+    "Who wrote what of it, and under which licence, where the source knows"
 
     @abstractmethod
     def content(self) -> dict[str, Any]:
@@ -61,3 +86,13 @@ class Refused:
     "Whether the row is wrong, which ends everything unless it may be skipped; else it says itself that it is not to be learnt"
     rows: int = 1
     "How many rows it stands for: a source of millions names the first of each reason and counts the others"
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """An example that a filter leaves out of a data set"""
+
+    place: Annotated[int, "from 0"]
+    "Its place among the examples that the filter was given, counted from 0"
+    reason: Stored
+    "A sentence, with the figure or the words that decided"

@@ -57,6 +57,11 @@ def register_evaluations(register: Callable[[str, Any], None]) -> None:
 
 
 @hookspec
+def register_filters(register: Callable[[str, Any], None]) -> None:
+    "Add filters, which say what to leave out of a data set: `Filter`, and `FilterOptions` where it has any"
+
+
+@hookspec
 def register_migrations(register: Callable[[str, Any], None]) -> None:
     "Add a set of sqlite-utils migrations under its name; they may change only tables that the set made, and read all others"
 

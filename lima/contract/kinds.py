@@ -7,30 +7,14 @@ ability with `isinstance`. Knows nothing of who registers or who calls.
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lima.contract.answers import Message, Prompt, Reply, Sampling
+from lima.contract.described import Described, Filled
 from lima.contract.examples import Record, Refused
+from lima.contract.filters import Filter, FilterOptions
 from lima.contract.grades import Verdict
 from lima.contract.rendered import Rendered
-
-Filled = Annotated[str, "not empty"]
-"Text that is not empty"
-
-
-class Described(Protocol):
-    """What a listing shows of an object"""
-
-    description: Filled
-    "One line for listings; of a source of files, the keys of its rows"
-
-
-@runtime_checkable
-class Licensed(Protocol):
-    """An object that names the licence of what it brings"""
-
-    licence: str
-    "An SPDX name or a short sentence"
 
 
 class ExampleSource(Described, Protocol):
@@ -330,5 +314,6 @@ KINDS = {
     "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),
     "graders": Kind(Described, (*_GRADES, Opens), some=True, opened=Kind(None, _GRADES, some=True)),
     "evaluations": Kind(Evaluation),
+    "filters": Kind(Filter, (FilterOptions,)),
     "migrations": Kind(MigrationSet),
 }

@@ -16,6 +16,7 @@ _PUBLIC = {
     "renderers": "RendererContract",
     "graders": "GraderContract EvaluationContract",
     "models": "ModelContract BaseModelContract",
+    "filters": "FilterContract",
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 

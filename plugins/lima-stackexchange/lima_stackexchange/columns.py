@@ -8,9 +8,9 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from lima import LimaError, shown, visible
+from lima import Credit, LimaError, shown, visible
 from lima_stackexchange.dump import DumpRow
-from lima_stackexchange.licences import Part, licence_on
+from lima_stackexchange.licences import licence_on, named
 
 MOST_ID = 1_000_000_000
 "The largest id that is read; Stack Overflow's posts and comments have 80 and 140 million"
@@ -64,13 +64,14 @@ class Text(NamedTuple):
     text: str
     "HTML of a post, Markdown of a comment"
 
-    def part(self, kind: str, site: str, path: str, name: str) -> Part:
+    def credit(self, part: str, site: str, path: str, name: str) -> Credit:
         """What the licence asks for, with the author's name where Users.xml has it"""
         called = name or self.author.name or f"user {self.author.id}"
         profile = f"https://{site}/users/{self.author.id}" if self.author.id > 0 else ""
-        return Part(
-            kind, called, profile, f"https://{site}/{path}", date.fromisoformat(self.written[:10]), self.licence
-        )
+        return Credit(
+            part=part, author=named(called), author_url=profile, url=f"https://{site}/{path}",
+            written=self.written[:10], licence=self.licence,
+        )  # fmt: skip
 
 
 def number(row: DumpRow, name: str, least: int, most: int, absent: int | None = None) -> int:

@@ -8,7 +8,7 @@ import re
 from hashlib import blake2b
 from typing import ClassVar
 
-from lima import Example
+from lima import Example, Tally
 from lima_stackexchange.columns import MOST_ID, Kind, Text, Wrong, number, post_of
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.exchanges import Exchange
@@ -17,7 +17,6 @@ from lima_stackexchange.licences import licence_of, provenance_of
 from lima_stackexchange.markdown import Cleaned, cleaned
 from lima_stackexchange.options import Options
 from lima_stackexchange.source import NO_AUTHOR, DumpSource, keys, name_of, posts, to_name
-from lima_stackexchange.tally import PLACES, Tally
 from lima_stackexchange.wording import first_person, points_to_what_is_gone, prose, refers, stands_alone
 
 _TITLE = "its title does not stand alone."
@@ -116,7 +115,7 @@ class Questions(DumpSource):
         ):
             if reason:
                 first = f"SELECT key {_JOIN} AND COALESCE(reason, ?) = ? ORDER BY key LIMIT ?"
-                found = indexed.execute(first, *keys(place), low, reason, PLACES)
+                found = indexed.execute(first, *keys(place), low, reason, Tally.PLACES)
                 tally.add_many(reason, count, [(f"{exchange.site}/q/{key % ALL}", "") for (key,) in found])
         asked = "EXISTS (SELECT 1 FROM question WHERE key = answer.key)"
         lost = f"SELECT key, id FROM answer WHERE key BETWEEN ? AND ? AND NOT {asked}"
@@ -132,15 +131,16 @@ class Questions(DumpSource):
         question, answer = restored(*values), restored(*more)
         body = cleaned(question.text) if question.text else None
         poor = not body or len(body.text) < LEAST_BODY or (self.settings.wording and self._points(body))
-        parts = [
-            answer.part("Answer", exchange.site, f"a/{answer.id}", name_of(indexed, key, answer)),
-            question.part("question", exchange.site, f"q/{question.id}", name_of(indexed, key, question)),
-        ]
+        credits = (
+            answer.credit("answer", exchange.site, f"a/{answer.id}", name_of(indexed, key, answer)),
+            question.credit("question", exchange.site, f"q/{question.id}", name_of(indexed, key, question)),
+        )
         return Example(
             id=f"{exchange.site}/a/{answer.id}",
             source=self.name,
-            licence=licence_of(parts),
-            provenance=provenance_of(parts),
+            licence=licence_of(credits),
+            provenance=provenance_of(credits),
+            credits=credits,
             prompt=title if poor or body is None else body.text,
             response=answer.text,
         )

@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from lima import LimaError, Record, Refused
+from lima import LimaError, Record, Refused, Tally, drawn, options_of
 from lima_stackexchange.columns import MOST_ID, Kind, Text, Wrong, number, post_head
-from lima_stackexchange.drawing import drawn
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.exchanges import Exchange, exchanges_in
 from lima_stackexchange.index import ALL, Index, index
-from lima_stackexchange.options import Options
-from lima_stackexchange.tally import Tally
+from lima_stackexchange.options import PLUGIN, Options
 
 CANDIDATES = "CREATE TABLE candidate (key INTEGER PRIMARY KEY, score INTEGER)"
 TWICE = "a post before it has the same Id."
@@ -39,7 +37,7 @@ class DumpSource(ABC):
 
     def with_options(self, values: dict[str, Any]) -> Self:
         """The same with what the recipe says"""
-        return type(self)(Options.of(values))
+        return type(self)(options_of(Options, PLUGIN, values))
 
     def examples(self, argument: str | None) -> Iterator[Record | Refused]:
         """The best of each exchange first; behind them the reasons why others are not among them"""

@@ -6,17 +6,16 @@ ones. Knows nothing of how dumps are stored, nor of who says what to whom.
 
 from typing import ClassVar
 
-from lima import LimaError, visible
+from lima import Credit, LimaError, Tally, visible
 from lima_chat import Conversation
 from lima_stackexchange.chains import USER, Post, Said, chain, exchanges, is_marked, turns
 from lima_stackexchange.columns import MOST_ID, Kind, Text, Wrong, comment_of, number, post_of, when
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.exchanges import Exchange
 from lima_stackexchange.index import ALL, TEXT, Index, restored, stored
-from lima_stackexchange.licences import Part, licence_of, provenance_of
+from lima_stackexchange.licences import licence_of, provenance_of
 from lima_stackexchange.options import Options
 from lima_stackexchange.source import NO_AUTHOR, DumpSource, keys, posts, to_name
-from lima_stackexchange.tally import Tally
 
 _ALONE = "who asked it is who answered it."
 _ORPHAN = "its question is not in the dump."
@@ -148,18 +147,19 @@ class Threads(DumpSource):
             return self._few
         if self.settings.wording and any(one.made.dangling for one in used):
             return _LINK
-        parts = [_part(one, exchange.site, used[0].on) for one in used]
+        credits = tuple(_credit(one, exchange.site, used[0].on) for one in used)
         return Conversation(
             id=f"{exchange.site}/a/{key % ALL}",
             source=self.name,
-            licence=licence_of(parts),
-            provenance=provenance_of(parts),
+            licence=licence_of(credits),
+            provenance=provenance_of(credits),
+            credits=credits,
             turns=tuple(made),
             tags=("comment chain",),
         )
 
 
-def _part(one: Said, site: str, question: int) -> Part:
+def _credit(one: Said, site: str, question: int) -> Credit:
     place = {"question": f"q/{one.on}", "answer": f"a/{one.on}"}.get(one.kind.removeprefix("edit of the "))
     path = place or f"questions/{question}#comment{one.of.id}_{one.on}"
-    return one.of.part(f"{one.kind} ({one.role})", site, path, one.name)
+    return one.of.credit(f"{one.kind} ({one.role})", site, path, one.name)

@@ -170,7 +170,7 @@ def test_a_real_archive(tmp_path, exchange):
         [program, "a", str(archive), *map(str, folder.iterdir())], check=True, capture_output=True, timeout=60
     )
     (one,) = Questions().examples(str(archive.parent))
-    assert "Answer by Bob" in one.provenance
+    assert one.credits[0].author == "Bob"
     archive.write_bytes(archive.read_bytes()[:-40])
     with pytest.raises(LimaError, match="7z ended with code 2"):
         list(Questions().examples(str(archive)))

@@ -4,9 +4,7 @@ from collections import Counter
 
 import pytest
 
-from lima import LimaError, Refused, load_plugins, open_source
-from lima_stackexchange import attribution
-from lima_stackexchange.drawing import drawn
+from lima import LimaError, Refused, drawn, load_plugins, open_source
 from lima_stackexchange.questions import Questions
 
 from .conftest import LONG, SITE, answer, question, row
@@ -30,14 +28,10 @@ def test_an_example(exchange):
     ((one,), refused) = read(folder)
     assert (one.id, one.source, one.licence, refused) == (f"{SITE}/a/2", "stackexchange", "CC-BY-SA-3.0", {})
     assert (one.prompt, one.response) == ("How should whole beans be stored?", LONG.strip())
-    assert one.provenance == (
-        f"Answer by Ann / Lee (https://{SITE}/users/7), 2015-01-28, CC BY-SA 3.0, https://{SITE}/a/2 | "
-        f"question by user 4 (https://{SITE}/users/4), 2015-01-27, CC BY-SA 3.0, https://{SITE}/q/1"
-    )
-    assert attribution([one, one]).splitlines()[3:] == [
-        "- CC BY-SA 3.0: https://creativecommons.org/licenses/by-sa/3.0/",
-        "",
-        *(f"- {part}" for part in one.provenance.split(" | ")),
+    assert one.provenance == f"https://{SITE}/a/2 https://{SITE}/q/1"
+    assert [str(credit) for credit in one.credits] == [
+        f"answer by Ann | Lee (https://{SITE}/users/7), 2015-01-28, CC-BY-SA-3.0, https://{SITE}/a/2",
+        f"question by user 4 (https://{SITE}/users/4), 2015-01-27, CC-BY-SA-3.0, https://{SITE}/q/1",
     ]
 
 

@@ -51,10 +51,10 @@ def test_a_chain_in_order_of_time(exchange):
     ]
     (one,) = (one for one in Threads().examples(str(folder)) if not isinstance(one, Refused))
     assert (one.id, one.licence) == (f"{SITE}/a/2", "CC-BY-SA-3.0")
-    parts = one.provenance.split(" | ")
+    parts = [str(credit) for credit in one.credits]
     assert len(parts) == 6
     assert parts[1] == (
-        f"comment (assistant) by Bob (https://{SITE}/users/7), 2015-01-27, CC BY-SA 3.0, https://{SITE}/questions/1#comment3_1"
+        f"comment (assistant) by Bob (https://{SITE}/users/7), 2015-01-27, CC-BY-SA-3.0, https://{SITE}/questions/1#comment3_1"
     )
 
 

@@ -1,6 +1,6 @@
-"""How many examples are taken of each exchange: all, or a number that is drawn with a temperature (LIMA §2).
+"""How many examples are taken of each of several sets: all, or a number that is drawn with a temperature (LIMA §2).
 
-Knows nothing of exchanges.
+Knows nothing of what the sets are.
 """
 
 import random

@@ -6,10 +6,8 @@ Knows nothing of why.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from lima import Refused
+from lima.contract.examples import Refused
 
-PLACES = 100
-"Places of a reason that are kept; the others are counted"
 REASONS = 1000
 "Reasons that are told apart"
 
@@ -23,6 +21,9 @@ class _Reason:
 
 class Tally:
     """Refused rows by reason"""
+
+    PLACES = 100
+    "Places of a reason that are kept; the others are counted"
 
     def __init__(self) -> None:
         self._reasons = dict[str, _Reason]()
@@ -39,7 +40,7 @@ class Tally:
             reason = "it has a fault of another kind than those named."
         known = self._reasons.setdefault(reason, _Reason(fault))
         known.count += count
-        known.places += places[: PLACES - len(known.places)]
+        known.places += places[: self.PLACES - len(known.places)]
 
     def refused(self) -> Iterator[Refused]:
         """All of it for lima"""

@@ -1,0 +1,88 @@
+"""The contract of a filter: it says what to leave out, each with a reason, the same each time, and changes nothing.
+
+Knows nothing of why a filter leaves out what it does.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from lima.contract.examples import Example, Excluded, Record
+from lima.contract.filters import FilterOptions
+from lima.errors import LimaError
+from lima.isolation.returned import shown
+from lima.testing.contract import Contract, check, kept
+from lima.testing.texts import EMPTY, HOSTILE, LONG, PLAIN, WORLD
+
+
+class FilterContract(Contract):
+    """A filter of examples"""
+
+    kind = "filters"
+    stays: ClassVar[Sequence[Record]] = ()
+    "Examples that it leaves in, given alone"
+    goes: ClassVar[Sequence[Record]] = ()
+    "Examples of which it leaves out at least one"
+
+    @kept
+    def examples(self) -> list[Record]:
+        """Examples of any kind: plain ones, empty, long and hostile ones, and those of this contract"""
+        texts = [*PLAIN, *WORLD, LONG]
+        made = [Example(id=str(n), source="kit", prompt=one.prompt, response=one.answer) for n, one in enumerate(texts)]
+        odd = [
+            Example(id=f"odd {n}", source="kit", prompt=text, response=text)
+            for n, text in enumerate((*EMPTY, *HOSTILE))
+        ]
+        return [*made, *odd, *self.stays, *self.goes]
+
+    def excluded(self, examples: Sequence[Record]) -> list[Excluded]:
+        """What it leaves out"""
+        return list(self.thing.excludes(examples))
+
+    def use(self) -> None:
+        list(self.bare(self.thing).excludes(self.examples))
+
+    @check("test_is_registered")
+    def test_works(self) -> None:
+        """It takes examples of any text, and none at all: what it leaves out is an Excluded each"""
+        assert self.excluded([]) == [], "of no examples it leaves some out"
+        self.excluded(self.examples)
+
+    @check("test_works")
+    def test_places_are_of_the_examples(self) -> None:
+        """What is left out is one of the examples, each once, with a reason"""
+        found = self.excluded(self.examples)
+        wrong = next((one for one in found if not 0 <= one.place < len(self.examples)), None)
+        assert wrong is None, f"it leaves out place {wrong and wrong.place} of {len(self.examples)} examples"
+        places = [one.place for one in found]
+        assert len(places) == len({*places}), "it leaves out the same example twice"
+        silent = next((one.place for one in found if not one.reason.strip()), None)
+        assert silent is None, f"it gives no reason for place {silent}"
+
+    @check("test_works")
+    def test_same_twice(self) -> None:
+        """The same examples lose the same ones each time"""
+        assert self.excluded(self.examples) == self.excluded(self.examples), (
+            "the second time it leaves out others: sort, and seed a generator of its own"
+        )
+
+    @check("test_works", needs=("stays",))
+    def test_stays(self) -> None:
+        """It leaves in what it should"""
+        found = self.excluded(self.stays)
+        assert not found, f"it leaves out {self.stays[found[0].place].id!r}: {found[0].reason}"
+
+    @check("test_works", needs=("goes",))
+    def test_goes(self) -> None:
+        """It leaves out what it should"""
+        assert self.excluded(self.goes), "it leaves out none of those that it should"
+
+    @check("test_same_twice", needs=(FilterOptions,))
+    def test_wrong_options_are_errors(self) -> None:
+        """A value that an option cannot have is a LimaError"""
+        for name in self.thing.options:
+            for value in (object(), [object()], {"a": object()}):
+                try:
+                    self.thing.with_options({name: value})
+                except LimaError:
+                    continue
+                raise AssertionError(f"it takes {name} = {shown(value)}; expected a LimaError that says what it may be")

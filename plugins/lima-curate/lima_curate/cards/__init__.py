@@ -1,0 +1,1 @@
+"""`lima sources card` and `licence`: what a data set is, and what it owes to whom."""

@@ -1,0 +1,1 @@
+"""`lima curate`: people accept, edit and reject examples, on a page or in the terminal."""

@@ -1,0 +1,1 @@
+"""`lima mix`: several sources, filtered and drawn, as one frozen data set."""

@@ -1,0 +1,16 @@
+"""What a filter, a card or a page reads of an example, whatever its kind: its messages.
+
+Knows nothing of what is done with them.
+"""
+
+from lima import Example, LimaError, Record
+from lima_chat import Conversation, Turn
+
+
+def messages_of(record: Record) -> list[Turn]:
+    """The messages of an example, in order, the user's and the assistant's; LimaError for a kind that has none"""
+    if isinstance(record, Conversation):
+        return list(record.turns)
+    if isinstance(record, Example):
+        return [Turn("user", record.prompt), Turn("assistant", record.response)]
+    raise LimaError(f"Example {record.id!r} is a {type(record).__name__}, which has no messages.")
