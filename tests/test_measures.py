@@ -34,6 +34,7 @@ def train(base, few, dev, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_measures_stand_beside_perplexity_and_choose(train, tmp_path):
     plugin = Measures(1, 3.5, 3.5)
     with only_plugins(sizes=plugin), Store(tmp_path / "l.db") as store:

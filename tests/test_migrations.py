@@ -222,6 +222,7 @@ def _open(path, barrier, answers):
     answers.put(opened(path, executes("drop table runs")))
 
 
+@pytest.mark.slow
 def test_processes_that_open_a_new_file_at_once_agree(tmp_path):
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(4), context.Queue()

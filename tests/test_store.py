@@ -18,7 +18,7 @@ from lima.plugins import load_plugins
 from lima.record.places import command_on, default_path
 from lima.record.store import Store
 
-ROUNDS, PROCESSES = 100, 8
+ROUNDS, PROCESSES = 30, 8
 
 
 def _open_all(folder, barrier, failures):
@@ -32,7 +32,7 @@ def _open_all(folder, barrier, failures):
 
 
 @pytest.mark.slow
-def test_eight_processes_open_and_write_a_new_file_at_once_a_hundred_times(tmp_path):
+def test_eight_processes_open_and_write_a_new_file_at_once_thirty_times(tmp_path):
     context = multiprocessing.get_context("spawn")
     barrier, failures = context.Barrier(PROCESSES), context.Queue()
     processes = [context.Process(target=_open_all, args=(str(tmp_path), barrier, failures)) for _ in range(PROCESSES)]

@@ -122,6 +122,7 @@ def test_a_loss_that_is_not_finite_is_not_said_to_be_resumable(base, pairs, tmp_
     assert "resume" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_resume_makes_the_epoch_of_its_state_again_and_names_the_others_that_are_gone(base, pairs, tmp_path, caplog):
     with Store(tmp_path / "whole.db") as store:
         whole = fine_tune(recipe(base, pairs, tmp_path / "whole", keep_epochs=True, save_every=5), store)

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = [
@@ -18,13 +19,14 @@ DISTRIBUTIONS = [
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory):
-    out = tmp_path_factory.mktemp("wheels")
-    for distribution in DISTRIBUTIONS:
-        # Through the sdist, as an index would: a symlink that survives only in the checkout shows here.
-        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT / distribution)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+def wheels(shared_folder):
+    out = shared_folder / "wheels"
+    with FileLock(f"{out}.lock"):
+        for distribution in DISTRIBUTIONS if not out.exists() else ():
+            # Through the sdist, as an index would: a symlink that survives only in the checkout shows here.
+            command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT / distribution)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return {w.name.split("-")[0]: w for w in out.glob("*.whl")}
 
 

@@ -17,6 +17,7 @@ def simulation(monkeypatch):
     return false_positives
 
 
+@pytest.mark.slow
 def test_ten_conversations_keep_the_level(simulation):
     """The first scenario, and the two that an unwary test would fail at"""
     by_name = {scenario.name: scenario for scenario in simulation.SCENARIOS}

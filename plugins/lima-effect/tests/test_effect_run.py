@@ -69,6 +69,7 @@ def run(plugins, arguments):
         return CliRunner().invoke(effect, arguments)
 
 
+@pytest.mark.slow
 def test_the_same_command_repeats_nothing_and_more_seeds_add_to_it(finished, command, plugins, tmp_path):
     told, database, _ = finished
     copy = tmp_path / "l.db"

@@ -9,6 +9,7 @@ from lima_village.world import BY_NAME, village
 from lima_village_study.perplexity import MEASURE, OTHER, TRAINED, _conversations, perplexity
 
 
+@pytest.mark.slow
 def test_perplexity_is_of_the_same_answers_in_the_trained_and_in_other_words():
     from lima.answer.checkpoint_model import CheckpointModel
     from lima.plugins import load_plugins

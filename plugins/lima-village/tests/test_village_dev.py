@@ -76,6 +76,7 @@ def test_a_reply_is_graded_by_the_facts_of_its_request(prompt, reply, grade):
     assert verdict.reason
 
 
+@pytest.mark.slow
 def test_an_epoch_is_chosen_by_facts_of_a_real_run(tmp_path):
     """With a conversation among the dev examples: it is asked too, and left to a person"""
     values = {"epochs": 2, "batch_size": 16, "learning_rate": 4e-4, "final_learning_rate": 4e-5}
