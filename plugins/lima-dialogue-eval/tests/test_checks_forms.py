@@ -17,6 +17,7 @@ FORMS = {
     "list": lambda pairs: "\n".join(f"{n}. **{a}**: {b}" for n, (a, b) in enumerate(pairs, 1)),
     "nested list": lambda pairs: "\n".join(f"- {a}\n  - {b}" for a, b in pairs),
     "table": lambda pairs: "| x | y |\n|---|---|\n" + "\n".join(f"| {a} | {b} |" for a, b in pairs),
+    "HTML table": lambda pairs: "<table>" + "".join(f"<tr><td>{a}</td><td>{b}</td></tr>" for a, b in pairs) + "</table>",
     "lying table": lambda pairs: "\n".join([" | ".join(a for a, _ in pairs), "---|---|---", " | ".join(b for _, b in pairs)]),
     "columns": lambda pairs: "\n".join(f"{a}\t{b}" for a, b in pairs),
     "JSON": lambda pairs: json.dumps(dict(pairs)),

@@ -38,7 +38,8 @@ _TAGS = (
     "blockquote|details|summary|h[1-6]"
 )
 _TAG = regex.compile(rf"<(/?)({_TAGS})(?:\s[^<>]{{0,300}})?/?>", regex.IGNORECASE)
-_BREAKS = frozenset(("p", "br", "hr", "ul", "ol", "li", "tr", "div", "pre", "table", "blockquote"))
+_BREAKS = "p br hr ul ol li tr div pre table thead tbody blockquote details summary h1 h2 h3 h4 h5 h6".split()
+_BETWEEN = dict.fromkeys(_BREAKS, "\n") | {"td": " ", "th": " "}
 _LATEX = regex.compile(
     r"\\(?:d?frac)\{([^{}\n]{1,40})\}\{([^{}\n]{1,40})\}|"
     r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|boxed|operatorname)\{([^{}\n]{0,80})\}|"
@@ -97,7 +98,7 @@ def fold(text: str) -> str:
 def plain(text: str) -> str:
     """What is left to read when Markdown, HTML and LaTeX are shown"""
     text = _STRUCK.sub("", text)
-    text = _TAG.sub(lambda tag: "\n" if tag[2].lower() in _BREAKS or tag[2][0] in "hH" else "", text)
+    text = _TAG.sub(lambda tag: _BETWEEN.get(tag[2].lower(), ""), text)
     if "&" in text:
         text = html.unescape(text).translate(_ALIKE)
     if "$" in text:

@@ -34,7 +34,7 @@ _ABBREVIATION = regex.compile(
     r"|ltd|corp|dept|est|al|incl|excl|mt|ave|ph\.d|viz|resp|hrs?|mins?|secs?|lbs?|oz|sq|fig|vol)|(?:\p{L}\.)+\p{L}|\p{Lu})$"
 )
 _BEFORE_NUMBER = regex.compile(
-    r"(?<!\p{L})(?i:no|nos|nr|pp?|art|ch|sec|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|tel|ext)$"
+    r"(?<!\p{L})(?i:no|nos|nr|pp?|c|art|ch|sec|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|tel|ext)$"
 )
 _ENUMERATOR = regex.compile(
     r"(?:^|[.!?:;]\s|(?:step|rule|point|part|tip|day)\s)\(?(?:\d{1,2}|[a-zA-Z])$", regex.IGNORECASE
