@@ -60,7 +60,9 @@ class NaturalInstructions:
     """Task files of Super-Natural Instructions"""
 
     name = "natural-instructions"
-    description = "tasks of Super-Natural Instructions, one instance of each generation task: a folder of JSON files, or one file"
+    description = (
+        "tasks of Super-Natural Instructions, one instance of each generation task: a folder of JSON files, or one file"
+    )
     licence = "Apache-2.0, but for instances whose task names another licence"
     options = tuple(Options.__dataclass_fields__)
 
@@ -107,7 +109,9 @@ class NaturalInstructions:
             random.Random(self.settings.seed).shuffle(files)
         for at, file in enumerate(files):
             if self.settings.limit and kept == self.settings.limit:
-                tally.add_many(TASK_NOT_DRAWN, len(files) - at, [(visible(one.name), "") for one in files[at : at + 100]])
+                tally.add_many(
+                    TASK_NOT_DRAWN, len(files) - at, [(visible(one.name), "") for one in files[at : at + 100]]
+                )
                 break
             try:
                 task = self._task(file, tally)
@@ -242,4 +246,6 @@ def credits_of(head: Mapping[str, Any], file: str, licence: str) -> tuple[Credit
     made = Credit(author=visible(people), url=f"{ADDRESS}{visible(file)}", licence=COLLECTION, part="instruction")
     if not origin and not address:
         return (made,)
-    return made, Credit(author=visible(origin or address), url=visible(address), licence=licence, part="input and output")
+    return made, Credit(
+        author=visible(origin or address), url=visible(address), licence=licence, part="input and output"
+    )

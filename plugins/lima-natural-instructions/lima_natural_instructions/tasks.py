@@ -20,7 +20,16 @@ DEEPEST = 64
 WHOLE = 256 * 1024 * 1024
 "Bytes of a file that is read as a whole to say where it is broken"
 INSTANCES = "Instances"
-KEPT = ("Contributors", "Source", "URL", "Categories", "Definition", "Input_language", "Output_language", "Instance License")
+KEPT = (
+    "Contributors",
+    "Source",
+    "URL",
+    "Categories",
+    "Definition",
+    "Input_language",
+    "Output_language",
+    "Instance License",
+)
 "Keys of a task that are looked at beside its instances"
 _HALF = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -137,7 +146,9 @@ class _Counted:
                 f"{visible(str(self.path))}, after byte {self.mark:,}: an instance of more than {LONGEST:,} bytes. Leave it out."
             )
         window = self._tail + data
-        cut = max(len(window) - 11, self._judged) if data else len(window)  # what may go on in the next bytes waits for them
+        cut = (
+            max(len(window) - 11, self._judged) if data else len(window)
+        )  # what may go on in the next bytes waits for them
         self.half = self.half or any(found.start() < cut for found in _HALF.finditer(window, self._judged))
         self._tail, self._judged = window[max(cut - 6, 0) :], min(cut, 6)
         return data

@@ -22,7 +22,9 @@ HEAD = {
 
 def task(*instances, **more):
     """A task as a file has it, with what stands before the instances and behind them"""
-    numbered = [{"id": f"t-{number}", **one} if isinstance(one, dict) else one for number, one in enumerate(instances, 1)]
+    numbered = [
+        {"id": f"t-{number}", **one} if isinstance(one, dict) else one for number, one in enumerate(instances, 1)
+    ]
     return HEAD | {"Instances": numbered, "Instance License": ["CC BY 4.0"]} | more
 
 

@@ -55,9 +55,7 @@ def test_an_example_and_what_it_carries(folder):
         licence="CC-BY-4.0",
         provenance="task1_quoref.json, instance 1",
         credits=(
-            Credit(
-                author="Ann Example", url=f"{ADDRESS}task1_quoref.json", licence="Apache-2.0", part="instruction"
-            ),
+            Credit(author="Ann Example", url=f"{ADDRESS}task1_quoref.json", licence="Apache-2.0", part="instruction"),
             Credit(author="quoref", url="https://example.org/quoref", licence="CC-BY-4.0", part="input and output"),
         ),
         prompt="Say it in other words.\n\nRain fell.",

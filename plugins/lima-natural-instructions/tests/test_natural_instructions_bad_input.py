@@ -111,8 +111,12 @@ def test_a_path_without_tasks(tmp_path, monkeypatch, argument, error):
         list(NaturalInstructions().examples(argument))
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4), lambda one: st.lists(one, max_size=3))
-INSTANCES = st.fixed_dictionaries({"input": st.text(max_size=9) | JSON, "output": st.lists(st.text(max_size=5)) | JSON}) | JSON
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4), lambda one: st.lists(one, max_size=3)
+)
+INSTANCES = (
+    st.fixed_dictionaries({"input": st.text(max_size=9) | JSON, "output": st.lists(st.text(max_size=5)) | JSON}) | JSON
+)
 
 
 @settings(max_examples=60, deadline=None)
