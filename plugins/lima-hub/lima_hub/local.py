@@ -37,8 +37,9 @@ def files_of(asked: Asked, card: dict[str, Any] | None = None) -> list[Path]:
     where = visible(str(asked.folder))
     splits = _splits(asked, card_of(asked.folder) if card is None else card, where)
     if asked.options.split not in splits:
+        known = visible(did_you_mean(asked.options.split, splits))
         raise LimaError(
-            f"{where} has no split {visible(asked.options.split)!r}.{visible(did_you_mean(asked.options.split, splits))} Choose one: "
+            f"{where} has no split {visible(asked.options.split)!r}.{known} Choose one: "
             f"hub:{where}?split={visible(next(iter(splits)))}"
         )
     return splits[asked.options.split]
@@ -49,9 +50,10 @@ def _splits(asked: Asked, card: dict[str, Any], where: str) -> dict[str, list[Pa
     if stated is not None:
         found = {split: _matching(asked.folder, patterns) for split, patterns in stated.items()}
         if missing := next((split for split, files in found.items() if not files and split == asked.options.split), ""):
+            named = visible(", ".join(stated[missing]))[:200]
             raise LimaError(
-                f"{where}: the card names the files {visible(', '.join(stated[missing]))[:200]} of the split {visible(missing)!r}, and "
-                "there are none. Fetch the whole data set."
+                f"{where}: the card names the files {named} of the split {visible(missing)!r}, and there are none. Fetch the "
+                "whole data set."
             )
         return {split: files for split, files in found.items() if files}
     splits = dict[str, list[Path]]()

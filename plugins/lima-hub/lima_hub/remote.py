@@ -1,7 +1,7 @@
 """A data set of the Hub, row by row through the library `datasets`, which asks with the token of this user's login.
 
-No code of a data set is run: `datasets` refuses loading scripts, and nothing here allows them. Whatever goes wrong is a sentence with
-the command that fetches a copy. Knows nothing of what rows mean.
+No code of a data set is run: `datasets` refuses loading scripts, and nothing here allows them. Whatever goes wrong is a sentence,
+with the command that fetches a copy where that helps. Knows nothing of what rows mean.
 """
 
 import importlib.util
@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from lima import LimaError, Row, visible
 from lima_hub.card import licence_of
 from lima_hub.options import Asked
-
 
 PAGE = "https://huggingface.co/datasets/"
 _CHOICES = re.compile(

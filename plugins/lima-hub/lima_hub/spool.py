@@ -1,4 +1,4 @@
-"""Rows on the disk as JSON lines, in a folder that is gone afterwards, so that the sources of files can read them; with their places.
+"""Rows on the disk as JSON lines, in a folder that is gone afterwards, so that sources of files can read them; with their places.
 
 A column may be given the name that a source looks for. Knows nothing of formats.
 """

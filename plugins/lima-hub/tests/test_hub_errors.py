@@ -1,4 +1,4 @@
-"""The Hub, as it is and as it is not: read through `datasets` from a server on loopback, and every refusal a sentence that helps."""
+"""The Hub, read through `datasets` from a server on loopback, and every refusal as a sentence that helps."""
 
 import json
 import os
@@ -38,12 +38,13 @@ for spec in sys.argv[1:]:
         print(json.dumps(str(e)), flush=True)
 """
 COPY = "To read a copy: `hf download --repo-type dataset ann/{0} --local-dir {0}`, then hub:./{0}"
-GONE = "The Hub has no data set ann/{0}, or it is private: see https://huggingface.co/datasets/ann/{0}, or log in with `hf auth login`."
+GONE = "The Hub has no data set ann/{0}, or it is private: see https://huggingface.co/datasets/ann/{0}, "
+GONE += "or log in with `hf auth login`."
 
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory):
-    """What another process reads of these data sets, or the error, each; its Hub is the server, whose requests are `read.asked`"""
+    """What another process reads of these data sets, or the error, each; its Hub is the server, asked for `read.asked`"""
 
     def found(*specs, **variables):
         home = tmp_path_factory.mktemp("home")
@@ -159,8 +160,8 @@ def test_arguments():
     ("files", "error"),
     [
         ({"train.jsonl": "{}\n{}\n"}, r"robots: no source recognises its rows, which have no columns\."),
-        ({"train.jsonl": '{"q": "a", "words": ["b"]}\n' * 2}, r"rows, which have 'q' \(text\), 'words' \(a list\). Say which columns"),
-        ({"train.jsonl": '{"a": 1}\n{"a": 2}\n', "README.md": "---\n: [\n---\n"}, r"README.md: the lines between its --- are not YAML"),
+        ({"train.jsonl": '{"q": "a", "words": ["b"]}\n' * 2}, r"have 'q' \(text\), 'words' \(a list\). Say which columns"),
+        ({"train.jsonl": '{"a": 1}\n{"a": 2}\n', "README.md": "---\n: [\n---\n"}, "the lines between its --- are not YAML"),
         ({"train.parquet": b"PAR1 but no more"}, "cannot be read as Parquet"),
         ({"train.jsonl": "{}\n{}\n", "README.md": "---\nconfigs:\n- data_files: {train: [7]}\n---"}, "a number where a path was"),
     ],

@@ -160,7 +160,7 @@ class NaturalInstructions:
         return Task(file.name, definition, categories, licence, credits_of(read.head, file.name, licence), places)
 
     def _unwanted(self, head: Mapping[str, Any], whole: bool = False) -> tuple[str, str] | None:
-        """(the reason, the same with names) why a task is not wanted; what is not there yet says nothing, unless the whole was read"""
+        """(the reason, the same with names) why a task is not wanted; a key not read yet says nothing, unless all were"""
         wanted = self.settings.categories or GENERATION
         if "Categories" in head or whole:
             found = texts_of(head, "Categories")

@@ -5,7 +5,7 @@ wanted.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class TaskFile:
         self.path, self._name = path, visible(str(path))
         self.head = dict[str, Any]()
 
-    def instances(self) -> Iterator[tuple[int, Any]]:
+    def instances(self) -> Generator[tuple[int, Any], None, None]:
         """(number from 1, the value) of each instance; LimaError with the place where the file cannot be read"""
         try:
             with open(self.path, "rb") as file:
