@@ -2,9 +2,9 @@
 
     python benchmarks/readers_speed.py [--megabytes 200]
 
-Reads the package chitchat-dataset, a task file of Super-Natural Instructions that is made here, and a local copy of a data set, made
-here too, as JSON lines and as Parquet. Every reader runs in a process of its own; the time is that of its processor, the memory its
-peak, with that of Python. `datasets` is read as it streams and as it converts to its own files (in an empty cache).
+Reads the package chitchat-dataset, and two things that are made here: a task file of Super-Natural Instructions, and a local copy
+of a data set, as JSON lines and as Parquet. Every reader runs in a process of its own; the time is that of its processor, the memory
+its peak, with that of Python. `datasets` is read as it streams and as it converts to its own files (in an empty cache).
 """
 
 import argparse
@@ -19,7 +19,23 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-WORDS = "the rain fell on the roof while they waited for the bus that never came and then it did".split()
+WORDS = (
+    "the",
+    "rain",
+    "fell",
+    "on",
+    "the",
+    "roof",
+    "while",
+    "they",
+    "waited",
+    "for",
+    "the",
+    "bus",
+    "that",
+    "never",
+    "came",
+)
 
 
 def text(number: int, words: int) -> str:
@@ -34,7 +50,12 @@ def make(folder: Path, size: int) -> None:
 
     instances = size // 1000
     head = {"Categories": ["Summarization"], "Definition": ["Say it briefly."]}
-    head |= {"Input_language": ["English"], "Output_language": ["English"], "Positive Examples": [], "Negative Examples": []}
+    head |= {
+        "Input_language": ["English"],
+        "Output_language": ["English"],
+        "Positive Examples": [],
+        "Negative Examples": [],
+    }
     with open(folder / "task1_made_summary.json", "w") as out:
         out.write(json.dumps(head)[:-1] + ', "Instances": [')
         for number in range(instances):
@@ -181,7 +202,9 @@ def main() -> None:
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=3600, env=environment)
             size = ((folder / file) if file else _chitchat()).stat().st_size / 1e6
             figures = json.loads(done.stdout.splitlines()[-1])
-            print(json.dumps({"reader": reader, "mb": size, **figures, "mb_per_s": size / figures["seconds"]}), flush=True)
+            print(
+                json.dumps({"reader": reader, "mb": size, **figures, "mb_per_s": size / figures["seconds"]}), flush=True
+            )
 
 
 if __name__ == "__main__":

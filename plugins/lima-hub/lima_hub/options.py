@@ -78,9 +78,11 @@ def asked_for(argument: str | None, settings: Options) -> Asked:
     if is_folder(head) or head.startswith((".", "/", "~")):
         folder = absolute(head)
         if not is_folder(folder):
-            raise LimaError(
-                f"{visible(head)} is {'a file' if is_file(folder) else 'not there'}. Expected the folder of a data set."
-            )
+            if is_file(folder):
+                raise LimaError(
+                    f"{visible(head)} is a file, not the folder of a data set. Name it alone, without 'hub:'."
+                )
+            raise LimaError(f"{visible(head)} is not there. Expected the folder of a data set.")
         return Asked(argument, options, folder=folder)
     found = _NAME.fullmatch(head)
     if not found or ".." in head:

@@ -5,6 +5,7 @@ A column may be given the name that a source looks for. Knows nothing of formats
 
 import json
 import re
+import shlex
 import shutil
 import tempfile
 import weakref
@@ -30,12 +31,12 @@ class Spool:
     """Rows in a file; what could not be written is in `tally`"""
 
     def __init__(self, named: str) -> None:
-        """`named` stands for the file in what is said"""
-        self.named, self.tally = named, Tally()
+        """`named` stands for the file in what is said, as a shell takes it; the file's name is made of it, too"""
+        self.named, self.tally = shlex.quote(named), Tally()
         self._folder = tempfile.mkdtemp(prefix="lima-hub-")
         self.remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         "Removes the folder; called at the latest when this object goes, or the process ends"
-        self.path = Path(self._folder) / "rows.jsonl"
+        self.path = Path(self._folder) / f"{re.sub(r'[^A-Za-z0-9]+', '-', named)[-80:].strip('-')}.jsonl"
         self._files, self._starts, self._lines = list[tuple[str, str]](), array("q"), array("q")
 
     def fill(self, rows: Iterable[Row], limit: int, columns: Mapping[str, str]) -> None:

@@ -131,7 +131,7 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
         ("ann/../x", "is neither a folder nor"),
         ("ann/x y", "is neither a folder nor"),
         ("./gone", r"\./gone is not there. Expected the folder"),
-        ("./file", r"\./file is a file. Expected the folder"),
+        ("./file", r"\./file is a file, .* Name it alone, without 'hub:'"),
         ("ann/x?spilt=a", "'spilt' is not an option of 'lima-hub'. Did you mean 'split'"),
         ("ann/x?split=a&split=b", "says split twice"),
         ("ann/x?split", "cannot be read|split is empty"),
@@ -171,6 +171,20 @@ def test_copies_that_cannot_be_read(tmp_path, files, error):
 
     with pytest.raises(LimaError, match=error):
         list(Hub().examples(write(tmp_path / "robots", files)))
+
+
+def test_advice_names_the_data_set(tmp_path, capsys):
+    from .conftest import write
+
+    asks = {"messages": [{"role": "user", "content": "Why?"}]}
+    folder = write(
+        tmp_path / "robots", {"train.jsonl": [ROWS[0], {"messages": ROWS[0]["messages"] + asks["messages"]}]}
+    )
+    list(Hub().examples(f"{folder}?split=train"))
+    assert "robots-split-train.jsonl: a last question without an answer (line 2)." in capsys.readouterr().err
+    folder = write(tmp_path / "prompts", {"train.jsonl": [{"prompt": "Why?"}, {"prompt": "How?"}]})
+    refused, _ = Hub().examples(f"{folder}?split=train")
+    assert f"To ask a model: lima dialogues run 'hub:{folder}?split=train' (plugin" in refused.reason
 
 
 def test_broken_rows_are_refused_with_their_places(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -148,6 +149,11 @@ def test_which_tasks_are_wanted(folder, more, options, reason):
 def test_categories_of_generation(category, expected):
     assert is_of(category, GENERATION) is expected
     assert is_of(category, [category])
+
+
+def test_the_readme_lists_them():
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    assert f"The categories of generation are {', '.join(GENERATION)}. A name" in " ".join(readme.split())
 
 
 def test_licences_and_prompts():
