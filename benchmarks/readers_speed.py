@@ -3,8 +3,8 @@
     python benchmarks/readers_speed.py [--megabytes 200]
 
 Reads the package chitchat-dataset, and two things that are made here: a task file of Super-Natural Instructions, and a local copy
-of a data set, as JSON lines and as Parquet. Every reader runs in a process of its own; the time is that of its processor, the memory
-its peak, with that of Python. `datasets` is read as it streams and as it converts to its own files (in an empty cache).
+of a data set, as JSON lines and as Parquet. Every reader runs in a process of its own; the time is that of its processor, the
+memory its peak, with that of Python. `datasets` is read as it streams and as it converts to its own files (in an empty cache).
 """
 
 import argparse
