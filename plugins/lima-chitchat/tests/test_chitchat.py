@@ -175,7 +175,7 @@ CHATS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(CHATS, max_size=5), st.sampled_from(["first", "second", "random"]), st.integers(0, 3))
 def test_read_is_kept_and_refused(tmp_path_factory, chats, assistant, limit):
     file = tmp_path_factory.mktemp("chats") / "dataset.json"

@@ -236,7 +236,7 @@ ROWS = st.fixed_dictionaries(
 ) | st.dictionaries(st.sampled_from(["prompt", "response", "messages", "id", "x"]), VALUES, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(ROWS, max_size=6), st.integers(0, 3), st.booleans())
 def test_read_is_kept_and_refused(tmp_path_factory, rows, limit, maps):
     lines = [json.dumps(row, default=str) for row in [PAIR, *rows]]
