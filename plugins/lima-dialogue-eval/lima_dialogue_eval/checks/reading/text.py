@@ -38,7 +38,10 @@ _TAGS = (
     "blockquote|details|summary|h[1-6]"
 )
 _TAG = regex.compile(rf"<(/?)({_TAGS})(?:\s[^<>]{{0,300}})?/?>", regex.IGNORECASE)
-_BREAKS = [
+_BREAKS = (
+    "p", "br", "hr", "ul", "ol", "li", "tr", "div", "pre", "table", "thead", "tbody", "blockquote", "details", "summary",
+    "h1", "h2", "h3", "h4", "h5", "h6",
+)  # fmt: skip
     "p",
     "br",
     "hr",
