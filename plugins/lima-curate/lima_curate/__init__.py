@@ -6,9 +6,12 @@ Knows nothing of training.
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lima import hookimpl
+
+if TYPE_CHECKING:
+    import click
 
 _HOME = {
     "Chosen": "filters.chain",
@@ -29,9 +32,39 @@ def __getattr__(name: str) -> Any:
 
 
 @hookimpl
+def register_commands(cli: "click.Group") -> None:
+    import click
+
+    from lima_curate.filters.command import try_filter
+
+    # A command of the core's listing: `lima filters try`.
+    if isinstance(listing := cli.commands.get("filters"), click.Group):
+        listing.add_command(try_filter)
+
+
+@hookimpl
 def register_filters(register: Callable[[str, Any], None]) -> None:
     from lima_curate.filters.contamination import Contamination
+    from lima_curate.filters.judged import Judged
+    from lima_curate.filters.language import Language
     from lima_curate.filters.length import Length
+    from lima_curate.filters.near_duplicates import NearDuplicates
+    from lima_curate.filters.quality import Quality
+    from lima_curate.filters.subsets import Diverse, Longest, Random
+    from lima_curate.filters.wording import FirstPerson, References, StandsAlone
 
-    register("length", Length())
-    register("contamination", Contamination())
+    for name, made in (
+        ("length", Length()),
+        ("first-person", FirstPerson()),
+        ("references", References()),
+        ("stands-alone", StandsAlone()),
+        ("near-duplicates", NearDuplicates()),
+        ("contamination", Contamination()),
+        ("language", Language()),
+        ("quality", Quality()),
+        ("longest", Longest()),
+        ("random", Random()),
+        ("diverse", Diverse()),
+        ("judged", Judged()),
+    ):
+        register(name, made)

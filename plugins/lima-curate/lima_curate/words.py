@@ -1,4 +1,4 @@
-"""The words of a text as texts are compared by: whatever case, quoting, punctuation, accents of quotation and white space it has.
+"""The words of a text, as texts are compared: whatever case, quoting, punctuation and white space it has; and its prose.
 
 Scripts that write no spaces between words count each character as one. Knows nothing of examples.
 """
@@ -8,11 +8,18 @@ import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_SCRIPTS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 "Thai, Lao, Burmese, Khmer, Japanese and Chinese"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+UNSPACED = re.compile(f"[{_SCRIPTS}]")
+"A character of a script that writes no spaces between words"
+_WORD = re.compile(rf"[{_SCRIPTS}]|[^\W_{_SCRIPTS}]+")
 _UNSEEN = re.compile("['’‘ʼ`´\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 "Apostrophes, and characters that nobody sees"
+_CODE = re.compile(
+    r"^ *(`{3,}|~{3,}).*?(?:^ *\1[`~]*$|\Z)|`[^`\n]*`|\$\$.*?\$\$|\\\[.*?\\\]|\\\(.*?\\\)|(?<![\w$])\$[^$\n]+\$(?![\w$])"
+    r"|^(?: {4}|\t)(?! *(?:[-*+•]|\d+[.)]) ).*$",
+    re.S | re.M,
+)
 _SHORTEST_RUN = 3
 "Words in a row that count as the same passage"
 
@@ -22,6 +29,11 @@ def words_of(text: str) -> list[str]:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return _WORD.findall(_UNSEEN.sub("", text).casefold())
+
+
+def without_code(text: str) -> str:
+    """The text without blocks of code, code in lines, formulas, and indented lines that are not lists"""
+    return _CODE.sub(" ", text)
 
 
 def shared_in_order(passage: Sequence[str], text: Sequence[str]) -> int:

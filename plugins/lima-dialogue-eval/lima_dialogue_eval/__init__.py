@@ -38,6 +38,7 @@ _HOME = {
     "floor_line": "audit.log",
     "conversations": "record.log",
     "replies": "record.log",
+    "GradesMany": "evaluation.kinds",
     "HoldsConversations": "evaluation.kinds",
     "find_evaluation": "evaluation.kinds",
     "script_of": "evaluation.kinds",

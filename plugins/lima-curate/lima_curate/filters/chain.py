@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from lima import Excluded, Filter, FilterOptions, LimaError, Plugins, Record, did_you_mean
+from lima import Excluded, Filter, FilterOptions, LimaError, Plugins, Record, UsesStore, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,17 @@ class Part(Sequence[Record]):
         return Part(self.whole, self.places[at]) if isinstance(at, slice) else self.whole[self.places[at]]
 
 
-def open_filter(plugins: Plugins, name: str, values: Mapping[str, Any] | None = None) -> Filter:
-    """The filter of that name, with these options; LimaError for an unknown name or option, or a value that it cannot have"""
-    filters = plugins.registry("filters")
-    found: Any = filters.find(name)
-    if not values:
-        return found
+def open_filter(plugins: Plugins, name: str, values: Mapping[str, Any] | None = None, store: Any = None) -> Filter:
+    """The filter of that name, with these options; LimaError for an unknown name or option, or a value that it cannot have
+
+    `store` is the open database, for a filter that keeps something in it."""
+    found: Any = plugins.registry("filters").find(name)
     known = found.options if isinstance(found, FilterOptions) else ()
-    if unknown := next((key for key in values if key not in known), None):
+    if unknown := next((key for key in values or () if key not in known), None):
         hint = did_you_mean(unknown, known) if known else " It has no options."
         raise LimaError(f"{unknown!r} is not an option of the filter {name!r}.{hint}")
-    return found.with_options(dict(values))
+    found = found.with_options(dict(values)) if values else found
+    return found.with_store(store) if store is not None and isinstance(found, UsesStore) else found
 
 
 def choose(examples: Sequence[Record], filters: Sequence[tuple[str, Filter]]) -> Chosen:

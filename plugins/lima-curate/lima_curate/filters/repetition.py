@@ -1,0 +1,61 @@
+"""How much of a text stands there before, in lines, paragraphs and runs of words: the figures of Gopher (2112.11446, table A1).
+
+Knows nothing of whether it should, as in a song.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+LINES, CHARACTERS = 0.30, 0.20
+"Of lines or paragraphs, and of their characters, that stand there before"
+MOST_FREQUENT = {2: 0.20, 3: 0.18, 4: 0.16}
+"Of the characters, in the most frequent run of so many words"
+TWICE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+"Of the characters, in runs of so many words that stand there before"
+
+
+def repeated(text: str, words: Sequence[str]) -> str:
+    """A sentence on what a text repeats too often, with the figure; '' where it does not. `words` are the text's, in order"""
+    return _of_parts(text, "\n\n", "paragraphs") or _of_parts(text, "\n", "lines") or _of_runs(words)
+
+
+def _of_parts(text: str, border: str, what: str) -> str:
+    parts = [part.strip() for part in text.split(border) if any(map(str.isalnum, part))]
+    again = Counter(parts)
+    twice = [part for part, count in again.items() for _ in range(count - 1)]
+    for most, found, of, named in (
+        (LINES, len(twice), len(parts), what),
+        (CHARACTERS, sum(map(len, twice)), sum(map(len, parts)), f"the characters of its {what}"),
+    ):
+        if of and found / of > most:
+            return f"{100 * found / of:.0f} % of {'its ' if named == what else ''}{named} stand there twice, more than {100 * most:g} %."
+    return ""
+
+
+def _of_runs(words: Sequence[str]) -> str:
+    lengths = list(map(len, words))
+    total = sum(lengths)
+    for size, most in MOST_FREQUENT.items():
+        runs = Counter(zip(*(words[at:] for at in range(size)), strict=False))
+        run, count = max(runs.items(), key=lambda one: one[1] * sum(map(len, one[0])), default=((), 0))
+        share = count * sum(map(len, run)) / total if count > 1 else 0
+        if share > most:
+            return f'"{" ".join(run)}" stands there {count} times, {100 * share:.0f} % of its characters, more than {100 * most:g} %.'
+    for size, most in TWICE.items():
+        share = _twice(words, lengths, size) / total
+        if share > most:
+            return f"{100 * share:.0f} % of its characters are in runs of {size} words that stand there before, more than {100 * most:g} %."
+    return ""
+
+
+def _twice(words: Sequence[str], lengths: Sequence[int], size: int) -> int:
+    """The characters of words that are in a run which stands there before; each word counts once"""
+    seen, covered, found = set[tuple[str, ...]](), 0, 0
+    for at, run in enumerate(zip(*(words[start:] for start in range(size)), strict=False)):
+        if run in seen:
+            start = max(at, covered)
+            found += sum(lengths[start : at + size])
+            covered = at + size
+        else:
+            seen.add(run)
+    return found
