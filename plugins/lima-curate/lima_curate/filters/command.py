@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lima import Plugins, Record
     from lima_curate.filters.chain import Exclusion
 
-_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\b\d[\d.,]*(?<=\d)")
+_PARTICULAR = re.compile(r"\".*\"|(?<!\w)'[^']*'(?!\w)|\b\d[\d.,]*(?<=\d)", re.S)
 "What of a reason is an example's own: quotations and figures"
 _SHOWN = 200
 "Characters of a message"

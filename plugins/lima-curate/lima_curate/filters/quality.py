@@ -1,17 +1,20 @@
 """The filter `quality`: rules that tell text from what pages and broken conversions leave, adapted from web pages to answers.
 
-After Gopher (2112.11446, A1.1 and table A1) and C4 (1910.10683, §2.2). Each rule looks at the prose of the answers, those of a
-dialogue together: without code blocks, code in lines and formulas. What differs from the papers, and why:
+After Gopher (2112.11446, A1.1 and table A1) and C4 (1910.10683, §2.2). Each rule looks at the prose of the answers, without code
+blocks, code in lines, formulas and tables: those of a dialogue together, for repetition each for itself, as a later answer may well take up
+an earlier one. What differs from the papers, and why:
 
-- Words: Gopher takes 50 to 100,000; an answer may be one word, so `fewest_words` is 1. Rules on shares need 50 words (20 for mean
-  length and letters), below which one word decides.
-- Mean length of a word 3 to 10 characters (Gopher), of texts with spaces between words.
+- Words: Gopher takes 50 to 100,000; an answer may be one word, so `fewest_words` is 1. Shares need 20 words, and those of repetitions
+  100, below which one phrase decides.
+- Mean length of a word 3 to 10 characters (Gopher), of words with a letter, in texts with spaces between words.
 - '#' and ellipses at most 0.1 a word each (Gopher); the marks of headings do not count.
 - Lines that begin with a bullet: Gopher takes 0.9; an answer may be a list because a list was asked for, so `most_bullets` is 1.
-- Lines that end with an ellipsis at most 0.3 (Gopher), of four lines or more.
-- Words with a letter: Gopher takes 0.8; answers calculate and have tables, so `least_letters` is 0.5.
-- Repetition: lines and paragraphs that stand there before at most 0.3 of all and 0.2 of the characters, the most frequent run of two,
-  three and four words at most 0.20, 0.18, 0.16 of them, repeated runs of five to ten 0.15 to 0.10 (Gopher).
+- Lines that end with an ellipsis at most 0.3 (Gopher), of ten lines or more.
+- Words with a letter: Gopher takes 0.8; answers calculate and have tables, so `least_letters` is 0.2, of words with a letter or digit.
+- Repetition (Gopher): lines and paragraphs that stand there before are at most 0.3 of all and 0.2 of the characters; the most frequent
+  run of two, three and four words, if it is there three times, 0.20, 0.18, 0.16 of them; repeated runs of five to ten 0.15 to 0.10.
+  Answers have parallel lists, plans and tables, so four times as much is allowed (`repetition` = 4), and never more than 0.6: a model
+  in a loop, or a text that is there twice, repeats more.
 - Left out: Gopher's stop words (English, and a list has none), C4's end punctuation and lists of bad words.
 - What pages leave (C4): 'lorem ipsum dolor', requests to enable JavaScript or accept cookies; C4 drops lines with 'javascript', which
   may be the subject here. Curly braces outside of code at most 0.1 a word; an answer that is JSON is asked for.
@@ -29,6 +32,7 @@ from lima_curate.filters.repetition import repeated
 from lima_curate.texts import messages_of
 from lima_curate.words import UNSPACED, without_code
 
+_TABLE = re.compile(r"^ *\|.*\| *$", re.M)
 _BULLET = re.compile(r"\s*(?:[-*+•‣▪–]|\d+[.)])\s")
 _HEADING = re.compile(r"^ {0,3}#{1,6}(?= )", re.M)
 _ELLIPSIS = re.compile(r"\.{3,}|…")
@@ -41,7 +45,8 @@ _PAGE = re.compile(
     re.I,
 )
 _SHARE = Between(0.0, 1.0)
-FEW, ENOUGH = 20, 50
+FEWEST_LINES = 10
+FEW, ENOUGH = 20, 100
 "Words of which a mean, and of which a share of repetitions says something"
 
 
@@ -57,9 +62,10 @@ class Quality:
     most_symbols: Annotated[float, Between(0, 1_000)] = 0.1
     most_bullets: Annotated[float, _SHARE] = 1.0
     most_ellipses: Annotated[float, _SHARE] = 0.3
-    least_letters: Annotated[float, _SHARE] = 0.5
+    least_letters: Annotated[float, _SHARE] = 0.2
     most_braces: Annotated[float, Between(0, 1_000)] = 0.1
-    repetition: bool = True
+    repetition: Annotated[float, Between(0, 100)] = 4.0
+    "How many times Gopher's shares an answer may repeat; 0: whatever it repeats"
     pages: bool = True
     "Whether what pages leave is looked for"
 
@@ -101,24 +107,32 @@ class Quality:
         if not self.fewest_words <= count <= self.most_words:
             bound = f"fewer than {self.fewest_words:,}" if count < self.fewest_words else f"more than {self.most_words:,}"
             return f"Its answers have {count:,} words, {bound}."
-        prose = without_code(whole)
+        prose = _TABLE.sub("", without_code(whole))
         words = prose.split()
         return (
             (self._of_words(prose, words) if len(words) >= FEW else "")
             or self._of_lines(prose)
             or self._of_braces(answers, prose, words)
             or (self.pages and (page := _PAGE.search(prose)) and f'It has what a page says: "{page[0]}"')
-            or (self.repetition and len(words) >= ENOUGH and repeated(prose, words))
+            or (self.repetition and self._of_repetition(answers))
             or ""
         )
 
+    def _of_repetition(self, answers: Sequence[str]) -> str:
+        """The first answer that repeats itself"""
+        proses = map(without_code, answers)
+        found = (repeated(prose, words, self.repetition) for prose in proses if len(words := prose.split()) >= ENOUGH)
+        return next(filter(None, found), "")
+
     def _of_words(self, prose: str, words: list[str]) -> str:
-        mean = sum(map(len, words)) / len(words)
+        said = [word for word in words if any(map(str.isalnum, word))]
+        lettered = [word for word in said if any(map(str.isalpha, word))]
+        mean = sum(map(len, lettered)) / len(lettered) if len(lettered) >= FEW else self.shortest_mean
         spaced = len(UNSPACED.findall(prose)) < len(prose) / 10
         if spaced and not self.shortest_mean <= mean <= self.longest_mean:
             bound = f"less than {self.shortest_mean:g}" if mean < self.shortest_mean else f"more than {self.longest_mean:g}"
             return f"Its words have {mean:.1f} characters on average, {bound}."
-        letters = sum(any(map(str.isalpha, word)) for word in words) / len(words)
+        letters = len(lettered) / len(said) if said else 0.0
         if letters < self.least_letters:
             return f"{100 * letters:.0f} % of its words have a letter, less than {100 * self.least_letters:g} %."
         for symbol, found in (("#", _HEADING.sub("", prose).count("#")), ("ellipses", len(_ELLIPSIS.findall(prose)))):
@@ -128,7 +142,7 @@ class Quality:
 
     def _of_lines(self, prose: str) -> str:
         lines = [line for line in prose.split("\n") if line.strip()]
-        if len(lines) < 4:
+        if len(lines) < FEWEST_LINES:
             return ""
         for what, found, most in (
             ("begin with a bullet", sum(map(bool, map(_BULLET.match, lines))), self.most_bullets),

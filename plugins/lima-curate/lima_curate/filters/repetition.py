@@ -10,38 +10,45 @@ LINES, CHARACTERS = 0.30, 0.20
 "Of lines or paragraphs, and of their characters, that stand there before"
 MOST_FREQUENT = {2: 0.20, 3: 0.18, 4: 0.16}
 "Of the characters, in the most frequent run of so many words"
+MOST = 0.6
+"More than this is too much however often the shares may be taken"
+OFTEN = 3
+"How often such a run is there at least: in a short text a name may well be there twice"
 TWICE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 "Of the characters, in runs of so many words that stand there before"
 
 
-def repeated(text: str, words: Sequence[str]) -> str:
-    """A sentence on what a text repeats too often, with the figure; '' where it does not. `words` are the text's, in order"""
-    return _of_parts(text, "\n\n", "paragraphs") or _of_parts(text, "\n", "lines") or _of_runs(words)
+def repeated(text: str, words: Sequence[str], times: float = 1.0) -> str:
+    """A sentence on what a text repeats too often, with the figure; '' where it does not
+
+    `words` are the text's, in order; it may repeat so many `times` what Gopher allows."""
+    found = (_of_parts(text, "\n\n", "paragraphs", times), _of_parts(text, "\n", "lines", times), _of_runs(words, times))
+    return next(filter(None, found), "")
 
 
-def _of_parts(text: str, border: str, what: str) -> str:
+def _of_parts(text: str, border: str, what: str, times: float) -> str:
     parts = [part.strip() for part in text.split(border) if any(map(str.isalnum, part))]
     again = Counter(parts)
     twice = [part for part, count in again.items() for _ in range(count - 1)]
     for most, found, of, named in (
-        (LINES, len(twice), len(parts), what),
-        (CHARACTERS, sum(map(len, twice)), sum(map(len, parts)), f"the characters of its {what}"),
+        (min(MOST, LINES * times), len(twice), len(parts), what),
+        (min(MOST, CHARACTERS * times), sum(map(len, twice)), sum(map(len, parts)), f"the characters of its {what}"),
     ):
         if of and found / of > most:
             return f"{100 * found / of:.0f} % of {'its ' if named == what else ''}{named} stand there twice, more than {100 * most:g} %."
     return ""
 
 
-def _of_runs(words: Sequence[str]) -> str:
+def _of_runs(words: Sequence[str], times: float) -> str:
     lengths = list(map(len, words))
     total = sum(lengths)
-    for size, most in MOST_FREQUENT.items():
+    for size, most in ((size, min(MOST, most * times)) for size, most in MOST_FREQUENT.items()):
         runs = Counter(zip(*(words[at:] for at in range(size)), strict=False))
         run, count = max(runs.items(), key=lambda one: one[1] * sum(map(len, one[0])), default=((), 0))
-        share = count * sum(map(len, run)) / total if count > 1 else 0
+        share = count * sum(map(len, run)) / total if count >= OFTEN else 0
         if share > most:
             return f'"{" ".join(run)}" stands there {count} times, {100 * share:.0f} % of its characters, more than {100 * most:g} %.'
-    for size, most in TWICE.items():
+    for size, most in ((size, min(MOST, most * times)) for size, most in TWICE.items()):
         share = _twice(words, lengths, size) / total
         if share > most:
             return f"{100 * share:.0f} % of its characters are in runs of {size} words that stand there before, more than {100 * most:g} %."

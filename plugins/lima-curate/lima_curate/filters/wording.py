@@ -4,6 +4,7 @@ English. The words are those by which lima-stackexchange chooses when it reads; 
 posts: any example has prompts and answers.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,22 @@ from lima_curate.texts import messages_of
 from lima_stackexchange import FEWEST_WORDS, first_person, points_to_what_is_gone, prose, refers, stands_alone
 
 TITLE = 150
-"Characters of the longest title of Stack Exchange: a longer prompt, or one of several lines, is a description"
+"Characters of the longest title of Stack Exchange"
+_NEAR = 40
+"Characters that a reason shows before and behind the words"
+_SENTENCES = re.compile(r"[.!?:;]['\")\]]*\s+\S|\n")
+"More than one: a description"
+
+
+def _around(text: str, words: str) -> str:
+    """The words with what stands before and behind them"""
+    whole = rf"(?<!\w){re.escape(words)}(?![\w.])"
+    found = re.search(whole, text) or re.search(whole, text, re.I)
+    if not found:
+        return words
+    start, stop = max(0, found.start() - _NEAR), found.end() + _NEAR
+    near = " ".join(text[start:stop].split())
+    return f"{'…' * (start > 0)}{near}{'…' * (stop < len(text))}"
 
 
 def _answers(record: Record) -> Iterator[str]:
@@ -29,8 +45,10 @@ class FirstPerson:
     def excludes(self, examples: Sequence[Record]) -> Iterator[Excluded]:
         """The first words of the first such answer decide"""
         for place, one in enumerate(examples):
-            if words := next(filter(None, map(first_person, _answers(one))), ""):
-                yield Excluded(place, storable(f'An answer speaks of its author: "{words}"'))
+            for text in _answers(one):
+                if words := first_person(text):
+                    yield Excluded(place, storable(f'An answer says {words} of its author: "{_around(text, words)}"'))
+                    break
 
 
 @dataclass(frozen=True)
@@ -55,10 +73,10 @@ class References:
         for place, one in enumerate(examples):
             for text in _answers(one):
                 if words := refers(text):
-                    yield Excluded(place, storable(f'An answer speaks of what stands around it: "{words}"'))
+                    yield Excluded(place, storable(f'An answer speaks of what stands around it: "{_around(text, words)}"'))
                     break
                 if self.gone and (words := points_to_what_is_gone(text)):
-                    yield Excluded(place, storable(f'An answer points to a link or picture: "{words}"'))
+                    yield Excluded(place, storable(f'An answer points to a link or picture: "{_around(text, words)}"'))
                     break
 
 
@@ -69,10 +87,10 @@ class StandsAlone:
     description = f"leaves out titles of fewer than {FEWEST_WORDS} words, or with words such as 'this' (English; LIMA §2)"
 
     def excludes(self, examples: Sequence[Record]) -> Iterator[Excluded]:
-        """The first prompt decides, where it is a title: one line of at most 150 characters"""
+        """The first prompt decides, where it is a title: one sentence of at most 150 characters"""
         for place, one in enumerate(examples):
             title = next((message.content.strip() for message in messages_of(one) if message.role == "user"), "")
-            if len(title) <= TITLE and "\n" not in title and not stands_alone(title):
+            if len(title) <= TITLE and not _SENTENCES.search(title) and not stands_alone(title):
                 count = len(title.split())
                 why = f"has {count} words" if count < FEWEST_WORDS else "points to a text that is not there"
                 yield Excluded(place, storable(f'The title {why}: "{title}"'))
