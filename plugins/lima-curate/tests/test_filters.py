@@ -104,7 +104,9 @@ class TestContamination(OfCurate):
         example("x", "2", "Why does my coffee taste bitter when I make it?"),
     )
     goes = (
-        example("x", prompt="“WHY does my coffee taste so bitter, when I use water straight from the kettle each morning?”"),
+        example(
+            "x", prompt="“WHY does my coffee taste so bitter, when I use water straight from the kettle each morning?”"
+        ),
     )
 
 

@@ -16,7 +16,25 @@ from lima.testing import only_plugins
 from lima_curate import choose, open_filter
 from lima_curate.filters.near_duplicates import NearDuplicates, bands
 
-WORDS = ["kettle", "water", "bean", "cup", "I", "as", "others", "said", "3", "+", "-", "{", "…", "#", "\n", "```\n", "水"]
+WORDS = [
+    "kettle",
+    "water",
+    "bean",
+    "cup",
+    "I",
+    "as",
+    "others",
+    "said",
+    "3",
+    "+",
+    "-",
+    "{",
+    "…",
+    "#",
+    "\n",
+    "```\n",
+    "水",
+]
 texts = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join))
 examples = st.lists(st.tuples(texts, texts), max_size=12).map(
     lambda pairs: [Example(id=str(n), source="s", prompt=p, response=r) for n, (p, r) in enumerate(pairs)]
@@ -113,7 +131,9 @@ def test_fewer_bands_would_miss_pairs_at_the_threshold():
 def test_across_sources_the_example_of_the_set_goes(plugins, tmp_path):
     held_out = tmp_path / "held-out.jsonl"
     held_out.write_text('{"prompt": "Why is coffee bitter in the morning?", "response": "The water is too hot."}\n')
-    given = [Example(id="mine", source="s", prompt="Why is coffee bitter in the morning?", response="The water is too hot!")]
+    given = [
+        Example(id="mine", source="s", prompt="Why is coffee bitter in the morning?", response="The water is too hot!")
+    ]
     one = open_filter(plugins, "near-duplicates", {"against": [str(held_out)]})
     assert [*one.excludes(given)] == [Excluded(0, f"It has the same words as 'held-out.jsonl:1' of '{held_out}'.")]
 

@@ -33,7 +33,12 @@ _SHOWN = 200
     help="An option of the filter, or PLUGIN.KEY=VALUE for how the source is read; may be repeated",
 )
 @click.option(
-    "-n", "--number", type=click.IntRange(0), default=3, show_default=True, help="How many examples of each reason to show"
+    "-n",
+    "--number",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="How many examples of each reason to show",
 )
 @database_option
 @json_option
@@ -89,7 +94,9 @@ def _tables(plugins: "Plugins", values: Mapping[str, Any]) -> dict[str, Any]:
     tables: dict[str, Any] = Recipe().with_values(dict(values)).plugins
     owners = sorted({*plugins.registry("sources").owners.values()})
     if unknown := next((name for name in tables if name not in owners), None):
-        raise LimaError(f"--set {unknown}.…: {unknown!r} is not a plugin that has sources.{did_you_mean(unknown, owners)}")
+        raise LimaError(
+            f"--set {unknown}.…: {unknown!r} is not a plugin that has sources.{did_you_mean(unknown, owners)}"
+        )
     return tables
 
 
@@ -97,7 +104,9 @@ def _by_kind(exclusions: "Sequence[Exclusion]") -> "dict[str, list[Exclusion]]":
     """Exclusions whose reasons differ by figures and quotations alone, the most frequent kind first"""
     found: dict[str, list[Exclusion]] = {}
     for one in exclusions:
-        found.setdefault(_PARTICULAR.sub(lambda quoted: "…" if quoted[0][0] in "'\"" else "N", one.reason), []).append(one)
+        found.setdefault(_PARTICULAR.sub(lambda quoted: "…" if quoted[0][0] in "'\"" else "N", one.reason), []).append(
+            one
+        )
     return dict(sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0])))
 
 

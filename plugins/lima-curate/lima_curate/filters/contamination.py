@@ -1,10 +1,11 @@
 """The filter `contamination`: examples in which stands what an evaluation asks; whoever trains on them measures memory.
 
-A prompt of an evaluation is found in any message of an example, also within a longer one, whatever the case, quoting, punctuation
-and white space: one of 13 words or more by 80 % of its words in their order, near each other, in runs of three or more (13 words
-are GPT-3's unit, arXiv 2005.14165, appendix C; a few may have been changed), one of 8 to 12 words by all of them in a row (8 is
-GPT-3's least). Of fewer than 8 only a conversation's first prompt is compared, where it has 3 or more, and with all of a user's
-message: 'Shorter, please.' is asked everywhere. Rewordings and translations are not found. Knows nothing of who trains.
+A prompt of an evaluation is found in any message of an example, also within a longer one, whatever the case, quoting,
+punctuation and white space: one of 13 words or more by 80 % of its words in their order, near each other, in runs of three
+or more (13 words are GPT-3's unit, arXiv 2005.14165, appendix C; a few may have been changed), one of 8 to 12 words by all
+of them in a row (8 is GPT-3's least). Of fewer than 8 only a conversation's first prompt is compared, where it has 3 or
+more, and with all of a user's message: 'Shorter, please.' is asked everywhere. Rewordings and translations are not found.
+Knows nothing of who trains.
 """
 
 from collections import Counter

@@ -1,8 +1,8 @@
 """The filter `judged`: examples whose every answer a grader of `lima graders` finds good enough, such as a judge.
 
-The grader sees each answer of a dialogue after all that was said before it, and no answer of the file as the right one. A grader of
-replies to dev prompts alone sees the last answer with the example. What it cannot decide, and where it fails, stays or goes by
-option, and lima says how many there were. Knows nothing of what the grader goes by.
+The grader sees each answer of a dialogue after all that was said before it, and no answer of the file as the right one. A
+grader of replies to dev prompts alone sees the last answer with the example. What it cannot decide, and where it fails,
+stays or goes by option, and lima says how many there were. Knows nothing of what the grader goes by.
 """
 
 import logging
@@ -31,7 +31,6 @@ from lima_curate.texts import messages_of
 from lima_dialogue_eval import GradedTurn, GradesMany
 
 _STOP = "eot"
-Outcome = Verdict | Exception
 Doubt = Literal["keep", "leave out"]
 
 
@@ -49,7 +48,7 @@ class Judged:
     "The open database, a `lima.Store`; without it a judge keeps no votes"
 
     description = (
-        "keeps what `grader` (NAME:ARGUMENT of `lima graders`, such as judge:MODEL) grades `least` or better: pass or excellent"
+        "keeps what `grader` (of `lima graders`, such as judge:MODEL) grades `least` or better: pass or excellent"
     )
     options = ("grader", "least", "undecided", "failed")
 
@@ -97,7 +96,7 @@ class Judged:
                 )
 
 
-def _outcomes(grader: Any, name: str, examples: Sequence[Record]) -> Iterator[list[Outcome]]:
+def _outcomes(grader: Any, name: str, examples: Sequence[Record]) -> "Iterator[list[Verdict | Exception]]":
     """What a grader says of each example's answers"""
     if isinstance(grader, GradesMany):
         yield from _all_at_once(grader, examples)
@@ -112,10 +111,10 @@ def _outcomes(grader: Any, name: str, examples: Sequence[Record]) -> Iterator[li
         raise LimaError(f"The grader {name!r} grades neither replies nor turns.")
 
 
-def _all_at_once(grader: GradesMany, examples: Sequence[Record]) -> Iterator[list[Outcome]]:
+def _all_at_once(grader: GradesMany, examples: Sequence[Record]) -> "Iterator[list[Verdict | Exception]]":
     turns = [graded_turns(one) for one in examples]
     flat = [turn for group in turns for turn in group]
-    found = dict[int, Outcome]()
+    found = dict[int, Any]()
     rest = grader.grade_all(flat, found.__setitem__)
     for place, verdict in enumerate(rest or ()):
         found.setdefault(place, verdict)
@@ -126,7 +125,7 @@ def _all_at_once(grader: GradesMany, examples: Sequence[Record]) -> Iterator[lis
         at += len(group)
 
 
-def _tried(grade: Any) -> Outcome:
+def _tried(grade: Any) -> "Verdict | Exception":
     try:
         found: Verdict = grade()
     except PluginStopped:
@@ -152,7 +151,7 @@ def graded_turns(record: Record) -> list[GradedTurn]:
     return found
 
 
-def _worst(outcomes: Sequence[Outcome]) -> tuple[str, str, str]:
+def _worst(outcomes: "Sequence[Verdict | Exception]") -> tuple[str, str, str]:
     """(status, grade, why) of the worst grade; where none is a Fail, of what was not decided before what was graded"""
     graded = [one for one in outcomes if isinstance(one, Verdict) and one.status == GRADED and one.grade in SCORES]
     worst = min(graded, key=lambda one: SCORES[str(one.grade)], default=None)

@@ -1,8 +1,9 @@
-"""The filter `language`: what is written in one of the languages that are named, by py3langid (97 languages, a model of n-grams).
+"""The filter `language`: what is written in one of the languages that are named, by py3langid (97 languages, a model of
+n-grams).
 
-It looks at sentences: code blocks, addresses and quoted lines are nobody's language. A text of few letters, or of which the model is
-not sure, is not decided: it stays, or goes by option, and lima says how many there were. Knows nothing of dialects, and of a text in
-several languages only the one that it has most of.
+It looks at sentences: code blocks, addresses and quoted lines are nobody's language. A text of few letters, or of which the
+model is not sure, is not decided: it stays, or goes by option, and lima says how many there were. Knows nothing of
+dialects, and of a text in several languages only the one that it has most of.
 """
 
 import logging
@@ -49,7 +50,9 @@ class Language:
     least_sure: Annotated[float, Between(0.0, 1.0)] = 0.7
     "Of 6,620 English sentences of Stack Exchange that were tried, none is another language with more than 0.61"
 
-    description = "keeps what is written in one of `languages` (ISO 639-1, such as en); what is too short to tell stays, and is counted"
+    description = (
+        "keeps what is written in one of `languages` (ISO 639-1, such as en); what it cannot tell stays, and is counted"
+    )
     options = ("languages", "compare", "undecided", "fewest_letters", "least_sure")
 
     def __post_init__(self) -> None:
@@ -61,7 +64,9 @@ class Language:
         made = options_of(Language, "language", values)
         known = _identifier().labels
         if unknown := next((code for code in made.languages if code not in known), None):
-            raise LimaError(f"language.languages has {unknown!r}, which is not a code that py3langid knows.{did_you_mean(unknown, known)}")
+            raise LimaError(
+                f"language.languages has {unknown!r}, which is not a code that py3langid knows.{did_you_mean(unknown, known)}"
+            )
         return made
 
     def excludes(self, examples: Sequence[Record]) -> Iterator[Excluded]:
@@ -74,7 +79,9 @@ class Language:
             elif not found:
                 undecided += 1
                 if self.undecided == "leave out":
-                    yield Excluded(place, "Its language cannot be told: too few letters, or too little like one language.")
+                    yield Excluded(
+                        place, "Its language cannot be told: too few letters, or too little like one language."
+                    )
         if undecided:
             logging.getLogger("lima").info(
                 "language: of %s of %s examples it cannot tell the language; %s.",

@@ -1,9 +1,9 @@
 """The filter `near-duplicates`: examples that say what an earlier one says, within the set and across sources.
 
-Two texts are as similar as the share of their runs of three words that both have (Jaccard); of a shorter text all words are one run,
-and signs of arithmetic count as words. MinHash (`rensa`, 128 permutations) finds the candidates, and the similarity is then counted
-exactly. Of a pair the later one goes. An example is compared with those that stay, so that a second pass finds nothing. Whoever
-gives the examples in another order keeps another of each pair. Knows nothing of meaning: rewordings stay.
+The similarity of two texts is the share of their runs of three words that both have (Jaccard); a shorter text is one run,
+and signs of arithmetic count as words. MinHash (`rensa`, 128 permutations) finds the candidates, and the similarity is then
+counted exactly. Of a pair the later one goes. An example is compared with those that stay, so that a second pass finds
+nothing. Whoever gives the examples in another order keeps another of each pair. Knows nothing of meaning: rewordings stay.
 """
 
 import re
@@ -43,8 +43,8 @@ class NearDuplicates:
     "Sources whose examples are compared with, and are not in the set"
 
     description = (
-        "leaves out the later of two examples whose `compare` (whole, prompt or answer) is similar by `threshold`, and what is like "
-        "an example of a source in `against`"
+        "leaves out what is as similar as `threshold` to an earlier example, or to one of a source in `against`, by `compare`: whole, "
+        "prompt or answer"
     )
     options = ("threshold", "compare", "against")
 
@@ -63,8 +63,9 @@ class NearDuplicates:
             named = f"{one.id!r} of {one.source!r}" if one.source else repr(one.id)
             if like := index.add(text_of(one, self.compare), named):
                 share, name = like
+                whose = name if what == "It" else f"that of {name}"
                 alike = "has the same words as" if share == 1 else f"is {100 * share:.1f} % the same as"
-                yield Excluded(place, storable(f"{what} {alike} that of {name}." if what != "It" else f"{what} {alike} {name}."))
+                yield Excluded(place, storable(f"{what} {alike} {whose}."))
 
 
 @dataclass
@@ -83,7 +84,7 @@ class _Index:
         self.found = RMinHashLSH(threshold=self.threshold, num_perm=_PERMUTATIONS, num_bands=bands(self.threshold))
 
     def add(self, text: str, name: str) -> tuple[float, str] | None:
-        """The similarity and the name of the most similar text that stays; None, and this one stays, too, where none is similar"""
+        """Similarity and name of the most similar text that stays; None where none is similar, and then this one stays, too"""
         from rensa import RMinHash
 
         words = words_of(text) + _SIGN.findall(text) or text.split()

@@ -1,23 +1,26 @@
 """The filter `quality`: rules that tell text from what pages and broken conversions leave, adapted from web pages to answers.
 
-After Gopher (2112.11446, A1.1 and table A1) and C4 (1910.10683, §2.2). Each rule looks at the prose of the answers, without code
-blocks, code in lines, formulas and tables: those of a dialogue together, for repetition each for itself, as a later answer may well take up
-an earlier one. What differs from the papers, and why:
+After Gopher (2112.11446, A1.1 and table A1) and C4 (1910.10683, §2.2). Each rule looks at the prose of the answers, without
+code blocks, code in lines, formulas and tables: those of a dialogue together, for repetition each for itself, as a later
+answer may well take up an earlier one. What differs from the papers, and why:
 
-- Words: Gopher takes 50 to 100,000; an answer may be one word, so `fewest_words` is 1. Shares need 20 words, and those of repetitions
-  100, below which one phrase decides.
+- Words: Gopher takes 50 to 100,000; an answer may be one word, so `fewest_words` is 1. Shares need 20 words, and those of
+  repetitions 100, below which one phrase decides.
 - Mean length of a word 3 to 10 characters (Gopher), of words with a letter, in texts with spaces between words.
 - '#' and ellipses at most 0.1 a word each (Gopher); the marks of headings do not count.
-- Lines that begin with a bullet: Gopher takes 0.9; an answer may be a list because a list was asked for, so `most_bullets` is 1.
+- Lines that begin with a bullet: Gopher takes 0.9; an answer may be a list because a list was asked for, so `most_bullets` is
+  1.
 - Lines that end with an ellipsis at most 0.3 (Gopher), of ten lines or more.
-- Words with a letter: Gopher takes 0.8; answers calculate and have tables, so `least_letters` is 0.2, of words with a letter or digit.
-- Repetition (Gopher): lines and paragraphs that stand there before are at most 0.3 of all and 0.2 of the characters; the most frequent
-  run of two, three and four words, if it is there three times, 0.20, 0.18, 0.16 of them; repeated runs of five to ten 0.15 to 0.10.
-  Answers have parallel lists, plans and tables, so four times as much is allowed (`repetition` = 4), and never more than 0.6: a model
-  in a loop, or a text that is there twice, repeats more.
+- Words with a letter: Gopher takes 0.8; answers calculate and have tables, so `least_letters` is 0.2, of words with a letter
+  or digit.
+- Repetition (Gopher): repeated lines and paragraphs are at most 0.3 of all and 0.2 of the characters; the most frequent run
+  of two, three and four words, if it occurs three times, 0.20, 0.18, 0.16 of them; repeated runs of five to ten 0.15 to 0.10.
+  Answers have parallel lists, plans and tables, so four times as much is allowed (`repetition` = 4), and never more than 0.6:
+  a model in a loop, or a text with all of itself again, repeats more.
 - Left out: Gopher's stop words (English, and a list has none), C4's end punctuation and lists of bad words.
-- What pages leave (C4): 'lorem ipsum dolor', requests to enable JavaScript or accept cookies; C4 drops lines with 'javascript', which
-  may be the subject here. Curly braces outside of code at most 0.1 a word; an answer that is JSON is asked for.
+- What pages leave (C4): 'lorem ipsum dolor', requests to enable JavaScript or accept cookies; C4 drops lines with
+  'javascript', which may be the subject here. Curly braces outside of code at most 0.1 a word; an answer that is JSON is
+  asked for.
 
 Knows nothing of truth or use.
 """
@@ -38,11 +41,14 @@ _HEADING = re.compile(r"^ {0,3}#{1,6}(?= )", re.M)
 _ELLIPSIS = re.compile(r"\.{3,}|…")
 _ENDS = re.compile(r"(?:\.{3,}|…)\W*$")
 _PAGE = re.compile(
-    r"lorem ipsum dolor|(?:please |you (?:need|have) to )(?:enable|turn on|activate) javascript"
-    r"|javascript (?:is|must be) (?:disabled|enabled|turned o(?:ff|n))|(?:accept|uses?) (?:all )?cookies (?:to (?:improve|ensure|give)|policy)"
+    r"lorem ipsum dolor"
+    r"|(?:enable|turn on|activate) javascript[^.\n]{0,40} this (?:web)?(?:page|site|content|app)"
+    r"|(?:^|[.!] )javascript (?:is|must be) (?:disabled|enabled|turned o(?:ff|n))[^.\n]{0,40}(?: your browser| this (?:page|site))"
+    r"|(?:this|our) (?:web)?site uses cookies|accept (?:all )?cookies (?:to|and) "
     r"|by (?:continuing|using) (?:to (?:use|browse) )?this (?:web)?site,? you (?:agree|accept|consent)"
-    r"|skip to (?:main )?content|all rights reserved|click here to (?:subscribe|register|sign up|log ?in)",
-    re.I,
+    r"|^skip to (?:main )?content$|(?:©|\(c\)|copyright)[^\n]{0,60}all rights reserved"
+    r"|click here to (?:subscribe|register|sign up|log ?in)",
+    re.I | re.M,
 )
 _SHARE = Between(0.0, 1.0)
 FEWEST_LINES = 10
@@ -69,7 +75,9 @@ class Quality:
     pages: bool = True
     "Whether what pages leave is looked for"
 
-    description = "leaves out answers that are not text, or repeat themselves, by rules of Gopher and C4 adapted to answers"
+    description = (
+        "leaves out answers that are not text, or repeat themselves, by rules of Gopher and C4 adapted to answers"
+    )
     options = (
         "fewest_words",
         "most_words",
@@ -87,7 +95,9 @@ class Quality:
     def __post_init__(self) -> None:
         for least, most in (("fewest_words", "most_words"), ("shortest_mean", "longest_mean")):
             if getattr(self, least) > getattr(self, most):
-                raise LimaError(f"quality.{least} is {getattr(self, least):,}, more than quality.{most}, {getattr(self, most):,}.")
+                raise LimaError(
+                    f"quality.{least} is {getattr(self, least):,}, more than quality.{most}, {getattr(self, most):,}."
+                )
 
     def with_options(self, values: dict[str, Any]) -> "Quality":
         """The same with what the mix says"""
@@ -105,7 +115,9 @@ class Quality:
         whole = "\n\n".join(answers)
         count = len(whole.split())
         if not self.fewest_words <= count <= self.most_words:
-            bound = f"fewer than {self.fewest_words:,}" if count < self.fewest_words else f"more than {self.most_words:,}"
+            bound = (
+                f"fewer than {self.fewest_words:,}" if count < self.fewest_words else f"more than {self.most_words:,}"
+            )
             return f"Its answers have {count:,} words, {bound}."
         prose = _TABLE.sub("", without_code(whole))
         words = prose.split()
@@ -130,7 +142,9 @@ class Quality:
         mean = sum(map(len, lettered)) / len(lettered) if len(lettered) >= FEW else self.shortest_mean
         spaced = len(UNSPACED.findall(prose)) < len(prose) / 10
         if spaced and not self.shortest_mean <= mean <= self.longest_mean:
-            bound = f"less than {self.shortest_mean:g}" if mean < self.shortest_mean else f"more than {self.longest_mean:g}"
+            bound = (
+                f"less than {self.shortest_mean:g}" if mean < self.shortest_mean else f"more than {self.longest_mean:g}"
+            )
             return f"Its words have {mean:.1f} characters on average, {bound}."
         letters = len(lettered) / len(said) if said else 0.0
         if letters < self.least_letters:

@@ -1,4 +1,4 @@
-"""How much of a text stands there before, in lines, paragraphs and runs of words: the figures of Gopher (2112.11446, table A1).
+"""How much of a text is a repetition, in lines, paragraphs and runs of words: the figures of Gopher (2112.11446, table A1).
 
 Knows nothing of whether it should, as in a song.
 """
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 LINES, CHARACTERS = 0.30, 0.20
-"Of lines or paragraphs, and of their characters, that stand there before"
+"Of lines or paragraphs, and of their characters, that repeat an earlier one"
 MOST_FREQUENT = {2: 0.20, 3: 0.18, 4: 0.16}
 "Of the characters, in the most frequent run of so many words"
 MOST = 0.6
@@ -15,14 +15,18 @@ MOST = 0.6
 OFTEN = 3
 "How often such a run is there at least: in a short text a name may well be there twice"
 TWICE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
-"Of the characters, in runs of so many words that stand there before"
+"Of the characters, in runs of so many words that repeat an earlier one"
 
 
 def repeated(text: str, words: Sequence[str], times: float = 1.0) -> str:
     """A sentence on what a text repeats too often, with the figure; '' where it does not
 
     `words` are the text's, in order; it may repeat so many `times` what Gopher allows."""
-    found = (_of_parts(text, "\n\n", "paragraphs", times), _of_parts(text, "\n", "lines", times), _of_runs(words, times))
+    found = (
+        _of_parts(text, "\n\n", "paragraphs", times),
+        _of_parts(text, "\n", "lines", times),
+        _of_runs(words, times),
+    )
     return next(filter(None, found), "")
 
 
@@ -35,7 +39,8 @@ def _of_parts(text: str, border: str, what: str, times: float) -> str:
         (min(MOST, CHARACTERS * times), sum(map(len, twice)), sum(map(len, parts)), f"the characters of its {what}"),
     ):
         if of and found / of > most:
-            return f"{100 * found / of:.0f} % of {'its ' if named == what else ''}{named} stand there twice, more than {100 * most:g} %."
+            whose = "its " if named == what else ""
+            return f"{100 * found / of:.0f} % of {whose}{named} are repeated, more than {100 * most:g} %."
     return ""
 
 
@@ -47,16 +52,17 @@ def _of_runs(words: Sequence[str], times: float) -> str:
         run, count = max(runs.items(), key=lambda one: one[1] * sum(map(len, one[0])), default=((), 0))
         share = count * sum(map(len, run)) / total if count >= OFTEN else 0
         if share > most:
-            return f'"{" ".join(run)}" stands there {count} times, {100 * share:.0f} % of its characters, more than {100 * most:g} %.'
+            what = " ".join(run)
+            return f'{100 * share:.0f} % of its characters, more than {100 * most:g} %, are {count} times "{what}"'
     for size, most in ((size, min(MOST, most * times)) for size, most in TWICE.items()):
         share = _twice(words, lengths, size) / total
         if share > most:
-            return f"{100 * share:.0f} % of its characters are in runs of {size} words that stand there before, more than {100 * most:g} %."
+            return f"{100 * share:.0f} % of its characters repeat runs of {size} words, more than {100 * most:g} %."
     return ""
 
 
 def _twice(words: Sequence[str], lengths: Sequence[int], size: int) -> int:
-    """The characters of words that are in a run which stands there before; each word counts once"""
+    """The characters of words that are in a run that repeats an earlier one; each word counts once"""
     seen, covered, found = set[tuple[str, ...]](), 0, 0
     for at, run in enumerate(zip(*(words[start:] for start in range(size)), strict=False)):
         if run in seen:

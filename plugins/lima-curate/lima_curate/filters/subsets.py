@@ -1,7 +1,7 @@
 """The filters `longest`, `random` and `diverse`: k of all examples, the same ones in whatever order these come.
 
-The first two are baselines of any choice (2402.04833: the thousand longest answers beat LIMA; 2410.09335: many choices are no better
-than a random one). Ties go by content hash. Knows nothing of sources or quality.
+The first two are baselines of any choice (2402.04833: the thousand longest answers beat LIMA; 2410.09335: many choices are
+no better than a random one). Ties go by content hash. Knows nothing of sources or quality.
 """
 
 import hashlib
@@ -57,7 +57,10 @@ class Longest:
         kept, least = {place for *_, place in chosen}, -chosen[-1][0]
         for length, _, place in sorted(keyed, key=lambda one: one[-1]):
             if place not in kept:
-                yield Excluded(place, f"Its answers have {-length:,} characters; those of the {self.k:,} kept have {least:,} or more.")
+                yield Excluded(
+                    place,
+                    f"Its answers have {-length:,} characters; those of the {self.k:,} kept have {least:,} or more.",
+                )
 
 
 def _length(one: Record) -> int:
@@ -100,7 +103,7 @@ class Diverse:
     n: Annotated[int, Between(1, 5)] = 2
 
     description = (
-        "keeps `k` examples: each time the one with most runs of `n` words that none before it has, so long ones come first"
+        "keeps `k` examples: each time the one with most runs of `n` words that none before it has; long ones first"
     )
     options = ("k", "n")
 

@@ -1,7 +1,7 @@
 """The filters `first-person`, `references` and `stands-alone`: what LIMA §2 leaves out of Stack Exchange for its wording.
 
-English. The words are those by which lima-stackexchange chooses when it reads; code and quotations do not count. Knows nothing of
-posts: any example has prompts and answers.
+English. The words are those by which lima-stackexchange chooses when it reads; code and quotations do not count. Knows
+nothing of posts: any example has prompts and answers.
 """
 
 import re
@@ -73,7 +73,9 @@ class References:
         for place, one in enumerate(examples):
             for text in _answers(one):
                 if words := refers(text):
-                    yield Excluded(place, storable(f'An answer speaks of what stands around it: "{_around(text, words)}"'))
+                    yield Excluded(
+                        place, storable(f'An answer speaks of what stands around it: "{_around(text, words)}"')
+                    )
                     break
                 if self.gone and (words := points_to_what_is_gone(text)):
                     yield Excluded(place, storable(f'An answer points to a link or picture: "{_around(text, words)}"'))
@@ -84,7 +86,9 @@ class References:
 class StandsAlone:
     """Leaves out examples that begin with a title which needs the question under it"""
 
-    description = f"leaves out titles of fewer than {FEWEST_WORDS} words, or with words such as 'this' (English; LIMA §2)"
+    description = (
+        f"leaves out titles of fewer than {FEWEST_WORDS} words, or with words such as 'this' (English; LIMA §2)"
+    )
 
     def excludes(self, examples: Sequence[Record]) -> Iterator[Excluded]:
         """The first prompt decides, where it is a title: one sentence of at most 150 characters"""
