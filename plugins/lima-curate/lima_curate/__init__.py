@@ -4,7 +4,7 @@ Brings the filters, the commands `lima mix`, `lima curate`, `lima sources card` 
 Knows nothing of training.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from lima import hookimpl
 
 if TYPE_CHECKING:
     import click
+
+    from lima import Record, Run
 
 _HOME = {
     "Chosen": "filters.chain",
@@ -35,7 +37,7 @@ def __getattr__(name: str) -> Any:
 def register_commands(cli: "click.Group") -> None:
     import click
 
-    from lima_curate.filters.command import try_filter
+    from lima_curate.try_command import try_filter
 
     # A command of the core's listing: `lima filters try`.
     if isinstance(listing := cli.commands.get("filters"), click.Group):
@@ -68,3 +70,10 @@ def register_filters(register: Callable[[str, Any], None]) -> None:
         ("judged", Judged()),
     ):
         register(name, made)
+
+
+@hookimpl
+def before_train(run: "Run", examples: "Sequence[Record]") -> None:
+    from lima_curate.filters.contamination import warn
+
+    warn(examples)

@@ -1,5 +1,6 @@
 """What an evaluation asks is found in what is trained on, however it is written; what is only alike is not."""
 
+import json
 import re
 
 import pytest
@@ -144,3 +145,17 @@ def test_what_ships_for_training_asks_nothing_that_ships_for_evaluation(lima_plu
         for one in plugins.registry("evaluations")[name].conversations()
     ]
     assert [one.place for one in contamination([*records, *both], plugins)] == list(range(30, 50))
+
+
+@pytest.mark.slow
+def test_whoever_trains_on_what_an_evaluation_asks_is_told_and_may_go_on(plugins, tmp_path, lima_base, lima_command):
+    file = tmp_path / "mine.jsonl"
+    rows = [{"prompt": "Name a tree.", "response": "An oak."}, {"prompt": LONG, "response": "One: boxes."}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ("--source", file, "--renderer", "lima", "--set", "epochs=1", "--set", "residual_dropout=0")
+    said = lima_command("train", "--base", lima_base, *options, "--out", tmp_path / "out").err
+    assert "1 of 2 examples ask what an evaluation asks" in said
+    assert "The first, 'mine.jsonl:2' of 'mine.jsonl': It has 34 of the 34 words that 'moving' asks" in said
+    file.write_text(json.dumps(rows[0]) + "\n")
+    again = lima_command("train", "--base", lima_base, *options, "--out", tmp_path / "clean").err
+    assert "an evaluation asks" not in again

@@ -8,12 +8,13 @@ more, and with all of a user's message: 'Shorter, please.' is asked everywhere. 
 Knows nothing of who trains.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from lima import Between, Excluded, Plugins, Record, load_plugins, options_of, storable
+from lima import Between, Excluded, LimaError, Plugins, Record, load_plugins, options_of, storable
 from lima_curate.texts import messages_of
 from lima_curate.words import shared_in_order, words_of
 from lima_dialogue_eval import HoldsConversations, find_evaluation, script_of
@@ -76,6 +77,27 @@ class Contamination:
     def excludes(self, examples: Sequence[Record]) -> list[Excluded]:
         """Against the evaluations that are registered, or those that are named"""
         return contamination(examples, load_plugins(), self.against, self.share) if examples else []
+
+
+def warn(examples: Sequence[Record]) -> None:
+    """Say in the log of lima which of the examples of a run ask what a registered evaluation asks; stops no run"""
+    log = logging.getLogger("lima")
+    try:
+        found = contamination(examples, load_plugins())
+    except LimaError as e:
+        log.warning("Whether the examples ask what an evaluation asks could not be found out: %s", e)
+        return
+    if found:
+        first = examples[found[0].place]
+        log.warning(
+            "%s of %s examples ask what an evaluation asks, so its scores will tell what was memorised. The first, %r of %r: %s "
+            "`lima filters try contamination SOURCE` shows all.",
+            f"{len(found):,}",
+            f"{len(examples):,}",
+            first.id,
+            first.source,
+            found[0].reason,
+        )
 
 
 @dataclass

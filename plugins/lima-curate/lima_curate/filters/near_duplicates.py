@@ -43,8 +43,8 @@ class NearDuplicates:
     "Sources whose examples are compared with, and are not in the set"
 
     description = (
-        "leaves out what is as similar as `threshold` to an earlier example, or to one of a source in `against`, by `compare`: whole, "
-        "prompt or answer"
+        "leaves out what is as similar as `threshold` to an earlier example, or to one of a source in `against`; `compare` says "
+        "what of it: whole, prompt or answer"
     )
     options = ("threshold", "compare", "against")
 

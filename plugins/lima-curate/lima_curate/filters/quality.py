@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from lima import Between, Excluded, LimaError, NotJson, Record, options_of, parse_json, storable
-from lima_curate.filters.repetition import repeated
+from lima_curate.repetition import repeated
 from lima_curate.texts import messages_of
 from lima_curate.words import UNSPACED, without_code
 
@@ -43,7 +43,7 @@ _ENDS = re.compile(r"(?:\.{3,}|…)\W*$")
 _PAGE = re.compile(
     r"lorem ipsum dolor"
     r"|(?:enable|turn on|activate) javascript[^.\n]{0,40} this (?:web)?(?:page|site|content|app)"
-    r"|(?:^|[.!] )javascript (?:is|must be) (?:disabled|enabled|turned o(?:ff|n))[^.\n]{0,40}(?: your browser| this (?:page|site))"
+    r"|(?:^|[.!] )javascript (?:is|must be) (?:disabled|enabled|turned o(?:ff|n))[^.\n]{0,40} (?:your browser|this (?:page|site))"
     r"|(?:this|our) (?:web)?site uses cookies|accept (?:all )?cookies (?:to|and) "
     r"|by (?:continuing|using) (?:to (?:use|browse) )?this (?:web)?site,? you (?:agree|accept|consent)"
     r"|^skip to (?:main )?content$|(?:©|\(c\)|copyright)[^\n]{0,60}all rights reserved"
