@@ -49,15 +49,21 @@ def _of_runs(words: Sequence[str], times: float) -> str:
     total = sum(lengths)
     for size, most in ((size, min(MOST, most * times)) for size, most in MOST_FREQUENT.items()):
         runs = Counter(zip(*(words[at:] for at in range(size)), strict=False))
-        run, count = max(runs.items(), key=lambda one: one[1] * sum(map(len, one[0])), default=((), 0))
-        share = count * sum(map(len, run)) / total if count >= OFTEN else 0
+        often = [(run, count) for run, count in runs.items() if count >= OFTEN]
+        if not often:  # then no longer run is there as often
+            break
+        run, count = max(often, key=lambda one: one[1] * sum(map(len, one[0])))
+        share = count * sum(map(len, run)) / total
         if share > most:
             what = " ".join(run)
             return f'{100 * share:.0f} % of its characters, more than {100 * most:g} %, are {count} times "{what}"'
-    for size, most in ((size, min(MOST, most * times)) for size, most in TWICE.items()):
+    limits = {size: min(MOST, most * times) for size, most in TWICE.items()}
+    for size, most in limits.items():
         share = _twice(words, lengths, size) / total
         if share > most:
             return f"{100 * share:.0f} % of its characters repeat runs of {size} words, more than {100 * most:g} %."
+        if share <= min(limits.values()):  # longer runs repeat no more than that
+            break
     return ""
 
 

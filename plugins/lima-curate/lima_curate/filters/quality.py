@@ -50,6 +50,8 @@ _PAGE = re.compile(
     r"|click here to (?:subscribe|register|sign up|log ?in)",
     re.I | re.M,
 )
+_PAGE_WORDS = ("lorem", "javascript", "cookies", "site", "skip to", "rights reserved", "click here")
+"One of them is in all of these"
 _SHARE = Between(0.0, 1.0)
 FEWEST_LINES = 10
 FEW, ENOUGH = 20, 100
@@ -119,21 +121,21 @@ class Quality:
                 f"fewer than {self.fewest_words:,}" if count < self.fewest_words else f"more than {self.most_words:,}"
             )
             return f"Its answers have {count:,} words, {bound}."
-        prose = _TABLE.sub("", without_code(whole))
+        each = [_TABLE.sub("", without_code(one)) for one in answers]
+        prose = "\n\n".join(each)
         words = prose.split()
         return (
             (self._of_words(prose, words) if len(words) >= FEW else "")
             or self._of_lines(prose)
             or self._of_braces(answers, prose, words)
-            or (self.pages and (page := _PAGE.search(prose)) and f'It has what a page says: "{page[0]}"')
-            or (self.repetition and self._of_repetition(answers))
+            or (self.pages and _of_page(prose))
+            or (self.repetition and self._of_repetition(each))
             or ""
         )
 
     def _of_repetition(self, answers: Sequence[str]) -> str:
         """The first answer that repeats itself"""
-        proses = map(without_code, answers)
-        found = (repeated(prose, words, self.repetition) for prose in proses if len(words := prose.split()) >= ENOUGH)
+        found = (repeated(prose, words, self.repetition) for prose in answers if len(words := prose.split()) >= ENOUGH)
         return next(filter(None, found), "")
 
     def _of_words(self, prose: str, words: list[str]) -> str:
@@ -171,6 +173,12 @@ class Quality:
         if share <= self.most_braces or any(map(_is_json, answers)):
             return ""
         return f"It has {share:.2f} curly braces a word outside of code, more than {self.most_braces:g}."
+
+
+def _of_page(prose: str) -> str:
+    low = prose.lower()
+    page = any(word in low for word in _PAGE_WORDS) and _PAGE.search(prose)
+    return f'It has what a page says: "{page[0]}"' if page else ""
 
 
 def _is_json(text: str) -> bool:
