@@ -1,5 +1,6 @@
 """What holds for any examples: counts, permutation, a second pass, and exclusions that are right by an independent count."""
 
+import json
 import random
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ import lima_chat
 import lima_curate
 import lima_dialogue_eval
 import lima_stackexchange
-from lima import Example, Excluded, LimaError
+from lima import Example, Excluded, LimaError, open_source
 from lima.testing import only_plugins
 from lima_curate import choose, open_filter
 from lima_curate.filters.near_duplicates import NearDuplicates, bands
@@ -108,6 +109,8 @@ def test_near_duplicates_are_those_that_a_count_of_all_pairs_finds(threshold):
     found = list(NearDuplicates(threshold, "answer").excludes(given))
     assert [one.place for one in found] == gone
     assert len(gone) > 30
+    left = [one for one in given if int(one.id) not in gone]
+    assert list(NearDuplicates(threshold, "answer").excludes(left)) == []
 
 
 def test_the_reason_names_the_most_similar_and_its_exact_similarity():
@@ -185,6 +188,23 @@ def test_a_chain_names_the_place_in_the_whole_set_and_counts_each_filter(plugins
     assert [one.id for one in done.kept] == ["6", "7"]
     assert done.kept[1].id == "7"
     assert [one.id for one in done.kept[:1]] == ["6"]
+
+
+@pytest.mark.slow
+def test_a_large_source_is_read_again_and_not_kept(plugins, tmp_path):
+    file = tmp_path / "many.jsonl"
+    rows = [{"prompt": f"What is {n}?", "response": f"It is {n}." + " So." * (n % 7)} for n in range(10_050)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    records = open_source(str(file), plugins).records
+    assert not isinstance(records, tuple)
+    chain = [
+        ("length", open_filter(plugins, "length", {"shortest": 20})),
+        ("random", open_filter(plugins, "random", {"k": 10})),
+    ]
+    done = choose(records, chain)
+    assert [one.read for one in done.passes] == [10_050, sum(len(row["response"]) >= 20 for row in rows)]
+    assert len([*done.kept]) == 10 == len({one.id for one in done.kept})
+    assert sum(one.left_out for one in done.passes) == len(done.exclusions) == 10_040
 
 
 def test_diverse_takes_each_time_what_adds_most(plugins):
