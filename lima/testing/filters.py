@@ -13,6 +13,19 @@ from lima.isolation.returned import shown
 from lima.testing.contract import Contract, check, kept, within
 from lima.testing.texts import EMPTY, HOSTILE, LONG, PLAIN, WORLD
 
+_LONG = (
+    "a" * 100_000,
+    " " * 100_000,
+    "." * 100_000 + "x",
+    "…" * 100_000 + "x",
+    "([{<" * 25_000,
+    "\\[" * 50_000,
+    "```a\n" * 20_000,
+    "- $x\n" * 20_000,
+    '"' + "a b" * 33_000,
+    "| " * 50_000 + "x",
+)
+
 
 class FilterContract(Contract):
     """A filter of examples"""
@@ -74,8 +87,8 @@ class FilterContract(Contract):
 
     @check("test_works")
     def test_long_examples(self) -> None:
-        """Examples of 100,000 characters are decided soon: of words, of one letter, of brackets, of spaces, of lines"""
-        for text in (LONG.answer, "a" * 100_000, "([{<" * 25_000, " " * 100_000, "```\n- $x\n" * 10_000):
+        """Examples of 100,000 characters are decided soon: words, one letter, spaces, dots, brackets, open marks"""
+        for text in (LONG.answer, *_LONG):
             one = Example(id="long", source="kit", prompt=text, response=text)
             with within(self.seconds, f"an example of 100,000 characters, {text[:10]!r} …,"):
                 self.excluded([one])

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 _NOT_PROSE = (
-    re.compile(r"^ *(`{3,}).*?^ *\1`*$", re.S | re.M),
+    re.compile(r"^ *(`{3,}).*?(?:^ *\1`*$|\Z)", re.S | re.M),
     re.compile(r"^ *>.*$", re.M),
     re.compile(r"``[^\n]*?``|`[^`\n]*`"),
     re.compile(r"\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|«[^»\n]{1,400}»"),

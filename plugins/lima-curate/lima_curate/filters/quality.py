@@ -39,7 +39,8 @@ _TABLE = re.compile(r"^ *\|.*\| *$", re.M)
 _BULLET = re.compile(r"\s*(?:[-*+•‣▪–]|\d+[.)])\s")
 _HEADING = re.compile(r"^ {0,3}#{1,6}(?= )", re.M)
 _ELLIPSIS = re.compile(r"\.{3,}|…")
-_ENDS = re.compile(r"(?:\.{3,}|…)\W*$")
+_BEHIND = " \t\r\"'”’»)]*_"
+"What may stand behind the ellipsis of a line"
 _PAGE = re.compile(
     r"lorem ipsum dolor"
     r"|(?:enable|turn on|activate) javascript[^.\n]{0,40} this (?:web)?(?:page|site|content|app)"
@@ -162,7 +163,11 @@ class Quality:
             return ""
         for what, found, most in (
             ("begin with a bullet", sum(map(bool, map(_BULLET.match, lines))), self.most_bullets),
-            ("end with an ellipsis", sum(map(bool, map(_ENDS.search, lines))), self.most_ellipses),
+            (
+                "end with an ellipsis",
+                sum(line.rstrip(_BEHIND).endswith(("...", "…")) for line in lines),
+                self.most_ellipses,
+            ),
         ):
             if found / len(lines) > most:
                 return f"{100 * found / len(lines):.0f} % of its lines {what}, more than {100 * most:g} %."
