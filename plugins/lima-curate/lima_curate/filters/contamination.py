@@ -23,6 +23,8 @@ SHARE = 0.8
 LONG, LEAST, FIRST_LEAST = 13, 8, 3
 "Words of a prompt that may have been changed; that is found within others; that is found alone, as a first prompt"
 _GRAM = 3
+_MANY = 50_000
+"Examples of which comparing takes so long that it is said: some seconds"
 _SHOWN = 80
 "Characters of a prompt in a reason"
 
@@ -82,6 +84,8 @@ class Contamination:
 def warn(examples: Sequence[Record]) -> None:
     """Say in the log of lima which of the examples of a run ask what a registered evaluation asks; stops no run"""
     log = logging.getLogger("lima")
+    if len(examples) >= _MANY:
+        log.info("Comparing %s examples with what the registered evaluations ask.", f"{len(examples):,}")
     try:
         found = contamination(examples, load_plugins())
     except LimaError as e:
