@@ -47,7 +47,7 @@ class FirstPerson:
         for place, one in enumerate(examples):
             for text in _answers(one):
                 if words := first_person(text):
-                    yield Excluded(place, storable(f'An answer says {words} of its author: "{_around(text, words)}"'))
+                    yield Excluded(place, storable(f'An answer is in the first person: "{_around(text, words)}"'))
                     break
 
 
