@@ -28,7 +28,7 @@ _PUBLIC = {
     "contract.kinds": "ExampleSource Recognises RecognisesLast TakesOptions Renderer TextPrompts ChatPrompts HasChatTemplate "
     "HasNamedTemplates TakesVariables SplitsThoughts SuitsBase BaseModel Fetches Opens ModelOpener Model "
     "Streams TellsPrompts GradesTurns GradesReplies Evaluation",
-    "contract.filters": "Filter FilterOptions",
+    "contract.filters": "Filter FilterOptions UsesStore",
     "plugins": "Plugins load_plugins",
     "isolation": "contained plugin_code said",
     "data.files": "Row read_rows records_of number_of kind_of shown",

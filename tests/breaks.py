@@ -221,7 +221,7 @@ late += [
 "What fails only after it was returned, or where nobody looks at once"
 FAILS = [*raised, *returned, *yielded, *rendered, *hooks, *late]
 
-KINDS = ("sources", "renderers", "base_models", "models", "graders", "evaluations")
+KINDS = ("sources", "renderers", "base_models", "models", "graders", "evaluations", "filters")
 REGISTERED = {
     "raise KeyError('mine')": "failed: KeyError: 'mine'",
     "raise SystemExit(0)": "failed: SystemExit: 0",
@@ -234,7 +234,9 @@ ASIDE = [
     code(
         f"register_{kind}", text.replace("REAL", real), f"{kind.replace('_', '-')} --json", f"register_{kind} failed: "
     )
-    for kind, real in zip(KINDS, ("Source", "Renderer", "Base", "Opener", "Grader", "Evaluation"), strict=True)
+    for kind, real in zip(
+        KINDS, ("Source", "Renderer", "Base", "Opener", "Grader", "Evaluation", "Filter"), strict=True
+    )
     for text in REGISTERED
     for real in [f"{real}()"]
 ]

@@ -176,6 +176,14 @@ class Evaluation:
         return [EvalConversation(id=f"c{i}", topic="t", turns=(EvalTurn("Why?"), EvalTurn("How?"))) for i in range(2)]
 
 
+class Filter:
+    description = "odd"
+
+    @breaks
+    def excludes(self, examples):
+        return [lima.Excluded(0, "odd")] if examples else []
+
+
 @lima.hookimpl
 def register_sources(register):
     before("register_sources", register=register)
@@ -210,6 +218,12 @@ def register_graders(register):
 def register_evaluations(register):
     before("register_evaluations", register=register)
     register("odd", Evaluation())
+
+
+@lima.hookimpl
+def register_filters(register):
+    before("register_filters", register=register)
+    register("odd", Filter())
 
 
 @lima.hookimpl

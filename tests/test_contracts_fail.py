@@ -2,6 +2,7 @@
 
 import pytest
 
+import broken_filters
 import broken_graders
 import broken_models
 import broken_renderers
@@ -14,6 +15,7 @@ TABLES = {
     "renderers": (broken_renderers.Contract, broken_renderers.RENDERERS),
     "graders": (broken_graders.Contract, broken_graders.GRADERS),
     "evaluations": (broken_graders.OfEvaluations, broken_graders.EVALUATIONS),
+    "filters": (broken_filters.Contract, broken_filters.FILTERS),
     "models": (broken_models.Contract, broken_models.MODELS),
 }
 
@@ -54,6 +56,7 @@ def test_every_check_of_a_kind_has_an_object_that_fails_it(kind):
         ("renderers", broken_renderers.Contract, broken_renderers.Good()),
         ("graders", broken_graders.Contract, broken_graders.Good()),
         ("evaluations", broken_graders.OfEvaluations, broken_graders.evaluation()),
+        ("filters", broken_filters.Contract, broken_filters.Good()),
         ("models", broken_models.Contract, broken_models.Opener(broken_models.Good())),
         ("models", broken_models.Contract, broken_models.Opener(broken_models.Handing())),
     ],

@@ -30,3 +30,13 @@ class FilterOptions(Protocol):
         """Another filter with these options; LimaError for a value that it cannot have
 
         Before `excludes`, where the mix has some of them."""
+
+
+@runtime_checkable
+class UsesStore(Protocol):
+    """A filter that keeps something in the database, such as the votes of a judge"""
+
+    def with_store(self, store: Any) -> Filter:
+        """Another filter with the open database, a `lima.Store`
+
+        Before `excludes`, where a command has one open; without it the filter must do, and keeps nothing."""

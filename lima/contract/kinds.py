@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from lima.contract.answers import Message, Prompt, Reply, Sampling
 from lima.contract.described import Described, Filled
 from lima.contract.examples import Record, Refused
-from lima.contract.filters import Filter, FilterOptions
+from lima.contract.filters import Filter, FilterOptions, UsesStore
 from lima.contract.grades import Verdict
 from lima.contract.rendered import Rendered
 
@@ -314,6 +314,6 @@ KINDS = {
     "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),
     "graders": Kind(Described, (*_GRADES, Opens), some=True, opened=Kind(None, _GRADES, some=True)),
     "evaluations": Kind(Evaluation),
-    "filters": Kind(Filter, (FilterOptions,)),
+    "filters": Kind(Filter, (FilterOptions, UsesStore)),
     "migrations": Kind(MigrationSet),
 }

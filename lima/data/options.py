@@ -50,7 +50,8 @@ def _kinds(hint: Any, value: Any) -> tuple[bool, str]:
     if hint is str:
         return isinstance(value, str), "text"
     if hint == tuple[str, ...]:
-        return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value), "a list of texts"
+        fits = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+        return fits, 'a list of texts, such as ["a", "b"]'
     if get_origin(hint) is Literal:
         choices = get_args(hint)
         return value in choices if isinstance(value, str) else False, " or ".join(map(repr, choices))

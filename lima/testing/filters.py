@@ -3,21 +3,36 @@
 Knows nothing of why a filter leaves out what it does.
 """
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from lima.contract.examples import Example, Excluded, Record
-from lima.contract.filters import FilterOptions
+from lima.contract.filters import Filter, FilterOptions
 from lima.errors import LimaError
 from lima.isolation.returned import shown
-from lima.testing.contract import Contract, check, kept
+from lima.testing.contract import Contract, check, kept, within
 from lima.testing.texts import EMPTY, HOSTILE, LONG, PLAIN, WORLD
+
+_LONG = (
+    "a" * 100_000,
+    " " * 100_000,
+    "." * 100_000 + "x",
+    "…" * 100_000 + "x",
+    "([{<" * 25_000,
+    "\\[" * 50_000,
+    "```a\n" * 20_000,
+    "- $x\n" * 20_000,
+    '"' + "a b" * 33_000,
+    "| " * 50_000 + "x",
+)
 
 
 class FilterContract(Contract):
     """A filter of examples"""
 
     kind = "filters"
+    settings: ClassVar[Mapping[str, Any]] = {}
+    "The options with which it is tried; needed where it has one without a default"
     stays: ClassVar[Sequence[Record]] = ()
     "Examples that it leaves in, given alone"
     goes: ClassVar[Sequence[Record]] = ()
@@ -34,12 +49,17 @@ class FilterContract(Contract):
         ]
         return [*made, *odd, *self.stays, *self.goes]
 
+    @kept
+    def tried(self) -> Filter:
+        """The filter with the options of `settings`"""
+        return self.thing.with_options(dict(self.settings)) if self.settings else self.thing
+
     def excluded(self, examples: Sequence[Record]) -> list[Excluded]:
         """What it leaves out"""
-        return list(self.thing.excludes(examples))
+        return list(self.tried.excludes(examples))
 
     def use(self) -> None:
-        list(self.bare(self.thing).excludes(self.examples))
+        list(self.bare(self.tried).excludes(self.examples))
 
     @check("test_is_registered")
     def test_works(self) -> None:
@@ -65,6 +85,14 @@ class FilterContract(Contract):
             "the second time it leaves out others: sort, and seed a generator of its own"
         )
 
+    @check("test_works")
+    def test_long_examples(self) -> None:
+        """Examples of 100,000 characters are decided soon: words, one letter, spaces, dots, brackets, open marks"""
+        for text in (LONG.answer, *_LONG):
+            one = Example(id="long", source="kit", prompt=text, response=text)
+            with within(self.seconds, f"an example of 100,000 characters, {text[:10]!r} …,"):
+                self.excluded([one])
+
     @check("test_works", needs=("stays",))
     def test_stays(self) -> None:
         """It leaves in what it should"""
@@ -78,11 +106,11 @@ class FilterContract(Contract):
 
     @check("test_same_twice", needs=(FilterOptions,))
     def test_wrong_options_are_errors(self) -> None:
-        """A value that an option cannot have is a LimaError"""
-        for name in self.thing.options:
-            for value in (object(), [object()], {"a": object()}):
-                try:
-                    self.thing.with_options({name: value})
-                except LimaError:
-                    continue
-                raise AssertionError(f"it takes {name} = {shown(value)}; expected a LimaError that says what it may be")
+        """A value that an option cannot have, and an option that it does not have, are a LimaError"""
+        values = (object(), [object()], {"a": object()})
+        for name, value in [*((name, value) for name in self.thing.options for value in values), ("no such option", 1)]:
+            try:
+                self.thing.with_options({name: value})
+            except LimaError:
+                continue
+            raise AssertionError(f"it takes {name} = {shown(value)}; expected a LimaError that says what it may be")

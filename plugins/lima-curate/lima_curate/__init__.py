@@ -4,14 +4,76 @@ Brings the filters, the commands `lima mix`, `lima curate`, `lima sources card` 
 Knows nothing of training.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from lima import hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+    from lima import Record, Run
+
+_HOME = {
+    "Chosen": "filters.chain",
+    "Exclusion": "filters.chain",
+    "choose": "filters.chain",
+    "open_filter": "filters.chain",
+    "contamination": "filters.contamination",
+    "words_of": "words",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'lima_curate' has no attribute {name!r}")
+    return getattr(import_module(f"lima_curate.{_HOME[name]}"), name)
+
+
+@hookimpl
+def register_commands(cli: "click.Group") -> None:
+    import click
+
+    from lima_curate.try_command import try_filter
+
+    # A command of the core's listing: `lima filters try`.
+    if isinstance(listing := cli.commands.get("filters"), click.Group):
+        listing.add_command(try_filter)
 
 
 @hookimpl
 def register_filters(register: Callable[[str, Any], None]) -> None:
+    from lima_curate.filters.contamination import Contamination
+    from lima_curate.filters.judged import Judged
+    from lima_curate.filters.language import Language
     from lima_curate.filters.length import Length
+    from lima_curate.filters.near_duplicates import NearDuplicates
+    from lima_curate.filters.quality import Quality
+    from lima_curate.filters.subsets import Diverse, Longest, Random
+    from lima_curate.filters.wording import FirstPerson, References, StandsAlone
 
-    register("length", Length())
+    for name, made in (
+        ("length", Length()),
+        ("first-person", FirstPerson()),
+        ("references", References()),
+        ("stands-alone", StandsAlone()),
+        ("near-duplicates", NearDuplicates()),
+        ("contamination", Contamination()),
+        ("language", Language()),
+        ("quality", Quality()),
+        ("longest", Longest()),
+        ("random", Random()),
+        ("diverse", Diverse()),
+        ("judged", Judged()),
+    ):
+        register(name, made)
+
+
+@hookimpl
+def before_train(run: "Run", examples: "Sequence[Record]") -> None:
+    from lima_curate.filters.contamination import warn
+
+    warn(examples)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 _NOT_PROSE = (
-    re.compile(r"^ *(`{3,}).*?^ *\1`*$", re.S | re.M),
+    re.compile(r"^ *(`{3,}).*?(?:^ *\1`*$|\Z)", re.S | re.M),
     re.compile(r"^ *>.*$", re.M),
     re.compile(r"``[^\n]*?``|`[^`\n]*`"),
     re.compile(r"\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|«[^»\n]{1,400}»"),
@@ -184,7 +184,8 @@ _GONE = (
 "In small letters"
 
 _TITLE = re.compile(
-    r"\b(?:this|these|those(?! (?:who|with|of|that|in|without)\b)|that one|the (?:above|below|following)|here|below|above"
+    r"\b(?:this(?! (?:week(?:end)?|month|year|morning|afternoon|evening|decade|century)\b)|these"
+    r"|those(?! (?:who|with|of|that|in|without)\b)|that one|the (?:above|below|following)|here|below|above"
     r"|aforementioned)\b|\.{3}|…",
     re.I,
 )

@@ -38,33 +38,8 @@ _TAGS = (
     "blockquote|details|summary|h[1-6]"
 )
 _TAG = regex.compile(rf"<(/?)({_TAGS})(?:\s[^<>]{{0,300}})?/?>", regex.IGNORECASE)
-_BREAKS = (
-    "p", "br", "hr", "ul", "ol", "li", "tr", "div", "pre", "table", "thead", "tbody", "blockquote", "details", "summary",
-    "h1", "h2", "h3", "h4", "h5", "h6",
-)  # fmt: skip
-    "p",
-    "br",
-    "hr",
-    "ul",
-    "ol",
-    "li",
-    "tr",
-    "div",
-    "pre",
-    "table",
-    "thead",
-    "tbody",
-    "blockquote",
-    "details",
-    "summary",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-]
-_BETWEEN = dict.fromkeys(_BREAKS, "\n") | {"td": " ", "th": " "}
+_BREAKS = "p|br|hr|ul|ol|li|tr|div|pre|table|thead|tbody|blockquote|details|summary|h1|h2|h3|h4|h5|h6"
+_BETWEEN = dict.fromkeys(_BREAKS.split("|"), "\n") | {"td": " ", "th": " "}
 _LATEX = regex.compile(
     r"\\(?:d?frac)\{([^{}\n]{1,40})\}\{([^{}\n]{1,40})\}|"
     r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|boxed|operatorname)\{([^{}\n]{0,80})\}|"
