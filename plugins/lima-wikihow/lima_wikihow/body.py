@@ -16,8 +16,9 @@ _GENERIC = re.compile(r"(?:steps?|instructions?|(?:part|method) \d+(?: of \d+)?:
 _NUMBERED = re.compile(r"(?:part|method) \d+(?: of \d+)?:\s*(?=\S)", re.I)
 _LISTS = frozenset(("tips", "warnings", "things you'll need", "things you will need", "ingredients"))
 "Sections without order"
-_NEXT = re.compile(r"\s*;?\s*\n+[ \t]*,")
+_NEXT = re.compile(r"\n[ \t]{0,8},")
 "Where the text of one step ends and that of the next begins, in a row that has several"
+_ENDS = (".", "!", "?", ")", ":", '"', "”")
 UNMATCHED = "its headlines and paragraphs are not of one number, so which belong together cannot be told."
 
 
@@ -71,7 +72,9 @@ def _headline(line: str) -> str:
 
 def _text(text: str) -> str:
     """The text of a step as Markdown, in which lines after two empty ones are a list, as exports write them"""
-    clean = re.sub(r"(?<=[.!?):\"”])\s*;\s*$", "", reworded(pruned(text)).rstrip())
+    clean = reworded(pruned(text)).rstrip()
+    if clean.endswith(";") and clean[:-1].rstrip().endswith(_ENDS):
+        clean = clean[:-1].rstrip()  # exports have it behind the first step
     first, *lists = re.split(r"\n{3,}", clean.lstrip("\n") if clean.strip() else "")
     blocks = [_paragraphs(first, "")]
     for found in lists:

@@ -20,15 +20,16 @@ _LINE = re.compile(
     r"|(?:views|updated|last updated|co-authors|references|categories|image credit|video credit)\s*:.*"
     r"|thanks! ?(?:yes|no|helpful|not helpful|[\d,\s])*|(?:yes|no) ?(?:no)?|did this (?:summary|article) help(?: you)?\?.*"
     r"|(?:co-)?(?:authored|written) by[ :].*|thanks to all authors for .*|log ?in|sign up|click to (?:play|enlarge).*"
-    r"|(?:x )?(?:research|trustworthy|expert) source\b.*|go to source|x)",
+    r"|(?:x )?(?:research|trustworthy|expert) source\b.*|go to source)",
     re.I,
 )
 "Whole lines that a page has around its text"
 _CITED = re.compile(
-    r"(?:(?<=[.!?,;:)\"”’'\s])\[\d{1,3}\])+(?:\s*X\s+(?:Research|Trustworthy|Expert) source\b[^\n]*)?"
-    r"|\bX\s+(?:Research|Trustworthy|Expert) source\b[^\n]*",
+    r"(?<=[.!?,;:)\"”’'\s])(?:\[\d{1,3}\])+(?P<named>\s*X\s+(?:Research|Trustworthy|Expert) source\b[^\n]*(?:\n[ \t]*(?=\S))?)?"
+    r"|(?P<alone>\bX\s+(?:Research|Trustworthy|Expert) source\b[^\n]*(?:\n[ \t]*(?=\S))?)",
     re.I,
 )
+"The number of a source, and its name where the page shows it in the middle of a paragraph"
 _PICTURE = re.compile(r"!\[[^\[\]\n]*\]\([^()\s]*\)|\[\[(?:Image|File):[^\[\]]*\]\]|\bImage:\S+\.(?:jpe?g|png|gif)\b", re.I)
 _LINK = re.compile(r"\[([^\[\]\n]{1,400})\]\((?:[^\s()]|\([^\s()]*\)){1,2000}\)|\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]{1,400})\]\]")
 _ADDRESS = re.compile(r"https?://(?:www\.)?([\w.-]+\w)(?:[/?#][^\s<>\"')\],]*[^\s<>\"')\],.;:!?])?/?", re.I)
@@ -40,7 +41,7 @@ _SHOWN = re.compile(
 _POINTS = re.compile(
     r"\brelated wikihows?\b|\bclick here (?:for|to)\b|\b(?:click|follow|use|visit|see) (?:on )?(?:the|this|these) links? (?:above|below|here)\b"
     r"|\b(?:see|watch|check(?: out)?) (?:the|this) (?:video|image|picture|photo|figure|diagram|illustration)\b|\b(?:see|check) the (?:tips|warnings|sources|things you'll need)\b"
-    r"|\bsee (?:our|the|this|another) (?:wikihow|article)s?\b|\blinks? (?:is|are) (?:below|in the (?:sources|references))",
+    r"|\b(?:article|wikihow)['’]s (?:tips|warnings|sources|video)\b|\bsee (?:our|the|this|another) (?:wikihow|article)s?\b|\blinks? (?:is|are) (?:below|in the (?:sources|references))",
     re.I,
 )
 "Of a sentence that only sends elsewhere on the page"
@@ -60,7 +61,7 @@ def pruned(text: str) -> str:
     text = _PICTURE.sub("", text)
     text = _LINK.sub(lambda found: found[1] or found[2], text)
     text = _ADDRESS.sub(r"\1", text)
-    text = _CITED.sub("", text)
+    text = _CITED.sub(lambda found: " " if found["named"] or found["alone"] else "", text)
     text = _SHOWN.sub("", text)
     return "\n".join(_kept(line) for line in text.split("\n") if not _LINE.fullmatch(line.strip()))
 
@@ -79,7 +80,7 @@ def _without_blobs(text: str) -> str:
             end = _DECODER.raw_decode(text, at)[1]
         except (ValueError, RecursionError):
             end = text.find("\n", at) if "\n" in text[at:] else len(text)
-        text = text[:at] + text[end:]
+        text = text[:at].rstrip(" ") + text[end:]
     return text
 
 

@@ -26,9 +26,9 @@ EXPECTED = (
     "Expected title, headline and text, as in wikihowAll.csv, or overview, headline, text, sectionLabel and title, as in "
     "wikihowSep.csv; a category besides where there is one."
 )
-_PART = re.compile(r"^(.*[^\W\d_]\W{0,2})(\d{1,2})$", re.S)
+_PART = re.compile(r"^(.*[^\W\d_][^\w\s]{0,2})(\d{1,2})$", re.S)
 "A title with the number of a part glued to its end, as wikihowAll.csv has them"
-_SURE = re.compile(r"[a-z]\W{0,2}$")
+_SURE = re.compile(r"[a-z][^\w\s]{0,2}$")
 "What is before the number of a part for sure; MP3 and PS4 end otherwise"
 _WHOLE = re.compile(
     r"(?:how|what|when|where|why|who|which|is|are|should|does|\d+|the|an?|best|easy|simple|quick|top|ways?)\b|.*[?？؟]$",
