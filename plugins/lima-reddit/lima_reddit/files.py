@@ -14,7 +14,19 @@ from lima.cli.progress import Bar
 
 SUBMISSIONS = re.compile(r"(?<![a-z])(submissions?|posts?|RS)(?![a-z])", re.I)
 COMMENTS = re.compile(r"(?<![a-z])(comments?|RC)(?![a-z])", re.I)
-ENDINGS = ("", ".zst", ".jsonl", ".ndjson", ".json", ".jsonl.zst", ".ndjson.zst", ".jsonl.gz", ".ndjson.gz", ".json.gz", ".gz")
+ENDINGS = (
+    "",
+    ".zst",
+    ".jsonl",
+    ".ndjson",
+    ".json",
+    ".jsonl.zst",
+    ".ndjson.zst",
+    ".jsonl.gz",
+    ".ndjson.gz",
+    ".json.gz",
+    ".gz",
+)
 _NAMES = "RS_2015-06.zst and RC_2015-06.zst, or WritingPrompts_submissions.jsonl and WritingPrompts_comments.jsonl"
 EXPECTED = f"Expected a file of submissions, or a folder with such files, named like {_NAMES}."
 
@@ -83,4 +95,3 @@ def rows(files: Sequence[Path]) -> Iterator[Row]:
                 if not number & 0xFFFF:
                     bar.move(number, None)
                 yield row
-

@@ -21,22 +21,28 @@ _LINK = "it is a link, a picture or a video, which is not there."
 _POINTS = "its title points to what is not there, or speaks of Reddit."
 _NO_TITLE = "nothing is left of its title."
 _BETTER = (
-    "INSERT INTO story SELECT ?, ?, ?, ?, ?, ?, ? WHERE true ON CONFLICT (key) DO UPDATE SET id = excluded.id, number = excluded.number, "
-    "score = excluded.score, author = excluded.author, written = excluded.written, text = excluded.text "
+    "INSERT INTO story SELECT ?, ?, ?, ?, ?, ?, ? WHERE true ON CONFLICT (key) DO UPDATE SET "
+    "id = excluded.id, number = excluded.number, score = excluded.score, author = excluded.author, "
+    "written = excluded.written, text = excluded.text "
     "WHERE excluded.score > score OR (excluded.score = score AND excluded.number < number)"
 )
 "Of two comments with one score the older"
+_BEST = "SELECT COALESCE(story.score, -2000000000) FROM post LEFT JOIN story USING (key) WHERE post.key = ?"
+"A row for a submission that passed, with the score of its best story so far"
 
 
 class Stories(Submissions):
     """Prompts with the best story to each"""
 
     name = "reddit"
-    description = "prompts of r/WritingPrompts with the best story to each, from Pushshift's files of submissions and comments"
+    description = (
+        "prompts of r/WritingPrompts with the best story to each, from Pushshift's files of submissions and comments"
+    )
     options = STORIES
     tables: ClassVar = (
         POST,
-        "CREATE TABLE story (key INTEGER PRIMARY KEY, id TEXT, number INTEGER, score INTEGER, author TEXT, written TEXT, text TEXT)",
+        "CREATE TABLE story (key INTEGER PRIMARY KEY, id TEXT, number INTEGER, score INTEGER, author TEXT, written TEXT, "
+        "text TEXT)",
     )
     needs_comments = True
 
@@ -60,7 +66,9 @@ class Stories(Submissions):
         tag, title = untagged(post.title)
         if tag and tag not in self.settings.tags:
             return _TAGGED
-        if flagged(row, "is_video", "is_gallery") or (isinstance(row.value, dict) and row.value.get("is_self") is False):
+        if flagged(row, "is_video", "is_gallery") or (
+            isinstance(row.value, dict) and row.value.get("is_self") is False
+        ):
             return _LINK
         if self.settings.wording and (not stands_alone(title) or speaks_of_the_site(title)):
             return _POINTS
@@ -74,18 +82,21 @@ class Stories(Submissions):
             except Wrong as e:
                 tally.add(e.reason, row.where, str(e), fault=True)
                 continue
-            if not post or not scratch.one("SELECT 1 FROM post WHERE key = ?", int(post, 36)):
+            best = scratch.execute(_BEST, int(post, 36)).fetchone() if post else None
+            if not best:
                 continue
             if comment.deleted:
                 tally.add("a comment to a prompt was removed or deleted, or its author is gone.", row.where)
             elif comment.by_program or flagged(row, "distinguished", "stickied"):
                 tally.add("a bot or a moderator wrote a comment to a prompt.", row.where)
-            elif comment.score >= self.settings.least_score and (text := self._story(comment.text)):
+            elif comment.score >= max(best[0], self.settings.least_score) and (text := self._story(comment.text)):
                 values = comment.id, comment.key, comment.score, comment.author, comment.written, text
                 scratch.execute(_BETTER, int(post, 36), *values)
 
     def _story(self, source: str) -> str:
         """The story of a comment; '' where it is none"""
+        if len(source) < self.settings.shortest:
+            return ""
         text = cleaned(source)
         if blank(text) or not self.settings.shortest <= len(text) <= self.settings.longest:
             return ""

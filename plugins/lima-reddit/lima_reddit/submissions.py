@@ -58,7 +58,8 @@ class Submissions(ABC):
         """The files that are named; LimaError where there are none"""
         if not argument:
             raise LimaError(
-                f"The source {self.name!r} reads a dump: write it as {self.name}:PATH, a file of submissions or a folder with some."
+                f"The source {self.name!r} reads a dump: write it as {self.name}:PATH, a file of submissions or "
+                "a folder with some."
             )
         return dump_of(argument, self.needs_comments)
 

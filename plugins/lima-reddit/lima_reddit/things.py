@@ -11,9 +11,13 @@ from typing import Any, NamedTuple
 from lima import Credit, LimaError, Row, kind_of, shown
 
 LICENCE = "no licence: the rights are with the authors (user content of Reddit)"
-GONE = frozenset(("[removed]", "[deleted]", "[deleted by user]", "[ removed by reddit ]", "[removed by reddit]", "[unavailable]"))
+GONE = frozenset(
+    ("[removed]", "[deleted]", "[deleted by user]", "[ removed by reddit ]", "[removed by reddit]", "[unavailable]")
+)
 _NAME = re.compile(r"[\w-]{1,64}", re.A)
-_BOTS = re.compile(r"automoderator|.*[a-z0-9_-](?:bot|Bot)|.*(?:_|-)bot(?:_|-).*|.*Bot\d*|writingpromptsrobot|.*-modteam", re.A)
+_BOTS = re.compile(
+    r"automoderator|.*[a-z0-9_-](?:bot|Bot)|.*(?:_|-)bot(?:_|-).*|.*Bot\d*|writingpromptsrobot|.*-modteam", re.A
+)
 _PEOPLE = re.compile(r".*(?:abbot|talbot|cabot|robot)", re.I)
 "Names that end as those of bots do"
 _SIGNED = re.compile(r"\bi(?:'|’| a)m a bot\b|\bthis action was performed automatically\b|\bbeep boop\b", re.I)
@@ -91,7 +95,9 @@ def comment_of(row: Row) -> tuple[Text, str]:
     parent = values.get("parent_id")
     if not isinstance(parent, str) or not parent.startswith("t3_"):
         if parent is None or not isinstance(parent, str | int) or isinstance(parent, bool):
-            raise Wrong("its parent_id is not one.", f"its parent_id is {shown(parent)}; expected one such as 't3_39zje0'.")
+            raise Wrong(
+                "its parent_id is not one.", f"its parent_id is {shown(parent)}; expected one such as 't3_39zje0'."
+            )
         return Text("0", "", 0, "", "", "", ""), ""
     return _text(values, "", "body"), _id(parent[3:], "parent_id")
 
@@ -112,10 +118,15 @@ def _object(row: Row) -> Mapping[str, Any]:
 def _text(values: Mapping[str, Any], title: str, body: str) -> Text:
     author = values.get("author")
     if author is not None and not (isinstance(author, str) and (_NAME.fullmatch(author) or author.lower() in GONE)):
-        raise Wrong("its author is not a name.", f"its author is {shown(author)}; expected a name of letters, digits, _ and -.")
+        raise Wrong(
+            "its author is not a name.", f"its author is {shown(author)}; expected a name of letters, digits, _ and -."
+        )
     subreddit = _string(values, "subreddit")
     if not _NAME.fullmatch(subreddit.removeprefix("u_")):
-        raise Wrong("its subreddit is not a name.", f"its subreddit is {shown(subreddit)}; expected a name such as 'WritingPrompts'.")
+        raise Wrong(
+            "its subreddit is not a name.",
+            f"its subreddit is {shown(subreddit)}; expected a name such as 'WritingPrompts'.",
+        )
     score = values.get("score")
     if isinstance(score, bool) or not isinstance(score, int) or abs(score) > 10**9:
         raise Wrong("its score is not a number.", f"its score is {shown(score)}; expected a whole number.")
@@ -136,7 +147,9 @@ def _string(values: Mapping[str, Any], key: str) -> str:
 
 def _id(value: Any, key: str) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise Wrong(f"its {key} is not one.", f"its {key} is {shown(value)}; expected letters and digits such as '39zje0'.")
+        raise Wrong(
+            f"its {key} is not one.", f"its {key} is {shown(value)}; expected letters and digits such as '39zje0'."
+        )
     return value
 
 
@@ -145,4 +158,6 @@ def _date(value: Any) -> str:
     try:
         return "" if value is None else datetime.fromtimestamp(float(value), UTC).date().isoformat()
     except (ValueError, OverflowError, OSError, TypeError):
-        raise Wrong("its created_utc is not a time.", f"its created_utc is {shown(value)}; expected seconds since 1970.") from None
+        raise Wrong(
+            "its created_utc is not a time.", f"its created_utc is {shown(value)}; expected seconds since 1970."
+        ) from None

@@ -28,7 +28,9 @@ class Titles(Submissions):
     """Titles to ask"""
 
     name = "reddit-titles"
-    description = "titles of r/AskReddit to ask with `lima dialogues run`, from Pushshift's files of submissions; nothing to train on"
+    description = (
+        "titles of r/AskReddit to ask with `lima dialogues run`, not to train on, from Pushshift's submissions"
+    )
     options = Options.TITLES
     tables: ClassVar = (POST, "CREATE TABLE asked (title TEXT PRIMARY KEY) WITHOUT ROWID")
     needs_comments = False

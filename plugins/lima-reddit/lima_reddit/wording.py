@@ -9,16 +9,20 @@ TAG = re.compile(r"\s*[\[({]\s*([A-Za-z]{2,12})\s*[\])}]\s*[:\-–—]*\s*")
 "What a title begins with: [WP], (SP), {EU}"
 _SERIOUS = re.compile(r"\s*[\[({]\s*(?:serious|nsfw|\d+ ?upvotes?)(?: replies only)?\s*[\])}]\s*[:\-–—]*\s*", re.I)
 _POINTS = re.compile(
-    r"\b(?:see|read|details?|more|explained|context|story|info(?:rmation)?|question|text|description|examples?) (?:is |are )?(?:below|inside|within|in (?:the )?"
-    r"(?:comments?|text|post|body|description|link))\b|\b(?:this|the (?:following|above|attached|linked)) (?:picture|photo|image|video|link|article|post|thread|gif|"
+    r"\b(?:see|read|details?|more|explained|context|story|info(?:rmation)?|question|text|description|examples?) (?:is "
+    r"|are )?(?:below|inside|within|in (?:the )?"
+    r"(?:comments?|text|post|body|description|link))\b|\b(?:this|the (?:following|above|attached|linked)) (?:picture"
+    r"|photo|image|video|link|article|post|thread|gif|"
     r"screenshot|clip|song|comment|question|story|list|poll)\b|\b(?:see|look at|watch|check out) (?:the|this|my|these) "
-    r"(?:picture|photo|image|video|link|gif|comment|text)s?\b|https?://|\bwww\.|\b(?:title|headline) says\b|\bnot sure if\b.{0,30}\bright (?:place|sub)\b|\.\.\.$|…$"
+    r"(?:picture|photo|image|video|link|gif|comment|text)s?\b|https?://|\bwww\.|\b(?:title|headline) says\b"
+    r"|\bnot sure if\b.{0,30}\bright (?:place|sub)\b|\.\.\.$|…$"
     r"|\((?:more|details?|text|explanation)?\s*(?:inside|below|in (?:text|comments?|post))\)|\bedit:|\bupdate:?\b.{0,20}$",
     re.I,
 )
 "Words that send to what is not in the title"
 _SITE = re.compile(
-    r"\breddit\w*\b|(?<!\w)/?[ru]/\w+|\b(?:sub-?reddits?|this sub|up-?vote\w*|down-?vote\w*|karma|throwaway|mods?|AMA|lurkers?|OP|cake ?day|front ?page|ask ?reddit|"
+    r"\breddit\w*\b|(?<!\w)/?[ru]/\w+|\b(?:sub-?reddits?|this sub|up-?vote\w*|down-?vote\w*|karma|throwaway|mods?|AMA"
+    r"|lurkers?|OP|cake ?day|front ?page|ask ?reddit|"
     r"frequent flye?rs of)\b",
     re.I,
 )

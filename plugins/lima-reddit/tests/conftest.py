@@ -48,6 +48,8 @@ def read(dump):
     def found(submissions, comments, **options):
         given = list(Stories().with_options(options).examples(str(dump(submissions, comments))))
         refused = [one for one in given if isinstance(one, Refused)]
-        return [one for one in given if one not in refused], [(one.where.rpartition("/")[2], one.reason) for one in refused]
+        return [one for one in given if one not in refused], [
+            (one.where.rpartition("/")[2], one.reason) for one in refused
+        ]
 
     return found

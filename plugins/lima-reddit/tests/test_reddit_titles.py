@@ -14,7 +14,9 @@ from .conftest import submission
 def ask(dump, titles, **options):
     posts = [submission(f"t{n}", title, subreddit="AskReddit", score=500 - n) for n, title in enumerate(titles)]
     found = list(Titles().with_options(options).scripts(str(dump(posts))))
-    return [one.turns[0].user for one in found if not isinstance(one, Refused)], [one for one in found if isinstance(one, Refused)]
+    return [one.turns[0].user for one in found if not isinstance(one, Refused)], [
+        one for one in found if isinstance(one, Refused)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,9 @@ def test_the_same_title_is_asked_once_and_the_best_first(dump):
 def test_titles_are_nothing_to_train_on(dump):
     folder = dump([submission(title="What is love?"), submission("2", "Why not?")])
     with only_plugins(lima_chat=lima_chat, lima_reddit=lima_reddit) as plugins:
-        with pytest.raises(LimaError, match=r"has no examples. Refused: all 2. .*ask it with `lima dialogues run reddit-titles:PATH"):
+        with pytest.raises(
+            LimaError, match=r"has no examples. Refused: all 2. .*ask it with `lima dialogues run reddit-titles:PATH"
+        ):
             open_source(f"reddit-titles:{folder}", plugins)
         assert plugins.broken == []
 

@@ -21,7 +21,7 @@ class Options:
     "Characters of an answer (ours: a shorter article is a stub)"
     longest: Annotated[int, Between(1, 1_000_000)] = 100_000
     limit: Annotated[int, Between(0, 10_000_000)] = 0
-    "How many articles are drawn: a category, each as likely as any, then an article of it; 0: all that pass, as the file has them"
+    "How many articles are drawn: a category, each as likely as any, then an article of it; 0: all that pass, in order"
     seed: Annotated[int, Between(0, 2**63)] = 0
 
     NAMES = ("prompt", "shortest", "longest", "limit", "seed")

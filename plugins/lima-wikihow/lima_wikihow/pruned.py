@@ -8,14 +8,45 @@ import json
 import re
 
 SECTIONS = frozenset(
-    "ad|ads|advertisement|related wikihows|related articles|related|sources and citations|sources|references|citations|video|videos"
-    "|community q&a|q&a|questions and answers|expert q&a|unanswered questions|about this article|article info|quick summary"
-    "|article summary|you might also like|did you try these steps?|reader success stories|photo gallery|quiz|test your knowledge"
-    "|categories|ask a question|expert interview|co-authors|edit history".split("|")
+    (
+        "ad",
+        "ads",
+        "advertisement",
+        "related wikihows",
+        "related articles",
+        "related",
+        "sources and citations",
+        "sources",
+        "references",
+        "citations",
+        "video",
+        "videos",
+        "community q&a",
+        "q&a",
+        "questions and answers",
+        "expert q&a",
+        "unanswered questions",
+        "about this article",
+        "article info",
+        "quick summary",
+        "article summary",
+        "you might also like",
+        "did you try these steps?",
+        "reader success stories",
+        "photo gallery",
+        "quiz",
+        "test your knowledge",
+        "categories",
+        "ask a question",
+        "expert interview",
+        "co-authors",
+        "edit history",
+    )
 )
 "Labels of sections that are not part of the answer, in lower case"
 _LINE = re.compile(
-    r"(?:ads?|advertisements?|download article|explore this article|article downloaded [\d,]+ times?|parts|steps?|edit|submit a tip"
+    r"(?:ads?|advertisements?|download article|explore this article|article downloaded [\d,]+ times?|parts|steps?|edit"
+    r"|submit a tip"
     r"|(?:this|the) (?:article|page|wikihow) (?:has been|was) (?:viewed|read|downloaded|accessed) [\d,]+ times?\.?"
     r"|(?:views|updated|last updated|co-authors|references|categories|image credit|video credit)\s*:.*"
     r"|thanks! ?(?:yes|no|helpful|not helpful|[\d,\s])*|(?:yes|no) ?(?:no)?|did this (?:summary|article) help(?: you)?\?.*"
@@ -25,29 +56,39 @@ _LINE = re.compile(
 )
 "Whole lines that a page has around its text"
 _CITED = re.compile(
-    r"(?<=[.!?,;:)\"”’'\s])(?:\[\d{1,3}\])+(?P<named>\s*X\s+(?:Research|Trustworthy|Expert) source\b[^\n]*(?:\n[ \t]*(?=\S))?)?"
+    r"(?<=[.!?,;:)\"”’'\s])(?:\[\d{1,3}\])+(?P<named>\s*X\s+(?:Research|Trustworthy"
+    r"|Expert) source\b[^\n]*(?:\n[ \t]*(?=\S))?)?"
     r"|(?P<alone>\bX\s+(?:Research|Trustworthy|Expert) source\b[^\n]*(?:\n[ \t]*(?=\S))?)",
     re.I,
 )
 "The number of a source, and its name where the page shows it in the middle of a paragraph"
-_PICTURE = re.compile(r"!\[[^\[\]\n]*\]\([^()\s]*\)|\[\[(?:Image|File):[^\[\]]*\]\]|\bImage:\S+\.(?:jpe?g|png|gif)\b", re.I)
-_LINK = re.compile(r"\[([^\[\]\n]{1,400})\]\((?:[^\s()]|\([^\s()]*\)){1,2000}\)|\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]{1,400})\]\]")
+_PICTURE = re.compile(
+    r"!\[[^\[\]\n]*\]\([^()\s]*\)|\[\[(?:Image|File):[^\[\]]*\]\]|\bImage:\S+\.(?:jpe?g|png|gif)\b", re.I
+)
+_LINK = re.compile(
+    r"\[([^\[\]\n]{1,400})\]\((?:[^\s()]|\([^\s()]*\)){1,2000}\)|\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]{1,400})\]\]"
+)
 _ADDRESS = re.compile(r"https?://(?:www\.)?([\w.-]+\w)(?:[/?#][^\s<>\"')\],]*[^\s<>\"')\],.;:!?])?/?", re.I)
 _SHOWN = re.compile(
-    r",? ?\(?\b(?:as (?:shown|seen|pictured)|see(?: also)?|like) (?:in |on )?(?:the |this )?(?:image|picture|photo|video|figure|illustration|diagram)s?"
+    r",? ?\(?\b(?:as (?:shown|seen|pictured)|see(?: also)?|like) (?:in |on )?(?:the |this )?(?:image|picture|photo"
+    r"|video|figure|illustration|diagram)s?"
     r"(?: (?:above|below|here|on the (?:left|right)))?\)?(?=[.,;:!?)]|$)",
     re.I,
 )
 _POINTS = re.compile(
-    r"\brelated wikihows?\b|\bclick here (?:for|to)\b|\b(?:click|follow|use|visit|see) (?:on )?(?:the|this|these) links? (?:above|below|here)\b"
-    r"|\b(?:see|watch|check(?: out)?) (?:the|this) (?:video|image|picture|photo|figure|diagram|illustration)\b|\b(?:see|check) the (?:tips|warnings|sources|things you'll need)\b"
-    r"|\b(?:article|wikihow)['’]s (?:tips|warnings|sources|video)\b|\bsee (?:our|the|this|another) (?:wikihow|article)s?\b|\blinks? (?:is|are) (?:below|in the (?:sources|references))",
+    r"\brelated wikihows?\b|\bclick here (?:for|to)\b|\b(?:click|follow|use|visit|see) (?:on )?(?:the|this"
+    r"|these) links? (?:above|below|here)\b"
+    r"|\b(?:see|watch|check(?: out)?) (?:the|this) (?:video|image|picture|photo|figure|diagram|illustration)\b|\b(?:see"
+    r"|check) the (?:tips|warnings|sources|things you'll need)\b"
+    r"|\b(?:article|wikihow)['’]s (?:tips|warnings|sources|video)\b|\bsee (?:our|the|this|another) (?:wikihow"
+    r"|article)s?\b|\blinks? (?:is|are) (?:below|in the (?:sources|references))",
     re.I,
 )
 "Of a sentence that only sends elsewhere on the page"
 _SENTENCE = re.compile(r"(?<=[.!?])[ ]+")
 _ARTICLE = re.compile(
-    r"\b(this|the) (?:wikihow(?: article| guide)?|article)\b(?!\s+(?:of|about the|on the news)\b|'s? author)(?! (?:page|website|site|community|editor|account)\b)",
+    r"\b(this|the) (?:wikihow(?: article| guide)?|article)\b(?!\s+(?:of|about the|on the news)\b|'s? author)(?! (?:page"
+    r"|website|site|community|editor|account)\b)",
     re.I,
 )
 _BLOB = '{"smallUrl"'

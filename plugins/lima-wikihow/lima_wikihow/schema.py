@@ -132,8 +132,8 @@ def categories_of(found: Iterable[Any]) -> list[str]:
     names = sorted(name for (name,) in found)
     if len(names) > MOST_CATEGORIES:
         raise LimaError(
-            f"Its column of categories has more than {MOST_CATEGORIES:,} values, such as {names[0][:40]!r}; wikiHow has 19 categories. "
-            "Rename the column if it means something else."
+            f"Its column of categories has more than {MOST_CATEGORIES:,} values, such as {names[0][:40]!r}; "
+            "wikiHow has 19 categories. Rename the column if it means something else."
         )
     return names
 

@@ -21,11 +21,13 @@ NOT_DRAWN = "it was not drawn: `limit` takes fewer than there are."
 BROKEN = "a row of it cannot be read, so a step is missing."
 MOST_ROWS, MOST_TEXT = 2_000, 4_000_000
 "Rows of an article, and characters of all of them before they are cleaned: more is not an article"
+_COLUMNS = "title, part, base, category, overview, label, headline, text"
 _TABLES = (
-    "CREATE TABLE section (seq INTEGER PRIMARY KEY, place TEXT, draw INTEGER, title TEXT, part INTEGER, base TEXT, category TEXT, "
-    "overview TEXT, label TEXT, headline TEXT, text TEXT)",
+    "CREATE TABLE section (seq INTEGER PRIMARY KEY, place TEXT, draw INTEGER, title TEXT, part INTEGER, base TEXT, "
+    "category TEXT, overview TEXT, label TEXT, headline TEXT, text TEXT)",
     "CREATE TABLE broken (title TEXT)",
-    "CREATE TABLE article (seq INTEGER PRIMARY KEY, place TEXT, draw INTEGER, title TEXT, category TEXT, rows INTEGER, size INTEGER)",
+    "CREATE TABLE article (seq INTEGER PRIMARY KEY, place TEXT, draw INTEGER, title TEXT, category TEXT, "
+    "rows INTEGER, size INTEGER)",
 )
 _JOIN = (
     "CREATE INDEX by_base ON section (base, part) WHERE base != ''",
@@ -132,7 +134,7 @@ class Articles:
         elif rows > MOST_ROWS or size > MOST_TEXT:
             why = f"it has more than {MOST_ROWS:,} rows, or {MOST_TEXT:,} characters."
         else:
-            asked = "SELECT title, part, base, category, overview, label, headline, text FROM section WHERE title = ? ORDER BY part, seq"
+            asked = f"SELECT {_COLUMNS} FROM section WHERE title = ? ORDER BY part, seq"
             try:
                 text = body([Section(*values) for values in scratch.execute(asked, title)])
                 why = self._why_not(text)

@@ -33,6 +33,8 @@ def read(tmp_path):
         file.write_text(table(columns, rows), encoding="utf-8", newline="")
         given = list(Articles().with_options(LENIENT | options).examples(str(file)))
         refused = [one for one in given if isinstance(one, Refused)]
-        return [one for one in given if one not in refused], [(one.where.rpartition(" ")[2], one.reason) for one in refused]
+        return [one for one in given if one not in refused], [
+            (one.where.rpartition(" ")[2], one.reason) for one in refused
+        ]
 
     return found

@@ -20,7 +20,10 @@ from lima_wikihow.schema import Section
         ("It works.[3]\nX\nResearch source\n Try it.\n\n\nOne\nTwo", "It works. Try it.\n\n\nOne\nTwo"),
         ("a[0] = b[1]", "a[0] = b[1]"),
         ("Fold it, as shown in the picture. Press it (see image above).", "Fold it. Press it."),
-        ("Draw the picture as you like. Show the image to a friend.", "Draw the picture as you like. Show the image to a friend."),
+        (
+            "Draw the picture as you like. Show the image to a friend.",
+            "Draw the picture as you like. Show the image to a friend.",
+        ),
         ("Mix it. Watch the video to see how. Wait.", "Mix it. Wait."),
         ("Click here to see more.\nPress OK.", "\nPress OK."),
         ("Advertisement\nStir.\nArticle Downloaded 1,234 times", "Stir."),
@@ -39,7 +42,7 @@ def test_what_belongs_to_the_page_is_taken_out(text, left):
     [
         ("This article shows how.", True, "The following answer shows how."),
         ("In this article, you learn it.", True, "In the following answer, you learn it."),
-        ("This wikiHow teaches you; this wikiHow guide helps.", True, "The following answer teaches you; the following answer helps."),
+        ("This wikiHow teaches you; this wikiHow helps.", True, "The following answer teaches you; the following answer helps."),
         ("As this article says,", False, "As this answer says,"),
         ("This article of clothing is warm.", True, "This article of clothing is warm."),
         ("Read the article in the newspaper.", True, "Read the article in the newspaper."),
@@ -53,7 +56,9 @@ def section(headline, text, label="", overview=""):
     return Section("How to Test", 0, "", "", overview, label, headline, text)
 
 
-LINES = st.text(st.characters(codec="utf-8", exclude_characters="\n\r,", exclude_categories=("C", "Z")), min_size=1, max_size=9)
+LINES = st.text(
+    st.characters(codec="utf-8", exclude_characters="\n\r,", exclude_categories=("C", "Z")), min_size=1, max_size=9
+)
 
 
 @settings(max_examples=80, deadline=None)
@@ -66,7 +71,12 @@ def test_steps_of_one_row_and_of_several_make_the_same_answer(steps):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.builds(section, st.text(max_size=60), st.text(max_size=200), st.sampled_from(("", "Tips", "Steps", "Ads"))), max_size=4))
+@given(
+    st.lists(
+        st.builds(section, st.text(max_size=60), st.text(max_size=200), st.sampled_from(("", "Tips", "Steps", "Ads"))),
+        max_size=4,
+    )
+)
 def test_any_text_is_read_somehow(sections):
     try:
         text = body(sections)
@@ -76,7 +86,18 @@ def test_any_text_is_read_somehow(sections):
     assert "\n\n\n" not in text
 
 
-@pytest.mark.parametrize("text", ["[" * 50_000, "http://" * 20_000, '{"smallUrl"' * 9_000, "see the " * 20_000, "\n," * 50_000, "[1]" * 30_000, " " * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 50_000,
+        "http://" * 20_000,
+        '{"smallUrl"' * 9_000,
+        "see the " * 20_000,
+        "\n," * 50_000,
+        "[1]" * 30_000,
+        " " * 100_000,
+    ],
+)
 def test_hostile_text_takes_no_longer(text):
     pruned(text)
     body([section("", text)])
