@@ -39,6 +39,7 @@ _PUBLIC = {
     "data.options": "Between options_of",
     "data.tally": "Tally",
     "data.drawing": "drawn",
+    "data.scratch": "Scratch",
     "data.dataset": "prepare find_base",
     "model.folder": "folder_hash load_tokenizer",
     "model.saving": "check_new beside to_disk put_in_place",

@@ -6,6 +6,7 @@ Gzip and Zstandard are recognised by their first bytes, whatever the file is cal
 import glob
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,14 @@ from lima.errors import LimaError
 from lima.paths import cannot, check_readable, is_folder, is_there, shown
 
 LIMIT = 2 * 1024**3
-"Bytes that a compressed file may expand to"
+"Bytes that a compressed file may expand to, if it is read as a whole"
+RATIO = 200
+"How many times its own size a larger one may expand to, if it is read row by row; JSON lines expand to 5 to 30 times"
+WINDOW = 31
+"Logarithm of the largest Zstandard window: 2 GiB of memory, which archives made with `zstd --long=31` need"
 _CHUNK = 1024 * 1024
+_PIECE = 2048
+"Compressed bytes that are expanded at once; Zstandard makes at most 64 MiB of them"
 _STRANGE = {
     b"PK\x03\x04": "a ZIP archive",
     b"BZh": "compressed with bzip2",
@@ -65,10 +72,10 @@ def opened(path: str) -> Iterator[BinaryIO]:
                         f"{path} is {what}. Unpack or convert it to JSONL, CSV or Parquet; .gz and .zst are read."
                     )
             if start.startswith(b"\x1f\x8b"):
-                expanding: Any = _Expanding(path, gzip.GzipFile(fileobj=file), (OSError, EOFError, zlib.error))
+                expanding: Any = _Expanding(path, file, gzip.GzipFile(fileobj=file), (OSError, EOFError, zlib.error))
                 yield io.BufferedReader(expanding, _CHUNK)
             elif start.startswith(b"\x28\xb5\x2f\xfd"):
-                expanding = _Expanding(path, *_zstd(path, file))
+                expanding = _Expanding(path, file, *_zstd(path, file))
                 yield io.BufferedReader(expanding, _CHUNK)
             else:
                 yield file
@@ -76,23 +83,36 @@ def opened(path: str) -> Iterator[BinaryIO]:
         raise cannot("read", path, e) from None
 
 
+def rest(stream: BinaryIO) -> bytes:
+    """All that is left of what `opened` gave, which is to fit into memory; LimaError where it expands beyond the limit"""
+    expanding = stream.raw if isinstance(stream, io.BufferedReader) else None
+    if isinstance(expanding, _Expanding):
+        expanding.most = LIMIT
+    return stream.read()
+
+
 def plain_name(path: str) -> str:
     """The file's name without the ending of its compression, in lower case"""
     return Path(path).name.lower().removesuffix(".gz").removesuffix(".zst")
 
 
-def too_large(path: str) -> LimaError:
-    """The error for what expands beyond the limit"""
+def too_large(path: str, most: int) -> LimaError:
+    """The error for what expands to more than so many bytes"""
+    if most > LIMIT:
+        return LimaError(
+            f"{path} expands to more than {RATIO} times its size, which no file of rows does. Make it again."
+        )
     return LimaError(
         f"{path} expands to more than {LIMIT // 1024**3} GiB, which is the limit. Divide it into several files."
     )
 
 
 class _Expanding(io.RawIOBase):
-    """What a compressed file expands to; LimaError where it is damaged or expands beyond the limit"""
+    """What a compressed file expands to; LimaError where it is damaged or expands to more than `most` bytes"""
 
-    def __init__(self, path: str, stream: Any, broken: tuple[type[Exception], ...]) -> None:
+    def __init__(self, path: str, file: BinaryIO, stream: Any, broken: tuple[type[Exception], ...]) -> None:
         self._path, self._stream, self._broken, self._size = path, stream, broken, 0
+        self.most = max(LIMIT, RATIO * os.fstat(file.fileno()).st_size)
 
     def readable(self) -> bool:
         return True
@@ -103,8 +123,8 @@ class _Expanding(io.RawIOBase):
         except self._broken as e:
             raise LimaError(f"{self._path} is damaged or cut off ({e}). Copy or download it again.") from None
         self._size += len(part)
-        if self._size > LIMIT:
-            raise too_large(self._path)
+        if self._size > self.most:
+            raise too_large(self._path, self.most)
         buffer[: len(part)] = part
         return len(part)
 
@@ -114,7 +134,8 @@ def _zstd(path: str, file: BinaryIO) -> tuple[Any, tuple[type[Exception], ...]]:
     try:
         from compression import zstd  # Python 3.14
 
-        return zstd.ZstdFile(file), (zstd.ZstdError, EOFError)
+        options = {zstd.DecompressionParameter.window_log_max: WINDOW}
+        return zstd.ZstdFile(file, options=options), (zstd.ZstdError, EOFError)
     except ImportError:
         pass
     try:
@@ -123,5 +144,26 @@ def _zstd(path: str, file: BinaryIO) -> tuple[Any, tuple[type[Exception], ...]]:
         raise LimaError(
             f"{path} is compressed with Zstandard, which needs a library: `pip install 'lima-tune[zstd]'`."
         ) from None
-    expander = zstandard.ZstdDecompressor(max_window_size=2**31)
-    return expander.stream_reader(file, read_across_frames=True), (zstandard.ZstdError,)
+    return _Frames(file, zstandard.ZstdDecompressor(max_window_size=2**WINDOW)), (zstandard.ZstdError, EOFError)
+
+
+class _Frames:
+    """The frames of a Zstandard file one after another; EOFError if it ends within one, which the library does not say"""
+
+    def __init__(self, file: BinaryIO, expander: Any) -> None:
+        self._file, self._expander, self._frame = file, expander, None
+        self._packed, self._plain = b"", memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        """At most so many bytes; none at the end"""
+        while not self._plain:
+            packed, self._packed = self._packed or self._file.read(_PIECE), b""
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("Compressed file ended before the end of a frame")
+                return b""
+            frame: Any = self._frame or self._expander.decompressobj()
+            self._plain = memoryview(frame.decompress(packed))
+            self._frame, self._packed = (None, frame.unused_data) if frame.eof else (frame, b"")
+        part, self._plain = self._plain[:size], self._plain[size:]
+        return bytes(part)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from lima.contract.examples import Refused
-from lima.data.containers import files_of, opened, plain_name
+from lima.data.containers import files_of, opened, plain_name, rest
 from lima.data.json_rows import is_lines, json_lines, json_rows
 from lima.data.keys import Ignored
 from lima.data.tables import csv_rows, parquet_rows
@@ -167,16 +167,16 @@ def _inside(value: Any) -> str:
 def _rows(file: str, label: str) -> Iterator[Row]:
     suffix = Path(plain_name(file)).suffix
     with opened(file) as stream:
-        start = list(islice(stream, 0 if suffix in _DELIMITERS else 2))
+        if suffix in _DELIMITERS and not stream.peek(4).startswith(b"PAR1"):  # type: ignore[attr-defined]
+            for number, line, value, problem in csv_rows(file, stream, _DELIMITERS[suffix]):
+                yield Row(file, number, line, value, problem, texts=True, label=label)
+            return
+        start = list(islice(stream, 2))
         if is_lines(start):  # which are read one by one; anything else as a whole
             for number, line, value, problem in json_lines(chain(start, stream)):
                 yield Row(file, number, line, value, problem, label=label)
             return
-        data = b"".join([*start, stream.read()])
-    unit, texts, found = "line", False, json_rows(file, data)
-    if data.startswith(b"PAR1"):
-        unit, found = "row", parquet_rows(file, data)
-    elif suffix in _DELIMITERS:
-        texts, found = True, csv_rows(file, data, _DELIMITERS[suffix])
-    for number, line, value, problem in found:
-        yield Row(file, number, line, value, problem, unit, texts, label)
+        data = b"".join([*start, rest(stream)])
+    parquet = data.startswith(b"PAR1")
+    for number, line, value, problem in parquet_rows(file, data) if parquet else json_rows(file, data):
+        yield Row(file, number, line, value, problem, "row" if parquet else "line", label=label)
