@@ -73,7 +73,23 @@ def register_filters(register: Callable[[str, Any], None]) -> None:
 
 
 @hookimpl
+def register_sources(register: Callable[[str, Any], None]) -> None:
+    from lima_curate.dataset import Dataset
+
+    register("dataset", Dataset())
+
+
+@hookimpl
+def register_migrations(register: Callable[[str, Any], None]) -> None:
+    from lima_curate.tables import migrations
+
+    register("lima-curate", migrations)
+
+
+@hookimpl
 def before_train(run: "Run", examples: "Sequence[Record]") -> None:
     from lima_curate.filters.contamination import warn
+    from lima_curate.tables import note_mixes
 
+    note_mixes(run)
     warn(examples)
