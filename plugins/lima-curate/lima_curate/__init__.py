@@ -37,8 +37,11 @@ def __getattr__(name: str) -> Any:
 def register_commands(cli: "click.Group") -> None:
     import click
 
+    from lima_curate.mixes.command import COMMANDS
     from lima_curate.try_command import try_filter
 
+    for command in COMMANDS:
+        cli.add_command(command)
     # A command of the core's listing: `lima filters try`.
     if isinstance(listing := cli.commands.get("filters"), click.Group):
         listing.add_command(try_filter)

@@ -24,6 +24,8 @@ def m001_mixes(db: Database) -> None:
             "name": str,
             "toml": str,  # as it was read
             "paths": str,  # JSON: name to path, as the command line gave them
+            "missing": str,  # JSON: the sources that were not there, with what would have brought them
+            "remarks": str,  # JSON: sentences on what to know before training on it
             "method": str,
             "seed": int,
             "counted": str,  # how tokens were counted
@@ -53,7 +55,8 @@ def m001_mixes(db: Database) -> None:
             "mix": str,
             "source": str,  # the name in the mix
             "example": str,  # its id; of refused rows file and line
-            "filter": str,  # 'refused' for rows that the source does not use, 'not drawn' for examples that were not taken
+            "hash": str,  # of its content
+            "filter": str,  # 'refused' for rows that the source does not use, 'not drawn' for examples that could have been taken
             "reason": str,
             "rows": int,  # how many it stands for
         },
