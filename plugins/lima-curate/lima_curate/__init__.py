@@ -37,14 +37,17 @@ def __getattr__(name: str) -> Any:
 def register_commands(cli: "click.Group") -> None:
     import click
 
+    from lima_curate.cards.licence_command import licence
+    from lima_curate.try_command import try_filter
     from lima_curate.mixes.command import COMMANDS
     from lima_curate.try_command import try_filter
 
     for command in COMMANDS:
         cli.add_command(command)
-    # A command of the core's listing: `lima filters try`.
-    if isinstance(listing := cli.commands.get("filters"), click.Group):
-        listing.add_command(try_filter)
+    # Commands of the core's listings: `lima filters try`, `lima sources licence`.
+    for listing, one in (("filters", try_filter), ("sources", licence)):
+        if isinstance(group := cli.commands.get(listing), click.Group):
+            group.add_command(one)
 
 
 @hookimpl
