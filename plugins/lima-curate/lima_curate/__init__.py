@@ -37,6 +37,7 @@ def __getattr__(name: str) -> Any:
 def register_commands(cli: "click.Group") -> None:
     import click
 
+    from lima_curate.cards.card_command import card
     from lima_curate.cards.licence_command import licence
     from lima_curate.try_command import try_filter
     from lima_curate.mixes.command import COMMANDS
@@ -44,8 +45,8 @@ def register_commands(cli: "click.Group") -> None:
 
     for command in COMMANDS:
         cli.add_command(command)
-    # Commands of the core's listings: `lima filters try`, `lima sources licence`.
-    for listing, one in (("filters", try_filter), ("sources", licence)):
+    # Commands of the core's listings: `lima filters try`, `lima sources card` and `licence`.
+    for listing, one in (("filters", try_filter), ("sources", card), ("sources", licence)):
         if isinstance(group := cli.commands.get(listing), click.Group):
             group.add_command(one)
 
