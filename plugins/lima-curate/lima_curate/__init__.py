@@ -39,7 +39,6 @@ def register_commands(cli: "click.Group") -> None:
 
     from lima_curate.cards.card_command import card
     from lima_curate.cards.licence_command import licence
-    from lima_curate.try_command import try_filter
     from lima_curate.mixes.command import COMMANDS
     from lima_curate.try_command import try_filter
 

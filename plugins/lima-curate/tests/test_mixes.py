@@ -136,9 +136,9 @@ def test_what_an_evaluation_asks_is_refused_unless_told(lima, tmp_path):
     write_dataset("s.jsonl", [asks, Example(id="tea", source="s", prompt="How do I make tea?", response="With water.")])
     Path("m.toml").write_text(entry("s.jsonl"))
     refused = lima("mix", "m.toml", "--out", "o.jsonl", code=1)
-    assert "1 of 2 examples ask what an evaluation asks" in refused.err
+    assert "Of 2 examples, 1 example asks what an evaluation asks" in refused.err
     assert "'fox'" in refused.err
-    assert "1 examples ask" in lima("mix", "m.toml", "--out", "o.jsonl", "--allow-contamination").out
+    assert "1 example asks" in lima("mix", "m.toml", "--out", "o.jsonl", "--allow-contamination").out
     Path("m.toml").write_text('filters = ["contamination"]\n' + entry("s.jsonl"))
     assert lima("mix", "m.toml", "--out", "p.jsonl", "--json").json["taken"] == 1
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lima import visible
-from lima.cli import database_option, json_option, print_fields, print_json, print_rows, with_reading
+from lima.cli import database_option, json_option, print_fields, print_json, print_rows, store_to_read, with_reading
 from lima_curate.mixes.command import base_option, path_option
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def card(
     \b
     lima sources card mix.jsonl --out card.html
     """
-    from lima import Store, load_plugins
+    from lima import load_plugins
     from lima.cli.progress import Bar
     from lima_curate.cards.figures import card_of
     from lima_curate.cards.gathered import gathered
@@ -56,7 +56,7 @@ def card(
         check_place(out)
     plugins = load_plugins()
     counter = counter_for(base, plugins)
-    with Store(database) as store, Bar("reading") as bar:
+    with store_to_read(database) as store, Bar("reading") as bar:
         found, remarks = gathered(
             sources,
             plugins,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lima import visible
-from lima.cli import json_option, print_json, with_reading
+from lima.cli import database_option, json_option, print_json, store_to_read, with_reading
 from lima_curate.mixes.command import path_option
 
 
@@ -18,9 +18,15 @@ from lima_curate.mixes.command import path_option
 @path_option
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the attribution to this new file")
 @with_reading
+@database_option
 @json_option
 def licence(
-    sources: tuple[str, ...], paths: dict[str, str], out: Path | None, tables: dict[str, dict[str, Any]], as_json: bool
+    sources: tuple[str, ...],
+    paths: dict[str, str],
+    out: Path | None,
+    tables: dict[str, dict[str, Any]],
+    database: str | None,
+    as_json: bool,
 ) -> None:
     """What examples may be used for by their licences, and the attribution that is owed for them
 
@@ -37,13 +43,14 @@ def licence(
     from lima_dialogue_eval import new_file
 
     plugins = load_plugins()
-    with Bar("reading") as bar:
+    with store_to_read(database) as store, Bar("reading") as bar:
         found, remarks = gathered(
             sources,
             plugins,
             counter_for(None, plugins),
             paths=paths,
             tables=tables,
+            store=store,
             on_example=lambda source, done, _: bar.move(done, None),
         )
     counts = counted(one for source in found for one in source.records)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lima_curate.mixes.making import Mixture
 
 COUNTS = ("source", "read", "refused", "left_out", "not_drawn", "taken")
-TOKENS = ("source", "taken", "tokens_in", "tokens_out", "share", "of_loss", "licences")
+TOKENS = ("source", "taken", "tokens_in", "tokens_out", "share", "of_loss")
 "Two tables, which fit 80 columns; `share` is of all tokens, `of_loss` of those that the loss is taken over, by their weight"
 
 
@@ -161,7 +161,7 @@ def _print(made: "Mixture", told: dict[str, Any], as_json: bool) -> None:
             }
         )
         return
-    last = [{"source": "together", "share": "", "of_loss": "", "licences": "", **total}] if len(rows) > 1 else []
+    last = [{"source": "together", "share": "", "of_loss": "", **total}] if len(rows) > 1 else []
     print_rows([*rows, *last], False, "", COUNTS)
     print_rows([*rows, *last], False, "", TOKENS)
     lines = [
@@ -208,12 +208,8 @@ def show_mix(mix: str, excluded: bool, database: str | None, as_json: bool) -> N
     for key in ("id", "created", "name", "file", "sha256", "hash", "examples", "method", "seed", "counted"):
         click.echo(f"{key:<9} {visible(str(row[key]))}")
     click.echo(f"runs      {', '.join(row['runs']) or 'none'}\n")
-    print_rows(
-        row["sources"],
-        False,
-        "",
-        ("name", "rows", "refused", "left_out", "taken", "tokens_in", "tokens_out", "licence"),
-    )
+    print_rows(row["sources"], False, "", ("name", "rows", "refused", "left_out", "taken"))
+    print_rows(row["sources"], False, "", ("name", "tokens_in", "tokens_out", "licence"))
     print_rows(row["excluded"], False, "Nothing was left out.")
     for remark in row["remarks"]:
         click.echo(visible(remark))

@@ -69,7 +69,9 @@ class Mixture:
                     "is learnt. Take fewer or shorter ones, or give its examples a smaller weight."
                 )
         if self.asked:
-            found.append(f"{len(self.asked):,} examples ask what an evaluation asks, as --allow-contamination allows.")
+            found.append(
+                f"{_examples(len(self.asked))} what an evaluation asks, as --allow-contamination allows: do not evaluate on that."
+            )
         return found
 
 
@@ -111,7 +113,7 @@ def mixture(
         records = made.records
         named = "".join(f"\n  {records[one.place].id!r}: {one.reason}" for one in asked[:_NAMED])
         raise LimaError(
-            f"{len(asked):,} of {len(records):,} examples ask what an evaluation asks, so it would measure memory:{named}\n"
+            f"Of {len(records):,} examples, {_examples(len(asked))} what an evaluation asks, so it would measure memory:{named}\n"
             'Leave them out with filters = ["contamination"] in the mix, or keep them with --allow-contamination.'
         )
     return made
@@ -146,3 +148,7 @@ def _check_different(pools: Sequence[Pool]) -> None:
             raise LimaError(
                 f"The sources {same[0]!r} and {pool.entry.name!r} have the same examples. Leave one of them out."
             )
+
+
+def _examples(count: int) -> str:
+    return "1 example asks" if count == 1 else f"{count:,} examples ask"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lima import LimaError, Plugins, Record, Refused, Store, did_you_mean, find_source, open_source
+from lima import LimaError, Plugins, Record, Refused, Store, did_you_mean, find_source, is_there, open_source
 from lima_curate.filters.chain import Exclusion, choose, open_filter
 from lima_curate.mixes.recipe import Entry, Filters, Mix
 
@@ -59,14 +59,19 @@ def specs_of(mix: Mix, plugins: Plugins, paths: Mapping[str, str]) -> tuple[dict
         name, argument = registry.split(entry.spec)
         path = paths.get(entry.name)
         own = path is not None and registry.split(path)[0] in registry
-        install = f"`pip install {entry.plugin}`" if entry.plugin and name not in registry and not own else ""
+        unknown = name not in registry and not own and not is_there(path or entry.spec)
+        install = f"`pip install {entry.plugin}`" if entry.plugin and unknown else ""
         bring = f"--path {entry.name}=PATH with {entry.needs}" if entry.needs and not (argument or path) else ""
         if entry.needs and (install or bring):
             missing[entry.name] = ", then ".join(part for part in (install, bring) if part)
-        elif path is None:
-            there[entry.name] = entry.spec
+        elif install:
+            raise LimaError(
+                f"The source {entry.name!r} of the mix {mix.name!r} needs a plugin that is not installed: {install}."
+            )
         else:
-            there[entry.name] = path if own or name not in registry else f"{name}:{path}"
+            there[entry.name] = (
+                entry.spec if path is None else path if own or name not in registry else f"{name}:{path}"
+            )
     if not there:
         ways = "".join(f"\n  {name}: {advice}" for name, advice in missing.items())
         raise LimaError(f"The mix {mix.name!r} has none of its sources here. Bring at least one:{ways}")
