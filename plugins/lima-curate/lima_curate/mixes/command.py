@@ -3,6 +3,7 @@
 Everything heavy loads inside the commands. Knows nothing of how a mix is made.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from lima import LimaError, command_on, is_there, visible
 from lima.cli import Group, database_option, json_option, print_json, print_rows, store_to_read, with_reading
 
 if TYPE_CHECKING:
+    from lima import Store
+    from lima.cli.progress import Bar
     from lima_curate.mixes.making import Mixture
 
 COUNTS = ("source", "read", "refused", "left_out", "not_drawn", "taken")
@@ -79,51 +82,51 @@ def mix_command(
     lima mix lima-table-1 --path stackexchange-stem=DUMPS --out mix.jsonl
     lima train --base FOLDER --source mix.jsonl
     """
-    from lima import Store, load_plugins
-    from lima.cli.progress import Bar
-    from lima_curate.dataset import write_dataset
-    from lima_curate.lengths import counter_for
-    from lima_curate.mixes.log import note_mix
-    from lima_curate.mixes.making import mixture
-    from lima_curate.mixes.recipe import read_mix
+    from lima import Store
 
     if not (out or dry_run):
         raise LimaError("Name the file of the data set: --out FILE.jsonl. To count only: --dry-run.")
     if out and is_there(out) and not dry_run:
         raise LimaError(f"{out} exists and is not overwritten. Choose another --out, or move it away.")
-    recipe, plugins = read_mix(mix), load_plugins()
-    counter = counter_for(base, plugins)
     with Store(database) as store:
         if not dry_run:
             store.check_writable()
-        with Bar("reading") as bar:
-            made = mixture(
-                recipe,
-                plugins,
-                counter,
-                paths=paths,
-                tables=tables,
-                method=method or "",
-                contaminated=allow_contamination,
-                store=store,
-                on_example=lambda source, done, _: bar.move(done, None),
-            )
-        told: dict[str, Any] = {}
-        if out and not dry_run:
-            written = write_dataset(out, made.records)
-            told = {
-                "file": str(out),
-                "sha256": written.sha256,
-                "hash": written.hash,
-                "mix": note_mix(store, made, written),
-            }
+        given = {"paths": paths, "tables": tables, "method": method or "", "contaminated": allow_contamination}
+        made = _made(store, mix, base, given)
+        told = _written(store, made, out) if out and not dry_run else {}
         _print(made, told, as_json)
         if told and not as_json:
-            click.echo(
-                visible(
-                    f"What was left out, and why: {command_on(store.path, 'mixes', 'show', told['mix'], '--excluded')}"
-                )
-            )
+            command = command_on(store.path, "mixes", "show", told["mix"], "--excluded")
+            click.echo(visible(f"What was left out, and why: {command}"))
+
+
+def _made(store: "Store", mix: str, base: str | None, given: dict[str, Any]) -> "Mixture":
+    """What a mix becomes, with a bar while its sources are read"""
+    from lima import load_plugins
+    from lima.cli.progress import Bar
+    from lima_curate.lengths import counter_for
+    from lima_curate.mixes.making import mixture
+    from lima_curate.mixes.recipe import read_mix
+
+    recipe, plugins = read_mix(mix), load_plugins()
+    with Bar("reading") as bar:
+        read = partial(_move, bar)
+        return mixture(recipe, plugins, counter_for(base, plugins), store=store, on_example=read, **given)
+
+
+def _move(bar: "Bar", source: str, done: int, total: int) -> None:
+    bar.describe(f"reading {visible(source)}")
+    bar.move(done, total or None)
+
+
+def _written(store: "Store", made: "Mixture", out: Path) -> dict[str, Any]:
+    """What is told of the data set, when it was written and noted"""
+    from lima_curate.dataset import write_dataset
+    from lima_curate.mixes.log import note_mix
+
+    written = write_dataset(out, made.records)
+    hashes = {"sha256": written.sha256, "hash": written.hash}
+    return {"file": str(out), **hashes, "mix": note_mix(store, made, written)}
 
 
 def rows_of(made: "Mixture") -> list[dict[str, Any]]:
