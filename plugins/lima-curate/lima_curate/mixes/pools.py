@@ -59,8 +59,8 @@ def specs_of(mix: Mix, plugins: Plugins, paths: Mapping[str, str]) -> tuple[dict
         name, argument = registry.split(entry.spec)
         path = paths.get(entry.name)
         own = path is not None and registry.split(path)[0] in registry
-        unknown = name not in registry and not own and not is_there(path or entry.spec)
-        install = f"`pip install {entry.plugin}`" if entry.plugin and unknown else ""
+        absent = name not in registry and not own and not is_there(path or entry.spec)
+        install = f"`pip install {entry.plugin}`" if entry.plugin and absent else ""
         bring = f"--path {entry.name}=PATH with {entry.needs}" if entry.needs and not (argument or path) else ""
         if entry.needs and (install or bring):
             missing[entry.name] = ", then ".join(part for part in (install, bring) if part)
