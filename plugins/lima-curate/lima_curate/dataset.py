@@ -61,9 +61,13 @@ def row_of(record: Record) -> dict[str, Any]:
 def record_of(value: Any, name: str = "", where: str = "") -> Record:
     """The record of a row, with `name` and `where` as its id and provenance where it has none; LimaError says what is wrong"""
     row = _object(value, "the row")
-    if type(row.get(MARK)) is not int or row[MARK] != VERSION:
+    if MARK not in row:
         raise LimaError(
-            f"{MARK!r} is {shown(row.get(MARK))}; this version reads rows of a data set with {VERSION}. Make the data set again."
+            f"the row has no {MARK!r}, so it is not of a data set that `lima mix` wrote. Name the file without 'dataset:'."
+        )
+    if type(row[MARK]) is not int or row[MARK] != VERSION:
+        raise LimaError(
+            f"{MARK!r} is {shown(row[MARK])}; this version of lima-curate reads {VERSION}. Make the data set again with it."
         )
     kinds = [kind for kind, key in _KINDS.items() if key in row]
     if len(kinds) != 1:

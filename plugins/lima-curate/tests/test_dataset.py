@@ -83,6 +83,7 @@ PAIR = {MARK: 1, "id": "p", "example": {"prompt": "a", "response": "b"}}
     [
         (PAIR | {MARK: 2}, "'lima_row' is 2"),
         (PAIR | {MARK: True}, "'lima_row' is True"),
+        ({"prompt": "a", "response": "b"}, "has no 'lima_row'"),
         (PAIR | {"dialogue": {}}, "found both"),
         ({MARK: 1, "id": "p"}, "found neither"),
         (PAIR | {"trust_remote_code": True}, "the row has 'trust_remote_code'"),

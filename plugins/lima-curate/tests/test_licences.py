@@ -102,7 +102,7 @@ def test_the_attribution_names_each_author_with_links_and_nobody_writes_lines_of
         "1 Licences:",
         "  answer by Eve ⟨U+001B⟩[31m⟨U+202E⟩Nobody, CC-BY-SA-3.0, https://a.example/1",
         "  Ann (https://a.example/ann), 2015-01-02, CC-BY-SA-4.0, https://a.example/2",
-        "s: 1 examples, MIT; it does not name their authors",
+        "s: 1 example, MIT; no authors are named",
     ]
     assert lines[-4:] == [
         "Licences:",

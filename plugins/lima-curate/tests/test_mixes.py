@@ -63,8 +63,8 @@ def test_what_is_missing_is_said_with_what_brings_it(lima, examples):
     said = " ".join(done.out.split())
     for words in (
         "authors: only 3 of the 200 examples that it should give.",
-        "Missing: wikihow. `pip install lima-wikihow`, then --path wikihow=PATH with a CSV export of wikiHow's articles.",
-        "Missing: stackexchange-stem. `pip install lima-stackexchange`, then --path stackexchange-stem=PATH with a folder",
+        "Missing: wikihow. `pip install lima-wikihow`, then --path wikihow=PATH (a CSV export of wikiHow's articles).",
+        "Missing: stackexchange-stem. `pip install lima-stackexchange`, then --path stackexchange-stem=PATH (a folder",
     ):
         assert words in said, words
     nothing = lima("mix", "lima-table-1", "--out", "n.jsonl", code=1)
@@ -105,6 +105,14 @@ def test_baselines_draw_as_many_from_the_same_pools(mixed, tmp_path):
     assert sorted(len(one.response) for one in taken["longest"]) == list(range(91, 101))
     assert len({one.id for one in taken["random"]}) == 10
     assert taken["random"] != taken["first"]
+
+
+def test_a_baseline_draws_of_all_where_a_source_would_choose_itself(mixed, examples):
+    """And a path that names another source has not its options"""
+    text = entry("numbers", name="n", take=4) + "own_choice = {limit = 4}\n"
+    first, longest = ([one.id for one in mixed(text, method=how).records] for how in ("first", "longest"))
+    assert (first, longest) == (["0", "1", "2", "3"], ["46", "47", "48", "49"])
+    assert len(mixed(text, paths={"n": f"dataset:{examples('a', 9)}"}).records) == 4
 
 
 def test_read_is_refused_left_out_not_drawn_and_taken(lima, examples, tmp_path):
@@ -169,6 +177,8 @@ def test_wrong_names_have_advice(lima, examples):
     file = examples("a", 3)
     Path("m.toml").write_text('filters = ["near-duplicate"]\n' + entry(file))
     assert "near-duplicates" in lima("mix", "m.toml", "--out", "o.jsonl", code=1).err
+    Path("m.toml").write_text(entry("wikihow:x", plugin="lima-wikihow"))
+    assert "not installed: `pip install lima-wikihow`" in lima("mix", "m.toml", "--out", "o.jsonl", code=1).err
     assert "lima-table-1" in lima("mix", "lima-table1", "--out", "o.jsonl", code=1).err
     assert (
         "Did you mean 'wikihow'?" in lima("mix", "lima-table-1", "--path", "wikihw=x", "--out", "o.jsonl", code=1).err

@@ -86,7 +86,7 @@ def attribution(sources: Sequence[Gathered]) -> Iterator[str]:
             for credit in dict.fromkeys(record.credits):
                 yield f"  {_line(str(credit))}"
     for (name, licence), count in nameless.items():
-        yield _line(f"{name}: {count:,} examples, {licence}; it does not name their authors")
+        yield _line(f"{name}: {count:,} example{'s' * (count != 1)}, {licence}; no authors are named")
     if not names:
         yield "None of the licences asks for attribution."
         return

@@ -93,7 +93,7 @@ def mixture(
     an evaluation asks."""
     there, missing = specs_of(mix, plugins, paths or {})
     pools = [
-        pool_of(one, there[one.name], plugins, tables or {}, store, on_example)
+        pool_of(one, there[one.name], plugins, tables or {}, method or mix.draw, store, on_example)
         for one in mix.sources
         if one.name in there
     ]

@@ -22,7 +22,6 @@ class Pool:
     entry: Entry
     spec: str
     owner: str
-    licence: str
     hash: str
     examples: int
     "That the source has"
@@ -31,6 +30,11 @@ class Pool:
     "By all filters so far"
     excluded: list[Exclusion] = field(default_factory=list)
     taken: list[Record] = field(default_factory=list)
+
+    @property
+    def licence(self) -> str:
+        """The licences of what is taken"""
+        return ", ".join(sorted({one.licence for one in self.taken}))
 
     @property
     def refused_rows(self) -> int:
@@ -61,7 +65,7 @@ def specs_of(mix: Mix, plugins: Plugins, paths: Mapping[str, str]) -> tuple[dict
         own = path is not None and registry.split(path)[0] in registry
         absent = name not in registry and not own and not is_there(path or entry.spec)
         install = f"`pip install {entry.plugin}`" if entry.plugin and absent else ""
-        bring = f"--path {entry.name}=PATH with {entry.needs}" if entry.needs and not (argument or path) else ""
+        bring = f"--path {entry.name}=PATH ({entry.needs})" if entry.needs and not (argument or path) else ""
         if entry.needs and (install or bring):
             missing[entry.name] = ", then ".join(part for part in (install, bring) if part)
         elif install:
@@ -79,19 +83,27 @@ def specs_of(mix: Mix, plugins: Plugins, paths: Mapping[str, str]) -> tuple[dict
 
 
 def pool_of(
-    entry: Entry, spec: str, plugins: Plugins, tables: Tables, store: Store | None, on_example: OnExample | None = None
+    entry: Entry,
+    spec: str,
+    plugins: Plugins,
+    tables: Tables,
+    method: str,
+    store: Store | None = None,
+    on_example: OnExample | None = None,
 ) -> Pool:
     """A source's examples that pass its own filters; LimaError as for `open_source` and for a filter"""
-    owner = find_source(spec, plugins).owner
-    own = {**tables, owner: {**tables.get(owner, {}), **entry.options}} if entry.options else tables
+    owner, named = find_source(spec, plugins).owner, plugins.registry("sources").split
+    values = entry.options | (entry.own_choice if method == "first" else {})
+    # A path may name another source, which does not have these options.
+    asked = values if named(spec)[0] == named(entry.spec)[0] else {}
+    own = {**tables, owner: {**tables.get(owner, {}), **asked}} if asked else tables
     found = find_source(spec, plugins, own)
     source = open_source(spec, plugins, own, on_example)
     licence = entry.licence or found.source.licence
     records = [one if one.licence else replace(one, licence=licence) for one in source.records]
     chosen = choose(records, opened(entry.filters, plugins, store))
-    shown = ", ".join(sorted({one.licence for one in records}))
     return Pool(
-        entry, spec, owner, shown, source.hash, len(records), source.refused, list(chosen.kept), list(chosen.exclusions)
+        entry, spec, owner, source.hash, len(records), source.refused, list(chosen.kept), list(chosen.exclusions)
     )
 
 

@@ -34,6 +34,8 @@ class Entry:
     "Names, or tables with `filter` and its options"
     options: Any = None
     "A table for the plugin of the source, as [plugins.NAME] of a recipe"
+    own_choice: Any = None
+    "Further options, such as a limit, with which the source itself chooses; not used where --method draws otherwise"
     licence: str = ""
     "Of its examples that name none"
     needs: str = ""
@@ -47,9 +49,11 @@ class Entry:
         object.__setattr__(self, "name", self.name or self.spec)
         if self.take and self.share:
             raise LimaError(f"the source {self.name!r} has `take` and `share`. Leave one of them out.")
-        if not isinstance(self.options or {}, Mapping):
-            raise LimaError(f"options of the source {self.name!r} is {shown(self.options)}; expected a table.")
-        object.__setattr__(self, "options", dict(self.options or {}))
+        for key in ("options", "own_choice"):
+            value = getattr(self, key) or {}
+            if not isinstance(value, Mapping):
+                raise LimaError(f"{key} of the source {self.name!r} is {shown(value)}; expected a table.")
+            object.__setattr__(self, key, dict(value))
         object.__setattr__(self, "filters", filters_in(self.filters, f"the source {self.name!r}"))
 
 
