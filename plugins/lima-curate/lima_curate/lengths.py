@@ -5,6 +5,7 @@ Counts what is said, without the tokens that a format adds. Knows nothing of ren
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from lima import Example, Plugins, Record, find_base, load_tokenizer
@@ -62,7 +63,7 @@ def counter_for(base: str | None, plugins: Plugins) -> Counter:
     if not base:
         return Counter(tokens_about, ROUGH)
     tokenizer: Any = load_tokenizer(find_base(base, plugins))
-    return Counter(lambda text: len(tokenizer.encode(text, add_special_tokens=False)), f"by the tokenizer of {base}")
+    return Counter(lambda text: len(tokenizer.encode(text, add_special_tokens=False)), f"by the tokenizer of {Path(base).name or base}")
 
 
 def _said(message: Turn) -> str:
