@@ -63,7 +63,10 @@ def counter_for(base: str | None, plugins: Plugins) -> Counter:
     if not base:
         return Counter(tokens_about, ROUGH)
     tokenizer: Any = load_tokenizer(find_base(base, plugins))
-    return Counter(lambda text: len(tokenizer.encode(text, add_special_tokens=False)), f"by the tokenizer of {Path(base).name or base}")
+    return Counter(
+        lambda text: len(tokenizer.encode(text, add_special_tokens=False)),
+        f"by the tokenizer of {Path(base).name or base}",
+    )
 
 
 def _said(message: Turn) -> str:
