@@ -37,11 +37,17 @@ def __getattr__(name: str) -> Any:
 def register_commands(cli: "click.Group") -> None:
     import click
 
+    from lima_curate.cards.card_command import card
+    from lima_curate.cards.licence_command import licence
+    from lima_curate.mixes.command import COMMANDS
     from lima_curate.try_command import try_filter
 
-    # A command of the core's listing: `lima filters try`.
-    if isinstance(listing := cli.commands.get("filters"), click.Group):
-        listing.add_command(try_filter)
+    for command in COMMANDS:
+        cli.add_command(command)
+    # Commands of the core's listings: `lima filters try`, `lima sources card` and `licence`.
+    for listing, one in (("filters", try_filter), ("sources", card), ("sources", licence)):
+        if isinstance(group := cli.commands.get(listing), click.Group):
+            group.add_command(one)
 
 
 @hookimpl
@@ -73,7 +79,23 @@ def register_filters(register: Callable[[str, Any], None]) -> None:
 
 
 @hookimpl
+def register_sources(register: Callable[[str, Any], None]) -> None:
+    from lima_curate.dataset import Dataset
+
+    register("dataset", Dataset())
+
+
+@hookimpl
+def register_migrations(register: Callable[[str, Any], None]) -> None:
+    from lima_curate.tables import migrations
+
+    register("lima-curate", migrations)
+
+
+@hookimpl
 def before_train(run: "Run", examples: "Sequence[Record]") -> None:
     from lima_curate.filters.contamination import warn
+    from lima_curate.tables import note_mixes
 
+    note_mixes(run)
     warn(examples)

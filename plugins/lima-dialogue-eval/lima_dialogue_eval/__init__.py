@@ -53,6 +53,7 @@ _HOME = {
     "write_report": "report.page",
     "write_whole": "report.page",
     "check_place": "report.page",
+    "new_file": "exchange.files",
     "GAIN_DEFINITION": "gain.measure",
     "Later": "gain.measure",
     "by_conversation": "gain.measure",
