@@ -5,10 +5,11 @@ Jinja chat templates. Knows nothing of training; it only notes what each run lea
 """
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lima import hookimpl
-from lima_chat.conversation import Conversation, EvalConversation, EvalTurn, Turn
+from lima_chat.conversation import Conversation, EvalConversation, EvalTurn, Turn, problem_of
 from lima_chat.known import (
     FLAWS,
     NULL_REPLIES,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import click
 
     from lima import Record, Renderer, Run
+    from lima_chat.talk.recorded import recorded_talks as recorded_talks
     from lima_chat.talk.terminal import typed as typed
 
 __all__ = [
@@ -37,17 +39,20 @@ __all__ = [
     "has_known_replies",
     "known_problems",
     "known_replies",
+    "problem_of",
+    "recorded_talks",
     "template_renderer",
     "typed",
 ]
 
+_HOME = {"recorded_talks": "talk.recorded", "typed": "talk.terminal"}
+"Public names that are imported on first use"
+
 
 def __getattr__(name: str) -> Any:
-    if name != "typed":
+    if name not in _HOME:
         raise AttributeError(f"module 'lima_chat' has no attribute {name!r}")
-    from lima_chat.talk.terminal import typed
-
-    return typed
+    return getattr(import_module(f"lima_chat.{_HOME[name]}"), name)
 
 
 def template_renderer(name: str, jinja: str) -> "Renderer":

@@ -39,10 +39,11 @@ def register_commands(cli: "click.Group") -> None:
 
     from lima_curate.cards.card_command import card
     from lima_curate.cards.licence_command import licence
+    from lima_curate.desk.command import curate
     from lima_curate.mixes.command import COMMANDS
     from lima_curate.try_command import try_filter
 
-    for command in COMMANDS:
+    for command in (*COMMANDS, curate):
         cli.add_command(command)
     # Commands of the core's listings: `lima filters try`, `lima sources card` and `licence`.
     for listing, one in (("filters", try_filter), ("sources", card), ("sources", licence)):
@@ -81,13 +82,15 @@ def register_filters(register: Callable[[str, Any], None]) -> None:
 @hookimpl
 def register_sources(register: Callable[[str, Any], None]) -> None:
     from lima_curate.dataset import Dataset
+    from lima_curate.desk.source import Curated
 
     register("dataset", Dataset())
+    register("curated", Curated())
 
 
 @hookimpl
 def register_migrations(register: Callable[[str, Any], None]) -> None:
-    from lima_curate.tables import migrations
+    from lima_curate.desk.record.tables import migrations  # those of `tables`, and its own
 
     register("lima-curate", migrations)
 

@@ -94,7 +94,7 @@ def write_dataset(file: str | Path, records: Iterable[Record]) -> Written:
     digest, contents, seen = hashlib.sha256(), list[str](), set[str]()
     with new_file(file) as beside, beside.open("xb") as out:
         for record in records:
-            one = replace(record, id=_free(record.id, seen))
+            one = replace(record, id=free_id(record.id, seen))
             seen.add(one.id)
             line = json.dumps(_checked(one), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
             digest.update(line)
@@ -155,7 +155,7 @@ def _checked(record: Record) -> dict[str, Any]:
     return row
 
 
-def _free(id: str, seen: set[str]) -> str:
+def free_id(id: str, seen: set[str]) -> str:
     """The id, or the first with a number behind it that is not taken"""
     number, free = 1, id
     while free in seen:

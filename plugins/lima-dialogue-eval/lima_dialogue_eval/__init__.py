@@ -76,11 +76,13 @@ _HOME = {
     "tokens_about": "run.estimates",
     "would_ask": "run.evaluate",
     "Asked": "pages.frame",
+    "Keys": "people.keys",
     "Link": "pages.links",
     "LocalPages": "pages.frame",
     "Page": "pages.frame",
     "page_templates": "pages.templates",
     "personal_link": "pages.links",
+    "rater_names": "people.studies",
     "serve_pages": "pages.serving",
 }
 

@@ -46,16 +46,18 @@ def opened_browser():
 
 
 class Served:
-    """`lima dialogues grade` with these arguments on a database, until `stop`"""
+    """`lima dialogues grade`, or another command that serves pages, with these arguments on a database, until `stop`"""
+
+    command, plugins = ("dialogues", "grade"), "lima-chat,lima-dialogue-eval"
 
     def __init__(self, database, *arguments):
         self.database, self.arguments = Path(database), arguments
         self.start()
 
     def start(self, *more):
-        environment = os.environ | {"LIMA_LOAD_PLUGINS": "lima-chat,lima-dialogue-eval"}
+        environment = os.environ | {"LIMA_LOAD_PLUGINS": self.plugins}
         environment["LIMA_USER_PATH"] = str(self.database.parent / "user")
-        command = [sys.executable, "-m", "lima", "dialogues", "grade", *self.arguments, *more, "-d", str(self.database)]
+        command = [sys.executable, "-m", "lima", *self.command, *self.arguments, *more, "-d", str(self.database)]
         self.process = subprocess.Popen(
             command,
             env=environment,
@@ -97,8 +99,8 @@ class Served:
 
 
 @contextmanager
-def served(database, *arguments):
-    found = Served(database, *arguments)
+def served(database, *arguments, kind=Served):
+    found = kind(database, *arguments)
     try:
         yield found
     finally:

@@ -7,18 +7,20 @@ from typing import Any
 
 import click
 
+from lima import LimaError
+
 try:
     import termios
     import tty
 except ImportError:  # Windows: click reads keys there
     termios = tty = None  # type: ignore[assignment]
 
-STOP = ("\x03", "\x04")
-"Ctrl-C and Ctrl-D as keys"
-
 
 class Keys:
     """The terminal gives keys inside of a `with`, and is as before after it"""
+
+    STOP = ("\x03", "\x04")
+    "Ctrl-C and Ctrl-D as keys"
 
     def __enter__(self) -> "Keys":
         self.input = sys.stdin.fileno()
@@ -49,6 +51,19 @@ class Keys:
             return str(click.prompt(asked, default="", show_default=False))
         finally:
             self._by_key()
+
+    def edited(self, text: str) -> str | None:
+        """The text as the person leaves it in their own editor; None where they did not save it. LimaError where that fails"""
+        self._by_line()
+        try:
+            found = click.edit(text, extension=".txt")
+        except click.ClickException as e:
+            raise LimaError(f"{e.message} Name another editor in the variable EDITOR, or use the page.") from None
+        finally:
+            self._by_key()
+        if found is None or text.endswith("\n"):
+            return found
+        return found.removesuffix("\n")  # which the editor needs at the end of a file
 
     def _byte(self) -> bytes:
         found = os.read(self.input, 1)

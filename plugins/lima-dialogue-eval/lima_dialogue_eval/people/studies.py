@@ -47,11 +47,11 @@ class Study:
         return len(self.plan.sides) == 2 and not self.plan.only
 
 
-def rater_names(text: str) -> tuple[str, ...]:
-    """The names in a list with commas; LimaError for one that cannot be a rater's"""
-    names = tuple(map(rater_name, text.split(",")))
+def rater_names(text: str, what: str = "a rater") -> tuple[str, ...]:
+    """The names in a list with commas; LimaError for one that cannot be, which says `what` each person is"""
+    names = tuple(rater_name(one, what) for one in text.split(","))
     if len(set(map(same_name, names))) < len(names):
-        raise LimaError(f"Two raters in {text!r} have the same name. Tell them apart.")
+        raise LimaError(f"Two people in {text!r} have the same name. Tell them apart.")
     return names
 
 

@@ -27,7 +27,7 @@ from lima_dialogue_eval.people.events import (
     State,
 )
 from lima_dialogue_eval.people.grading import Grading
-from lima_dialogue_eval.people.keys import STOP, Keys
+from lima_dialogue_eval.people.keys import Keys
 from lima_dialogue_eval.people.talks import Item, TalkTurn, two_sided
 
 GRADES: Mapping[str, str] = {
@@ -132,7 +132,7 @@ class _Talk:
 
     def _do(self, key: str, state: State) -> None:
         cell = state.open(self.item["cells"])
-        if key in ("q", *STOP):
+        if key in ("q", *Keys.STOP):
             raise _Stop
         if key == "?":
             click.echo(HELP)

@@ -26,13 +26,13 @@ VERSION = hashlib.sha256(DEFINITION.encode()).hexdigest()
 LONGEST_NAME = 80
 
 
-def rater_name(text: str) -> str:
-    """A person's name as it stands in the tables; LimaError for one that cannot be a rater's"""
+def rater_name(text: str, what: str = "a rater") -> str:
+    """A person's name as it stands in the tables; LimaError for one that cannot be, which says `what` the person is"""
     name = unicodedata.normalize("NFC", text.strip())
     if blank(name) or len(name) > LONGEST_NAME or "," in name:
         raise LimaError(
-            f"{name[:LONGEST_NAME]!r} is not a rater's name: it has 1 to {LONGEST_NAME} characters and no comma. Give names such "
-            "as ana, in a list with commas between: ana,ben."
+            f"{name[:LONGEST_NAME]!r} is not the name of {what}: it has 1 to {LONGEST_NAME} characters and no comma. Give names "
+            "such as ana, in a list with commas between: ana,ben."
         )
     if same_name(name) == ADJUDICATED:
         raise LimaError(f"No rater can be called {name!r}: grades that settle a disagreement have that name.")

@@ -1,0 +1,1 @@
+"""What people see of a curation: a local page, and the terminal."""
