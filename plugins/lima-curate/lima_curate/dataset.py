@@ -88,7 +88,7 @@ def record_of(value: Any, name: str = "", where: str = "") -> Record:
 
 
 def write_dataset(file: str | Path, records: Iterable[Record]) -> Written:
-    """Write a new data set, whole or not at all; LimaError where the file is there already or a record cannot be read back
+    """Write a new data set, completely or not at all; LimaError where the file is there already or a record cannot be read back
 
     An id that an earlier record has is followed by a number: ids of several sources may be the same."""
     digest, contents, seen = hashlib.sha256(), list[str](), set[str]()

@@ -83,7 +83,7 @@ def plain(title: str) -> str:
 
 
 def continues(text: str) -> bool:
-    """Whether a post says that it goes on elsewhere"""
+    """Whether a post says that it continues elsewhere"""
     paragraphs = _paragraphs(text)
     if any(_SECOND.fullmatch(one) for one in paragraphs):
         return False  # it is all there

@@ -63,7 +63,7 @@ class Section(NamedTuple):
 
 
 def columns_of(row: Row) -> dict[str, str]:
-    """The keys of a file's rows by what they mean; LimaError where needed ones are missing, or one is there twice"""
+    """The keys of a file's rows by what they mean; LimaError where needed ones are missing, or one occurs twice"""
     if not isinstance(row.value, dict):
         raise LimaError(f"{row.where}: the row is {kind_of(row.value)}. {EXPECTED}")
     found = dict[str, str]()

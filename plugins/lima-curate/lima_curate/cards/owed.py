@@ -35,7 +35,7 @@ def counted(records: Iterable[Record]) -> dict[str, int]:
 
 
 def conditions(counts: dict[str, int]) -> list[tuple[str, str]]:
-    """(what is asked, the answer) for licences that hold for so many examples each"""
+    """(what is asked, the answer) for licences that hold for these numbers of examples"""
     together = Together.of(counts)
     open_ones = sum(counts[name] for name in together.unknown)
 
