@@ -13,12 +13,13 @@ DRAWS, SEED = 9_999, 0
 Interval = tuple[float, float]
 
 
-def kappa(tables: np.ndarray) -> np.ndarray:
-    """Cohen's kappa of each (…, k, k) table of counts, with quadratic weights
+def kappa(tables: np.ndarray, ordinal: bool = True) -> np.ndarray:
+    """Cohen's kappa of each (…, k, k) table of counts, with quadratic weights; not ordinal: every disagreement counts 1
 
     NaN if chance leaves no disagreement, for example if both raters give one grade only."""
     grades = np.arange(tables.shape[-1])
-    weights = (grades[:, None] - grades) ** 2  # (k, k): 0 on the diagonal, 4 between the ends of three
+    apart = grades[:, None] - grades
+    weights = apart**2 if ordinal else apart != 0  # (k, k): 0 on the diagonal, 4 between the ends of three
     by_chance = (weights * tables.sum(-1)[..., :, None] * tables.sum(-2)[..., None, :]).sum((-2, -1))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(1 - tables.sum((-2, -1)) * (weights * tables).sum((-2, -1)) / by_chance)
