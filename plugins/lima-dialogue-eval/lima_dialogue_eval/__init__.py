@@ -53,6 +53,8 @@ _HOME = {
     "kappa": "coefficients",
     "value_of": "coefficients",
     "assign": "people.assignment",
+    "rater_name": "record.people",
+    "same_name": "record.people",
     "share_text": "statistics",
     "interval_text": "statistics",
     "p_text": "statistics",

@@ -16,9 +16,11 @@ class Answer:
     label: str
     "As it is stored, and as a judge writes it"
     text: str
-    "As people and judges read it"
+    "As judges read it, and people unless there is another for them"
     key: str
     "That people may press"
+    on_page: str = ""
+    "As people read it, who see A and B"
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ PREFERENCE = Question(
     "better, and "
     "clearly so?",
     (
-        Answer(FIRST, "The first reply is clearly the better one.", "a"),
-        Answer(SECOND, "The second reply is clearly the better one.", "b"),
-        Answer(NEITHER, "Neither is clearly better than the other.", "n"),
+        Answer(FIRST, "The first reply is clearly the better one.", "a", "Reply A is clearly the better one"),
+        Answer(SECOND, "The second reply is clearly the better one.", "b", "Reply B is clearly the better one"),
+        Answer(NEITHER, "Neither is clearly better than the other.", "n", "Neither is clearly better"),
     ),
 )
 "LIMA §4.1: three options, 'clearly' on purpose, so that small differences are none"

@@ -6,6 +6,7 @@ import click
 
 from lima.cli import Group, database_option, json_option, print_rows, store_to_read
 from lima_studies.cli.preference import preference
+from lima_studies.cli.rate import rate
 
 _COLUMNS = ("id", "kind", "status", "prompts", "systems", "replies", "verdicts", "created")
 
@@ -19,6 +20,7 @@ def study(ctx: click.Context, database: str | None, as_json: bool) -> None:
 
     \b
     lima study preference RUN --against NAME=MODEL …   whose replies are clearly better
+    lima study rate STUDY --raters GROUP:NAMES …       people read the replies, blind
     lima study report STUDY                            its report again, with what came since
     """
     if ctx.invoked_subcommand is None:
@@ -45,4 +47,5 @@ def report(name: str, report: Path | None, database: str | None, as_json: bool) 
         finish(found, kind_of(found), report, as_json)
 
 
-study.add_command(preference)
+for command in (preference, rate):
+    study.add_command(command)

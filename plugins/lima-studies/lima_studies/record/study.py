@@ -186,6 +186,10 @@ class Study:
                 "Give it another name, as NAME=SPEC, to have both."
             )
 
+    def assignments(self) -> Rows:
+        """What each person is to look at, in their order"""
+        return self._rows("study_assignments", "rater, place")
+
     def verdicts(self, question: str | None = None) -> Rows:
         """The rows of verdicts, on one question or on all, oldest first"""
         rows = self._rows("study_verdicts", "id")

@@ -138,3 +138,24 @@ def m002_summary(db: Database) -> None:
         from studies
         """,
     )
+
+
+@migrations()
+def m003_assignments(db: Database) -> None:
+    """Which case each person looks at, in which order, drawn once"""
+    db.table("study_assignments").create(
+        {
+            "study": str,
+            "rater": str,
+            "place": int,  # in the rater's order, from 1
+            "question": str,
+            "prompt": str,
+            "first": str,
+            "second": str,
+            "sample": int,
+            "shared": int,  # 0 or 1: whether every person looks at it
+        },
+        pk=("study", "rater", "place"),
+        foreign_keys=_OF_STUDY,
+    )
+    append_only(db, "study_assignments")
