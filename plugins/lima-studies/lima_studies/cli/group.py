@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from lima.cli import Group, database_option, json_option, print_rows, store_to_read
+from lima_studies.cli.alone import absolute, safety
 from lima_studies.cli.preference import preference
 from lima_studies.cli.rate import rate
 
@@ -20,6 +21,8 @@ def study(ctx: click.Context, database: str | None, as_json: bool) -> None:
 
     \b
     lima study preference RUN --against NAME=MODEL …   whose replies are clearly better
+    lima study absolute RUN                            fail, pass or excellent, also far from the training data
+    lima study safety RUN                              safe or unsafe, and what is refused without need
     lima study rate STUDY --raters GROUP:NAMES …       people read the replies, blind
     lima study report STUDY                            its report again, with what came since
     """
@@ -47,5 +50,5 @@ def report(name: str, report: Path | None, database: str | None, as_json: bool) 
         finish(found, kind_of(found), report, as_json)
 
 
-for command in (preference, rate):
+for command in (preference, absolute, safety, rate):
     study.add_command(command)

@@ -41,13 +41,18 @@ def study_options(command: Any) -> Any:
     return command
 
 
+Prepared = Callable[["Store"], tuple[dict[str, Any], Any]]
+"Gives further settings of a study, and whatever `Begun` is to have"
+Begun = Callable[["Work", Any], None]
+"Called once the study is there, before anything is asked"
+
+
 def work_of(
     store: "Store",
     kind: "StudyKind",
     systems: Sequence[str],
     asked: Mapping[str, Any],
-    samples: int = 1,
-    more: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any],
     default_take: int | None = None,
 ) -> "Work":
     """The study that a command asks for, begun or found again; with --dry-run nothing is written"""
@@ -62,7 +67,7 @@ def work_of(
     sampling = Sampling(
         temperature=asked["temperature"], repetition_penalty=penalty, max_new_tokens=asked["max_new_tokens"]
     )
-    settings = {**settings_of(sampling, samples, asked["seed"]), **(more or {})}
+    settings = {**settings_of(sampling, 1, asked["seed"]), **more}
     prompts = take(read_prompts(asked["prompts"]), asked["take"] or default_take, asked["seed"])
     found, judges = systems_of(systems), systems_of(asked["judges"])
     study = Study.begin(store, kind.name, settings, prompts, found, asked["name"], dry=asked["dry_run"])
@@ -74,12 +79,13 @@ def carry_out(
     kind: "StudyKind",
     systems: Sequence[str],
     asked: Mapping[str, Any],
-    **more: Any,
+    prepared: Prepared = lambda store: ({}, None),
+    begun: Begun = lambda work, more: None,
+    default_take: int | None = None,
 ) -> None:
     """Do what is left of the study, write its report and print it; with --dry-run say what is left"""
     from lima import Store, open_model
     from lima.cli import print_rows
-    from lima.cli.progress import Bar
     from lima_dialogue_eval import check_place
     from lima_judges import purse_of
     from lima_studies.cli.terminal import finish, rows_of_estimates
@@ -92,23 +98,32 @@ def carry_out(
         def opened(spec: str) -> Any:
             return open_model(spec, store, asked["trust_remote_code"])
 
-        work = work_of(store, kind, systems, asked, **more)
+        more, found = prepared(store)
+        work = work_of(store, kind, systems, asked, more, default_take)
         if asked["dry_run"]:
             print_rows(rows_of_estimates(work.estimates(opened), asked["as_json"]), asked["as_json"], "")
             return
-        try:
-            with Bar("asking") as bar:
-
-                def moved(what: str, done: int, total: int) -> None:
-                    bar.describe(what)
-                    bar.move(done, total)
-
-                work.run(opened, moved)
-        except KeyboardInterrupt as e:
-            for note in getattr(e, "__notes__", []):
-                click.echo(note, err=True)
-            raise
+        begun(work, found)
+        _run(work, opened)
         finish(work.study, kind, asked["report"], asked["as_json"])
+
+
+def _run(work: "Work", opened: Callable[[str], Any]) -> None:
+    """Do what is left, under a bar"""
+    from lima.cli.progress import Bar
+
+    try:
+        with Bar("asking") as bar:
+
+            def moved(what: str, done: int, total: int) -> None:
+                bar.describe(what)
+                bar.move(done, total)
+
+            work.run(opened, moved)
+    except KeyboardInterrupt as e:
+        for note in getattr(e, "__notes__", []):
+            click.echo(note, err=True)
+        raise
 
 
 @contextmanager

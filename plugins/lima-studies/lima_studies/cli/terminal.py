@@ -12,7 +12,7 @@ from lima.cli import print_json
 if TYPE_CHECKING:
     from lima_studies.kinds.kind import StudyKind
     from lima_studies.record.study import Study
-    from lima_studies.report.document import Document, Table
+    from lima_studies.report.document import Document, Number, Table
 
 
 def rows_of_estimates(rows: Sequence[dict[str, Any]], as_json: bool) -> list[dict[str, Any]]:
@@ -48,7 +48,8 @@ def print_document(document: "Document") -> None:
             if text:
                 console.print(Text(visible(text)))
         for table in section.tables:
-            _print_table(table, console)
+            if not table.folded:
+                _print_table(table, console)
 
 
 def _print_table(table: "Table", console: Any) -> None:
@@ -64,8 +65,13 @@ def _print_table(table: "Table", console: Any) -> None:
     for name in table.columns:
         drawn.add_column(name)
     for row in table.rows:
-        cells = [f"{cell.text} (n {cell.n})" if isinstance(cell, Number) else cell for cell in row]
+        cells = [_cell(cell) if isinstance(cell, Number) else cell for cell in row]
         drawn.add_row(*(Text(visible(cell)) for cell in cells))
     print_table(drawn, console)
     if table.note:
         console.print(Text(visible(table.note), style="dim"))
+
+
+def _cell(number: "Number") -> str:
+    """A number with its n, unless its text has it"""
+    return number.text if f"/{number.n}" in number.text else f"{number.text} (n {number.n})"

@@ -15,8 +15,6 @@ from lima_studies.record.study import JUDGES, Study
 WIN, TIE, LOSE = "win", "tie", "lose"
 RESULTS = (WIN, TIE, LOSE)
 POINTS = {WIN: 1.0, TIE: 0.5, LOSE: 0.0}
-PEOPLE = "people"
-"All groups of people together"
 
 
 class Item(NamedTuple):

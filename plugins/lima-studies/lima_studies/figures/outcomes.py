@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lima_dialogue_eval import holm, sign_test, t_interval, wilson
-from lima_studies.figures.choices import LOSE, PEOPLE, POINTS, TIE, WIN, Chooser, together
-from lima_studies.record.study import JUDGES
+from lima_studies.figures.choices import LOSE, POINTS, TIE, WIN, Chooser, together
+from lima_studies.figures.panels import Panel
 
 Interval = tuple[float, float] | None
 
@@ -51,27 +51,7 @@ class Outcome:
         return self.wins + self.ties + self.losses
 
 
-@dataclass(frozen=True)
-class Panel:
-    """Raters whose figures are reported together"""
-
-    name: str
-    column: str
-    "Which of the paper's columns stands beside theirs: judges or people"
-    raters: tuple[Chooser, ...]
-
-
-def panels(found: Sequence[Chooser]) -> list[Panel]:
-    """Each judge, each group of people, and all people where there are several groups"""
-    every = [Panel(c.name, JUDGES, (c,)) for c in found if not c.person]
-    teams = list(dict.fromkeys(c.team for c in found if c.person))
-    every += [Panel(team, PEOPLE, tuple(c for c in found if c.team == team)) for team in teams]
-    if len(teams) > 1:
-        every.append(Panel(PEOPLE, PEOPLE, tuple(c for c in found if c.person)))
-    return [panel for panel in every if any(c.results for c in panel.raters)]
-
-
-def outcomes(panel: Panel, against: Sequence[str]) -> list[Outcome]:
+def outcomes(panel: Panel[Chooser], against: Sequence[str]) -> list[Outcome]:
     """The figures of some raters against each system that they looked at"""
     results = together(panel.raters)
     split = {other: [r for item, r in results.items() if item.against == other] for other in against}

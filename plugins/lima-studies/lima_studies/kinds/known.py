@@ -1,11 +1,13 @@
 """The kinds of studies, by name."""
 
 from lima import LimaError, did_you_mean
+from lima_studies.kinds.absolute import Absolute
 from lima_studies.kinds.kind import StudyKind
 from lima_studies.kinds.preference import Preference
+from lima_studies.kinds.safety import Safety
 from lima_studies.record.study import Study
 
-KINDS: dict[str, StudyKind] = {kind.name: kind for kind in (Preference(),)}
+KINDS: dict[str, StudyKind] = {kind.name: kind for kind in (Preference(), Absolute(), Safety())}
 
 
 def kind_of(study: Study) -> StudyKind:

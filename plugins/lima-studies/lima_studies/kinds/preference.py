@@ -9,15 +9,16 @@ from lima_dialogue_eval import interval_text, p_text
 from lima_studies import paper
 from lima_studies.asking.questions import PREFERENCE, Question
 from lima_studies.figures import agreement, outcomes
-from lima_studies.figures.choices import JUDGES, LOSE, TIE, WIN, choosers
-from lima_studies.figures.outcomes import Outcome, Panel, panels
+from lima_studies.figures.choices import JUDGES, LOSE, RESULTS, TIE, WIN, Chooser, choosers
+from lima_studies.figures.outcomes import Outcome
+from lima_studies.figures.panels import Panel, panels
 from lima_studies.kinds.kind import Replies
 from lima_studies.prompts.prompt import StudyPrompt
 from lima_studies.record.cases import Case, Key
 from lima_studies.record.study import Study
 from lima_studies.report.document import Bar, Bars, Document, Number, Part, Section, Table
 from lima_studies.report.making import made
-from lima_studies.report.raters import about_raters
+from lima_studies.report.raters import about_agreement, about_orders
 
 LEGEND = ((WIN, "wins"), (TIE, "neither is clearly better"), (LOSE, "loses"))
 PAPER = "LIMA 65B in the paper"
@@ -33,7 +34,7 @@ class Preference:
     """The kind `preference`"""
 
     name = "preference"
-    questions = (PREFERENCE,)
+    questions: tuple[Question, ...] = (PREFERENCE,)
 
     def cases(
         self, question: Question, prompts: Sequence[StudyPrompt], systems: Sequence[str], replies: Replies
@@ -55,7 +56,7 @@ class Preference:
         found = choosers(study)
         of = [(panel, outcomes.outcomes(panel, others)) for panel in panels(found)]
         sections = [_results(panel, some, subject) for panel, some in of]
-        sections += about_raters(found)
+        sections += [*about_agreement(found, RESULTS, tie=TIE), *about_orders(found)]
         return Document(
             study=study.id,
             kind=self.name,
@@ -64,14 +65,14 @@ class Preference:
             f"better, or that "
             "neither is, and does not know whose they are.",
             sections=tuple(sections) or (Section("Results", "No rater has said anything yet."),),
-            definitions={**outcomes.DEFINITIONS, **agreement.DEFINITIONS},
+            definitions={**outcomes.DEFINITIONS, **agreement.definitions(ordinal=False, tie=TIE)},
             made=made(study),
             not_shown=NOT_SHOWN,
             more={"outcomes": [{**vars(one), "n": one.n} for _, some in of for one in some]},
         )
 
 
-def _results(panel: Panel, some: Sequence[Outcome], subject: str) -> Section:
+def _results(panel: Panel[Chooser], some: Sequence[Outcome], subject: str) -> Section:
     """Bars beside the paper's, and the table"""
     groups = []
     for one in some:

@@ -186,6 +186,15 @@ class Study:
                 "Give it another name, as NAME=SPEC, to have both."
             )
 
+    def distances(self) -> dict[str, float]:
+        """How far each prompt is from what was trained on; empty where that was not measured"""
+        return {row["prompt"]: row["distance"] for row in self._rows("study_distances", "prompt")}
+
+    def keep_distances(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the distances, unless they are there"""
+        with self.store.write() as db:
+            db.table("study_distances").insert_all(({"study": self.id, **row} for row in rows), ignore=True)
+
     def assignments(self) -> Rows:
         """What each person is to look at, in their order"""
         return self._rows("study_assignments", "rater, place")

@@ -159,3 +159,19 @@ def m003_assignments(db: Database) -> None:
         foreign_keys=_OF_STUDY,
     )
     append_only(db, "study_assignments")
+
+
+@migrations()
+def m004_distances(db: Database) -> None:
+    """How far each prompt of a study is from what its system was trained on"""
+    db.table("study_distances").create(
+        {
+            "study": str,
+            "prompt": str,
+            "distance": float,  # from 0, the same text, to 1
+            "nearest": str,  # id of the nearest training example
+        },
+        pk=("study", "prompt"),
+        foreign_keys=_OF_STUDY,
+    )
+    append_only(db, "study_distances")

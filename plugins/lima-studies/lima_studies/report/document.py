@@ -76,6 +76,8 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str | Number, ...], ...]
     note: str = ""
+    folded: bool = False
+    "Whether it is long: on the page to be opened, and not on a terminal"
 
 
 @dataclass(frozen=True)

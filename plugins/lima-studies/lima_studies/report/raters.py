@@ -10,46 +10,54 @@ from lima_studies import paper
 from lima_studies.figures import agreement
 from lima_studies.figures.choices import Chooser
 from lima_studies.figures.outcomes import flips
-from lima_studies.record.study import JUDGES
+from lima_studies.figures.panels import Rated
 from lima_studies.report.document import Bar, Bars, Number, Part, Section, Table, share
 
 
-def about_raters(found: Sequence[Chooser]) -> list[Section]:
-    """What there is to say of who preferred what"""
-    agreed, judges = agreement.agreements(found, _teams(found)), [c for c in found if not c.person]
-    return [*([_agreement(agreed)] if agreed else []), *([_judges(judges)] if judges else [])]
+def about_agreement(
+    found: Sequence[Rated], labels: Sequence[str], tie: str | None = None, ordinal: bool = False
+) -> list[Section]:
+    """How far the groups agree; nothing where no two raters looked at the same"""
+    agreed = agreement.agreements(found, labels, tie, ordinal)
+    return [_agreement(agreed, tie)] if agreed else []
 
 
-def _teams(found: Sequence[Chooser]) -> list[str]:
-    """People's groups first, as in the paper"""
-    teams = list(dict.fromkeys(c.team for c in found))
-    return sorted(teams, key=lambda team: (team == JUDGES, team != "crowd"))
+def about_orders(found: Sequence[Chooser]) -> list[Section]:
+    """How judges took the two orders; nothing without a judge"""
+    judges = [c for c in found if not c.person]
+    return [_judges(judges)] if judges else []
 
 
-def _agreement(agreed: Sequence[agreement.Agreement]) -> Section:
-    rows, bars = [], []
+def _agreement(agreed: Sequence[agreement.Agreement], tie: str | None) -> Section:
+    rows: list[tuple[str | Number, ...]] = []
+    bars: list[tuple[str, tuple[Bar, ...]]] = []
     for one in agreed:
         name = " with ".join(one.groups)
-        known = paper.AGREEMENT.get(one.groups) or paper.AGREEMENT.get(one.groups[::-1])
-        height = one.discounted or 0.0
-        drawn = [Bar("here", (Part("value", height),), _text(one.discounted), interval=one.discounted_interval)]
-        if known:
-            drawn.append(Bar("the paper", (Part("value", known / 100),), f"{known} %", paper=True))
-        bars.append((name, tuple(drawn)))
+        if one.discounted is not None:
+            bars.append((name, _bars(one, one.discounted)))
+        figures = [
+            ("agreement", one.agreement, None, _text(one.agreement)),
+            ("kappa", one.kappa, one.kappa_interval, _coefficient(one.kappa)),
+            ("alpha", one.alpha, one.alpha_interval, _coefficient(one.alpha)),
+        ]
+        if tie:
+            first = ("tie-discounted accuracy", one.discounted, one.discounted_interval, _text(one.discounted))
+            figures.insert(0, first)
+        numbers = (_number(one, *figure) for figure in figures)
+        rows.append((name, f"{one.pairs} pairs of raters, {one.prompts} prompts", *numbers))
+    columns = ("groups", "of", *(["tie-discounted accuracy"] if tie else []), "agreement", "kappa", "alpha")
+    drawn = Bars("Tie-discounted accuracy", tuple(bars), (("value", "share, with its interval below the bar"),))
+    table = Table("Every pair of groups", columns, tuple(rows))
+    return Section("Agreement", bars=(drawn,) if bars else (), tables=(table,))
 
-        rows.append(
-            (
-                name,
-                f"{one.pairs} pairs of raters, {one.prompts} prompts",
-                _number(one, "tie-discounted accuracy", one.discounted, one.discounted_interval, _text(one.discounted)),
-                _number(one, "agreement", one.agreement, None, _text(one.agreement)),
-                _number(one, "kappa", one.kappa, one.kappa_interval, _coefficient(one.kappa)),
-                _number(one, "alpha", one.alpha, one.alpha_interval, _coefficient(one.alpha)),
-            )
-        )
-    columns = ("groups", "of", "tie-discounted accuracy", "agreement", "kappa", "alpha")
-    drawn_bars = Bars("Tie-discounted accuracy", tuple(bars), (("value", "share, with its interval below the bar"),))
-    return Section("Agreement", bars=(drawn_bars,), tables=(Table("Every pair of groups", columns, tuple(rows)),))
+
+def _bars(one: agreement.Agreement, share: float) -> tuple[Bar, ...]:
+    """Ours, and the paper's where it has these groups"""
+    found = [Bar("here", (Part("value", share),), _text(share), interval=one.discounted_interval)]
+    known = paper.AGREEMENT.get(one.groups) or paper.AGREEMENT.get((one.groups[1], one.groups[0]))
+    if known:
+        found.append(Bar("the paper", (Part("value", known / 100),), f"{known} %", paper=True))
+    return tuple(found)
 
 
 def _number(
