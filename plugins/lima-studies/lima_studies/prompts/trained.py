@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lima import LimaError, Store, load_plugins, open_source
+from lima import LimaError, Store, load_plugins, open_source, sources_of
 from lima_studies.prompts.distance import first_prompt
 
 
@@ -43,8 +43,7 @@ def _run(store: Store, name: str) -> dict[str, Any] | None:
 
 
 def _check_same(store: Store, run: str, hashes: dict[str, str]) -> None:
-    rows = store.rows("select source, hash, dropped from run_sources where run = ?", [run])
-    for row in rows:
+    for row in sources_of(store, run):
         if row["source"] in hashes and row["hash"] != hashes[row["source"]] and not row["dropped"]:
             raise LimaError(
                 f"The source {row['source']} is no longer what run {run} was trained on. Name what it was with --trained-on."
