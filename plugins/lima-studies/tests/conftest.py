@@ -132,7 +132,7 @@ class Made:
         with store.write() as db:
             for system in systems:
                 for id in self.ids:
-                    row = {"system": system, "prompt": id, "sample": 0, "reply": f"{system} to {id}", "stop": "eot"}
+                    row = {"system": system, "prompt": id, "sample": 0, "reply": f"A reply to {id}", "stop": "eot"}
                     row |= {"seconds": 0.1, "error": "", "identity": "i", "version": "v1", "date": "2023-04-30"}
                     self.study.keep_reply(db, row)
 

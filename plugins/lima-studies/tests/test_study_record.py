@@ -48,6 +48,26 @@ def test_a_study_that_stops_says_so_in_its_row(store):
     assert study.row["status"] == "done"
 
 
+def test_a_system_that_changed_is_refused_and_a_recording_may_grow(store, tmp_path):
+    from lima_studies.asking.replying import reply_all
+    from lima_studies.models.replies import ReplyFile
+
+    file = tmp_path / "old.jsonl"
+
+    def ask(*replies):
+        rows = zip(("Why?", "How?"), replies, strict=False)
+        file.write_text("".join(json.dumps({"prompt": p, "reply": r}) + "\n" for p, r in rows))
+        study = Study.begin(store, "preference", SETTINGS, PROMPTS, [System("old", "replies:x")])
+        reply_all(study, System("old", "replies:x"), lambda: ReplyFile(str(file)), SETTINGS, lambda done, total: None)
+        return study.texts()
+
+    assert ask("So.") == {("old", "a", 0): "So."}
+    with pytest.raises(LimaError, match=r"old \(replies:x\) has changed since it replied to the first 1 prompts of study"):
+        ask("No.", "Thus.")
+    assert ask("So.", "Thus.") == {("old", "a", 0): "So.", ("old", "b", 0): "Thus."}
+    assert ask("Whatever: nothing is missing.") == {("old", "a", 0): "So.", ("old", "b", 0): "Thus."}
+
+
 def test_sixty_prompts_come_with_the_plugin(store):
     found = read_prompts("own")
     kinds = {kind: [p for p in found if p.kind == kind] for kind in ("everyday", "unlike", "sensitive", "malicious")}

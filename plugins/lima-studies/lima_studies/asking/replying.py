@@ -23,7 +23,11 @@ Asked = tuple[StudyPrompt, int]
 class TellsRecorded(Protocol):
     """A recording that knows version and date of each reply"""
 
-    def recorded(self, prompt: str) -> tuple[str, str]: ...
+    def recorded(self, prompt: str) -> tuple[str, str]:
+        """(version, date), empty where they are not known"""
+
+    def kept(self, prompt: str) -> str | None:
+        """The reply that the recording has"""
 
 
 def sampling_of(settings: Mapping[str, Any]) -> Sampling:
@@ -82,9 +86,15 @@ def reply_all(
 
 def _same_as_before(study: Study, system: System, model: Any) -> str:
     """The identity of a model; LimaError where the system's earlier replies are of another"""
-    identity = hashlib.sha256(identity_of(model).encode("utf-8", "surrogatepass")).hexdigest()
     rows = [r for r in study.replies().values() if r["system"] == system.name and r["reply"] is not None]
-    if rows and rows[0]["identity"] != identity:
+    if isinstance(model, TellsRecorded):  # a recording may grow, but not say something else
+        texts = {p.id: p.text for p in study.prompts()}
+        identity = hashlib.sha256(str(model.name).encode("utf-8", "surrogatepass")).hexdigest()
+        changed = any(storable(model.kept(texts[r["prompt"]]) or "") != r["reply"] for r in rows)
+    else:
+        identity = hashlib.sha256(identity_of(model).encode("utf-8", "surrogatepass")).hexdigest()
+        changed = any(r["identity"] != identity for r in rows)
+    if changed:
         raise LimaError(
             f"{system.name} ({system.spec}) has changed since it replied to the first {len(rows)} prompts of study {study.id}. "
             "Put back what it was, or begin another study with --name."

@@ -71,6 +71,11 @@ class ReplyFile:
         found = self._replies.get(prompt.strip())
         return (found.version, found.date) if found else ("", "")
 
+    def kept(self, prompt: str) -> str | None:
+        """The reply to a prompt"""
+        found = self._replies.get(prompt.strip())
+        return found.text if found else None
+
     def reply(
         self,
         prompts: "Sequence[Prompt]",
