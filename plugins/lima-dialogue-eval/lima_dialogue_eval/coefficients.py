@@ -75,7 +75,9 @@ def bootstrap(coefficient: Callable[[np.ndarray], np.ndarray], items: np.ndarray
     found, left = [], DRAWS
     while left:
         some = min(left, max(1, 4_000_000 // n))
-        drawn = draw.integers(n, size=(some, n)) + n * np.arange(some)[:, None]  # (draws, items), of which each row has its own
+        drawn = (
+            draw.integers(n, size=(some, n)) + n * np.arange(some)[:, None]
+        )  # (draws, items), of which each row has its own
         often = np.bincount(drawn.ravel(), minlength=some * n).reshape(some, n).astype(float)
         found.append(coefficient((often @ flat).reshape(-1, size, size)))
         left -= some

@@ -102,7 +102,7 @@ def test_tie_discounted_agreement_prints_as_in_the_paper(groups, percent):
 def test_kappa_and_alpha_are_those_computed_by_hand():
     """20 items: both win 8, both lose 6, first wins and second loses 4, first loses and second wins 2"""
     one, other = [WIN] * 12 + [LOSE] * 8, [WIN] * 8 + [LOSE] * 4 + [LOSE] * 6 + [WIN] * 2
-    (found,) = [a for a in agreements([rater("x", "crowd", one), rater("y", "authors", other)], RESULTS, TIE)]
+    (found,) = agreements([rater("x", "crowd", one), rater("y", "authors", other)], RESULTS, TIE)
     by_chance = (12 * 10 + 8 * 10) / 400
     assert found.agreement == 0.7
     assert found.kappa == pytest.approx((0.7 - by_chance) / (1 - by_chance))
@@ -122,16 +122,27 @@ def test_labels_alone_print_as_in_the_paper(made):
     study.verdicts("ana", "authors", "absolute", rows)
     document = Absolute().document(study.study)
     found = cells(document, "By authors")
-    assert [c.split("  ")[0] for c in found["LIMA, all prompts"]] == ["12.0 % = 6/50", "38.0 % = 19/50", "50.0 % = 25/50"]
+    assert [c.split("  ")[0] for c in found["LIMA, all prompts"]] == [
+        "12.0 % = 6/50",
+        "38.0 % = 19/50",
+        "50.0 % = 25/50",
+    ]
     outside = found["LIMA, out of distribution: distance from 0.81"]
     assert [c.split("  ")[0] for c in outside] == ["20.0 % = 4/20", "35.0 % = 7/20", "45.0 % = 9/20"]
     texts = [(b.text, b.paper) for _, group in document.sections[0].bars[0].groups for b in group]
-    assert texts[:4] == [("12 / 38 / 50 %", False), ("12 / 38 / 50 %", True), ("20 / 35 / 45 %", False), ("20 / 35 / 45 %", True)]
+    assert texts[:4] == [
+        ("12 / 38 / 50 %", False),
+        ("12 / 38 / 50 %", True),
+        ("20 / 35 / 45 %", False),
+        ("20 / 35 / 45 %", True),
+    ]
 
 
 def test_safety_prints_as_in_the_paper_with_over_refusal_beside_it(made):
     prompts = [StudyPrompt(f"s{n}", "S", sensitive=True) for n in range(20)]
-    prompts += [StudyPrompt(f"m{n}", "M", sensitive=True, malice="implicit" if n < 5 else "explicit") for n in range(10)]
+    prompts += [
+        StudyPrompt(f"m{n}", "M", sensitive=True, malice="implicit" if n < 5 else "explicit") for n in range(10)
+    ]
     prompts += [StudyPrompt(f"e{n}", "E") for n in range(30)]
     study = made("safety", prompts, ["LIMA"])
     safe = {**{f"s{n}": n < 18 for n in range(20)}, **{f"m{n}": n >= 4 for n in range(10)}}
@@ -144,10 +155,10 @@ def test_safety_prints_as_in_the_paper_with_over_refusal_beside_it(made):
     found = {row[0]: row[2].text.split("  ")[0] for row in safety.rows}
     assert found == {
         "LIMA, all sensitive prompts": "80.0 % = 24/30",
-        "LIMA, harm meant": "60.0 % = 6/10",
-        "LIMA, harm meant, said": "100.0 % = 5/5",
-        "LIMA, harm meant, not said": "20.0 % = 1/5",
-        "LIMA, no harm meant": "90.0 % = 18/20",
+        "LIMA, with malice": "60.0 % = 6/10",
+        "LIMA, explicit malice": "100.0 % = 5/5",
+        "LIMA, implicit malice": "20.0 % = 1/5",
+        "LIMA, without malice": "90.0 % = 18/20",
     }
     assert [(row[0], row[1].text.split("  ")[0]) for row in refusal.rows] == [("LIMA, not sensitive", "10.0 % = 3/30")]
 

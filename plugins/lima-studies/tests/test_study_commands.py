@@ -1,4 +1,4 @@
-"""`lima study` in whole: a dry run, five kinds of systems, resuming, changed systems, failures, reports. A real server, no network."""
+"""`lima study` in whole: a dry run, several kinds of systems, resuming, failures, budgets, reports. A real server, no network."""
 
 import json
 import re
@@ -41,7 +41,9 @@ def test_several_kinds_of_systems_are_compared_and_the_same_command_asks_nothing
 ):
     server = serve(longer)
     by_keys = asks.with_name("keys.jsonl")
-    by_keys.write_text("".join(json.dumps({"conversation": f"p{n}", "turn": 1, "reply": "Hm."}) + "\n" for n in range(3)))
+    by_keys.write_text(
+        "".join(json.dumps({"conversation": f"p{n}", "turn": 1, "reply": "Hm."}) + "\n" for n in range(3))
+    )
     command = [
         *("study", "preference", f"LIMA={server.spec('a')}", "--against", f"claude={server.spec('c')}"),
         *("--against", f"DaVinci003=replies:{recorded}", "--against", f"keys=recorded:{by_keys}"),
@@ -67,7 +69,9 @@ def test_several_kinds_of_systems_are_compared_and_the_same_command_asks_nothing
     left = lima_command(*command, "--dry-run").json
     assert left[-1]["calls"] == left[-1]["hours"] == left[-1]["usd"] == 0
     listed = lima_command("study", "-d", database, "--json").json
-    assert [(r["id"], r["status"], r["prompts"], r["replies"], r["verdicts"]) for r in listed] == [("five", "done", 3, 12, 18)]
+    assert [(r["id"], r["status"], r["prompts"], r["replies"], r["verdicts"]) for r in listed] == [
+        ("five", "done", 3, 12, 18)
+    ]
     report = lima_command("study", "report", "fi", "-d", database, "--report", database.with_name("again.html"))
     assert "claude" in report.out
     page = database.with_name("again.html").read_text()
@@ -75,7 +79,9 @@ def test_several_kinds_of_systems_are_compared_and_the_same_command_asks_nothing
     assert "<script" not in page
 
 
-def test_what_fails_is_said_kept_and_asked_again(plugins, lima_command, serve, longer, code_in, asks, recorded, database):
+def test_what_fails_is_said_kept_and_asked_again(
+    plugins, lima_command, serve, longer, code_in, asks, recorded, database
+):
     kept = recorded.read_text()
     recorded.write_text("".join(kept.splitlines(keepends=True)[:2]))
     said = []
@@ -140,9 +146,11 @@ def test_absolute_and_safety_ask_about_what_they_should(plugins, lima_command, s
     assert [row[1]["n"] for row in absolute["sections"][0]["tables"][0]["rows"]] == [50, 20, 30]
     assert absolute["made"]["training data"].startswith(str(talks))
     safety = lima_command("study", "safety", f"LIMA={server.spec('a')}", *options).json
-    names = {row[0]: row[2]["text"].split("  ")[0] for s in safety["sections"] for t in s["tables"] for row in t["rows"]}
+    names = {
+        row[0]: row[2]["text"].split("  ")[0] for s in safety["sections"] for t in s["tables"] for row in t["rows"]
+    }
     assert names["LIMA, all sensitive prompts"] == "100.0 % = 30/30"
-    assert names["LIMA, sensitive, no harm meant"] == "100.0 % = 20/20"
+    assert names["LIMA, sensitive, without malice"] == "100.0 % = 20/20"
     assert names["LIMA, not sensitive"] == "100.0 % = 30/30"
     assert len(server.asked) == 50 + 50 + 60 + 30 + 50
     mild = tmp_path / "mild.jsonl"

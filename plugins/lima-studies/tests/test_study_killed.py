@@ -66,14 +66,33 @@ def count(database, table):
 
 
 @pytest.mark.slow
-def test_a_study_killed_at_many_calls_ends_in_the_same_report_and_pays_for_nothing_twice(serve, longer, code_in, tmp_path):
+def test_a_study_killed_at_many_calls_ends_in_the_same_report_and_pays_for_nothing_twice(
+    serve, longer, code_in, tmp_path
+):
     prompts = tmp_path / "prompts.jsonl"
     prompts.write_text("".join(json.dumps({"id": f"p{n}", "prompt": "Why? " * (n + 1)}) + "\n" for n in range(PROMPTS)))
     server = serve(longer)
 
     def arguments(database):
-        models = (f"LIMA={server.spec('a')}", "--against", f"other={server.spec('b')}", "--judge", f"j={server.spec('j')}")
-        return ["study", "preference", *models, "--prompts", prompts, "-d", tmp_path / database, "--name", "s", "--json"]
+        models = (
+            f"LIMA={server.spec('a')}",
+            "--against",
+            f"other={server.spec('b')}",
+            "--judge",
+            f"j={server.spec('j')}",
+        )
+        return [
+            "study",
+            "preference",
+            *models,
+            "--prompts",
+            prompts,
+            "-d",
+            tmp_path / database,
+            "--name",
+            "s",
+            "--json",
+        ]
 
     whole = run(arguments("whole.db"))
     assert whole.returncode == 0, whole.stderr

@@ -37,7 +37,11 @@ def test_recorded_replies_keep_version_and_date_in_the_forms_that_people_have(tm
     model = ReplyFiles().open(str(file), None)
     first, second, third, missing = model.reply(["Why?", "How?", "Who?", "Where?"], Sampling(), 0)
     assert (first.text, first.stop, second.text) == ("So.", "length", "")
-    assert [model.recorded(p) for p in ("Why?", " How?", "Where?")] == [("text-davinci-003", "2023-04-30"), ("davinci", ""), ("", "")]
+    assert [model.recorded(p) for p in ("Why?", " How?", "Where?")] == [
+        ("text-davinci-003", "2023-04-30"),
+        ("davinci", ""),
+        ("", ""),
+    ]
     assert third.text == "Me.\u202e"
     assert "has no reply to the prompt 'Where?'" in str(missing)
     before = model.identity()
@@ -50,7 +54,10 @@ def test_recorded_replies_keep_version_and_date_in_the_forms_that_people_have(tm
     [
         ('{"prompt": "x"}', "line 1: expected the reply's text"),
         ('{"reply": "x"}', "line 1: expected the prompt's text"),
-        ('{"prompt": "x", "reply": "y"}\n{"prompt": "x ", "reply": "z"}', "line 2: its prompt has a reply in .*line 1 already"),
+        (
+            '{"prompt": "x", "reply": "y"}\n{"prompt": "x ", "reply": "z"}',
+            "line 2: its prompt has a reply in .*line 1 already",
+        ),
         ("[1]", "line 1: expected an object with prompt and reply"),
         ("", "no reply in it"),
     ],
@@ -75,4 +82,3 @@ def test_an_alpaca_folder_is_asked_in_that_format_with_what_users_write_as_text(
     assert model.name == f"alpaca:{lima_base}"
     with pytest.raises(LimaError, match="No such folder: nowhere"):
         AlpacaFolders().open("nowhere", None)
-

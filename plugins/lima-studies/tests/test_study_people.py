@@ -44,7 +44,12 @@ def test_cases_are_shared_and_divided_and_sides_are_balanced(made):
     for rows in own.values():
         first = Counter(r["first"] == "LIMA" for r in rows)
         assert abs(first[True] - first[False]) <= 2
-    for wrong, said in (("judges:x", "names no group"), (":x", "names no group"), ("a:x,x", "named twice"), ("a:", "not a rater's name")):
+    for wrong, said in (
+        ("judges:x", "names no group"),
+        (":x", "names no group"),
+        ("a:x,x", "named twice"),
+        ("a:", "not a rater's name"),
+    ):
         with pytest.raises(LimaError, match=said):
             teams_of([wrong])
     with pytest.raises(LimaError, match="has a rater 'ana' already"):
@@ -87,7 +92,9 @@ def asked(link, path="", fields=None, **headers):
     address = urlsplit(link)
     headers = {"Origin": f"http://{address.netloc}", "content-type": "application/x-www-form-urlencoded", **headers}
     with closing(http.client.HTTPConnection(address.netloc, timeout=20)) as connection:
-        connection.request("POST" if fields else "GET", f"{address.path}{path}", urlencode(fields or {}) or None, headers)
+        connection.request(
+            "POST" if fields else "GET", f"{address.path}{path}", urlencode(fields or {}) or None, headers
+        )
         with connection.getresponse() as answer:
             return answer.status, answer.headers.get("location") or answer.read().decode()
 
@@ -98,7 +105,15 @@ def small(made, store):
     found = made("preference", ["a", "b"], ["LIMA", "other"])
     with store.write() as db:
         for id in ("a", "b"):
-            row = {"system": "third", "prompt": id, "sample": 0, "reply": HOSTILE, "stop": "eot", "seconds": 0.1, "error": ""}
+            row = {
+                "system": "third",
+                "prompt": id,
+                "sample": 0,
+                "reply": HOSTILE,
+                "stop": "eot",
+                "seconds": 0.1,
+                "error": "",
+            }
             found.study.keep_reply(db, {**row, "identity": "i", "version": "v", "date": ""} | {"system": "other"})
     return found.study
 
@@ -114,13 +129,19 @@ def test_a_person_reads_blind_and_each_answer_is_kept_once(small, store):
         assert "<script>document" not in page
         assert "&lt;script&gt;" in page
         event = re.search(r'name="event" value="(\w+)"', page)[1]
-        assert asked(ana, "cases/1", {"label": "1", "event": event, "comment": "x"}, Origin="http://evil.example")[0] == 403
+        assert (
+            asked(ana, "cases/1", {"label": "1", "event": event, "comment": "x"}, Origin="http://evil.example")[0]
+            == 403
+        )
         for _ in range(2):  # a request that is sent twice
             assert asked(ana, "cases/1", {"label": "1", "event": event, "comment": "clear"}) == (303, "../cases/2")
         assert asked(ana, "cases/1", {"label": "4", "event": "e"})[0] == 400
         assert asked(ana, "cases/3", {"label": "1", "event": "e"})[0] == 400
         assert 'aria-pressed="true"' in asked(ana, "cases/1")[1]
-        assert asked(ana, "cases/1", {"label": "neither", "event": "later"}) == (303, "../cases/2")  # changed their mind
+        assert asked(ana, "cases/1", {"label": "neither", "event": "later"}) == (
+            303,
+            "../cases/2",
+        )  # changed their mind
         assert asked(ana, "cases/2", {"label": "2", "event": "last"}) == (303, "../")
         assert "Everything is answered. Thank you, ana." in asked(ana)[1]
         assert asked(links["cy"])[1] == "cases/1"

@@ -8,7 +8,11 @@ from lima import LimaError
 from lima_studies import Study, StudyPrompt, System, read_prompts
 
 PROMPTS = [StudyPrompt("a", "Why?"), StudyPrompt("b", "How?", sensitive=True, malice="implicit")]
-SETTINGS = {"sampling": {"temperature": 0.0, "top_p": 0.9, "repetition_penalty": 1.0, "max_new_tokens": 5}, "samples": 1, "seed": 0}
+SETTINGS = {
+    "sampling": {"temperature": 0.0, "top_p": 0.9, "repetition_penalty": 1.0, "max_new_tokens": 5},
+    "samples": 1,
+    "seed": 0,
+}
 
 
 def test_a_study_is_found_by_its_settings_and_a_name_is_of_one_study(store):
@@ -62,7 +66,9 @@ def test_a_system_that_changed_is_refused_and_a_recording_may_grow(store, tmp_pa
         return study.texts()
 
     assert ask("So.") == {("old", "a", 0): "So."}
-    with pytest.raises(LimaError, match=r"old \(replies:x\) has changed since it replied to the first 1 prompts of study"):
+    with pytest.raises(
+        LimaError, match=r"old \(replies:x\) has changed since it replied to the first 1 prompts of study"
+    ):
         ask("No.", "Thus.")
     assert ask("So.", "Thus.") == {("old", "a", 0): "So.", ("old", "b", 0): "Thus."}
     assert ask("Whatever: nothing is missing.") == {("old", "a", 0): "So.", ("old", "b", 0): "Thus."}
@@ -71,7 +77,12 @@ def test_a_system_that_changed_is_refused_and_a_recording_may_grow(store, tmp_pa
 def test_sixty_prompts_come_with_the_plugin(store):
     found = read_prompts("own")
     kinds = {kind: [p for p in found if p.kind == kind] for kind in ("everyday", "unlike", "sensitive", "malicious")}
-    assert {kind: len(some) for kind, some in kinds.items()} == {"everyday": 10, "unlike": 20, "sensitive": 20, "malicious": 10}
+    assert {kind: len(some) for kind, some in kinds.items()} == {
+        "everyday": 10,
+        "unlike": 20,
+        "sensitive": 20,
+        "malicious": 10,
+    }
     assert len({p.text for p in found}) == len({p.id for p in found}) == 60
     assert sum(p.sensitive for p in found) == 30
     assert {p.malice for p in kinds["malicious"]} == {"explicit", "implicit"}
@@ -81,11 +92,17 @@ def test_sixty_prompts_come_with_the_plugin(store):
 @pytest.mark.parametrize(
     ("rows", "texts"),
     [
-        ([{"conversations": ["Why?"], "source": "authors"}, {"conversations": ["How?", "So."], "source": "reddit"}], ["Why?", "How?"]),
+        (
+            [{"conversations": ["Why?"], "source": "authors"}, {"conversations": ["How?", "So."], "source": "reddit"}],
+            ["Why?", "How?"],
+        ),
         ([{"conversations": [{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "So."}]}], ["Why?"]),
         ([{"messages": [{"role": "system", "content": "Be."}, {"role": "user", "content": "Why?"}]}], ["Why?"]),
         ([{"instruction": "Shorten.", "input": "A text.", "output": "x"}], ["Shorten.\n\nA text."]),
-        ([{"prompt": "Why?", "malice": "explicit"}, {"question": "How?"}, {"text": " x\u202e "}], ["Why?", "How?", " x\u202e "]),
+        (
+            [{"prompt": "Why?", "malice": "explicit"}, {"question": "How?"}, {"text": " x\u202e "}],
+            ["Why?", "How?", " x\u202e "],
+        ),
     ],
 )
 def test_prompts_of_the_usual_shapes_are_read(rows, texts, tmp_path):

@@ -23,6 +23,8 @@ Asked = tuple[StudyPrompt, int]
 class TellsRecorded(Protocol):
     """A recording that knows version and date of each reply"""
 
+    name: str
+
     def recorded(self, prompt: str) -> tuple[str, str]:
         """(version, date), empty where they are not known"""
 

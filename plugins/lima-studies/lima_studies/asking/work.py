@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lima import LimaError
+from lima import LimaError, is_registered
 from lima_chat import Turn
 from lima_dialogue_eval import Estimate, of_batch
 from lima_studies.asking.judge import LabelJudge, split_options
@@ -107,7 +107,7 @@ class Work:
         """A row for each system and judge, and one for all: runs, calls, tokens, hours, price of what is left; asks nothing"""
         rows = []
         for system in self.systems:
-            model = opened(system.spec)
+            model = _for_estimate(system.spec, opened)
             asked = missing(self.study, system, self.prompts, self.settings["samples"])
             prompts = [(Turn("user", prompt.text),) for prompt, _ in asked]
             rows.append(self._estimated(f"replies of {system.name}", model, of_batch(model, prompts, REPLY_TOKENS)))
@@ -128,6 +128,19 @@ class Work:
             "hours": 0.0 if not found.calls else None if seconds is None else found.calls * seconds / 3600,
             "usd": found.usd if found.calls else 0.0,
         }
+
+
+@dataclass(frozen=True)
+class _OnThisMachine:
+    """Stands for a model whose weights need not be loaded to say what it would be asked"""
+
+    name: str
+
+
+def _for_estimate(spec: str, opened: Open) -> Any:
+    """The model, or what stands for one that would have to be loaded"""
+    loads = not is_registered(spec) or spec.partition(":")[0] in ("checkpoint", "alpaca")
+    return _OnThisMachine(spec) if loads else opened(spec)
 
 
 def _total(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ DEFINITIONS = {
     "both orders, else it is a tie; of several raters the mean of 1, ½ and 0 decides.",
     "(W + T) / N": "Prompts that are not lost, of all (LIMA §4.2). 95 % Wilson interval over prompts.",
     "(W + T/2) / N": "Mean of 1 for a win, ½ for a tie and 0 for a loss, over prompts; 50 % is as good as the other. 95 % t "
-    "interval over prompts (N − 1 degrees of freedom).",
+    "interval over prompts (N − 1 degrees of freedom); undefined where all came out the same.",
     "p": "Two-sided exact sign test of wins against losses, without the ties; adjusted by Holm over the systems of the same "
     "raters.",
     "flips": "Of the prompts that a judge read in both orders, those on which the orders differ; they count as ties. 95 % Wilson "
@@ -74,7 +74,7 @@ def _outcome(against: str, raters: str, results: Sequence[str], p: float, adjust
         win_or_tie=(wins + ties) / n,
         win_or_tie_interval=wilson(wins + ties, n),
         score=sum(points) / n,
-        score_interval=(max(0.0, interval[0]), min(1.0, interval[1])) if interval else None,
+        score_interval=(max(0.0, interval[0]), min(1.0, interval[1])) if interval and len({*points}) > 1 else None,
         p_value=p,
         adjusted=adjusted,
     )

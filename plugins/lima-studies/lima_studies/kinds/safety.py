@@ -85,15 +85,15 @@ def _groups(question: Question, prompts: Sequence[StudyPrompt]) -> list[Group]:
     malicious = [p for p in sensitive if p.malice]
     if question == REFUSAL:
         return [
-            group("sensitive, no harm meant", [p for p in sensitive if not p.malice]),
+            group("sensitive, without malice", [p for p in sensitive if not p.malice]),
             group("not sensitive", [p for p in prompts if not p.sensitive]),
         ]
     return [
         group("all sensitive prompts", sensitive, _paper(*paper.SAFE)),
-        group("harm meant", malicious, _paper(*paper.SAFE_MALICIOUS)),
-        group("harm meant, said", [p for p in malicious if p.malice == EXPLICIT]),
-        group("harm meant, not said", [p for p in malicious if p.malice == IMPLICIT]),
-        group("no harm meant", [p for p in sensitive if not p.malice]),
+        group("with malice", malicious, _paper(*paper.SAFE_MALICIOUS)),
+        group("explicit malice", [p for p in malicious if p.malice == EXPLICIT]),
+        group("implicit malice", [p for p in malicious if p.malice == IMPLICIT]),
+        group("without malice", [p for p in sensitive if not p.malice]),
     ]
 
 

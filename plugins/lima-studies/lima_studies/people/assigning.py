@@ -71,20 +71,20 @@ def _draw(
     common, rest = order[:shared], [] if only_shared else order[shared:]
     if not common and not rest:
         raise LimaError("With --only-shared and --shared 0 nobody looks at anything. Leave one of them out.")
-    items = [*rest, *common]
-    rows = [
-        {
-            **{"study": study.id, "rater": name, "place": place, "question": cases[items[one.item]][0].name},
-            **_turned(cases[items[one.item]][1], one.swapped).key._asdict(),
-            "shared": int(one.item >= len(rest)),
-        }
-        for name, mine in assign(len(rest), len(common), names, reviews, seed=len(study.raters())).items()
-        for place, one in enumerate(mine, 1)
-    ]
-    for name in names:
-        study.add_rater(name, team)
-    with study.store.write() as db:
-        db.table("study_assignments").insert_all(rows)
+    items = [cases[at] for at in (*rest, *common)]
+    drawn = assign(len(rest), len(common), names, reviews, seed=len(study.raters()))
+    assigned = {
+        name: [_row(items[one.item], one.swapped, one.item >= len(rest)) for one in mine]
+        for name, mine in drawn.items()
+    }
+    study.add_people(team, assigned)
+
+
+def _row(item: tuple[Question, Case], swapped: bool, shared: bool) -> dict[str, object]:
+    """What a person is to look at, as the database has it"""
+    question, case = item
+    shown = case.turned if swapped and case.key.second else case
+    return {"question": question.name, **shown.key._asdict(), "shared": int(shared)}
 
 
 def cases_of(study: Study, kind: StudyKind) -> list[tuple[Question, Case]]:
@@ -96,7 +96,3 @@ def cases_of(study: Study, kind: StudyKind) -> list[tuple[Question, Case]]:
             both = frozenset((case.key.first, case.key.second))
             found.setdefault((question.name, case.key.prompt, both, case.key.sample), (question, case))
     return list(found.values())
-
-
-def _turned(case: Case, swapped: bool) -> Case:
-    return case.turned if swapped and case.key.second else case

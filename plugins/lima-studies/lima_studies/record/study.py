@@ -81,6 +81,8 @@ class Study:
             "seconds": 0.0,
         }
         with self.store.write() as db:
+            if db.execute("select 1 from studies where id = ?", [self.id]).fetchone():
+                return  # another process was first, with the same command
             db.table("studies").insert(row)
             db.table("study_prompts").insert_all(
                 {
@@ -175,8 +177,7 @@ class Study:
         with self.store.write() as db:
             known = {r["rater"]: r for r in db.query("select * from study_raters where study = ?", [self.id])}
             if rater not in known:
-                row = {"study": self.id, "rater": rater, "team": team, "place": len(known), "spec": spec, "hash": hash}
-                db.table("study_raters").insert({**row, "created": now()})
+                self._insert_rater(db, rater, team, len(known), spec, hash)
                 return
         if known[rater]["team"] != team:
             raise LimaError(f"In study {self.id}, {rater!r} is of the group {known[rater]['team']!r}, not {team!r}.")
@@ -198,6 +199,22 @@ class Study:
     def assignments(self) -> Rows:
         """What each person is to look at, in their order"""
         return self._rows("study_assignments", "rater, place")
+
+    def add_people(self, team: str, assigned: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """People of a group, with what each is to look at in their order; LimaError where the study has one of them already"""
+        with self.store.write() as db:
+            known = [r["rater"] for r in db.query("select rater from study_raters where study = ?", [self.id])]
+            for place, (rater, rows) in enumerate(assigned.items(), len(known)):
+                if rater in known:
+                    raise LimaError(f"Study {self.id} has a rater {rater!r} already. Give this one another name.")
+                self._insert_rater(db, rater, team, place)
+                db.table("study_assignments").insert_all(
+                    {"study": self.id, "rater": rater, "place": at, **row} for at, row in enumerate(rows, 1)
+                )
+
+    def _insert_rater(self, db: Any, rater: str, team: str, place: int, spec: str = "", hash: str = "") -> None:
+        row = {"study": self.id, "rater": rater, "team": team, "place": place, "spec": spec, "hash": hash}
+        db.table("study_raters").insert({**row, "created": now()})
 
     def verdicts(self, question: str | None = None) -> Rows:
         """The rows of verdicts, on one question or on all, oldest first"""
