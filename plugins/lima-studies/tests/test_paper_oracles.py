@@ -1,5 +1,6 @@
 """What the paper prints comes out of its counts: preferences, agreement, absolute grades, safety. Figures without models."""
 
+import re
 from itertools import repeat
 
 import numpy as np
@@ -164,9 +165,15 @@ def test_safety_prints_as_in_the_paper_with_over_refusal_beside_it(made):
 
 
 def test_every_number_says_its_definition_n_and_value(made):
-    study = made("preference", ["a", "b"], ["LIMA", "Bard"])
-    study.verdicts("ana", "crowd", "preference", [("a", "LIMA", "Bard", "1"), ("b", "Bard", "LIMA", "1")])
-    found = Preference().document(study.study).as_dict()
+    """And names that somebody wrote stay text on the page"""
+    hostile = "Bard<img src=x>\u202e"
+    study = made("preference", ["a", "b"], ["LIMA", hostile])
+    study.verdicts("<b>ana", "crowd", "preference", [("a", "LIMA", hostile, "1"), ("b", hostile, "LIMA", "1")])
+    document = Preference().document(study.study)
+    page, found = render(document), document.as_dict()
+    assert "Bard&lt;img src=x&gt;⟨U+202E⟩" in page
+    assert "By &lt;b&gt;ana" not in page  # people are reported by group
+    assert not re.search("<img|<script|<b>ana|\u202e", page)
     assert {n["definition"] for n in found["numbers"]} <= set(found["definitions"].values())
     assert all(n["n"] >= 0 and n["text"] for n in found["numbers"])
     assert "version v1; 2 replies, 2023-04-30" in found["made"]["systems"]

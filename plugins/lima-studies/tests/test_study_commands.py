@@ -111,7 +111,7 @@ def test_what_fails_is_said_kept_and_asked_again(
 
 
 def test_a_judge_is_added_later_and_a_budget_stops_before_it_is_exceeded(
-    plugins, lima_command, serve, longer, asks, recorded, database
+    plugins, lima_command, lima_home, serve, longer, asks, recorded, database
 ):
     server = serve(longer)
     base = [
@@ -119,6 +119,11 @@ def test_a_judge_is_added_later_and_a_budget_stops_before_it_is_exceeded(
         *("-d", database, "--name", "s"),
     ]
     assert "No rater has said anything yet." in lima_command(*base).out
+    lima_home.mkdir(exist_ok=True)
+    (lima_home / "prices.toml").write_text("[j]\nprompt = 2\ncompletion = 10\n")
+    judge, every = lima_command(*base, "--judge", f"one={server.spec('j')}", "--dry-run", "--json").json[-2:]
+    assert (judge["calls"], judge["hours"], every["calls"], every["usd"]) == (6, None, 6, judge["usd"])
+    assert judge["usd"] == pytest.approx((2 * judge["prompt_tokens"] + 10 * 6 * 150) / 1e6)
     stopped = lima_command(*base, "--judge", f"one={server.spec('j')}", "--budget", "2000tokens", code=1)
     assert "verdicts could not be had. The first, of one: Not asked: of the budget of 2,000 tokens" in stopped.err
     lima_command(*base, "--judge", f"one={server.spec('j')}", "--judge", f"two={server.spec('k')}")

@@ -14,10 +14,7 @@ def made(study: Study) -> dict[str, str]:
     sources = list(dict.fromkeys(p.source for p in prompts))
     licences = list(dict.fromkeys(p.licence for p in prompts if p.licence))
     settings = row["settings"]
-    people: dict[str, list[str]] = defaultdict(list)
-    for rater in study.raters():
-        if rater["team"] != JUDGES:
-            people[rater["team"]].append(rater["rater"])
+    people = _people(study)
     judges = [f"{r['rater']} ({r['spec']}; sha256 {r['hash'][:12]})" for r in study.raters() if r["team"] == JUDGES]
     found = {
         "study": f"{study.id}, begun {_day(row['created'])}, {row['status']}",
@@ -32,6 +29,22 @@ def made(study: Study) -> dict[str, str]:
         "versions": ", ".join(f"{name} {version}" for name, version in row["versions"].items()),
         "database": str(study.store.path),
     }
+    return found
+
+
+def _people(study: Study) -> dict[str, list[str]]:
+    """People by group, each with how much they have answered of what they were given"""
+    given: dict[str, int] = defaultdict(int)
+    for row in study.assignments():
+        given[row["rater"]] += 1
+    said: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for row in study.verdicts():
+        said[row["rater"]].add((row["question"], row["prompt"], row["first"], row["second"], str(row["sample"])))
+    found: dict[str, list[str]] = defaultdict(list)
+    for rater in study.raters():
+        if rater["team"] != JUDGES:
+            name = rater["rater"]
+            found[rater["team"]].append(f"{name} ({len(said[name])} of {given[name]})")
     return found
 
 
