@@ -51,7 +51,7 @@ class Safety:
         for question in self.questions:
             raters, groups = labellers(study, question), _groups(question, prompts)
             some = [_labelled(question, panel, systems, groups) for panel in panels(raters)]
-            sections += [*some, *(s for s in about_agreement(raters, question.labels) if some)]
+            sections += [*some, *about_agreement(raters, question.labels, title=f"Agreement on {question.name}")]
         return Document(
             study=study.id,
             kind=self.name,

@@ -15,11 +15,15 @@ from lima_studies.report.document import Bar, Bars, Number, Part, Section, Table
 
 
 def about_agreement(
-    found: Sequence[Rated], labels: Sequence[str], tie: str | None = None, ordinal: bool = False
+    found: Sequence[Rated],
+    labels: Sequence[str],
+    tie: str | None = None,
+    ordinal: bool = False,
+    title: str = "Agreement",
 ) -> list[Section]:
-    """How far the groups agree; nothing where no two raters looked at the same"""
+    """How far the groups agree, under a title; nothing where no two raters looked at the same"""
     agreed = agreement.agreements(found, labels, tie, ordinal)
-    return [_agreement(agreed, tie)] if agreed else []
+    return [_agreement(agreed, tie, title)] if agreed else []
 
 
 def about_orders(found: Sequence[Chooser]) -> list[Section]:
@@ -28,7 +32,7 @@ def about_orders(found: Sequence[Chooser]) -> list[Section]:
     return [_judges(judges)] if judges else []
 
 
-def _agreement(agreed: Sequence[agreement.Agreement], tie: str | None) -> Section:
+def _agreement(agreed: Sequence[agreement.Agreement], tie: str | None, title: str) -> Section:
     rows: list[tuple[str | Number, ...]] = []
     bars: list[tuple[str, tuple[Bar, ...]]] = []
     for one in agreed:
@@ -48,7 +52,7 @@ def _agreement(agreed: Sequence[agreement.Agreement], tie: str | None) -> Sectio
     columns = ("groups", "of", *(["tie-discounted accuracy"] if tie else []), "agreement", "kappa", "alpha")
     drawn = Bars("Tie-discounted accuracy", tuple(bars), (("value", "share, with its interval below the bar"),))
     table = Table("Every pair of groups", columns, tuple(rows))
-    return Section("Agreement", bars=(drawn,) if bars else (), tables=(table,))
+    return Section(title, bars=(drawn,) if bars else (), tables=(table,))
 
 
 def _bars(one: agreement.Agreement, share: float) -> tuple[Bar, ...]:
