@@ -48,7 +48,8 @@ def _agreement(agreed: Sequence[agreement.Agreement], tie: str | None, title: st
             first = ("tie-discounted accuracy", one.discounted, one.discounted_interval, _text(one.discounted))
             figures.insert(0, first)
         numbers = (_number(one, *figure) for figure in figures)
-        rows.append((name, f"{one.pairs} pairs of raters, {one.prompts} prompts", *numbers))
+        of = f"{one.pairs} pair{'s' * (one.pairs != 1)} of raters, {one.prompts} prompts"
+        rows.append((name, of, *numbers))
     columns = ("groups", "of", *(["tie-discounted accuracy"] if tie else []), "agreement", "kappa", "alpha")
     drawn = Bars("Tie-discounted accuracy", tuple(bars), (("value", "share, with its interval below the bar"),))
     table = Table("Every pair of groups", columns, tuple(rows))
