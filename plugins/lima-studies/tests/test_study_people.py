@@ -48,7 +48,7 @@ def test_cases_are_shared_and_divided_and_sides_are_balanced(made):
         ("judges:x", "names no group"),
         (":x", "names no group"),
         ("a:x,x", "named twice"),
-        ("a:", "not a rater's name"),
+        ("a:", "not the name of a rater"),
     ):
         with pytest.raises(LimaError, match=said):
             teams_of([wrong])
