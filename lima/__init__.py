@@ -46,7 +46,7 @@ _PUBLIC = {
     "record.lock": "exclusive",
     "record.places": "user_folder default_path command_on",
     "record.store": "Store append_only",
-    "record.runs": "now new_run_id environment lock_of finished_runs",
+    "record.runs": "now new_run_id environment lock_of finished_runs sources_of",
     "answer.checkpoint_model": "CheckpointModel",
     "answer.opening": "is_registered open_model",
     "answer.likelihood": "log_likelihoods",

@@ -13,12 +13,13 @@ DRAWS, SEED = 9_999, 0
 Interval = tuple[float, float]
 
 
-def kappa(tables: np.ndarray) -> np.ndarray:
-    """Cohen's kappa of each (…, k, k) table of counts, with quadratic weights
+def kappa(tables: np.ndarray, ordinal: bool = True) -> np.ndarray:
+    """Cohen's kappa of each (…, k, k) table of counts, with quadratic weights; not ordinal: every disagreement counts 1
 
     NaN if chance leaves no disagreement, for example if both raters give one grade only."""
     grades = np.arange(tables.shape[-1])
-    weights = (grades[:, None] - grades) ** 2  # (k, k): 0 on the diagonal, 4 between the ends of three
+    apart = grades[:, None] - grades
+    weights = apart**2 if ordinal else apart != 0  # (k, k): 0 on the diagonal, 4 between the ends of three
     by_chance = (weights * tables.sum(-1)[..., :, None] * tables.sum(-2)[..., None, :]).sum((-2, -1))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(1 - tables.sum((-2, -1)) * (weights * tables).sum((-2, -1)) / by_chance)
@@ -74,8 +75,11 @@ def bootstrap(coefficient: Callable[[np.ndarray], np.ndarray], items: np.ndarray
     found, left = [], DRAWS
     while left:
         some = min(left, max(1, 4_000_000 // n))
-        drawn = draw.multinomial(n, np.full(n, 1 / n), size=some)  # (draws, items)
-        found.append(coefficient((drawn @ flat).reshape(-1, size, size)))
+        drawn = (
+            draw.integers(n, size=(some, n)) + n * np.arange(some)[:, None]
+        )  # (draws, items), of which each row has its own
+        often = np.bincount(drawn.ravel(), minlength=some * n).reshape(some, n).astype(float)
+        found.append(coefficient((often @ flat).reshape(-1, size, size)))
         left -= some
     low, high = np.percentile(np.concatenate(found), (2.5, 97.5))
     return None if np.isnan(low + high) else (float(low), float(high))

@@ -1,15 +1,43 @@
 """lima-judges: models behind APIs and recorded replies, and judges that grade replies by their requirements.
 
-What the plugin registers; libraries load when a model is opened or asked. Knows nothing of training.
+The public names, found on first use, and what the plugin registers; libraries load when a model is opened or asked. Knows nothing
+of training.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lima import hookimpl
 
 if TYPE_CHECKING:
     import click
+
+_HOME = {
+    "Charges": "asking",
+    "PromptTemplate": "templates",
+    "Unparsed": "ballots",
+    "check_known": "options",
+    "code_for": "asking",
+    "divided": "options",
+    "hear_all": "asking",
+    "identity_of": "asking",
+    "joined": "options",
+    "labelled": "ballots",
+    "lines_of": "ballots",
+    "number_of": "options",
+    "purse_of": "spending",
+    "quoted": "quoting",
+    "whole": "options",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'lima_judges' has no attribute {name!r}")
+    return getattr(import_module(f"lima_judges.{_HOME[name]}"), name)
 
 
 @hookimpl

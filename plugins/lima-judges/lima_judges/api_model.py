@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lima import LimaError, Reply, now
 from lima_dialogue_eval import Estimate, tokens_about
@@ -21,6 +21,7 @@ from lima_judges.spending import Purse, estimated, known_price, prompt_text
 
 if TYPE_CHECKING:
     from lima import Prompt, Sampling, Store
+    from lima_judges.asking import Keep
 
 GRACE = 1.0
 "Seconds beyond the timeout in which a library may say itself what was late"
@@ -111,11 +112,14 @@ class ApiModel:
         on_progress: Callable[[int], None] | None = None,
         on_reply: Callable[[int, Reply], None] | None = None,
         further: "Callable[[int], tuple[Prompt, int] | None] | None" = None,
+        keep: "Keep | None" = None,
     ) -> list[Reply | Exception]:
         """One reply for each prompt, or the exception that is this prompt's failure
 
         `on_reply` is given each reply with its index as it arrives; then `on_progress` is called with 1, and `further` gives the
-        prompt and the seed that follow it, under the next index: a conversation goes on while others still wait."""
+        prompt and the seed that follow it, under the next index: a conversation goes on while others still wait. `keep` is given
+        the database in the transaction that notes what the call cost: what it writes there is there if, and only if, the call is
+        paid for."""
         seeds = [seed] * len(prompts) if isinstance(seed, int) else list(seed)
         questions = [Question(messages(p), settings, s) for p, s in zip(prompts, seeds, strict=True)]
         self._note_unsent(settings)
@@ -125,7 +129,7 @@ class ApiModel:
         def done(index: int, found: tuple[Answer, float] | Exception) -> bool:
             if isinstance(found, Exception):
                 return False
-            replies[index] = self._record(*found)
+            replies[index] = self._record(*found, index, keep)
             if on_reply:
                 on_reply(index, replies[index])
             if on_progress:
@@ -196,26 +200,31 @@ class ApiModel:
             return answer.usd
         return self.price.of(prompt_tokens, completion_tokens) if self.price else None
 
-    def _record(self, answer: Answer, seconds: float) -> Reply:
-        """The reply, once its call is in the database"""
-        known = answer.prompt_tokens is not None and answer.completion_tokens is not None
-        if self.store is not None and not self.store.readonly and answer.stop != "context":
+    def _record(self, answer: Answer, seconds: float, index: int, keep: "Keep | None") -> Reply:
+        """The reply, once its call is in the database, and with it what `keep` writes"""
+        reply = Reply(answer.text, [], answer.stop, seconds, [], answer.thoughts)
+        if self.store is not None and not self.store.readonly and (keep or answer.stop != "context"):
             with self.store.write() as db:
-                db.table("api_calls").insert(
-                    {
-                        "created": now(),
-                        "model": self.name,
-                        "purpose": self.purpose,
-                        "run": self.run,
-                        "prompt_tokens": answer.prompt_tokens,
-                        "completion_tokens": answer.completion_tokens,
-                        "usd": self._usd(answer, answer.prompt_tokens or 0, answer.completion_tokens or 0)
-                        if known
-                        else answer.usd,
-                        "seconds": seconds,
-                    }
-                )
-        return Reply(answer.text, [], answer.stop, seconds, [], answer.thoughts)
+                if answer.stop != "context":
+                    db.table("api_calls").insert(self._row(answer, seconds))
+                if keep:
+                    keep(db, index, reply)
+        return reply
+
+    def _row(self, answer: Answer, seconds: float) -> dict[str, Any]:
+        """A call, as the database has it"""
+        known = answer.prompt_tokens is not None and answer.completion_tokens is not None
+        usd = self._usd(answer, answer.prompt_tokens or 0, answer.completion_tokens or 0) if known else answer.usd
+        return {
+            "created": now(),
+            "model": self.name,
+            "purpose": self.purpose,
+            "run": self.run,
+            "prompt_tokens": answer.prompt_tokens,
+            "completion_tokens": answer.completion_tokens,
+            "usd": usd,
+            "seconds": seconds,
+        }
 
 
 def messages(prompt: "Prompt") -> tuple[tuple[str, str], ...]:

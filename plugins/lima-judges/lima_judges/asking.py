@@ -11,6 +11,8 @@ from lima import PluginStopped, Reply, Sampling
 from lima_judges.quoting import new_code
 
 Heard = Callable[[int, Reply | Exception], None]
+Keep = Callable[[Any, int, Reply], None]
+"Gets the database, inside the transaction that notes what a call cost, the prompt's place, and the reply"
 
 
 @runtime_checkable
@@ -54,9 +56,11 @@ def hear_all(
     seeds: Sequence[int],
     keys: Sequence[tuple[str, int, int]],
     heard: Heard,
+    keep: Keep | None = None,
 ) -> None:
     """Call `heard` once for each prompt, with the reply or the exception that is its failure
 
+    Before that, `keep` is given each reply of a model that notes what its calls cost, in the same transaction.
     Ctrl-C, a plugin that ends lima, and what `heard` raises go through; what else the model raises is every prompt's failure."""
     done: set[int] = set()
     raised: list[BaseException] = []
@@ -72,6 +76,7 @@ def hear_all(
     takes = signature(model.reply).parameters
     more: dict[str, Any] = {"on_reply": hear} if "on_reply" in takes else {}
     more |= {"keys": list(keys)} if "keys" in takes else {}
+    more |= {"keep": keep} if keep and "keep" in takes else {}
     try:
         found: list[Any] = list(model.reply(list(prompts), sampling, list(seeds), **more))
         if len(found) != len(prompts):

@@ -51,7 +51,7 @@ def lines_of(answer: str, code: str) -> dict[str, tuple[str, str]]:
     """(word, rest) by what it is about, such as R1, of the last line about it that begins with the code"""
     head = re.compile(
         rf"[\s*`>#-]*{re.escape(code)}[*`]*[ \t]+(?P<about>[A-Za-z]+[0-9]*)[*`]*[ \t]*[:=]"
-        r"[*` \t]*(?P<word>[A-Za-z]+|[12](?![0-9]))(?P<rest>.*)",
+        r"[*` \t]*(?P<word>[A-Za-z]+|[0-9]+)(?P<rest>.*)",
         re.ASCII,
     )
     found = {}
@@ -69,7 +69,7 @@ def read_ballot(answer: str, code: str, requirements: Sequence[dict[str, Any]], 
     lines = lines_of(answer, code)
     ticks, unsupported = [], []
     for number, requirement in enumerate(requirements, 1):
-        label, rest = _labelled(lines, f"R{number}", tuple(LABELS))
+        label, rest = labelled(lines, f"R{number}", tuple(LABELS))
         quote, text = _quote(rest), str(requirement["text"])
         tick = Tick(text, LABELS[label], quote)
         real = supported(quote, reply) if quote else not quotable(requirement)
@@ -77,17 +77,20 @@ def read_ballot(answer: str, code: str, requirements: Sequence[dict[str, Any]], 
             unsupported.append(tick)
             tick = Tick(text, None if tick.met else tick.met)
         ticks.append(tick)
-    overall, _ = _labelled(lines, OVERALL, GRADES)
+    overall, _ = labelled(lines, OVERALL, GRADES)
     return Ballot(tuple(ticks), overall, tuple(unsupported))
 
 
-def _labelled(lines: dict[str, tuple[str, str]], about: str, labels: Sequence[str]) -> tuple[str, str]:
+def labelled(lines: dict[str, tuple[str, str]], about: str, labels: Sequence[str]) -> tuple[str, str]:
+    """(label, rest) of the line about something; Unparsed where it is missing, or has another label or two"""
     if about not in lines:
         raise Unparsed(f"no line about {about}")
     word, rest = lines[about]
     if word not in labels:
         raise Unparsed(f"{about} is {word!r}, not {', '.join(labels)}")
-    if (more := _ALTERNATIVE.match(rest)) and (other := set(re.findall("[a-z]+", more[1].lower())) & set(labels)):
+    if (more := _ALTERNATIVE.match(rest)) and (
+        other := set(re.findall("[a-z]+|[0-9]+", more[1].lower())) & set(labels)
+    ):
         raise Unparsed(f"{about} is {word!r} and {', '.join(sorted(other))} at once")
     return word, rest
 

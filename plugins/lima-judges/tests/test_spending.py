@@ -84,6 +84,22 @@ def test_what_was_answered_is_in_the_database_when_it_is_handed_over(serve, stor
     assert written == [1, 2]
 
 
+def test_what_is_kept_with_a_call_is_there_if_and_only_if_the_call_is(serve, store):
+    """`keep` writes in the transaction that notes the cost: what it raises undoes both"""
+    model, seen = open_model(serve(), store), []
+
+    def keep(db, place, reply):
+        seen.append((place, reply.text, db.execute("select count(*) from api_calls").fetchone()[0]))
+        if place == 1:
+            raise LimaError("The disk is full.")
+
+    model.reply(["a"], SHORT, 0, keep=keep)
+    assert seen == [(0, "You said: a", 1)]
+    with pytest.raises(LimaError, match="The disk is full"):
+        model.reply(["b", "c"], SHORT, 0, keep=keep)
+    assert len(calls(store)) == len([one for one in seen if one[0] != 1])
+
+
 @pytest.mark.parametrize("at_once", ["1", "4"])
 def test_a_budget_in_dollars_is_not_exceeded(at_once, serve, store, priced, monkeypatch):
     monkeypatch.setenv("LIMA_JUDGES_BUDGET", "50")

@@ -1,0 +1,1 @@
+"""Systems are asked for replies, and judges for labels."""

@@ -1,0 +1,1 @@
+"""`lima study` and its commands."""

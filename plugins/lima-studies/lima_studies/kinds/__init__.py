@@ -1,0 +1,1 @@
+"""One module for each kind of study: what it asks, and what its report says."""

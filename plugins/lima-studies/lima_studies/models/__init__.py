@@ -1,0 +1,1 @@
+"""Models that studies compare with: recorded replies, and folders tuned on the Alpaca set."""

@@ -1,0 +1,1 @@
+"""What a study has in the store: prompts, systems, replies, raters, verdicts."""

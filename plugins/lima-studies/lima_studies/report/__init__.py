@@ -1,0 +1,1 @@
+"""One report a study: a page, and the same as JSON."""
