@@ -64,7 +64,7 @@ def _draw(
     cases = cases_of(study, kind)
     if not cases:
         raise LimaError(
-            f"Study {study.id} has no replies to look at yet. Run its command first, without a judge if you like."
+            f"Study {study.id} has no replies to look at yet. Run its command first; it needs no judge for that."
         )
     # Which are shared depends on the study alone, so that whoever comes later shares the same ones.
     order = random.Random(f"lima study {study.row['settings_hash']}").sample(range(len(cases)), len(cases))
