@@ -20,4 +20,4 @@ def epochs(run: str, samples: int, database: str | None, **asked: Any) -> None:
     from lima_studies.epochs.checkpoints import checkpoints_of
     from lima_studies.epochs.kind import Epochs
 
-    carry_out(database, Epochs(), checkpoints_of(database, run), asked, samples=samples)
+    carry_out(database, Epochs(), checkpoints_of(database, run), asked, lambda store: ({"samples": samples}, None))

@@ -19,4 +19,4 @@ def likert(runs: tuple[str, ...], samples: int, database: str | None, **asked: A
     """
     from lima_studies.likert.kind import Likert
 
-    carry_out(database, Likert(), runs, asked, samples=samples)
+    carry_out(database, Likert(), runs, asked, lambda store: ({"samples": samples}, None))

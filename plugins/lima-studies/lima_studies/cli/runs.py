@@ -1,4 +1,4 @@
-"""The commands that grade, train or read runs: `likert`, `ablate`, `scaling`, `epochs`, `token-shift`; the group has them added."""
+"""The commands that grade, train or read runs; the group of `lima study` adds them."""
 
 from lima_studies.cli.ablate import ablate
 from lima_studies.cli.epochs import epochs

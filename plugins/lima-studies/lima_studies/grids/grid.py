@@ -112,7 +112,7 @@ class Grid:
         bases = sorted({recipe.base for recipe in recipes})
         return {
             "title": self.title,
-            "arms": {arm.name: asdict(arm) for arm in self.arms},
+            "arms": [asdict(arm) for arm in self.arms],
             "recipe": dict(self.recipe),
             "seeds": self.seeds,
             "against": self.against,

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lima import GRADED, SCORES, Sampling, load_plugins
+from lima import GRADED, GRADER_FAILED, SCORES, LimaError, Sampling, load_plugins
 from lima_dialogue_eval import conversations, dialogue_runs, find_evaluation, replies, resume_evaluation, run_evaluation
 from lima_studies.grids.grid import Grid, Job
 from lima_studies.grids.training import Trainer, jobs_of
@@ -55,9 +55,22 @@ def hold(trainer: Trainer, job: Job) -> None:
         )
     else:
         found = known[-1]["id"]
-        if known[-1]["status"] != "done":
+        if known[-1]["status"] != "done" or _failed(study, found):
             resume_evaluation(study.store, found, model, on_progress, grader=evaluated.grader or None)
+    if failed := _failed(study, found):
+        raise LimaError(
+            f"{failed} replies or grades of {job.system} failed; dialogue run {found} says why: `lima dialogues show {found} "
+            f"-d {study.store.path}`. The same command asks for them again."
+        )
     trainer.note(job, evaluated.evaluation, run, found)
+
+
+def _failed(study: Study, run: str) -> int:
+    """How many of a dialogue run's conversations and grades ended in an error"""
+    ended = [row["status"] for row in conversations(study.store, run)]
+    return ended.count("error") + sum(
+        r["grade_status"] == GRADER_FAILED for some in _rows(study, run).values() for r in some
+    )
 
 
 def graded_scores(study: Study, evaluation: str, arms: Mapping[str, Sequence[str]]) -> list[Scores]:

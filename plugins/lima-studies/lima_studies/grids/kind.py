@@ -39,7 +39,7 @@ class Ablation(Likert):
         sections: list[Section] = [_arms(study, grid)]
         more = {}
         for rater, (scores, scale) in scores_of_all(study).items():
-            beside = {name: (arm["paper"], ABLATIONS[arm["paper"]]) for name, arm in arms.items() if arm["paper"]}
+            beside = {arm["name"]: (arm["paper"], ABLATIONS[arm["paper"]]) for arm in arms if arm["paper"]}
             comparisons = compared(scores, grid["against"])
             sections += sections_of(rater, scores, scale, comparisons, beside)
             sections += self.further(scores, scale, grid, rater)
@@ -76,7 +76,8 @@ class Ablation(Likert):
 def arms_of(grid: Mapping[str, Any]) -> dict[str, list[str]]:
     """The systems of each arm of a study's grid"""
     found = {}
-    for name, arm in grid["arms"].items():
+    for arm in grid["arms"]:
+        name = arm["name"]
         found[name] = [name] if arm["model"] else [f"{name}, seed {seed}" for seed in range(grid["seeds"])]
     return found
 
@@ -95,11 +96,11 @@ def _arms(study: Study, grid: Mapping[str, Any]) -> Section:
     of = arms_of(grid)
     rows = tuple(
         (
-            name,
+            arm["name"],
             arm["text"],
-            "\n".join(runs.get(system, "not trained yet") for system in of[name]) if not arm["model"] else arm["model"],
+            arm["model"] or "\n".join(runs.get(system, "not trained yet") for system in of[arm["name"]]),
         )
-        for name, arm in grid["arms"].items()
+        for arm in grid["arms"]
     )
     return Section(
         "Arms", tables=(Table("What each arm is", ("arm", "what", "runs, or the model that is not trained"), rows),)
@@ -116,7 +117,7 @@ def made_of(study: Study) -> dict[str, str]:
     }
     found = made(study)
     if not study.prompts():
-        found.pop("prompts")
+        found = {key: text for key, text in found.items() if key not in ("prompts", "systems", "judges", "people")}
     runs = [row for row in jobs_of(study) if row["evaluation"]]
     if runs:
         own["dialogue runs"] = "\n".join(f"{row['system']}: {row['dialogue_run']}" for row in runs)

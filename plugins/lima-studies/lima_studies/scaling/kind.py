@@ -58,7 +58,7 @@ def scaling_grid(
 
 
 def _sized(scores: Sequence[Scores], grid: Mapping[str, Any]) -> list[tuple[int, Scores]]:
-    sizes = {name: arm["size"] for name, arm in grid["arms"].items()}
+    sizes = {arm["name"]: arm["size"] for arm in grid["arms"]}
     return [(sizes[one.arm], one) for one in scores if sizes[one.arm]]
 
 

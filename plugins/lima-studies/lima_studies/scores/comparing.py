@@ -53,9 +53,10 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """By RULE"""
-        sides = [side for side in (self.interval, self.redrawn) if side]
-        if self.adjusted > LEVEL or not sides:
+        if self.adjusted > LEVEL:
             return UNDECIDED
+        # Where every prompt differs by as much, there is no interval over prompts.
+        sides = [self.interval or (self.difference, self.difference), *([self.redrawn] if self.redrawn else [])]
         if all(low > 0 for low, _ in sides):
             return BETTER
         return WORSE if all(high < 0 for _, high in sides) else UNDECIDED
