@@ -1,7 +1,7 @@
 """What came after LIMA, on a pretrained base: responses alone, one task alone, in context; more and more examples; token shift.
 
-The base of lima-village has never been tuned for instructions, so these questions can be asked of it. (SmolLM2 of lima-smollm2 has:
-there the same commands only show that they run.) Run: python examples/07_since_lima.py
+The base of lima-village has never been tuned for instructions, so these questions can be asked of it. (SmolLM2 of lima-smollm2
+has: there the same commands only show that they run.) Run: python examples/07_since_lima.py
 """
 
 import json
@@ -32,12 +32,18 @@ grid = here / "grids" / "village-since-lima.toml"
 for one in scores(study("ablate", grid, "--workers", 2))["means"]:
     print(f"{one['arm']:15} mean grade {one['value']:.2f} of 2, over {one['units']} requests")
 
-recipe = "renderer=lima epochs=3 batch_size=16 learning_rate=6e-4 final_learning_rate=4e-5 residual_dropout=0.0".split()
-recipe += "max_tokens=512 precision=float32 freeze=embeddings save_every=-1 device=cpu".split()
-keys = [part for setting in recipe for part in ("--set", setting)]
-graded = ("--evaluation", "village-prompts-validation", "--samples", 1, "--max-new-tokens", 64, "--repetition-penalty", 1.0)
+graded = (
+    "--evaluation",
+    "village-prompts-validation",
+    "--samples",
+    1,
+    "--max-new-tokens",
+    64,
+    "--repetition-penalty",
+    1.0,
+)
 sizes = study("scaling", "village-forms:256", "--base", "village", "--sizes", "16,32,64,256", "--seeds", 1, "--workers", 2,
-              "--same-steps", *keys, *graded)  # fmt: skip
+              "--same-steps", "--recipe", here / "grids" / "village-recipe.toml", *graded)  # fmt: skip
 curve = scores(sizes)["further"]
 low, high = curve["slope_interval"]
 print(f"each doubling of the examples: {curve['slope']:+.2f} [{low:+.2f}, {high:+.2f}] grade points")

@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
-
 from grid_in_small import PROMPTS, rows
+
 from lima import CheckpointModel, LimaError
 from lima.testing import ARCHITECTURES, run_command, tiny_base, tiny_model, tiny_tokenizer
 from lima_studies.shift import ranks

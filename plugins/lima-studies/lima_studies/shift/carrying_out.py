@@ -56,7 +56,7 @@ def carry_out_shift(
         if base_renderer and isinstance(opened[1], CheckpointModel):
             opened[1].renderer = load_plugins().registry("renderers").find(base_renderer)
         with Bar("ranking tokens") as bar:
-            work = ShiftWork(study, *opened, own_prompt=reads != SAME)
+            work = ShiftWork(study, opened[0], opened[1], reads != SAME)
             work.run(sampling, seed, lambda what, done, total: bar.move(done, total))
         finish(study, TokenShift(), report, as_json)
 

@@ -74,7 +74,8 @@ class TokenShift:
 
 
 def _by_position(found: Sequence[Share]) -> Section:
-    groups, rows = [], []
+    groups: list[tuple[str, tuple[Bar, ...]]] = []
+    rows: list[tuple[str | Number, ...]] = []
     for one in found:
         parts = tuple(Part(name, share) for name, share in zip(CLASSES, one.shares, strict=True))
         text = " / ".join(f"{100 * share:.0f}" for share in one.shares) + " %"
@@ -102,7 +103,7 @@ def _between(interval: Interval) -> str:
 
 
 def _words(rows: Sequence[Any]) -> Section:
-    words = []
+    words: list[tuple[str | Number, ...]] = []
     for word in most_shifted(rows):
         share = Number(
             word.text, f"{word.shifted} of {word.count}", word.count, "shifted tokens", word.shifted / word.count
@@ -113,7 +114,7 @@ def _words(rows: Sequence[Any]) -> Section:
 
 
 def _passages(study: Study, rows: Sequence[Any]) -> Section:
-    found = []
+    found: list[Passage] = []
     for prompt in study.prompts():
         own = [row for row in rows if row["prompt"] == prompt.id]
         if own and len(found) < SHOWN:
