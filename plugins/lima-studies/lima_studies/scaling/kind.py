@@ -96,13 +96,13 @@ def _curve(found: Curve, scores: Sequence[Scores], scale: Scale, grid: Mapping[s
         mean = means[size]
         measured = () if mean is None else (_bar("measured", mean.value, mean.interval, scale),)
         groups.append((f"{size:,} examples", (*measured, _bar("curve", value, interval, scale))))
-    return Bars(f"Measured and fitted, {scale.name}", tuple(groups), (("value", "with its interval below the bar"),))
+    return Bars(f"Measured and fitted, {scale.name}", tuple(groups), (("mean", "with its interval below the bar"),))
 
 
 def _bar(name: str, value: float, interval: Interval, scale: Scale) -> Bar:
     whisker = interval and tuple(min(1.0, max(0.0, scale.part(x))) for x in interval)
     part = min(1.0, max(0.0, scale.part(value)))
-    return Bar(name, (Part("value", part),), f"{value:.2f}  {_plain(interval)}", interval=whisker or None)  # type: ignore[arg-type]
+    return Bar(name, (Part("mean", part),), f"{value:.2f}  {_plain(interval)}", interval=whisker or None)  # type: ignore[arg-type]
 
 
 def _steps(found: Curve, rater: str) -> Table:

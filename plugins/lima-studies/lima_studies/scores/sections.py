@@ -30,7 +30,7 @@ def sections_of(
     """What one rater's scores show"""
     means = [mean for arm in arms if (mean := mean_of(arm, scale))]
     bars = tuple((mean.arm, _bars(mean, scale, (paper or {}).get(mean.arm))) for mean in means)
-    drawn = Bars(f"Mean {scale.name}", bars, (("value", "mean, with its 95 % interval below the bar"),), _note(paper))
+    drawn = Bars(f"Mean {scale.name}", bars, (("mean", "mean, with its 95 % interval below the bar"),), _note(paper))
     table = _means_table(rater, means, {arm.arm: arm for arm in arms}, scale)
     found = [Section(f"By {rater}", bars=(drawn,), tables=(table,))]
     if comparisons:
@@ -49,11 +49,11 @@ def _note(paper: Paper | None) -> str:
 
 def _bars(mean: Mean, scale: Scale, paper: tuple[str, float] | None) -> tuple[Bar, ...]:
     interval = mean.interval and (scale.part(mean.interval[0]), scale.part(mean.interval[1]))
-    own = Bar("here", (Part("value", scale.part(mean.value)),), _with(mean.value, mean.interval), interval=interval)
+    own = Bar("here", (Part("mean", scale.part(mean.value)),), _with(mean.value, mean.interval), interval=interval)
     if not paper:
         return (own,)
     name, value = paper
-    return own, Bar(f"the paper: {name}", (Part("value", (value - 1) / 5),), f"{value:.2f} of 6", paper=True)
+    return own, Bar(f"the paper: {name}", (Part("mean", (value - 1) / 5),), f"{value:.2f} of 6", paper=True)
 
 
 def _means_table(rater: str, means: Sequence[Mean], arms: Mapping[str, Scores], scale: Scale) -> Table:
@@ -87,7 +87,7 @@ def _comparisons(rater: str, comparisons: Sequence[Comparison]) -> Section:
                     about, f"{p_text(one.p_value)}; {p_text(one.adjusted)} after Holm", one.units, "p", one.p_value,
                     None, one.adjusted,
                 ),
-                Number(about, one.verdict, one.units, "verdict"),
+                one.verdict,
             )
         )  # fmt: skip
     columns = ("arms", "difference, over prompts / fine-tunes redrawn", "prompts more / same / less", "p", "verdict")

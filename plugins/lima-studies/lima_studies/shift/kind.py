@@ -33,6 +33,8 @@ NOT_SHOWN = (
     "Which replies are better: a token that the base would not have written may be right or wrong.",
     "What the base would reply: it reads the fine-tune's reply, and each token is ranked after the fine-tune's own words, which "
     "carry the base along; early shifts decide what is unshifted later.",
+    "What is the format's and what the fine-tune's: where the base reads requests in another format, the first token of a reply "
+    "may be shifted for that alone, such as by a space before it.",
     "How likely tokens are: a first choice may be hardly likelier than the second. The table study_tokens has the base's "
     "log-likelihood of each.",
 )
@@ -67,10 +69,18 @@ class TokenShift:
             "same prompt and the same words.",
             sections=tuple(sections),
             definitions=DEFINITIONS,
-            made={**made(study), "the base reads": study.row["settings"]["reads"]},
+            made=_made(study),
             not_shown=NOT_SHOWN,
             more={"shares": [vars(one) for one in found]},
         )
+
+
+def _made(study: Study) -> dict[str, str]:
+    """How it was made; the base replies nothing"""
+    _, base = study.systems()
+    found = {**made(study), "the base reads": study.row["settings"]["reads"]}
+    own = [line for line in found["systems"].splitlines() if not line.startswith(f"{base.name}: ")]
+    return {**found, "systems": "\n".join([*own, f"{base.name}: {base.spec}; ranks the tokens"])}
 
 
 def _by_position(found: Sequence[Share]) -> Section:
