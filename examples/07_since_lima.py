@@ -42,7 +42,7 @@ graded = (
     "--repetition-penalty",
     1.0,
 )
-sizes = study("scaling", "village-forms:256", "--base", "village", "--sizes", "16,32,64,256", "--seeds", 1, "--workers", 2,
+sizes = study("scaling", "village-forms:256", "--base", "village", "--sizes", "16,32,64,256", "--seeds", 1,
               "--same-steps", "--recipe", here / "grids" / "village-recipe.toml", *graded)  # fmt: skip
 curve = scores(sizes)["further"]
 low, high = curve["slope_interval"]
@@ -50,9 +50,9 @@ print(f"each doubling of the examples: {curve['slope']:+.2f} [{low:+.2f}, {high:
 
 with Store(database) as store:
     tuned = next(row for row in store.runs() if Path(row["folder"]).name == "tuned-seed0")["folder"]
-requests = load_plugins().registry("evaluations").find("village-prompts-validation").conversations()[::5]
+requests = load_plugins().registry("evaluations").find("village-prompts-validation").conversations()
 prompts = folder / "prompts.jsonl"
-prompts.write_text("".join(json.dumps({"id": c.id, "prompt": c.turns[0].user}) + "\n" for c in requests))
+prompts.write_text("".join(json.dumps({"id": c.id, "prompt": c.turns[0].user}) + "\n" for c in list(requests)[::5]))
 base = "base=in-context:village?k=6&ask=Question:&answer=Answer:&preface=&examples=village-forms"
 shift = study("token-shift", f"tuned={tuned}", "--base", base, "--prompts", prompts, "--max-new-tokens", 64)
 for one in shift["more"]["shares"]:

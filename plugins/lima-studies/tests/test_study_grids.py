@@ -4,12 +4,13 @@ import json
 import re
 import signal
 from contextlib import closing
+from pathlib import Path
 from sqlite3 import connect
 
 import pytest
 from grid_in_small import GRID, PROMPTS, start, written
 
-from lima import LimaError
+from lima import LimaError, Recipe
 from lima.testing import run_command, tiny_base
 from lima_studies.grids.reading import read_grid
 
@@ -194,3 +195,13 @@ def test_a_file_that_changed_is_another_study_and_says_so(plugins, base, tmp_pat
     (tmp_path / "long.jsonl").write_text('{"prompt": "Other?", "response": "Yes."}\n')
     said = run_command(*command, code=1).err
     assert "Study g was begun with other grid. Give this one another --name" in said
+
+
+def test_the_grids_of_the_examples_can_be_read():
+    files = sorted((Path(__file__).parents[3] / "examples" / "grids").glob("*.toml"))
+    grids = {file.stem: read_grid(file) for file in files if file.stem != "village-recipe"}
+    assert {name: len(grid.arms) for name, grid in grids.items()} == {
+        "village-data": 3, "village-prompt-weight": 3, "village-since-lima": 4,
+    }  # fmt: skip
+    recipe = Recipe.read(next(file for file in files if file.stem == "village-recipe"))
+    assert all(grid.recipe.items() >= recipe.items() for grid in grids.values())

@@ -65,7 +65,7 @@ def carry_out_grid(
     as_json: bool,
 ) -> None:
     """Do what is left of a grid, write its report and print it; with `dry_run` say what is left"""
-    from lima import Store
+    from lima import LimaError, Store
     from lima.cli import print_rows
     from lima.cli.progress import Bar
     from lima_dialogue_eval import check_place
@@ -74,6 +74,8 @@ def carry_out_grid(
     from lima_studies.cli.terminal import finish, rows_of_estimates
     from lima_studies.grids.work import GridWork
 
+    if budget and workers > 1:
+        raise LimaError("A --budget is kept by one process. Leave out --workers, or the budget.")
     if report:
         check_place(report)
     with to_ask(database) if dry_run else Store(database) as store:

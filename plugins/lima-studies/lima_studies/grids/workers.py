@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from queue import Empty
 from typing import Any
 
@@ -54,21 +54,23 @@ def _one_thread() -> Any:
 
 
 def _hear(processes: Sequence[Any], events: Any, on_progress: OnProgress) -> None:
+    """Until all have ended and nothing is left to hear; LimaError for what one says that failed, or for one that died"""
     while True:
         ended = not any(process.is_alive() for process in processes)  # before the last events are taken
-        with suppress(Empty):
-            while True:
-                what, done, total = events.get(timeout=0.0 if ended else 0.2)
-                if total < 0:
-                    raise LimaError(what)
-                on_progress(what, done, total)
+        try:
+            what, done, total = events.get(timeout=0.0 if ended else 0.2)
+        except Empty:
+            if ended:
+                return
+        else:
+            if total < 0:
+                raise LimaError(what)
+            on_progress(what, done, total)
         if wrong := [process for process in processes if process.exitcode]:
             raise LimaError(
                 f"A process that trained for this study ended with code {wrong[0].exitcode}. The same command continues without "
                 "what it had done; --workers 1 shows what went wrong."
             )
-        if ended:
-            return
 
 
 def _end(processes: Sequence[Any]) -> None:
