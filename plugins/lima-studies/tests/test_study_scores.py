@@ -29,6 +29,10 @@ def test_samples_and_fine_tunes_are_averaged_before_prompts():
     assert mean.interval == (1.0, 6.0)  # t with one degree of freedom is wider than the scale
     assert mean_of(arm("y", [2, 2, 2]), HELPFULNESS).interval is None
     assert mean_of(scores_of("z", []), HELPFULNESS) is None
+    turned = scores_of("x", values[::-1], without=3, tunes=("a", "b"))
+    assert [list(tune.items()) for tune in turned.by_tune.values()] == [
+        list(t.items()) for t in scores.by_tune.values()
+    ]
 
 
 def test_differences_are_paired_adjusted_and_judged_by_the_rule():

@@ -1,6 +1,6 @@
 """An untuned base with a few worked examples before each request, `in-context:BASE` (URIAL, 2312.01552).
 
-Nothing is trained, so whatever it achieves, the base could do before fine-tuning. The base goes on with a text of requests and
+Nothing is trained, so whatever it achieves, the base could do before fine-tuning. The base continues a text of requests and
 answers; the heading of the next request ends an answer. Knows nothing of templates with roles.
 """
 
@@ -58,7 +58,7 @@ class InContext:
 
 
 def read_examples(source: str | None, count: int) -> list[tuple[str, str]]:
-    """So many worked examples: prompts and responses, in their order; LimaError where there are not so many"""
+    """This number of worked examples: prompts and responses, in their order; LimaError where there are fewer"""
     from lima import load_plugins, open_source
 
     if source is None:
@@ -94,7 +94,7 @@ class InContextModel:
         return repr(("in context 1", model_hash(self.base), self.preface, self.ask, self.answer, list(self.examples)))
 
     def text(self, exchanges: Sequence[tuple[str, str]], request: str, system: str = "") -> str:
-        """What the base goes on with"""
+        """What the base is to continue"""
         told = [self._headed(self.ask, asked) + self._headed(self.answer, said) for asked, said in exchanges]
         preface = f"{before}\n\n" if (before := system or self.preface) else ""
         return "".join([preface, *told, self._headed(self.ask, request), self.answer, "" if self._inline else "\n"])
@@ -128,8 +128,8 @@ class InContextModel:
     ) -> list[Reply]:
         """An answer each, which ends where the next request would begin
 
-        It is the beginning of what the base would write if it went on to the end: those that have not ended are asked again with
-        the same seed and more tokens, so that short answers cost little."""
+        It is the beginning of what the base would write if it continued to the end: those that have not ended are asked again
+        with the same seed and more tokens, so that short answers cost little."""
         ids = [self.prompt_ids(prompt) for prompt in prompts]
         seeds = [seed * 1_000_003 + i for i in range(len(ids))] if isinstance(seed, int) else list(seed)
         found: dict[int, Reply] = {}

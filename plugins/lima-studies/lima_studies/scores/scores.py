@@ -75,8 +75,11 @@ def scores_of(
         found.setdefault(tune, defaultdict(list))[unit].append(value)
         given.append(value)
     counts = Counter(given if counted is None else counted)
+    # Sorted: drawn flips and resampled prompts must not depend on the order in which answers came.
     means = {
-        tune: {unit: sum(some) / len(some) for unit, some in units.items()} for tune, units in found.items() if units
+        tune: {unit: sum(sorted(some)) / len(some) for unit, some in sorted(units.items())}
+        for tune, units in found.items()
+        if units
     }
     return Scores(arm, means, dict(counts), without)
 

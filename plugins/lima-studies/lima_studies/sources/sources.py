@@ -1,4 +1,4 @@
-"""`sample:N/SEED/SOURCE`, so many examples of a source, and `responses-only:SOURCE`, its examples without their requests.
+"""`sample:N/SEED/SOURCE`, N examples of a source, and `responses-only:SOURCE`, its examples without their requests.
 
 Knows nothing of studies or models.
 """
@@ -15,7 +15,7 @@ SAMPLE = "sample:N/SEED/SOURCE, such as sample:100/0/pairs.jsonl"
 class Sample:
     """The first N examples of a source in an order that the seed draws: fewer are the first of more"""
 
-    description = f"so many examples of another source, drawn with a seed; fewer are the first of more: {SAMPLE}"
+    description = f"a number of examples of another source, drawn with a seed; fewer are the first of more: {SAMPLE}"
     licence = "as its source"
 
     def examples(self, argument: str | None) -> Iterator[Record]:
