@@ -42,7 +42,7 @@ graded = (
     "--repetition-penalty",
     1.0,
 )
-sizes = study("scaling", "village-forms:256", "--base", "village", "--sizes", "16,32,64,256", "--seeds", 1, "--workers", 2,
+sizes = study("scaling", "village-forms:128", "--base", "village", "--sizes", "16,32,64,128", "--seeds", 1, "--workers", 2,
               "--same-steps", "--recipe", here / "grids" / "village-recipe.toml", *graded)  # fmt: skip
 curve = scores(sizes)["further"]
 low, high = curve["slope_interval"]

@@ -19,6 +19,7 @@ from lima_studies.scores.comparing import compared
 from lima_studies.scores.scores import Scale, Scores, mean_of
 from lima_studies.scores.sections import DEFINITIONS, sections_of
 
+ONE_SEED = "Whether another seed would say the same: with one fine-tune an arm, intervals and verdicts are of these fine-tunes."
 NOT_SHOWN = (
     "Which difference between the data of two arms is the cause, where they differ in more than one.",
     "Whether it holds for other bases, recipes and sizes than these, or for other prompts.",
@@ -54,11 +55,11 @@ class Ablation(Likert):
             study=study.id,
             kind=self.name,
             title=grid["title"],
-            lead=f"{len(arms)} arms with {grid['seeds']} fine-tunes each; {' and '.join(how)}.",
+            lead=f"{len(arms)} arms with {grid['seeds']} fine-tune{'s' * (grid['seeds'] > 1)} each; {' and '.join(how)}.",
             sections=tuple(sections if more else (*sections, NOTHING)),
             definitions={**DEFINITIONS, **self.definitions},
             made=made_of(study),
-            not_shown=NOT_SHOWN,
+            not_shown=(*((ONE_SEED,) if grid["seeds"] == 1 else ()), *NOT_SHOWN),
             more=more,
         )
 
