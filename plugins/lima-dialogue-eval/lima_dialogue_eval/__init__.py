@@ -43,6 +43,7 @@ _HOME = {
     "find_evaluation": "evaluation.kinds",
     "script_of": "evaluation.kinds",
     "model_hash": "evaluation.identity",
+    "sign_flip": "statistics",
     "sign_test": "statistics",
     "t_interval": "statistics",
     "wilson": "statistics",

@@ -48,14 +48,24 @@ def register_commands(cli: "click.Group") -> None:
 @hookimpl
 def register_models(register: Callable[[str, Any], None]) -> None:
     from lima_studies.models.alpaca import AlpacaFolders
+    from lima_studies.models.in_context import InContext
     from lima_studies.models.replies import ReplyFiles
 
     register("alpaca", AlpacaFolders())
     register("replies", ReplyFiles())
+    register("in-context", InContext())
+
+
+@hookimpl
+def register_sources(register: Callable[[str, Any], None]) -> None:
+    from lima_studies.sources.sources import ResponsesOnly, Sample
+
+    register("sample", Sample())
+    register("responses-only", ResponsesOnly())
 
 
 @hookimpl
 def register_migrations(register: Callable[[str, Any], None]) -> None:
-    from lima_studies.record.tables import migrations
+    from lima_studies.shift.tables import migrations  # those of studies and grids, and its own
 
     register("lima-studies", migrations)

@@ -24,6 +24,10 @@ def register_commands(cli: "click.Group") -> None:
             "LIMA_LOAD_PLUGINS"
         )
     village.add_command(study)
+    # `lima study village` is the same command, where lima-studies brings the group.
+    studies: Any = cli.commands.get("study")
+    if hasattr(studies, "add_command"):
+        studies.add_command(study, "village")
 
 
 @hookimpl

@@ -33,3 +33,14 @@ class Prompts(Study, EvaluationContract):
 @pytest.mark.parametrize("contract", [Forms, Unrelated, InContext, Prompts])
 def test_it_keeps_its_contract(contract):
     assert contract.failures() == {}
+
+
+def test_the_study_is_a_command_of_lima_study_too_where_that_is_there():
+    import click
+
+    cli = click.Group(commands=[click.Group("village"), click.Group("study")])
+    lima_village_study.register_commands(cli=cli)
+    assert cli.commands["study"].commands["village"] is cli.commands["village"].commands["study"]
+    alone = click.Group(commands=[click.Group("village")])
+    lima_village_study.register_commands(cli=alone)
+    assert list(alone.commands) == ["village"]

@@ -8,6 +8,7 @@ from lima.cli import Group, database_option, json_option, print_rows, store_to_r
 from lima_studies.cli.alone import absolute, safety
 from lima_studies.cli.preference import preference
 from lima_studies.cli.rate import rate
+from lima_studies.cli.runs import COMMANDS
 
 _COLUMNS = ("id", "kind", "status", "prompts", "systems", "replies", "verdicts", "created")
 
@@ -50,5 +51,5 @@ def report(name: str, report: Path | None, database: str | None, as_json: bool) 
         finish(found, kind_of(found), report, as_json)
 
 
-for command in (preference, absolute, safety, rate):
+for command in (preference, absolute, safety, rate, *COMMANDS):
     study.add_command(command)

@@ -92,7 +92,7 @@ def carry_out(
 
     if asked["report"]:
         check_place(asked["report"])
-    with _to_ask(database) if asked["dry_run"] else Store(database) as store:
+    with to_ask(database) if asked["dry_run"] else Store(database) as store:
         purse_of(store, asked["budget"])
 
         def opened(spec: str) -> Any:
@@ -127,7 +127,7 @@ def _run(work: "Work", opened: Callable[[str], Any]) -> None:
 
 
 @contextmanager
-def _to_ask(database: str | None) -> "Iterator[Store]":
+def to_ask(database: str | None) -> "Iterator[Store]":
     """The store for a dry run, which writes nothing: a database that is not there yet is an empty one that is thrown away"""
     from lima import Store, default_path
 

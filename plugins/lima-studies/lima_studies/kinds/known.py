@@ -1,13 +1,14 @@
 """The kinds of studies, by name."""
 
 from lima import LimaError, did_you_mean
+from lima_studies.grids.kinds import OF_RUNS
 from lima_studies.kinds.absolute import Absolute
 from lima_studies.kinds.kind import StudyKind
 from lima_studies.kinds.preference import Preference
 from lima_studies.kinds.safety import Safety
 from lima_studies.record.study import Study
 
-KINDS: dict[str, StudyKind] = {kind.name: kind for kind in (Preference(), Absolute(), Safety())}
+KINDS: dict[str, StudyKind] = {kind.name: kind for kind in (Preference(), Absolute(), Safety(), *OF_RUNS)}
 
 
 def kind_of(study: Study) -> StudyKind:

@@ -81,6 +81,17 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A text in coloured pieces, folded until it is opened"""
+
+    title: str
+    before: str
+    "What it answers"
+    pieces: tuple[tuple[str, str, str], ...]
+    "Of each its class, its text, and what is said of it when it is pointed at"
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the report"""
 
@@ -88,6 +99,7 @@ class Section:
     lead: str = ""
     bars: tuple[Bars, ...] = ()
     tables: tuple[Table, ...] = ()
+    passages: tuple[Passage, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -16,6 +16,9 @@ from lima import __version__, visible
 from lima_dialogue_eval import write_whole
 from lima_studies.report.document import Bar, Document, Number
 
+MEAN = "mean"
+"A part of a bar that is a place on a scale, and no share: what is read beside it says which"
+
 
 def write_document(document: Document, path: Path) -> Path:
     """Write the page to a file, completely or not at all; the file's path"""
@@ -46,7 +49,7 @@ def stretches(bar: Bar) -> list[dict[str, Any]]:
     found, at = [], 0.0
     for part in bar.parts:
         wide = 100 * part.share
-        text = f"{wide:.0f}" if wide >= 7 else ""
+        text = f"{wide:.0f}" if wide >= 7 and part.name != MEAN else ""
         found.append(
             {"name": part.name, "x": f"{at:.3f}", "w": f"{wide:.3f}", "mid": f"{at + wide / 2:.3f}", "text": text}
         )

@@ -1,0 +1,1 @@
+"""Scores of arms by prompt, whoever gave them: means, comparisons, curves over sizes, and the choice of a checkpoint."""
