@@ -1,7 +1,7 @@
 """Gated feed-forward layers that keep less for the backward pass: of four wide tensors two, the others are computed again.
 
-`down(act(gate(x)) * up(x))` keeps the gate, what the activation makes of it, `up` and their product: in a Llama nearly half of all
-that autograd keeps. The activation and the product cost next to nothing, and the same operations give the same bits. Knows
+`down(act(gate(x)) * up(x))` keeps the gate, what the activation makes of it, `up` and their product: in a Llama nearly half of
+all that autograd keeps. The activation and the product cost next to nothing, and the same operations give the same bits. Knows
 nothing of attention, norms or training.
 """
 
