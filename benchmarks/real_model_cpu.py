@@ -61,12 +61,15 @@ def exchanges() -> list[list[dict]]:
 
 
 def median_seconds(what, times: int = 5) -> float:
+    import torch
+
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     what()
     taken = []
     for _ in range(times):
-        started = time.perf_counter()
+        started = clock()
         what()
-        taken.append(time.perf_counter() - started)
+        taken.append(clock() - started)
     return statistics.median(taken)
 
 
@@ -90,15 +93,38 @@ def machine() -> dict[str, float]:
     return found
 
 
-def run_lima(base: Path, precision: str, rank: int) -> dict:
-    from lima import Recipe, Store, fine_tune
+class Clock:
+    """Seconds, of the clock and of the processor, that blocks took together"""
 
+    def __init__(self) -> None:
+        self.seconds = self.processor_seconds = 0.0
+
+    def __enter__(self) -> None:
+        self.seconds -= time.perf_counter()
+        self.processor_seconds -= time.process_time()
+
+    def __exit__(self, *_) -> None:
+        self.seconds += time.perf_counter()
+        self.processor_seconds += time.process_time()
+
+
+def run_lima(base: Path, precision: str, rank: int, epochs: int) -> dict:
+    from lima import Recipe, Store, fine_tune
+    from lima.train.loop import Loop
+
+    clock, step = Clock(), Loop.one_step
+
+    def timed(*about):
+        with clock:
+            step(*about)
+
+    Loop.one_step = timed
     folder = Path(tempfile.mkdtemp(prefix="lima-real-"))
     recipe = Recipe(
         base=str(base),
         sources=(f"openai:{DATA}",),
         out=str(folder / "out"),
-        epochs=2,
+        epochs=epochs,
         batch_size=BATCH,
         learning_rate=RATE,
         final_learning_rate=RATE,
@@ -110,12 +136,11 @@ def run_lima(base: Path, precision: str, rank: int) -> dict:
     )
     with Store(folder / "l.db") as store:
         fine_tune(recipe, store)
-        rows = store.rows("select loss, tokens, seconds from steps order by step")
-    taken = {key: sum(row[key] for row in rows) for key in ("tokens", "seconds")}
-    return {"losses": [row["loss"] for row in rows], **taken}
+        rows = store.rows("select loss, tokens from steps order by step")
+    return {"losses": [row["loss"] for row in rows], "tokens": sum(row["tokens"] for row in rows), **vars(clock)}
 
 
-def run_trl(base: Path, packed: bool, rank: int) -> dict:
+def run_trl(base: Path, packed: bool, rank: int, epochs: int) -> dict:
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import TrainerCallback
@@ -124,21 +149,23 @@ def run_trl(base: Path, packed: bool, rank: int) -> dict:
     from lima.train.batching import epoch_order
 
     talks = exchanges()
-    talks = [talks[at] for epoch in (1, 2) for at in epoch_order(len(talks), 0, epoch)]  # as lima takes them
+    talks = [
+        talks[at] for epoch in range(1, epochs + 1) for at in epoch_order(len(talks), 0, epoch)
+    ]  # as lima takes them
     data = Dataset.from_list([{"prompt": t[:1], "completion": t[1:]} for t in talks])
 
-    class Clock(TrainerCallback):
-        seconds, losses, started = 0.0, [], 0.0
+    clock, losses = Clock(), []
 
+    class Clocked(TrainerCallback):
         def on_step_begin(self, *_, **__):
-            self.started = time.perf_counter()
+            clock.__enter__()
 
         def on_step_end(self, *_, **__):
-            self.seconds += time.perf_counter() - self.started
+            clock.__exit__()
 
         def on_log(self, args, state, control, logs=None, **__):
             if "loss" in logs:
-                self.losses.append(logs["loss"])
+                losses.append(logs["loss"])
 
     config = SFTConfig(
         output_dir=tempfile.mkdtemp(prefix="lima-real-"),
@@ -160,11 +187,10 @@ def run_trl(base: Path, packed: bool, rank: int) -> dict:
         model_init_kwargs={"dtype": "float32"},
     )
     adapter = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear") if rank else None
-    clock = Clock()
-    trainer = SFTTrainer(model=str(base), args=config, train_dataset=data, callbacks=[clock], peft_config=adapter)
+    trainer = SFTTrainer(model=str(base), args=config, train_dataset=data, callbacks=[Clocked()], peft_config=adapter)
     tokens = sum(len(row["input_ids"]) for row in trainer.train_dataset)
     trainer.train()
-    return {"losses": clock.losses, "tokens": tokens, "seconds": clock.seconds}
+    return {"losses": losses, "tokens": tokens, **vars(clock)}
 
 
 def run_answering(base: Path, arm: str) -> dict:
@@ -184,29 +210,29 @@ def run_answering(base: Path, arm: str) -> dict:
         for t in said
     ]
     settings = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=LONGEST)
-    started = time.perf_counter()
+    clock = Clock()
     if arm.startswith("lima"):
-        replies = [reply.ids for reply in model.reply(prompts, settings, 0)]
+        with clock:
+            replies = [reply.ids for reply in model.reply(prompts, settings, 0)]
     else:
         from transformers import AutoModelForCausalLM
 
         theirs = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, precision)).eval()
         width, pad = max(map(len, prompts)), model.stop_ids[0]
-        started = time.perf_counter()
-        found = theirs.generate(
-            torch.tensor([[pad] * (width - len(p)) + p for p in prompts]),
-            attention_mask=torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts]),
-            max_new_tokens=LONGEST,
-            do_sample=False,
-            pad_token_id=pad,
-        )[:, width:].tolist()
+        with clock:
+            found = theirs.generate(
+                torch.tensor([[pad] * (width - len(p)) + p for p in prompts]),
+                attention_mask=torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts]),
+                max_new_tokens=LONGEST,
+                do_sample=False,
+                pad_token_id=pad,
+            )[:, width:].tolist()
         replies = [ids[: next((at for at, i in enumerate(ids) if i in model.stop_ids), len(ids))] for ids in found]
-    seconds = time.perf_counter() - started
-    return {"seconds": seconds, "tokens": sum(map(len, replies)), "replies": replies}
+    return {"tokens": sum(map(len, replies)), "replies": replies, **vars(clock)}
 
 
 def operations(base: Path, tokens: int, lora: bool) -> float:
-    """Of a run over all exchanges twice, `tokens` in all: 6 × parameters × tokens, and attention (causal: half of the scores)"""
+    """Of a run of `tokens` in all: 6 × parameters × tokens, and attention (causal: half of the scores)"""
     from transformers import AutoConfig, AutoTokenizer
 
     from lima.model.folder import load_model
@@ -215,25 +241,31 @@ def operations(base: Path, tokens: int, lora: bool) -> float:
     parameters = sum(p.numel() for p in load_model(base, weights=False).parameters())
     lengths = [len(tokenizer.apply_chat_template(t, tokenize=True, return_dict=False)) for t in exchanges()]
     width = config.num_attention_heads * config.head_dim
-    attention = 6 * config.num_hidden_layers * width * sum(2 * length**2 for length in lengths)
+    attention = 6 * config.num_hidden_layers * width * sum(length**2 for length in lengths) * tokens / sum(lengths)
     return (4 if lora else 6) * parameters * tokens + attention
 
 
-def one(arm: str, base: Path) -> None:
+def one(arm: str, base: Path, epochs: int, threads: int) -> None:
     """Run one arm here and print its result"""
     import torch
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(threads)
     if arm in TRAINING:
         rank = RANK if "lora" in arm else 0
         precision = "bfloat16" if "bf16" in arm else "float32"
-        result = run_lima(base, precision, rank) if arm.startswith("lima") else run_trl(base, "packed" in arm, rank)
+        if arm.startswith("lima"):
+            result = run_lima(base, precision, rank, epochs)
+        else:
+            result = run_trl(base, "packed" in arm, rank, epochs)
         result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        result["gflops"] = operations(base, result["tokens"], bool(rank)) / result["seconds"] / 1e9
         result |= machine()
     else:
         result = run_answering(base, arm)
-    result["tokens_per_second"] = result["tokens"] / result["seconds"]
+    # One thread waits for no other: its processor time is what it would take on a machine of its own.
+    taken = result["processor_seconds" if threads == 1 else "seconds"]
+    result["tokens_per_second"] = result["tokens"] / taken
+    if arm in TRAINING:
+        result["gflops"] = operations(base, result["tokens"], "lora" in arm) / taken / 1e9
     print("RESULT " + json.dumps(result))
 
 
@@ -270,6 +302,9 @@ def report(options: argparse.Namespace, found: dict[str, list[dict]]) -> dict:
         "machine": f"{processor()}, {os.cpu_count()} cores",
         "versions": {n: version(n) for n in ("lima-tune", "trl", "torch", "transformers", "peft")},
         "rounds": options.rounds,
+        "epochs": options.epochs,
+        "threads": options.threads,
+        "time": "processor" if options.threads == 1 else "clock",
         "base": options.shape or "smollm2",
         "data": DATA_HASH,
         "medians": medians,
@@ -298,11 +333,15 @@ def main() -> None:
     parser.add_argument("--shape", choices=("llama", "qwen2", "gemma"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--arms", nargs="+", default=ARMS, choices=ARMS)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count(), help="1: processor time, for a machine that is shared"
+    )
     parser.add_argument("--out", type=Path)
     parser.add_argument("--arm", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.arm:
-        one(options.arm, options.base)
+        one(options.arm, options.base, options.epochs, options.threads)
         return
     exchanges()
     folder = Path(tempfile.mkdtemp(prefix="lima-real-"))
@@ -311,7 +350,8 @@ def main() -> None:
     for number in range(options.rounds):
         for arm in options.arms:
             command = [sys.executable, __file__, "--arm", arm, "--base", str(base)]
-            environment = os.environ | {"OMP_NUM_THREADS": str(os.cpu_count()), "HF_HUB_OFFLINE": "1"}
+            command += ["--epochs", str(options.epochs), "--threads", str(options.threads)]
+            environment = os.environ | {"OMP_NUM_THREADS": str(options.threads), "HF_HUB_OFFLINE": "1"}
             done = subprocess.run(command, env=environment, capture_output=True, text=True)
             if done.returncode:
                 sys.exit(f"{arm}: {done.stderr[-2000:]}")
