@@ -26,7 +26,7 @@ def give_back() -> None:
 @lru_cache
 def _trim() -> Callable[[int], object]:
     try:
-        return ctypes.CDLL(None).malloc_trim  # type: ignore[no-any-return]
+        return ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError):
         return lambda pad: None
 
