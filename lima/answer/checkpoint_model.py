@@ -50,7 +50,7 @@ class CheckpointModel:
         """Keys and values of prompts and replies are kept for prompts that begin with them, so that only what is new is read: at
         most `prefix_cache_bytes`, which are 2 GiB on a CPU and a quarter of the free memory on a GPU by default; 0 keeps nothing.
         With `shard` the model is divided over all processes, which must then ask it for the same. `precision` is that of a CPU,
-        'float32' or 'bfloat16', two to three times as fast where the processor multiplies it natively, with other replies now and
+        'float32' or 'bfloat16', about twice as fast where the processor multiplies it natively, with other replies now and
         then; a GPU answers in what the weights were saved in."""
 
         from lima.answer.kv_cache import PrefixCache, keeps
