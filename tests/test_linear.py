@@ -1,6 +1,7 @@
 """Linear layers by oneDNN: the same numbers as torch's own, only where they are meant to serve, and the same twice."""
 
 import json
+from collections import Counter
 from contextlib import contextmanager
 
 import pytest
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from lima import Recipe, Store, fine_tune
 from lima.errors import Interrupted
 from lima.model import onednn as linear
+from lima.model import processor
 from lima.model.memory import is_out_of_memory
 from lima.model.onednn import use_onednn
 from lima.testing import tiny_model, tiny_tokenizer
@@ -81,6 +83,23 @@ def test_a_layer_and_its_gradients_are_those_of_torch(quicker, counted, rows, bi
         torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-4)
 
 
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_torch_does_ask_onednn_however_many_threads_there_are(here, threads):
+    x, weight = drawn((linear.ROWS, 256), (256, 256))
+    before, ours = torch.get_num_threads(), layer(weight)
+    torch.set_num_threads(threads)
+    try:
+        with torch.profiler.profile() as seen:
+            ours(x).sum().backward()
+    finally:
+        torch.set_num_threads(before)
+    names = Counter(e.name for e in seen.events() if "conv" in e.name and "aten" in e.name)
+    # Both products, and the matrix's gradient; torch's own convolutions are the slow ones.
+    assert (names["aten::mkldnn_convolution"], names["aten::convolution_backward"]) == (2, 1)
+    assert not [name for name in names if "slow" in name]
+
+
 @pytest.mark.parametrize("rows", [256, 257])
 def test_what_a_layer_gives_may_be_changed_in_place(here, counted, rows):
     x, weight = drawn((1, rows, 256), (256, 256))
@@ -122,6 +141,7 @@ def test_only_wanted_gradients_are_made(here, counted, frozen):
     [
         (255, (256, 256), "few rows"),
         (512, (128, 256), "a small matrix"),
+        (256, (256, 20_000), "a large matrix for the rows"),
         (512, (256, 256), "no gradient"),
         (512, (256, 256), "autocast"),
         (512, (256, 256), "float64"),
@@ -154,7 +174,7 @@ def test_one_processor_is_chosen_by_its_maker_and_not_by_time(monkeypatch, tmp_p
         for able in ("AVX512", "AVX2"):
             info = tmp_path / maker
             info.write_bytes(b"model name\t: \xff\nvendor_id\t: " + maker.encode())
-            monkeypatch.setattr(linear, "Path", lambda _, info=info: info)
+            monkeypatch.setattr(processor, "Path", lambda _, info=info: info)
             monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda able=able: able)
             linear.onednn_is_faster.cache_clear()
             answers[maker, able] = linear.onednn_is_faster()

@@ -37,7 +37,7 @@ def precision(recipe: Recipe, device: str) -> str:
     """'bfloat16' or 'float32': what the recipe names, else what that type of device, 'cpu' or 'cuda', multiplies fast
 
     By the features of the processor and never by timing, so that two runs on one machine compute the same."""
-    from lima.model.onednn import bfloat16_is_native
+    from lima.model.processor import bfloat16_is_native
 
     # A divided model's norms cannot be computed in bfloat16 on a CPU.
     half = device == "cuda" or (bfloat16_is_native() and not recipe.shard)

@@ -1,61 +1,46 @@
 """Linear layers in float32 on AMD processors through oneDNN, about twice as fast there as torch's own.
 
-torch multiplies float32 matrices by MKL, which does not use AVX-512 on processors that Intel did not make; oneDNN does. torch
-reaches it in float32 by an operation of its own that its compiler uses for layers in inference; here it serves training, whose
-two other products are layers, too. Knows nothing of what the layers are for.
+torch multiplies float32 matrices by MKL, which does not use AVX-512 on processors that Intel did not make; oneDNN does, and torch
+reaches oneDNN in float32 by its convolutions. A convolution of 1 × 1 over pictures of which every pixel is a row is a linear
+layer. Knows nothing of what the layers are for.
 """
 
-import os
-import platform
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
-ROWS = 256
-"Fewest rows: with fewer, preparing takes longer than it saves"
+from lima.model.processor import about_the_processor
+
+HEIGHT = 16
+"Rows in one picture"
+
+TILE = 4 * HEIGHT
+"""Multiples of this number of rows go through oneDNN, the rest through torch: micro-batches have any length, and oneDNN keeps a
+kernel of about 80 kB for each of the last thousand shapes"""
+
+ROWS = 16 * HEIGHT
+"Fewest rows: with fewer, preparing takes longer than it saves, and with one thread torch does not use oneDNN below 16 pictures"
 
 SIZE = 2**16
 "Fewest weights of a layer: with fewer it does not pay either"
 
-OPERATION = "_linear_pointwise"
-"Its name in torch.ops.mkldnn; torch does not promise it, so a torch without it multiplies as it does elsewhere"
-
-
-WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
-"Values of ONEDNN_MAX_CPU_ISA, by which a user limits the instructions that oneDNN takes, that leave out those for bfloat16"
-
-
-def _about_the_processor() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text(errors="replace")
-    except OSError:
-        return platform.processor()
-
-
-@lru_cache
-def bfloat16_is_native() -> bool:
-    """Whether this processor multiplies bfloat16 by instructions of its own, AVX512-BF16 or AMX, and torch uses them
-
-    Decided without timing, so that two runs on one machine compute the same."""
-    able = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
-    able = able and os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() not in WITHOUT_BFLOAT16
-    return able and not {"avx512_bf16", "amx_bf16"}.isdisjoint(_about_the_processor().split())
+SIZE_BY_ROWS = 2**14
+"Most weights for each row: the weights are copied into another layout in each pass"
 
 
 @lru_cache
 def onednn_is_faster() -> bool:
     """Whether this is such a processor; decided without timing, so that two runs on one machine compute the same"""
-    maker = _about_the_processor()
+    maker = about_the_processor()
     able = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
-    able = able and hasattr(torch.ops.mkldnn, OPERATION)
     return able and torch.backends.cpu.get_cpu_capability() == "AVX512" and "AuthenticAMD" in maker
 
 
 def pays(rows: int, weights: int) -> bool:
     """Whether a layer with this many weights is faster through oneDNN here, for this many rows"""
-    return rows >= ROWS and weights >= SIZE and onednn_is_faster()
+    return rows >= ROWS and SIZE <= weights <= SIZE_BY_ROWS * rows and onednn_is_faster()
 
 
 def use_onednn(model: torch.nn.Module) -> None:
@@ -93,7 +78,8 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         ctx.save_for_backward(rows if ctx.needs_input_grad[1] else None, weight)
-        return _product(rows, weight, bias)
+        # Not a view, which autograd would not let a model change in place (OLMo clamps its queries).
+        return _product(rows, weight, bias).data
 
     @staticmethod
     def backward(ctx: Any, *given: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -102,14 +88,28 @@ class _Linear(torch.autograd.Function):
         by_rows, by_weight, by_bias = ctx.needs_input_grad
         return (
             _product(gradient, weight.t()) if by_rows else None,
-            _product(gradient.t(), rows.t()) if by_weight else None,
+            _summed(gradient, rows, weight) if by_weight else None,
             gradient.sum(0) if by_bias else None,
         )
 
 
 def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """rows (n, in) @ weight (out, in)ᵀ + bias (out,); the weight may lie in memory either way, the rows are copied if they do not
-    lie one after another"""
-    multiply = getattr(torch.ops.mkldnn, OPERATION)
-    found: torch.Tensor = multiply(rows.contiguous(), weight, bias, "none", [], "")
-    return found
+    tiled = len(rows) - len(rows) % TILE
+    found = F.conv2d(_pictures(rows[:tiled]), weight[:, :, None, None], bias).permute(0, 2, 3, 1).flatten(0, 2)
+    return torch.cat([found, F.linear(rows[tiled:], weight, bias)]) if tiled < len(rows) else found
+
+
+def _summed(gradient: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """A weight's gradient (out, in), from the output's gradient (n, out) and the input (n, in)"""
+    tiled = len(rows) - len(rows) % TILE
+    pictures, only = (_pictures(gradient[:tiled]), _pictures(rows[:tiled])), [False, True, False]
+    _, found, _ = torch.ops.aten.convolution_backward(
+        *pictures, weight[:, :, None, None], None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, only
+    )
+    whole: torch.Tensor = found[:, :, 0, 0].addmm_(gradient[tiled:].t(), rows[tiled:])
+    return whole
+
+
+def _pictures(rows: torch.Tensor) -> torch.Tensor:
+    """(n, channels) → (n / HEIGHT, channels, HEIGHT, 1), nothing copied: channels are last in memory"""
+    return rows.contiguous().view(-1, HEIGHT, 1, rows.shape[1]).permute(0, 3, 1, 2)

@@ -6,10 +6,11 @@ step again. Here it is done once; the results are the same bits. Knows nothing o
 
 import torch
 
-from lima.model.onednn import OPERATION, SIZE, bfloat16_is_native
+from lima.model.onednn import SIZE
+from lima.model.processor import bfloat16_is_native
 
-PACK = "_reorder_linear_weight"
-"Its name in torch.ops.mkldnn; torch does not promise it, so a torch without it multiplies by the weights as they are"
+PACK, OPERATION = "_reorder_linear_weight", "_linear_pointwise"
+"Names in torch.ops.mkldnn; torch does not promise them, so a torch without them multiplies by the weights as they are"
 
 ROWS = 16
 "For how many rows the layout is chosen; it serves any number"
