@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+# Results of the tests are those of float32 on every machine: oneDNN is to leave out instructions for bfloat16, so that the
+# precision 'auto' does not take it. Read by oneDNN when torch is imported, here and in every process that a test starts.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+
 pytest_plugins = ["lima.testing.pytest"]  # pytest loads it itself where this lima is installed
 
 

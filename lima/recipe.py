@@ -13,8 +13,11 @@ from lima.paths import read_bytes
 
 AUTO = "auto"
 
-LEFT_TO_LIMA = ("renderer", "learning_rate", "final_learning_rate")
-"Keys that may be 'auto' until a base is known; what was chosen is recorded in their place (`lima.data.automatic`)"
+LEFT_TO_LIMA = ("renderer", "learning_rate", "final_learning_rate", "precision", "micro_batch_tokens")
+"Keys that may be 'auto' or 0 until base and machine are known; what was chosen is recorded instead (`lima.data.automatic`)"
+
+AT_ONCE = {"cuda": 8192, "cpu": 1024}
+"Tokens of a micro-batch, by device: more are no faster on a CPU, and keep a gigabyte or more for each thousand"
 
 RATE, WIDTH = 1e-5, 8192
 "LIMA's learning rate at the first step (§3), and the width of the 65B model that it was chosen for"
@@ -72,11 +75,11 @@ class Recipe:
     seed: int = 0
     "Order of the examples and dropout"
     precision: str = "auto"
-    "'float32', 'bfloat16' (autocast over float32 weights) or 'auto': bfloat16 on a GPU"
+    "'float32', 'bfloat16' (autocast over float32 weights) or 'auto': bfloat16 on a GPU and on a CPU that multiplies it natively"
     device: str = "auto"
     "'auto', 'cpu' or 'cuda'"
-    micro_batch_tokens: int = 8192
-    "Tokens that go through the model at once; for speed and memory: results differ only by rounding and in the dropout drawn"
+    micro_batch_tokens: int = 0
+    "Tokens that go through the model at once (0: 8192, on a CPU 1024); results differ only by rounding and in the dropout drawn"
     gradient_checkpointing: bool = False
     "Recompute activations to save memory"
     compile: bool | str = False
@@ -206,13 +209,18 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "lora_alpha": (0, 1_000_000),
     "lora_dropout": (0, 0.99),
     "save_every": (-1, 1e9),
-    "micro_batch_tokens": (1, 100_000_000),
+    "micro_batch_tokens": (0, 100_000_000),
 }
 _CHOICES = {
     "precision": ("auto", "float32", "bfloat16"),
     "device": ("auto", "cpu", "cuda"),
     "freeze": ("", "embeddings"),
 }
+
+
+def left_to_lima(key: str, value: Any) -> bool:
+    """Whether that value of a key leaves the choice to lima"""
+    return key in LEFT_TO_LIMA and value == (0 if key == "micro_batch_tokens" else AUTO)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

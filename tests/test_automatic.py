@@ -3,12 +3,14 @@
 import json
 
 import pytest
+import torch
 
 from lima import hookimpl
 from lima.answer.checkpoint_model import open_checkpoint
-from lima.data.automatic import chosen, settle
+from lima.data.automatic import chosen, precision, settle
 from lima.data.rendering import PlainRenderer
 from lima.errors import LimaError
+from lima.model import processor
 from lima.recipe import Recipe
 from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_model, tiny_tokenizer
@@ -280,3 +282,53 @@ def test_a_width_that_a_configuration_does_not_tell_is_taken_for_the_papers():
 
     assert rates(Config(), lora_rank=2) == (1e-4, 1e-5)
     assert tiny_model().config.hidden_size == 32
+
+
+def test_a_processor_that_multiplies_bfloat16_is_told_by_its_features(monkeypatch, tmp_path):
+    """And by what the user allows oneDNN; the conftest allows it less than any of these tests has"""
+    found = {}
+    for flags in ("avx512f avx512_bf16", "avx512f amx_bf16", "avx512f avx512_vnni", "fpu"):
+        for allowed in ("", "ALL", "AVX512_CORE_BF16", "avx512_core"):
+            monkeypatch.setattr(processor, "about_the_processor", lambda flags=flags: f"flags\t\t: fpu {flags} rdpid")
+            monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+            monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", allowed)
+            found[flags, allowed] = processor.bfloat16_is_native.__wrapped__()
+    native = [key for key, answer in found.items() if answer]
+    expected = [(f, a) for f, a in found if "bf16" in f and a != "avx512_core"]
+    assert native == (expected if torch.backends.mkldnn.is_available() else [])
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_precision_and_budget_are_chosen_for_the_machine_recorded_and_kept(native, base, pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(processor, "bfloat16_is_native", lambda: native)
+    chosen_here = "bfloat16" if native else "float32"
+    assert precision(Recipe(), "cpu") == chosen_here
+    assert [precision(Recipe(precision=named), "cpu") for named in ("float32", "bfloat16")] == ["float32", "bfloat16"]
+    assert (precision(Recipe(shard=True), "cpu"), precision(Recipe(), "cuda")) == ("float32", "bfloat16")
+    asked = recipe(base, pairs, tmp_path / "out", epochs=3, save_every=1, device="cpu")
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(Stop):
+            fine_tune(asked, store, None, stop_at(3))
+        (row,) = store.rows("select id, recipe from runs")
+        recorded = json.loads(row["recipe"])
+        assert (recorded["precision"], recorded["micro_batch_tokens"]) == (chosen_here, 1024)
+        monkeypatch.setattr(processor, "bfloat16_is_native", lambda: not native)
+        resumed = resume(row["id"], store, changes={"precision": "auto", "micro_batch_tokens": 0})
+    assert (resumed.recipe.precision, resumed.recipe.micro_batch_tokens) == (chosen_here, 1024)
+
+
+def test_a_run_whose_recipe_says_auto_is_resumed_as_the_lima_that_wrote_it_took_it(base, pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(processor, "bfloat16_is_native", lambda: True)
+    asked = recipe(base, pairs, tmp_path / "out", epochs=3, save_every=1, device="cpu", precision="float32")
+    with Store(tmp_path / "l.db") as store:
+        with pytest.raises(Stop):
+            fine_tune(asked, store, None, stop_at(3))
+        (row,) = store.rows("select id, recipe from runs")
+        old = json.loads(row["recipe"]) | {"precision": "auto", "micro_batch_tokens": 8192}
+        store.db.execute("update runs set recipe = ? where id = ?", [json.dumps(old), row["id"]])
+        (owner,) = tmp_path.glob(f".out-{row['id']}/run.json")
+        note = json.loads(owner.read_text())
+        note["recipe"]["precision"] = "auto"
+        owner.write_text(json.dumps(note))
+        resumed = resume(row["id"], store)
+    assert (resumed.recipe.precision, resumed.recipe.micro_batch_tokens) == ("float32", 8192)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from lima import Recipe, Store, fine_tune
 from lima.errors import Interrupted
 from lima.model import onednn as linear
+from lima.model import processor
 from lima.model.memory import is_out_of_memory
 from lima.model.onednn import use_onednn
 from lima.testing import tiny_model, tiny_tokenizer
@@ -173,7 +174,7 @@ def test_one_processor_is_chosen_by_its_maker_and_not_by_time(monkeypatch, tmp_p
         for able in ("AVX512", "AVX2"):
             info = tmp_path / maker
             info.write_bytes(b"model name\t: \xff\nvendor_id\t: " + maker.encode())
-            monkeypatch.setattr(linear, "Path", lambda _, info=info: info)
+            monkeypatch.setattr(processor, "Path", lambda _, info=info: info)
             monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda able=able: able)
             linear.onednn_is_faster.cache_clear()
             answers[maker, able] = linear.onednn_is_faster()

@@ -34,7 +34,7 @@ def test_the_defaults_are_the_papers():
         "seed": 0,
         "precision": "auto",
         "device": "auto",
-        "micro_batch_tokens": 8192,
+        "micro_batch_tokens": 0,
         "gradient_checkpointing": False,
         "compile": False,
         "shard": False,

@@ -15,7 +15,7 @@ from lima.answer.sampling import Sampler, same_everywhere
 from lima.contract.answers import Prompt, Reply, Sampling
 from lima.contract.kinds import ChatPrompts, SplitsThoughts, TakesVariables, TextPrompts
 from lima.data.automatic import suiting
-from lima.errors import LimaError, quoted
+from lima.errors import LimaError, did_you_mean, quoted
 from lima.isolation.proxy import owner_of
 from lima.paths import is_folder
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 PREFIX_CACHE_BYTES = 2 << 30
+
+PRECISIONS = ("float32", "bfloat16")
 
 TAG, LONGEST_TAG = ("<", "["), 24
 "How a tag begins, and its characters at most"
@@ -43,13 +45,17 @@ class CheckpointModel:
         trust_remote_code: bool = False,
         prefix_cache_bytes: int | None = None,
         shard: bool = False,
+        precision: str = "float32",
     ) -> None:
         """Keys and values of prompts and replies are kept for prompts that begin with them, so that only what is new is read: at
         most `prefix_cache_bytes`, which are 2 GiB on a CPU and a quarter of the free memory on a GPU by default; 0 keeps nothing.
-        With `shard` the model is divided over all processes, which must then ask it for the same."""
+        With `shard` the model is divided over all processes, which must then ask it for the same. `precision` is that of a CPU,
+        'float32' or 'bfloat16', about twice as fast where the processor multiplies it natively, with other replies now and
+        then; a GPU answers in what the weights were saved in."""
 
         from lima.answer.kv_cache import PrefixCache, keeps
         from lima.model.folder import load_model, load_tokenizer, pick_device
+        from lima.model.packed import pack_weights
         from lima.model.shard import from_main, is_main, shard_model
 
         self.name = str(folder)
@@ -57,13 +63,17 @@ class CheckpointModel:
         self.batch_size = batch_size
         self.device = pick_device(device)
         self.tokenizer = load_tokenizer(folder, trust_remote_code)
-        dtype = "auto" if self.device == "cuda" else "float32"
+        if precision not in PRECISIONS:
+            raise LimaError(f"precision is {quoted(precision)}.{did_you_mean(precision, PRECISIONS)}")
+        dtype = "auto" if self.device == "cuda" else precision
         self.shard = shard
         self.model = load_model(folder, dtype, trust_remote_code, weights=not shard or is_main()).eval()
         if shard:
             shard_model(self.model, torch.device(self.device), bfloat16=False)
         else:
             self.model.to(self.device)
+            if self.device == "cpu":
+                pack_weights(self.model)
         eos = self.model.generation_config.eos_token_id
         self.stop_ids = sorted({eos} if isinstance(eos, int) else set(eos or []))
         if not self.stop_ids:

@@ -39,7 +39,7 @@ def plan(measured: bool, as_json: bool, **options: Any) -> None:
         ready = prepare(recipe, load_plugins(), measured, on_example=on_example)
     on_gpu = torch.cuda.is_available() and recipe.device != "cpu"
     device = "cuda" if on_gpu else "cpu"
-    bfloat16 = recipe.in_bfloat16(device)
+    bfloat16 = ready.recipe.in_bfloat16(device)
     found = make_plan(recipe, ready, bfloat16, device)
     settled = {key: getattr(ready.recipe, key) for key in LEFT_TO_LIMA}
     taken = measure(recipe, ready) if measured else None

@@ -1,4 +1,5 @@
-"""What a recipe leaves to lima until the base is known: the renderer, by its tokenizer, and the learning rates, by its width.
+"""What a recipe leaves to lima until base and machine are known: the renderer, by the tokenizer; the learning rates, by the
+width; precision and tokens of a micro-batch, by the device.
 
 What was chosen stands in the settled recipe, which is what a run records. Knows nothing of examples.
 """
@@ -8,19 +9,45 @@ from typing import Any
 from lima.contract.kinds import SuitsBase
 from lima.data.rendering import PlainRenderer
 from lima.errors import LimaError
-from lima.recipe import AUTO, WIDTH, Recipe
+from lima.recipe import AT_ONCE, AUTO, LEFT_TO_LIMA, WIDTH, Recipe, left_to_lima
 from lima.registry import Registry
 
 
 def settle(recipe: Recipe, tokenizer: Any, config: Any, renderers: Registry) -> Recipe:
-    """The recipe with a name and numbers in place of 'auto'; what the recipe names stays. LimaError where nothing suits"""
+    """The recipe with names and numbers in place of 'auto' and 0; what the recipe names stays. LimaError where nothing suits"""
+    import torch
+
+    on_gpu = recipe.device == "cuda" or (recipe.device == AUTO and torch.cuda.is_available())
+    device = "cuda" if on_gpu else "cpu"
     name = recipe.renderer
     if name == AUTO:
         name = suiting(
             tokenizer, renderers, f"The base model {recipe.base}", "or train in lima's own: --renderer plain"
         )
     first, last = recipe.rates(getattr(config.get_text_config(), "hidden_size", None) or WIDTH)
-    return recipe.with_values({"renderer": name, "learning_rate": first, "final_learning_rate": last})
+    values = {"renderer": name, "learning_rate": first, "final_learning_rate": last}
+    values |= {
+        "precision": precision(recipe, device),
+        "micro_batch_tokens": recipe.micro_batch_tokens or AT_ONCE[device],
+    }
+    return recipe.with_values(values)
+
+
+def precision(recipe: Recipe, device: str) -> str:
+    """'bfloat16' or 'float32': what the recipe names, else what that type of device, 'cpu' or 'cuda', multiplies fast
+
+    By the features of the processor and never by timing, so that two runs on one machine compute the same."""
+    from lima.model.processor import bfloat16_is_native
+
+    # A divided model's norms cannot be computed in bfloat16 on a CPU.
+    half = device == "cuda" or (bfloat16_is_native() and not recipe.shard)
+    return recipe.precision if recipe.precision != AUTO else "bfloat16" if half else "float32"
+
+
+def as_settled(recipe: Recipe, settled: Recipe) -> Recipe:
+    """A recipe with what was chosen for another one where it leaves the choice to lima, too"""
+    left = [key for key in LEFT_TO_LIMA if left_to_lima(key, getattr(recipe, key))]
+    return recipe.with_values({key: getattr(settled, key) for key in left})
 
 
 def suiting(tokenizer: Any, renderers: Registry, subject: str, otherwise: str) -> str:
@@ -49,4 +76,6 @@ def chosen(asked: Recipe, settled: Recipe) -> str:
     if AUTO in (asked.learning_rate, asked.final_learning_rate):
         first, last = settled.rates()
         parts.append(f"learning rate {first:g} to {last:g}")
+    if asked.precision == AUTO and settled.precision == "bfloat16":
+        parts.append("precision bfloat16")
     return f"Chosen: {', '.join(parts)}." if parts else ""

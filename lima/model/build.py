@@ -83,7 +83,7 @@ def build(
     set_stop(plain, added.tokenizer, added.eot)
     set_residual_dropout(plain, recipe.residual_dropout)
     own = plain.config._attn_implementation
-    shared = recipe.micro_batch_tokens > 1
+    shared = recipe.micro_batch_tokens != 1
     if shared and "chunked_attention" in (getattr(plain.config.get_text_config(), "layer_types", None) or ()):
         raise LimaError(
             f"{plain.config.model_type!r} attends in chunks, which attention by segments does not know. {ONE_ROW_EACH}"

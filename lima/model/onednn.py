@@ -5,13 +5,13 @@ reaches oneDNN in float32 by its convolutions. A convolution of 1 × 1 over pict
 layer. Knows nothing of what the layers are for.
 """
 
-import platform
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+
+from lima.model.processor import about_the_processor
 
 HEIGHT = 16
 "Rows in one picture"
@@ -33,10 +33,7 @@ SIZE_BY_ROWS = 2**14
 @lru_cache
 def onednn_is_faster() -> bool:
     """Whether this is such a processor; decided without timing, so that two runs on one machine compute the same"""
-    try:
-        maker = Path("/proc/cpuinfo").read_text(errors="replace")
-    except OSError:
-        maker = platform.processor()
+    maker = about_the_processor()
     able = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
     return able and torch.backends.cpu.get_cpu_capability() == "AVX512" and "AuthenticAMD" in maker
 

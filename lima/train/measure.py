@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from accelerate import Accelerator
 
 from lima.contract.rendered import Rendered
+from lima.data.automatic import as_settled
 from lima.data.dataset import Prepared
 from lima.errors import LimaError
 from lima.model.folder import pick_device
@@ -35,6 +36,7 @@ class Measured:
 
 def measure(recipe: Recipe, ready: Prepared) -> Measured:
     """Train two steps of the recipe in memory and forget them; LimaError where they do not fit, or belong to several processes"""
+    recipe = as_settled(recipe, ready.recipe)
     accelerator = Accelerator(cpu=pick_device(recipe.device) == "cpu", mixed_precision="no")
     if recipe.shard or accelerator.num_processes > 1:
         raise LimaError(

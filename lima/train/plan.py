@@ -16,11 +16,13 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
+from lima.data.automatic import as_settled
 from lima.data.dataset import Prepared
 from lima.errors import LimaError
 from lima.model import attention
 from lima.model.build import build
 from lima.model.folder import saved_dtype
+from lima.model.gated import keep_less
 from lima.model.shard import blocks_of
 from lima.model.values import AGAIN
 from lima.recipe import Recipe
@@ -77,6 +79,8 @@ class Plan:
 
 def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -> Plan:
     """Count everything for a recipe that is prepared, and a device; `bfloat16` is whether the activations will be"""
+    half = recipe.in_bfloat16("cuda")  # whatever this machine has, a GPU takes 'auto' as bfloat16
+    recipe = as_settled(recipe, ready.recipe)
     model = _structure(recipe, ready, bfloat16)
     held = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -85,12 +89,12 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
     several = any(len(split([n for n, _ in sizes], recipe.micro_batch_tokens)) > 1 for sizes in steps.sizes())
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     states = weights + 12 * trained
-    with _computed(ready.base):
-        needed = activations(model, batch, bfloat16, device)
-    # Whatever this machine has, a GPU takes 'auto' as bfloat16.
-    half = recipe.in_bfloat16("cuda")
     gpu_model = model if half == bfloat16 else _structure(recipe, ready, half)
-    on_gpu = activations(gpu_model, batch, half, "cuda")
+    with _computed(ready.base):
+        on_gpu = activations(gpu_model, batch, half, "cuda")
+        if device == "cpu" and not (recipe.gradient_checkpointing or recipe.compile is True or recipe.shard):
+            keep_less(model)
+        needed = activations(model, batch, bfloat16, device)
     gpu_states = sum(p.numel() * p.element_size() for p in gpu_model.parameters()) + 12 * trained
     gathered = together_for_a_step(model, half)
     saved = saved_dtype(ready.base, recipe.trust_remote_code).itemsize * held

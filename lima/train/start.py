@@ -26,7 +26,7 @@ from lima.model.onednn import use_onednn
 from lima.model.shard import raise_together
 from lima.paths import absolute, is_file, is_folder
 from lima.plugins import Plugins, load_plugins
-from lima.recipe import AUTO, LEFT_TO_LIMA, Recipe
+from lima.recipe import AUTO, Recipe, left_to_lima
 from lima.record.runs import RunLog, check_own, environment, new_run_id
 from lima.record.store import Store
 from lima.train.budget import Budget
@@ -186,7 +186,9 @@ def _known_owner(states: Path) -> dict[str, Any]:
 def _changed(row: dict[str, Any], changes: dict[str, Any]) -> Recipe:
     """The recipe of a run with the changes of a resumption; LimaError for a key that must not change"""
     recipe = Recipe.recorded(row["recipe"] | {"trust_remote_code": False})  # a database must not ask for it
-    asked = recipe.with_values({k: v for k, v in changes.items() if k not in LEFT_TO_LIMA or v != AUTO})
+    if recipe.precision == AUTO:  # of a lima that took it for bfloat16 on a GPU and float32 on any CPU
+        recipe = recipe.with_values({"precision": "bfloat16" if pick_device(recipe.device) == "cuda" else "float32"})
+    asked = recipe.with_values({k: v for k, v in changes.items() if not left_to_lima(k, v)})
     before, after = recipe.as_dict(), asked.as_dict()
     different = [k for k in after if after[k] != before[k]]
     fixed = [k for k in different if k not in CHANGEABLE and not (k == "dev" and not asked.dev)]

@@ -14,6 +14,7 @@ from lima.data.dataset import Prepared
 from lima.model import attention, compiled
 from lima.model.build import Built, build, freeze_embeddings, parameter_groups
 from lima.model.folder import saved_dtype
+from lima.model.gated import keep_less
 from lima.model.neftune import Neftune
 from lima.model.onednn import use_onednn
 from lima.model.shard import raise_together, shard_model
@@ -40,6 +41,8 @@ class Trainee:
         model, plain = self.built.model, self.built.plain
         if device.type == "cpu" and not self.compile:
             use_onednn(model)
+            if not recipe.gradient_checkpointing and not recipe.shard:
+                keep_less(model)
         if recipe.shard:
             shard_model(model, device, self.autocast)
         # After the adapter, which puts a module of its own in the place of the embedding.
@@ -56,7 +59,7 @@ class Trainee:
                 load_state(state, model, optimizer)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
             can_chunk(proved, device)  # now, while all processes are here
-            if recipe.micro_batch_tokens > 1:
+            if recipe.micro_batch_tokens != 1:
                 prove_isolation(proved, device)
         if self.compile:
             compiled.compile_blocks(model, recipe.gradient_checkpointing)

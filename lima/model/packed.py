@@ -1,0 +1,45 @@
+"""Linear layers that answer in bfloat16 on a CPU, their weights in the layout that oneDNN multiplies by.
+
+With a few rows, one a conversation, as much time goes into bringing the weights into that layout as into the products, in every
+step again. Here it is done once; the results are the same bits. Knows nothing of what the layers are for.
+"""
+
+import torch
+
+from lima.model.onednn import SIZE
+from lima.model.processor import bfloat16_is_native
+
+PACK, OPERATION = "_reorder_linear_weight", "_linear_pointwise"
+"Names in torch.ops.mkldnn; torch does not promise them, so a torch without them multiplies by the weights as they are"
+
+ROWS = 16
+"For how many rows the layout is chosen; it serves any number"
+
+
+def pack_weights(model: torch.nn.Module) -> int:
+    """Let a model's linear layers in bfloat16 answer by packed weights where that pays, in place and for good; how many do
+
+    They are copies, for gradients and for who reads the weights: a weight that is changed later must be packed again."""
+    able = all(hasattr(torch.ops.mkldnn, name) for name in (OPERATION, PACK)) and bfloat16_is_native()
+    layers = [module for module in model.modules() if type(module) is torch.nn.Linear and able and _pays(module.weight)]
+    for layer in layers:
+        # The class and not a forward of its own: hooks and tied weights stay right.
+        layer.__class__ = PackedLinear
+        layer.packed = getattr(torch.ops.mkldnn, PACK)(layer.weight.detach(), ROWS)
+    return len(layers)
+
+
+def _pays(weight: torch.Tensor) -> bool:
+    return weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and weight.numel() >= SIZE
+
+
+class PackedLinear(torch.nn.Linear):
+    """A linear layer that multiplies by packed weights where no gradient is wanted"""
+
+    packed: torch.Tensor
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled() or input.dtype != torch.bfloat16 or not input.numel():
+            return super().forward(input)
+        found: torch.Tensor = getattr(torch.ops.mkldnn, OPERATION)(input, self.packed, self.bias, "none", [], "")
+        return found
