@@ -34,6 +34,7 @@ def run(*commands: str, lines: int | None = None, must: bool = False) -> str:
         "NO_COLOR": "1",
         "TERM": "dumb",
         "OMP_NUM_THREADS": "1",
+        "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",  # the same precision on every machine
     }
     block = []
     for command in commands:
