@@ -120,7 +120,7 @@ def test_a_comma_missing_between_rows_is_reported_where_it_belongs(tmp_path):
         (b'{"a": {"b": 1, "b": 2}}', "the line is not JSON as expected (the key 'b' occurs twice in one object)."),
         (b'{"a": "\\ud800"}', "the line holds half of a character (a lone surrogate): correct its encoding."),
         (b"[" * 100_000, "the line is nested too deeply to be read."),
-        (b"1" * 5000, "the line is not JSON as expected (Exceeds the limit (4300 digits) for integer string conversion"),
+        (b"1" * 5000, "the line is not JSON as expected (a whole number of more than 4,300 digits)."),
     ],
 )  # fmt: skip
 def test_a_bad_line_is_a_row_with_its_problem(line, problem, tmp_path):

@@ -5,6 +5,7 @@ The one parser of what users write. Knows nothing of files or of rows.
 
 import json
 import re
+import sys
 from typing import Any
 
 from lima.errors import LimaError
@@ -52,7 +53,9 @@ def value_at(text: str, at: int) -> tuple[Any, int]:
     except RecursionError:
         raise NotJson("is nested too deeply to be read", at) from None
     except ValueError as e:
-        raise NotJson(f"is not JSON as expected ({e})", at) from None
+        # Python reads no whole numbers of more digits, and says so with advice on its own settings.
+        what = f"a whole number of more than {sys.get_int_max_str_digits():,} digits" if "integer string conversion" in str(e) else e
+        raise NotJson(f"is not JSON as expected ({what})", at) from None
     if _HALF.search(text, at, end) and not _encodes(value):
         raise NotJson("holds half of a character (a lone surrogate): correct its encoding", at)
     return value, end

@@ -58,7 +58,7 @@ def conversations_in(file: Path) -> Iterator[tuple[str, str, Any]]:
     try:
         whole = parse_json(read_bytes(file, "the conversations"))
     except NotJson as e:
-        raise LimaError(f"{file} {e}. Install it again: `pip install --force-reinstall {PACKAGE}`.") from None
+        raise LimaError(f"{file} {e}. Correct it; that of the package comes again with `pip install --force-reinstall {PACKAGE}`.") from None
     if not isinstance(whole, dict):
         raise LimaError(f"{file} is {kind_of(whole)}; expected an object with a conversation under each id.")
     for number, id in enumerate(list(whole), 1):

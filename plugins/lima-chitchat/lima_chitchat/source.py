@@ -23,6 +23,8 @@ AUTHORS = "William Myers, Tyler Etchart and Nancy Fulda, with 1,315 participants
 ALONE = "nobody answers in it."
 NOT_DRAWN = "it was not drawn: `limit` takes fewer than there are."
 SHORT = "it has fewer exchanges than `least_exchanges`."
+FIRST_OFF = "left off: a first turn, which is the assistant's"
+LAST_OFF = "left off: a last turn without an answer"
 RATED = "it has no ratings, or one below `least_rating`."
 
 
@@ -56,7 +58,7 @@ class Chitchat:
             if drawn is not None and one.id not in drawn:
                 tally.add(NOT_DRAWN, one.provenance)
                 continue
-            left_off.update(one.provenance.split("; ")[2:])
+            left_off.update(note for note in one.provenance.split("; ") if note in (FIRST_OFF, LAST_OFF))
             yield one
         for what, count in left_off.items():
             click.echo(f"{self.name}: {what} in {count:,} conversation{'s' * (count != 1)}.", err=True)
@@ -109,9 +111,9 @@ class Chitchat:
         who = self.settings.assistant
         first = random.Random(f"{self.settings.seed} {id}").random() < 0.5 if who == "random" else who == "first"
         if first and spoken:
-            spoken, left_off = spoken[1:], ["left off: a first turn, which is the assistant's"]
+            spoken, left_off = spoken[1:], [FIRST_OFF]
         if len(spoken) % 2:
-            spoken, left_off = spoken[:-1], [*left_off, "left off: a last turn without an answer"]
+            spoken, left_off = spoken[:-1], [*left_off, LAST_OFF]
         return spoken, left_off
 
 

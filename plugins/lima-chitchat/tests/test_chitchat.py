@@ -122,6 +122,12 @@ def test_slips_that_the_next_line_corrects(lines, text):
     assert turn_text(lines, mend=False) == "\n".join(filter(str.strip, lines))
 
 
+def test_an_id_cannot_say_what_was_left_off(read, capsys):
+    alone = chat(message("a", "Hi"), message("b", "Hi."), message("a", "Bye"))
+    assert len(read({"x; left off: all of it": alone, "y": alone})) == 2
+    assert capsys.readouterr().err == "chitchat: left off: a last turn without an answer in 2 conversations.\n"
+
+
 def test_lines_that_say_nothing_make_no_turn(read):
     (one,) = read({"c1": chat(message("a", "Hi"), message("b", " "), message("a", "There?"), message("b", "Yes."))})
     assert said(one)[1:] == [("user", "Hi\nThere?"), ("assistant", "Yes.")]
@@ -152,7 +158,7 @@ def test_a_conversation_of_another_shape_is_refused_with_its_place(read, bad, re
     ("text", "error"),
     [
         ("[]", "dataset.json is a list; expected an object with a conversation under each id."),
-        ('{"c1": ', r"dataset.json is not JSON \(.*line 1, column \d+\)\. Install it again"),
+        ('{"c1": ', r"dataset.json is not JSON \(.*line 1, column \d+\)\. Correct it; that of the package comes again"),
         ('{"c1": 1, "c1": 2}', "the key 'c1' occurs twice"),
         ('{"c1": "\\ud83d"}', "half of a character"),
     ],

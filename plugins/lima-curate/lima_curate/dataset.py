@@ -114,7 +114,8 @@ class Dataset:
     """Reads what `write_dataset` wrote"""
 
     description = f"a frozen data set of `lima mix` or `lima curate`: {MARK}, id, example or dialogue, credits"
-    licence = "each example's own"
+    licence = "not stated"
+    "Of an example that names none"
     options = ("ignore",)
 
     def __init__(self, ignored: Ignored | None = None) -> None:

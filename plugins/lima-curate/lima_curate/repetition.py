@@ -53,7 +53,7 @@ def _of_runs(words: Sequence[str], times: float) -> str:
         if not often:  # then no longer run is there as often
             break
         run, count = max(often, key=lambda one: one[1] * sum(map(len, one[0])))
-        share = count * sum(map(len, run)) / total
+        share = min(1.0, count * sum(map(len, run)) / total)  # runs of one word overlap
         if share > most:
             what = " ".join(run)
             return f'{100 * share:.0f} % of its characters, more than {100 * most:g} %, are {count} times "{what}"'

@@ -44,10 +44,12 @@ def shared_in_order(passage: Sequence[str], text: Sequence[str]) -> int:
 
     The text may have others between the runs, on each side of the longest one as many as the passage has there and half as
     many again."""
+    if f" {' '.join(passage)} " in f" {' '.join(text)} ":
+        return len(passage)
     matcher = SequenceMatcher(None, text, passage, autojunk=False)
     longest = matcher.find_longest_match()
-    if longest.size < _SHORTEST_RUN or longest.size == len(passage):
-        return longest.size if longest.size == len(passage) else 0
+    if longest.size < _SHORTEST_RUN:
+        return 0
     before, after = longest.b, len(passage) - longest.b - longest.size
     start = max(0, longest.a - before - before // 2 - 2)
     near = text[start : longest.a + longest.size + after + after // 2 + 2]

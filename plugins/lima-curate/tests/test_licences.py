@@ -19,6 +19,18 @@ from lima_curate.dataset import write_dataset
         ("CC-BY-SA-1.0", (True, True, True, "CC-BY-SA-1.0", "https://creativecommons.org/licenses/by-sa/1.0/")),
         ("CC-BY-ND-2.0-FR", (True, False, True, "", "https://creativecommons.org/licenses/by-nd/2.0/fr/")),
         ("CC0-1.0", (True, True, False, "", "https://creativecommons.org/publicdomain/zero/1.0/")),
+        (
+            "https://creativecommons.org/licenses/by-sa/4.0/",
+            (True, True, True, "CC-BY-SA", "https://creativecommons.org/licenses/by-sa/4.0/"),
+        ),
+        (
+            "http://creativecommons.org/licenses/by-nc/3.0/de/deed.en",
+            (False, True, True, "", "https://creativecommons.org/licenses/by-nc/3.0/de/"),
+        ),
+        (
+            "https://creativecommons.org/publicdomain/zero/1.0/",
+            (True, True, False, "", "https://creativecommons.org/publicdomain/zero/1.0/"),
+        ),
         ("apache 2.0", (True, True, True, "", "https://spdx.org/licenses/Apache-2.0.html")),
     ],
 )

@@ -147,8 +147,25 @@ def test_what_an_evaluation_asks_is_refused_unless_told(lima, tmp_path):
     assert "Of 2 examples, 1 example asks what an evaluation asks" in refused.err
     assert "'fox'" in refused.err
     assert "1 example asks" in lima("mix", "m.toml", "--out", "o.jsonl", "--allow-contamination").out
-    Path("m.toml").write_text('filters = ["contamination"]\n' + entry("s.jsonl"))
-    assert lima("mix", "m.toml", "--out", "p.jsonl", "--json").json["taken"] == 1
+    for at, text in enumerate(['filters = ["contamination"]\n' + entry("s.jsonl"), entry("s.jsonl", filters=["contamination"])]):
+        Path("m.toml").write_text(text)
+        assert lima("mix", "m.toml", "--out", f"p{at}.jsonl", "--json").json["taken"] == 1
+        told = lima("mix", "m.toml", "--out", f"q{at}.jsonl", "--json", "--allow-contamination").json
+        assert (told["taken"], len(told["remarks"])) == (2, 1)
+    shipped = lima("mix", "lima-table-1", "--path", "authors=s.jsonl", "--dry-run", "--json").json
+    assert (shipped["left_out"], shipped["taken"]) == (1, 1)
+
+
+def test_it_says_the_licences_and_that_a_mix_is_smaller_than_asked(lima, examples):
+    named, nameless = examples("a", 3, licence="CC-BY-SA-4.0"), examples("b", 2)
+    Path("m.toml").write_text("n = 9\n" + entry(named, name="a") + entry(nameless, name="b"))
+    said = " ".join(lima("mix", "m.toml", "--out", "o.jsonl").out.split())
+    assert "The mix has only 5 of the 9 examples that its n asks for: its sources give no more." in said
+    assert "a CC-BY-SA-4.0 b not stated" in said
+    assert {one.licence for one in open_source("o.jsonl", load_plugins()).records} == {"CC-BY-SA-4.0", "not stated"}
+    Path("m.toml").write_bytes(b"# caf\xe9\n")
+    wrong = lima("mix", "m.toml", "--dry-run", code=1).err
+    assert "m.toml is not UTF-8 text (invalid continuation byte at byte 5): convert it to UTF-8." in wrong
 
 
 @pytest.mark.parametrize(

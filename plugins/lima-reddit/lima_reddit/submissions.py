@@ -70,7 +70,7 @@ class Submissions(ABC):
             try:
                 post = submission_of(row)
             except Wrong as e:
-                if row.file != first and not row.problem and isinstance(row.value, dict):
+                if row.file != first and isinstance(row.value, dict) and "title" not in row.value:
                     raise LimaError(f"{row.where}: {e} Name a file of submissions first.") from None
                 tally.add(e.reason, row.where, str(e), fault=True)
                 continue

@@ -45,6 +45,13 @@ def test_a_row_that_is_wrong_is_refused_with_its_place(read, bad, reason):
     assert refused[0][1].startswith(reason)
 
 
+@pytest.mark.parametrize("bad", [{"score": "x"}, {"id": 5}, {"author": ["ann"]}, {"created_utc": "soon"}])
+def test_a_broken_first_row_is_refused_as_any_other(read, bad):
+    found, refused = read([submission(id="2") | bad, submission()], [comment()])
+    assert [one.id for one in found] == ["reddit.com/39z0/cs1"]
+    assert [where for where, _ in refused] == ["RS_2015-06.jsonl, line 1"]
+
+
 def test_broken_lines_and_comments(dump):
     folder = dump([submission(), submission(), submission("2")], [comment()])
     with open(folder / "RC_2015-06.jsonl", "a") as out:

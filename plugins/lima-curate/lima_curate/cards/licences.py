@@ -23,6 +23,8 @@ class Licence:
 
 
 _CC = re.compile(r"cc-by(-nc)?(-sa|-nd)?-(1\.0|2\.0|2\.1|2\.5|3\.0|4\.0)(-[a-z]{2,3})?")
+_CC_URL = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)/(\d\.\d)(?:/([a-z]{2,3}))?(?:/.*)?")
+"The address of a licence, which data sets give in place of its name"
 _FREE = {
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "PDDL-1.0": "",
@@ -57,8 +59,13 @@ _OR = re.compile(r"\s+or\s+", re.IGNORECASE)
 
 
 def licence_named(text: str) -> Licence | None:
-    """The licence of an SPDX name, in any case and with spaces for hyphens; None for one that this table does not have"""
+    """The licence of an SPDX name, in any case and with spaces for hyphens, or of Creative Commons' address
+
+    None for one that this table does not have."""
     folded = re.sub(r"[\s_]+", "-", text.strip().casefold())
+    if address := _CC_URL.fullmatch(folded):
+        kind, version, port = address.groups()
+        folded = "-".join(filter(None, ("cc0" if kind == "zero" else f"cc-{kind}", version, port)))
     if known := _BY_FOLDED.get(folded):
         return known if known.url else Licence(**{**vars(known), "url": f"https://spdx.org/licenses/{known.name}.html"})
     if not (found := _CC.fullmatch(folded)):

@@ -45,7 +45,7 @@ def conditions(counts: dict[str, int]) -> list[tuple[str, str]]:
     def allowed(against: Sequence[str]) -> str:
         if against:
             return f"no: {names(against)}"
-        return f"not known: of {open_ones:,} examples the licence is not" if open_ones else "yes"
+        return f"not known: of {_examples(open_ones)} the licence is not" if open_ones else "yes"
 
     lines = [
         ("commercial use", allowed(together.against_commerce)),
@@ -54,7 +54,7 @@ def conditions(counts: dict[str, int]) -> list[tuple[str, str]]:
         ("attribution", names(together.attribution) or ("not by the licences that are known" if open_ones else "no")),
     ]
     lines += [
-        ("unknown", f"{name!r} ({counts[name]:,} examples): find out what it allows before you use them")
+        ("unknown", f"{name!r} ({_examples(counts[name])}): find out what it allows before you use them")
         for name in together.unknown
     ]
     lines += [
@@ -65,6 +65,10 @@ def conditions(counts: dict[str, int]) -> list[tuple[str, str]]:
 
 def _of(counts: dict[str, int], name: str) -> str:
     number = sum(count for text, count in counts.items() if (found := licence_named(text)) and found.name == name)
+    return _examples(number)
+
+
+def _examples(number: int) -> str:
     return f"{number:,} example{'s' * (number != 1)}"
 
 
@@ -86,7 +90,7 @@ def attribution(sources: Sequence[Gathered]) -> Iterator[str]:
             for credit in dict.fromkeys(record.credits):
                 yield f"  {_line(str(credit))}"
     for (name, licence), count in nameless.items():
-        yield _line(f"{name}: {count:,} example{'s' * (count != 1)}, {licence}; no authors are named")
+        yield _line(f"{name}: {_examples(count)}, {licence}; no authors are named")
     if not names:
         yield "None of the licences asks for attribution."
         return

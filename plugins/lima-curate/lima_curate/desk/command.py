@@ -82,10 +82,13 @@ def begin(ctx: click.Context, sources: tuple[str, ...], terminal: bool, database
     what is not there yet.
     """
     from lima import Store
+    from lima_curate.desk.faces.terminal import check_terminal
 
     _check_usage(ctx, sources, terminal, options)
     with Store(database) as store:
         store.check_writable()
+        if terminal:
+            check_terminal()
         curation = _curation(store, sources, options)
         filled = list(_read(store, sources, options))  # before anything is written
         _begin(store, curation, filled)
@@ -168,7 +171,7 @@ def export(name: str, out: str, database: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(written.file), "examples": written.examples, "left_out": left, "hash": written.hash})
         return
-    click.echo(visible(f"Wrote {written.examples:,} examples to {written.file}; {left:,} were not accepted."))
+    click.echo(visible(f"Wrote {written.examples:,} example{'s' * (written.examples != 1)} to {written.file}; {left:,} were not accepted."))
 
 
 def _check_usage(ctx: click.Context, sources: Sequence[str], terminal: bool, options: dict[str, Any]) -> None:

@@ -21,7 +21,8 @@ class Curated:
 
     name = "curated"
     description = "what `lima curate` accepted and edited, as it stands: curated:NAME; `database` names another file"
-    licence = "each example's own"
+    licence = "not stated"
+    "Of an example that names none"
     options = ("database",)
 
     def with_options(self, values: dict[str, Any]) -> "Curated":

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 COUNTS = ("source", "read", "refused", "left_out", "not_drawn", "taken")
 TOKENS = ("source", "taken", "tokens_in", "tokens_out", "share", "of_loss")
-"Two tables, which fit 80 columns; `share` is of all tokens, `of_loss` of those that the loss is taken over, by their weight"
+LICENCES = ("source", "licences")
+"Three tables, which fit 80 columns; `share` is of all tokens, `of_loss` of those that the loss is taken over, by their weight"
 
 
 def path_of(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -167,8 +168,9 @@ def _print(made: "Mixture", told: dict[str, Any], as_json: bool) -> None:
     last = [{"source": "together", "share": "", "of_loss": "", **total}] if len(rows) > 1 else []
     print_rows([*rows, *last], False, "", COUNTS)
     print_rows([*rows, *last], False, "", TOKENS)
+    print_rows(rows, False, "", LICENCES)
     lines = [
-        f"{total['taken']:,} examples, {total['tokens_in'] + total['tokens_out']:,} tokens, counted {made.counter.how}. Drawn: "
+        f"{total['taken']:,} example{'s' * (total['taken'] != 1)}, {total['tokens_in'] + total['tokens_out']:,} tokens, counted {made.counter.how}. Drawn: "
         f"{made.method}.",
         *made.remarks(),
     ]

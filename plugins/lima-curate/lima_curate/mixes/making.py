@@ -62,6 +62,10 @@ class Mixture:
                 found.append(
                     f"{pool.entry.name}: only {len(pool.taken):,} of the {wanted:,} examples that it should give."
                 )
+        if self.mix.n > len(self.records):
+            found.append(
+                f"The mix has only {len(self.records):,} of the {self.mix.n:,} examples that its n asks for: its sources give no more."
+            )
         for pool, (_, loss) in zip(self.pools, self.shares(), strict=True):
             if loss >= HALF and len(self.pools) > 1:
                 found.append(
@@ -87,10 +91,12 @@ def mixture(
     store: Store | None = None,
     on_example: OnExample | None = None,
 ) -> Mixture:
-    """The examples of a mix; `method` draws otherwise than the mix says
+    """The examples of a mix; `method` draws otherwise than the mix says, and `contaminated` keeps what its filters would not
 
     LimaError where a source is missing that must be there, nothing is left, or, unless `contaminated` may be, examples ask what
     an evaluation asks."""
+    if contaminated:
+        mix = mix.without("contamination")
     there, missing = specs_of(mix, plugins, paths or {})
     pools = [
         pool_of(one, there[one.name], plugins, tables or {}, method or mix.draw, store, on_example)

@@ -79,6 +79,11 @@ class Mix:
     def __post_init__(self) -> None:
         object.__setattr__(self, "filters", filters_in(self.filters, "the mix"))
 
+    def without(self, name: str) -> "Mix":
+        """The same without a filter, on all sources and on each"""
+        sources = tuple(replace(one, filters=_others(one.filters, name)) for one in self.sources)
+        return replace(self, filters=_others(self.filters, name), sources=sources)
+
 
 def read_mix(given: str) -> Mix:
     """A mix from a file, or one that is shipped, by its name; LimaError says what is wrong with it"""
@@ -88,7 +93,9 @@ def read_mix(given: str) -> Mix:
     file = Path(given) if is_file(given) else SHIPPED / f"{given}.toml"
     try:
         return mix_of(read_bytes(file, "the mix").decode("utf-8-sig"), file.stem)
-    except (LimaError, UnicodeDecodeError) as e:
+    except UnicodeDecodeError as e:
+        raise LimaError(f"{given} is not UTF-8 text ({e.reason} at byte {e.start}): convert it to UTF-8.") from None
+    except LimaError as e:
         raise LimaError(f"{given}: {e}") from None
 
 
@@ -117,6 +124,10 @@ def mix_of(text: str, name: str) -> Mix:
     if mix.n and (taken := sum(one.take + round(one.share * mix.n) for one in sources)) > mix.n:
         raise LimaError(f"the sources take {taken:,} examples, and n is {mix.n:,}. Take fewer, or leave n out.")
     return replace(mix, sources=sources, name=mix.name or name)
+
+
+def _others(filters: Filters, name: str) -> Filters:
+    return tuple(one for one in filters if one[0] != name)
 
 
 def filters_in(value: Any, what: str) -> Filters:

@@ -30,10 +30,14 @@ class _Stop(Exception):
     """The person wants to stop"""
 
 
-def curate_in_terminal(desk: Desk, show: str, search: str, new: bool) -> None:
-    """Let a person curate what is to be shown until all is decided or they stop; LimaError where there is no terminal"""
+def check_terminal() -> None:
+    """LimaError where there is no terminal"""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise LimaError("--terminal reads single keys and needs a terminal. Leave it out for a page.")
+
+
+def curate_in_terminal(desk: Desk, show: str, search: str, new: bool) -> None:
+    """Let a person curate what is to be shown until all is decided or they stop"""
     listed = list(desk.listed(show, search))
     number = desk.write_new(secrets.token_hex(8)) if new else desk.next_open(0, listed) or next(iter(listed), None)
     if number is None:
