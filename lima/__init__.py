@@ -37,7 +37,7 @@ _PUBLIC = {
     "data.rendering": "encode verify bos_ids reused_or_new_eot",
     "data.sources": "FoundSource find_source open_source",
     "data.options": "Between options_of",
-    "data.tally": "Tally",
+    "data.tally": "Tally Wrong",
     "data.drawing": "drawn",
     "data.scratch": "Scratch",
     "data.dataset": "prepare find_base",

@@ -54,7 +54,11 @@ def value_at(text: str, at: int) -> tuple[Any, int]:
         raise NotJson("is nested too deeply to be read", at) from None
     except ValueError as e:
         # Python reads no whole numbers of more digits, and says so with advice on its own settings.
-        what = f"a whole number of more than {sys.get_int_max_str_digits():,} digits" if "integer string conversion" in str(e) else e
+        what = (
+            f"a whole number of more than {sys.get_int_max_str_digits():,} digits"
+            if "integer string conversion" in str(e)
+            else e
+        )
         raise NotJson(f"is not JSON as expected ({what})", at) from None
     if _HALF.search(text, at, end) and not _encodes(value):
         raise NotJson("holds half of a character (a lone surrogate): correct its encoding", at)

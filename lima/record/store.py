@@ -272,7 +272,7 @@ class Store:
             hints = f"{did_you_mean(name, ids[-20:])}{advice and f' {advice}'}"
             raise LimaError(f"No {what} {name!r} in {self.path}.{hints}")
         if len(found) > 1:
-            kinds = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+            kinds = f"{what[:-1]}ies" if what.endswith("y") else f"{what}es" if what.endswith("x") else f"{what}s"
             raise LimaError(f"{name!r} is the start of {len(found)} {kinds}: {', '.join(found[:5])}. Give more of it.")
         if not _ID.fullmatch(found[0]):  # it becomes a part of file names, and of commands that somebody copies
             raise LimaError(

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lima import LimaError, NotJson, kind_of, parse_json, read_bytes, shown
+from lima import LimaError, NotJson, Wrong, kind_of, parse_json, read_bytes, shown
 
 PACKAGE = "chitchat-dataset"
 RATINGS = ("witty", "interesting", "upbeat")
@@ -39,10 +39,6 @@ class Chat:
     said: tuple[Said, ...]
 
 
-class Wrong(LimaError):
-    """Why a conversation of the file cannot be read"""
-
-
 def file_of(argument: str | None) -> Path:
     """The file: that of the installed package, or the one that is named; LimaError where there is none"""
     if argument:
@@ -58,7 +54,9 @@ def conversations_in(file: Path) -> Iterator[tuple[str, str, Any]]:
     try:
         whole = parse_json(read_bytes(file, "the conversations"))
     except NotJson as e:
-        raise LimaError(f"{file} {e}. Correct it; that of the package comes again with `pip install --force-reinstall {PACKAGE}`.") from None
+        raise LimaError(
+            f"{file} {e}. Correct it; that of the package comes again with `pip install --force-reinstall {PACKAGE}`."
+        ) from None
     if not isinstance(whole, dict):
         raise LimaError(f"{file} is {kind_of(whole)}; expected an object with a conversation under each id.")
     for number, id in enumerate(list(whole), 1):

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import click
 
-from lima import Credit, LimaError, Record, Refused, Tally, is_there, options_of, visible
+from lima import Credit, LimaError, Record, Refused, Tally, Wrong, is_there, options_of, visible
 from lima_chat import Conversation, Turn
-from lima_chitchat.dataset import Chat, Wrong, chat_of, conversations_in, file_of
+from lima_chitchat.dataset import Chat, chat_of, conversations_in, file_of
 from lima_chitchat.options import PLUGIN, Options
 from lima_chitchat.wording import turn_text
 
@@ -21,7 +21,6 @@ LICENCE = "MIT"
 ADDRESS = "https://github.com/BYU-PCCL/chitchat-dataset"
 AUTHORS = "William Myers, Tyler Etchart and Nancy Fulda, with 1,315 participants of the Chit-Chat Challenge"
 ALONE = "nobody answers in it."
-NOT_DRAWN = "it was not drawn: `limit` takes fewer than there are."
 SHORT = "it has fewer exchanges than `least_exchanges`."
 FIRST_OFF = "left off: a first turn, which is the assistant's"
 LAST_OFF = "left off: a last turn without an answer"
@@ -56,7 +55,7 @@ class Chitchat:
         drawn = self._drawn(file) if self.settings.limit else None
         for one in self._candidates(file, tally):
             if drawn is not None and one.id not in drawn:
-                tally.add(NOT_DRAWN, one.provenance)
+                tally.add(tally.NOT_DRAWN, one.provenance)
                 continue
             left_off.update(note for note in one.provenance.split("; ") if note in (FIRST_OFF, LAST_OFF))
             yield one
@@ -74,7 +73,7 @@ class Chitchat:
             try:
                 one = self._conversation(chat_of(id, visible(where), value))
             except Wrong as e:
-                tally.add(str(e), visible(where), fault=True)
+                tally.add_wrong(e, visible(where))
                 continue
             if isinstance(one, Conversation):
                 yield one

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 import lima_chat
 import lima_chitchat
-from lima import Credit, LimaError, Refused, TakesOptions
+from lima import Credit, LimaError, Refused, TakesOptions, Tally
 from lima.testing import SourceContract
 from lima_chat import Turn
 from lima_chitchat.dataset import RATINGS
-from lima_chitchat.source import ADDRESS, ALONE, AUTHORS, NOT_DRAWN, RATED, SHORT, Chitchat
+from lima_chitchat.source import ADDRESS, ALONE, AUTHORS, RATED, SHORT, Chitchat
 from lima_chitchat.wording import turn_text
 
 TOPIC = "Mozart or Beethoven?"
@@ -100,7 +100,7 @@ def test_a_limit_draws_by_seed_and_counts_the_others(read):
     many = {f"c{n}": TALK for n in range(30)} | {"alone": chat(message("a", "Anyone?"))}
     first, again, other = (read(many, limit=5, seed=seed) for seed in (1, 1, 2))
     assert first == again != other
-    assert [one.reason for one in first if isinstance(one, Refused)] == [NOT_DRAWN] * 25 + [ALONE]
+    assert [one.reason for one in first if isinstance(one, Refused)] == [Tally.NOT_DRAWN] * 25 + [ALONE]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 Knows nothing of how a mix is made. Other modules of this plugin add their own migrations to `migrations`.
 """
 
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlite_utils import Database, Migrations
 
-from lima import Store, append_only
+from lima import Store, append_only, visible
 
 if TYPE_CHECKING:
     from lima import Run
@@ -79,14 +81,31 @@ def m001_mixes(db: Database) -> None:
 
 
 def note_mixes(run: "Run") -> None:
-    """That a run trains on data sets that were mixed into the same database"""
-    hashes = [source["hash"] for source in run.sources if source["owner"] == "lima-curate"]
-    if not hashes:
+    """That a run trains on data sets that were mixed into the same database; say in the log of lima which were changed since"""
+    mine = [source for source in run.sources if source["owner"] == "lima-curate"]
+    if not mine:
         return
+    hashes = [source["hash"] for source in mine]
     marks = ", ".join("?" * len(hashes))
-    with Store(run.database) as store, store.write() as db:
-        # A resumed run begins again.
-        db.execute(
-            f"insert or ignore into mix_runs (mix, run) select id, ? from mixes where hash in ({marks})",
-            [run.id, *hashes],
-        )
+    with Store(run.database) as store:
+        with store.write() as db:
+            # A resumed run begins again.
+            db.execute(
+                f"insert or ignore into mix_runs (mix, run) select id, ? from mixes where hash in ({marks})",
+                [run.id, *hashes],
+            )
+        for source in mine:
+            _say_changed(store, source["source"].removeprefix("dataset:"), source["hash"])
+
+
+def _say_changed(store: Store, file: str, hash: str) -> None:
+    """Warn of a file that no longer has the examples that the last mix wrote to it"""
+    asked = "select id, hash from mixes where file = ? order by created desc, id desc limit 1"
+    for mix in store.rows(asked, [str(Path(file).absolute())]):
+        if mix["hash"] != hash:
+            logging.getLogger("lima").warning(
+                "%s does not have the examples that `lima mix` wrote to it (mix %s): it was changed since, or rows are left out. "
+                "The run is not noted as one on that mix.",
+                visible(file),
+                mix["id"],
+            )

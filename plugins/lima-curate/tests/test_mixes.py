@@ -147,7 +147,9 @@ def test_what_an_evaluation_asks_is_refused_unless_told(lima, tmp_path):
     assert "Of 2 examples, 1 example asks what an evaluation asks" in refused.err
     assert "'fox'" in refused.err
     assert "1 example asks" in lima("mix", "m.toml", "--out", "o.jsonl", "--allow-contamination").out
-    for at, text in enumerate(['filters = ["contamination"]\n' + entry("s.jsonl"), entry("s.jsonl", filters=["contamination"])]):
+    for at, text in enumerate(
+        ['filters = ["contamination"]\n' + entry("s.jsonl"), entry("s.jsonl", filters=["contamination"])]
+    ):
         Path("m.toml").write_text(text)
         assert lima("mix", "m.toml", "--out", f"p{at}.jsonl", "--json").json["taken"] == 1
         told = lima("mix", "m.toml", "--out", f"q{at}.jsonl", "--json", "--allow-contamination").json
@@ -215,3 +217,8 @@ def test_a_run_knows_the_mix_that_it_was_trained_on(lima, examples, tmp_path):
     assert lima("mixes", "show", mix["mix"], "--json").json["runs"] == [run]
     with Store(tmp_path / "user" / "lima.db") as store:
         assert store.rows("select hash from run_sources where run = ?", [run]) == [{"hash": mix["hash"]}]
+    Path("o.jsonl").write_text(Path("o.jsonl").read_text().replace("xx", "xy", 1))
+    changed = lima("train", "--base", "base", "--source", "dataset:o.jsonl", "--out", "out2", *settings)
+    said = f"o.jsonl does not have the examples that `lima mix` wrote to it (mix {mix['mix']}): it was changed since"
+    assert said in " ".join(changed.err.split())
+    assert lima("mixes", "show", mix["mix"], "--json").json["runs"] == [run]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from lima import Credit, Example, LimaError, Record, Refused, Tally, is_there, kind_of, options_of, visible
+from lima import Credit, Example, LimaError, Record, Refused, Tally, Wrong, is_there, kind_of, options_of, visible
 from lima_chat import EvalConversation, EvalTurn
 from lima_natural_instructions.categories import GENERATION, is_of
 from lima_natural_instructions.options import ANY, PLUGIN, Options
@@ -28,10 +28,6 @@ NOTHING = "the task has no instance that could be used."
 BROKEN = "the file cannot be read."
 ALTERNATIVES = 20
 "Further valid outputs that a grader is told"
-
-
-class Wrong(LimaError):
-    """Why a task or an instance cannot be used"""
 
 
 @dataclass(frozen=True)
@@ -116,7 +112,7 @@ class NaturalInstructions:
             try:
                 task = self._task(file, tally)
             except Wrong as e:
-                tally.add(str(e), visible(file.name), fault=True)
+                tally.add_wrong(e, visible(file.name))
                 continue
             except LimaError as e:
                 tally.add(BROKEN, visible(file.name), str(e), fault=True)
@@ -137,7 +133,7 @@ class NaturalInstructions:
                 try:
                     one = instance_of(number, value)
                 except Wrong as e:
-                    own.add(str(e), f"{visible(file.name)}, instance {number}", fault=True)
+                    own.add_wrong(e, f"{visible(file.name)}, instance {number}")
                     continue
                 good += 1
                 if len(drawn) < self.settings.instances:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lima import Example, Refused, Scratch, Tally, blank
+from lima import Example, Refused, Scratch, Tally, Wrong, blank
 from lima_reddit.files import rows
 from lima_reddit.markdown import cleaned, continues, plain
 from lima_reddit.options import STORIES
-from lima_reddit.submissions import NOT_DRAWN, POST, Post, Submissions, permalink
-from lima_reddit.things import LICENCE, Text, Wrong, comment_of, flagged
+from lima_reddit.submissions import POST, Post, Submissions, permalink
+from lima_reddit.things import LICENCE, Text, comment_of, flagged
 from lima_reddit.wording import speaks_of_the_site, stands_alone, untagged
 
 _TAGGED = "it has a tag of another kind than those that are taken."
@@ -54,7 +54,7 @@ class Stories(Submissions):
             self._read_comments(scratch, dump.comments, tally)
             for post in self.taken(scratch, "WHERE key IN (SELECT key FROM story)"):
                 if self.settings.limit and count == self.settings.limit:
-                    tally.add_many(NOT_DRAWN, scratch.one("SELECT COUNT(*) FROM story") - count, [])
+                    tally.add_many(tally.NOT_DRAWN, scratch.one("SELECT COUNT(*) FROM story") - count, [])
                     break
                 count += 1
                 yield self._example(scratch, post)
@@ -80,7 +80,7 @@ class Stories(Submissions):
             try:
                 comment, post = comment_of(row)
             except Wrong as e:
-                tally.add(e.reason, row.where, str(e), fault=True)
+                tally.add_wrong(e, row.where)
                 continue
             best = scratch.execute(_BEST, int(post, 36)).fetchone() if post else None
             if not best:

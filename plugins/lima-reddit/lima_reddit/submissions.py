@@ -10,17 +10,16 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
-from lima import LimaError, Scratch, Tally, options_of
+from lima import LimaError, Scratch, Tally, Wrong, options_of
 from lima_reddit.files import Dump, dump_of, rows
 from lima_reddit.options import PLUGIN, Options
-from lima_reddit.things import LICENCE, Text, Wrong, flagged, submission_of
+from lima_reddit.things import LICENCE, Text, flagged, submission_of
 
 POST = (
     "CREATE TABLE post (key INTEGER PRIMARY KEY, place TEXT, rank INTEGER, id TEXT, subreddit TEXT, score INTEGER, author TEXT, "
     "written TEXT, title TEXT, text TEXT)"
 )
 _INSERT = "INSERT OR IGNORE INTO post VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-NOT_DRAWN = "it was not drawn: `limit` takes fewer than there are."
 TWICE = "a submission before it has the same id."
 _OTHER = "it is of another subreddit."
 _GONE = "it was removed or deleted, or its author is gone."
@@ -72,7 +71,7 @@ class Submissions(ABC):
             except Wrong as e:
                 if row.file != first and isinstance(row.value, dict) and "title" not in row.value:
                     raise LimaError(f"{row.where}: {e} Name a file of submissions first.") from None
-                tally.add(e.reason, row.where, str(e), fault=True)
+                tally.add_wrong(e, row.where)
                 continue
             first = row.file
             why = self._why_not(post, row) or self.why_not(post, row)

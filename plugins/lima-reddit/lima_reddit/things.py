@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from lima import Credit, LimaError, Row, kind_of, shown
+from lima import Credit, Row, Wrong, kind_of, shown
 
 LICENCE = "no licence: the rights are with the authors (user content of Reddit)"
 GONE = frozenset(
@@ -22,14 +22,6 @@ _PEOPLE = re.compile(r".*(?:abbot|talbot|cabot|robot)", re.I)
 "Names that end as those of bots do"
 _SIGNED = re.compile(r"\bi(?:'|’| a)m a bot\b|\bthis action was performed automatically\b|\bbeep boop\b", re.I)
 _ID = re.compile(r"[0-9a-z]{1,12}")
-
-
-class Wrong(LimaError):
-    """What is wrong with a row: in general, and with its value"""
-
-    def __init__(self, reason: str, value: str = "") -> None:
-        super().__init__(value or reason)
-        self.reason = reason
 
 
 class Text(NamedTuple):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lima import Refused, Scratch, Tally, blank
 from lima_reddit.markdown import cleaned, plain
 from lima_reddit.options import Options
-from lima_reddit.submissions import NOT_DRAWN, POST, Submissions, permalink
+from lima_reddit.submissions import POST, Submissions, permalink
 from lima_reddit.things import GONE, Text
 from lima_reddit.wording import asked, speaks_of_the_site, stands_alone
 
@@ -59,7 +59,7 @@ class Titles(Submissions):
                 note = f"{permalink(post)}, u/{post.author}, {post.written}"  # no path: it is hashed with what is asked
                 turn = EvalTurn(plain(title), (), "opening", {"note": note})
                 yield EvalConversation(f"reddit.com/{post.id}", f"r/{post.subreddit}", (turn,))
-            tally.add_many(NOT_DRAWN, scratch.one("SELECT COUNT(*) FROM post") - looked_at, [])
+            tally.add_many(tally.NOT_DRAWN, scratch.one("SELECT COUNT(*) FROM post") - looked_at, [])
         yield from tally.refused()
 
     def why_not(self, post: Text, row: Any) -> str:

@@ -8,7 +8,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from lima import Credit, LimaError, shown, visible
+from lima import Credit, Wrong, shown, visible
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.licences import licence_on, named
 
@@ -24,14 +24,6 @@ class Kind(IntEnum):
 
     QUESTION = 1
     ANSWER = 2
-
-
-class Wrong(LimaError):
-    """What is wrong with a row: in general, and with its value"""
-
-    def __init__(self, reason: str, value: str = "") -> None:
-        super().__init__(value or reason)
-        self.reason = reason
 
 
 class Author(NamedTuple):

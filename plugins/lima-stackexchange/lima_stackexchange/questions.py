@@ -8,8 +8,8 @@ import re
 from hashlib import blake2b
 from typing import ClassVar
 
-from lima import Example, Tally
-from lima_stackexchange.columns import MOST_ID, Kind, Text, Wrong, number, post_of
+from lima import Example, Tally, Wrong
+from lima_stackexchange.columns import MOST_ID, Kind, Text, number, post_of
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.exchanges import Exchange
 from lima_stackexchange.index import ALL, TEXT, Index, restored, stored
@@ -57,7 +57,7 @@ class Questions(DumpSource):
                 elif score >= self.settings.least_score:
                     self._answer(indexed, place, row, post_of(row, id, score))
             except Wrong as e:
-                tally.add(e.reason, row.where, str(e), fault=True)
+                tally.add_wrong(e, row.where)
 
     def _question(self, indexed: Index, place: int, exchange: Exchange, row: DumpRow, text: Text, tally: Tally) -> None:
         title = row.columns.get("Title", "").strip()

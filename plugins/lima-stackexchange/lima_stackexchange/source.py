@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from lima import LimaError, Record, Refused, Tally, drawn, options_of
-from lima_stackexchange.columns import MOST_ID, Kind, Text, Wrong, number, post_head
+from lima import LimaError, Record, Refused, Tally, Wrong, drawn, options_of
+from lima_stackexchange.columns import MOST_ID, Kind, Text, number, post_head
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.exchanges import Exchange, exchanges_in
 from lima_stackexchange.index import ALL, Index, index
@@ -18,7 +18,6 @@ from lima_stackexchange.options import PLUGIN, Options
 CANDIDATES = "CREATE TABLE candidate (key INTEGER PRIMARY KEY, score INTEGER)"
 TWICE = "a post before it has the same Id."
 NEITHER = "it is neither a question nor an answer."
-NOT_DRAWN = "it was not drawn: `limit` takes fewer than there are."
 NO_AUTHOR = "the author of its question or answer is not named, as the licence asks for."
 
 
@@ -70,7 +69,7 @@ class DumpSource(ABC):
                         tally.add(one, f"{exchange.site}/{key % ALL}")
                     if not left:
                         break
-                tally.add_many(NOT_DRAWN, sizes[place] - looked_at, [])
+                tally.add_many(tally.NOT_DRAWN, sizes[place] - looked_at, [])
         yield from tally.refused()
 
     @staticmethod
@@ -104,7 +103,7 @@ def posts(indexed: Index, exchange: Exchange, tally: Tally) -> Iterator[tuple[Du
                 if not indexed.is_new(id):
                     raise Wrong(TWICE, f"its Id {id} is that of a post before it. Leave one of them out.")
             except Wrong as e:
-                tally.add(e.reason, row.where, str(e), fault=True)
+                tally.add_wrong(e, row.where)
                 continue
             if kind in (Kind.QUESTION, Kind.ANSWER):
                 yield row, id, kind, score
@@ -131,6 +130,6 @@ def _name_people(indexed: Index, place: int, exchange: Exchange, file: Path, tal
                 if not name:
                     raise Wrong("it has no DisplayName.")
             except Wrong as e:
-                tally.add(e.reason, row.where, str(e), fault=True)
+                tally.add_wrong(e, row.where)
                 continue
             indexed.add("UPDATE person SET name = ? WHERE key = ? AND name IS NULL", name, place * ALL + max(id, 0))

@@ -6,10 +6,10 @@ ones. Knows nothing of how dumps are stored, nor of who says what to whom.
 
 from typing import ClassVar
 
-from lima import Credit, LimaError, Tally, visible
+from lima import Credit, LimaError, Tally, Wrong, visible
 from lima_chat import Conversation
 from lima_stackexchange.chains import USER, Post, Said, chain, exchanges, is_marked, turns
-from lima_stackexchange.columns import MOST_ID, Kind, Text, Wrong, comment_of, number, post_of, when
+from lima_stackexchange.columns import MOST_ID, Kind, Text, comment_of, number, post_of, when
 from lima_stackexchange.dump import DumpRow
 from lima_stackexchange.exchanges import Exchange
 from lima_stackexchange.index import ALL, TEXT, Index, restored, stored
@@ -66,13 +66,13 @@ class Threads(DumpSource):
             try:
                 self._post(indexed, place, kind, row, post_of(row, id, score))
             except Wrong as e:
-                tally.add(e.reason, row.where, str(e), fault=True)
+                tally.add_wrong(e, row.where)
         with exchange.rows("Comments", file) as found:
             for row in found:
                 try:
                     self._comment(indexed, place, row)
                 except Wrong as e:
-                    tally.add(e.reason, row.where, str(e), fault=True)
+                    tally.add_wrong(e, row.where)
 
     def _comment(self, indexed: Index, place: int, row: DumpRow) -> None:
         """Keep a comment on a post that is there, by somebody who can be named"""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from lima import LimaError, Row, kind_of
+from lima import LimaError, Row, Wrong, kind_of
 
 COLUMNS = {
     "title": "title",
@@ -36,14 +36,6 @@ _WHOLE = re.compile(
 )
 "Titles that need no `How to` before them"
 _ADDRESS = re.compile(r"^(?:how to |(?:the )?(?:\d+ |best |easy |simple |quick |top )*ways to )", re.I)
-
-
-class Wrong(LimaError):
-    """What is wrong with a row: in general, and with its value"""
-
-    def __init__(self, reason: str, value: str = "", fault: bool = True) -> None:
-        super().__init__(value or reason)
-        self.reason, self.fault = reason, fault
 
 
 class Section(NamedTuple):

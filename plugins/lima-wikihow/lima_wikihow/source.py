@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
-from lima import Credit, Example, LimaError, Refused, Row, Scratch, Tally, blank, options_of, read_rows, visible
+from lima import Credit, Example, LimaError, Refused, Row, Scratch, Tally, Wrong, blank, options_of, read_rows, visible
 from lima.cli.progress import Bar
 from lima_wikihow.body import UNMATCHED, Unmatched, body
 from lima_wikihow.options import PLUGIN, Options
-from lima_wikihow.schema import Section, Wrong, categories_of, columns_of, section_of, url_of
+from lima_wikihow.schema import Section, categories_of, columns_of, section_of, url_of
 
 LICENCE = "CC-BY-NC-SA-3.0"
-NOT_DRAWN = "it was not drawn: `limit` takes fewer than there are."
 BROKEN = "a row of it cannot be read, so a step is missing."
 MOST_ROWS, MOST_TEXT = 2_000, 4_000_000
 "Rows of an article, and characters of all of them before they are cleaned: more is not an article"
@@ -85,7 +84,7 @@ class Articles:
                 try:
                     section = _section(row, columns)
                 except Wrong as e:
-                    tally.add(e.reason, row.where, str(e), fault=e.fault)
+                    tally.add_wrong(e, row.where)
                     broken = broken or e.fault
                     continue
                 if broken and section.title == before:
@@ -121,7 +120,7 @@ class Articles:
                 yield found
             else:
                 del names[at]
-        tally.add_many(NOT_DRAWN, scratch.one("SELECT COUNT(*) FROM article") - looked_at, [])
+        tally.add_many(tally.NOT_DRAWN, scratch.one("SELECT COUNT(*) FROM article") - looked_at, [])
 
     def _one(self, scratch: Scratch, seq: int, tally: Tally) -> Example | None:
         """The example of an article; None where it is refused"""

@@ -40,6 +40,10 @@ def gathered(
 
     A mix is drawn, and may ask what an evaluation asks: nothing is trained on it here."""
     found, remarks = list[Gathered](), list[str]()
+    if paths and not any(map(_is_mix, given)):
+        raise LimaError(
+            f"--path {next(iter(paths))}=…: a mix has sources with names, and there is none. Leave --path out."
+        )
     for one in given:
         if _is_mix(one):
             made = mixture(

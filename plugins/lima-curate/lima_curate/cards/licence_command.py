@@ -68,7 +68,7 @@ def licence(
         }
         print_json(told | {"attribution": lines})
         return
-    click.echo(f"{total:,} examples of {len(found)} source{'s' * (len(found) != 1)}\n")
+    click.echo(f"{total:,} example{'s' * (total != 1)} of {len(found)} source{'s' * (len(found) != 1)}\n")
     for what, answer in conditions(counts):
         click.echo(visible(f"{what:<15} {answer}."))
     click.echo(f"\n{ADVICE}")

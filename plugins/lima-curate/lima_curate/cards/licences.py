@@ -23,7 +23,9 @@ class Licence:
 
 
 _CC = re.compile(r"cc-by(-nc)?(-sa|-nd)?-(1\.0|2\.0|2\.1|2\.5|3\.0|4\.0)(-[a-z]{2,3})?")
-_CC_URL = re.compile(r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)/(\d\.\d)(?:/([a-z]{2,3}))?(?:/.*)?")
+_CC_URL = re.compile(
+    r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)/(\d\.\d)(?:/([a-z]{2,3}))?(?:/.*)?"
+)
 "The address of a licence, which data sets give in place of its name"
 _FREE = {
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",

@@ -171,7 +171,11 @@ def export(name: str, out: str, database: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(written.file), "examples": written.examples, "left_out": left, "hash": written.hash})
         return
-    click.echo(visible(f"Wrote {written.examples:,} example{'s' * (written.examples != 1)} to {written.file}; {left:,} were not accepted."))
+    click.echo(
+        visible(
+            f"Wrote {written.examples:,} example{'s' * (written.examples != 1)} to {written.file}; {left:,} were not accepted."
+        )
+    )
 
 
 def _check_usage(ctx: click.Context, sources: Sequence[str], terminal: bool, options: dict[str, Any]) -> None:

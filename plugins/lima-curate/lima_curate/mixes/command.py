@@ -169,9 +169,9 @@ def _print(made: "Mixture", told: dict[str, Any], as_json: bool) -> None:
     print_rows([*rows, *last], False, "", COUNTS)
     print_rows([*rows, *last], False, "", TOKENS)
     print_rows(rows, False, "", LICENCES)
+    examples = f"{total['taken']:,} example{'s' * (total['taken'] != 1)}"
     lines = [
-        f"{total['taken']:,} example{'s' * (total['taken'] != 1)}, {total['tokens_in'] + total['tokens_out']:,} tokens, counted {made.counter.how}. Drawn: "
-        f"{made.method}.",
+        f"{examples}, {total['tokens_in'] + total['tokens_out']:,} tokens, counted {made.counter.how}. Drawn: {made.method}.",
         *made.remarks(),
     ]
     if told:

@@ -64,7 +64,8 @@ class Mixture:
                 )
         if self.mix.n > len(self.records):
             found.append(
-                f"The mix has only {len(self.records):,} of the {self.mix.n:,} examples that its n asks for: its sources give no more."
+                f"The mix has only {len(self.records):,} of the {self.mix.n:,} examples that its n asks for: its sources give no "
+                "more."
             )
         for pool, (_, loss) in zip(self.pools, self.shares(), strict=True):
             if loss >= HALF and len(self.pools) > 1:
