@@ -70,16 +70,30 @@ def test_a_table_is_read_as_it_comes(tmp_path):
     [
         (b'a,b\n1,2\n1,"never closed\n' + b"x,y\n" * 100, "line 3: a quote that is opened there is not closed before the end of"),
         (b'a,b\n1,2\n1,"never closed\n' + b"x,y\n" * 600, "line 3: a quote that is opened there is not closed within 0 MiB"),
-        (b"a,b\n1," + b"x" * 3000, "line 2: the line is longer than 0 MiB. Expected a table with a row a line."),
+        (b"a,b\n1," + b"x" * 3000, "line 2: the line is longer than 0 MiB. Expected a row a line."),
         ("a,b\n1,2\n".encode("utf-16"), " is UTF-16 or UTF-32 text, expected UTF-8: `iconv -f UTF-16"),
         ("a,é\n1,2\n".encode("latin-1"), "line 1 is not UTF-8 text .* at byte 2"),
     ],
 )  # fmt: skip
 def test_a_table_that_cannot_be_read_on(content, error, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "LONGEST", 2000)
+    monkeypatch.setattr(containers, "LONGEST", 2000)
     (tmp_path / "x.csv").write_bytes(content)
     with pytest.raises(LimaError, match=error):
         list(read_rows(tmp_path / "x.csv"))
+
+
+@pytest.mark.parametrize("place", [2, 3, 9])
+def test_a_line_that_memory_should_not_hold_ends_the_reading(place, tmp_path, monkeypatch):
+    """However well it is packed; a file of one long row is read as a whole"""
+    monkeypatch.setattr(containers, "LONGEST", 2000)
+    rows = [b'{"n": %d}' % n for n in range(1, 10)]
+    rows[place - 1] = b'{"n": "' + b"x" * 5000 + b'"}'
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b"\n".join(rows)))
+    with pytest.raises(LimaError, match=f"line {place}: the line is longer than 0 MiB. Expected a row a line."):
+        list(read_rows(tmp_path / "x.jsonl.gz"))
+    (tmp_path / "one.json").write_bytes(rows[place - 1])
+    assert [len(row.value["n"]) for row in read_rows(tmp_path / "one.json")] == [5000]
 
 
 def test_lines_may_end_in_any_way(tmp_path):

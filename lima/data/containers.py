@@ -22,6 +22,8 @@ RATIO = 200
 "How many times its own size a larger one may expand to, if it is read row by row; JSON lines expand to 5 to 30 times"
 WINDOW = 31
 "Logarithm of the largest Zstandard window: 2 GiB of memory, which archives made with `zstd --long=31` need"
+LONGEST = 64 * 1024**2
+"Bytes of a line, where a file is read line by line"
 _CHUNK = 1024 * 1024
 _PIECE = 2048
 "Compressed bytes that are expanded at once; Zstandard makes at most 64 MiB of them"
@@ -89,6 +91,26 @@ def rest(stream: BinaryIO) -> bytes:
     if isinstance(expanding, _Expanding):
         expanding.most = LIMIT
     return stream.read()
+
+
+def lines(path: str, stream: BinaryIO, first: int = 1) -> Iterator[bytes]:
+    """The lines of a stream whose next one has this number; LimaError for one that is longer than memory should hold"""
+    number = first
+    while line := whole_line(path, number, stream.readline(LONGEST)):
+        yield line
+        number += 1
+
+
+def first_lines(stream: BinaryIO) -> list[bytes]:
+    """The first two lines; of a longer one its beginning, and then what follows"""
+    return [stream.readline(LONGEST) for _ in range(2)]
+
+
+def whole_line(path: str, number: int, line: bytes) -> bytes:
+    """The line, which `readline(LONGEST)` gave; LimaError where that was not all of it"""
+    if len(line) < LONGEST:
+        return line
+    raise LimaError(f"{path}, line {number}: the line is longer than {LONGEST >> 20} MiB. Expected a row a line.")
 
 
 def plain_name(path: str) -> str:

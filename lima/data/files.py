@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from lima.contract.examples import Refused
-from lima.data.containers import files_of, opened, plain_name, rest
+from lima.data.containers import files_of, first_lines, lines, opened, plain_name, rest, whole_line
 from lima.data.json_rows import is_lines, json_lines, json_rows
 from lima.data.keys import Ignored
 from lima.data.tables import csv_rows, parquet_rows
@@ -171,9 +171,10 @@ def _rows(file: str, label: str) -> Iterator[Row]:
             for number, line, value, problem in csv_rows(file, stream, _DELIMITERS[suffix]):
                 yield Row(file, number, line, value, problem, texts=True, label=label)
             return
-        start = list(islice(stream, 2))
+        start = first_lines(stream)
         if is_lines(start):  # which are read one by one; anything else as a whole
-            for number, line, value, problem in json_lines(chain(start, stream)):
+            second = whole_line(file, 2, start[1])
+            for number, line, value, problem in json_lines(chain(start[:1], [second], lines(file, stream, 3))):
                 yield Row(file, number, line, value, problem, label=label)
             return
         data = b"".join([*start, rest(stream)])

@@ -8,13 +8,10 @@ import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from lima.data.containers import LIMIT, too_large
+from lima.data.containers import LIMIT, LONGEST, lines, too_large
 from lima.data.json_rows import Found
 from lima.data.json_text import NotJson, decoded
 from lima.errors import LimaError
-
-LONGEST = 64 * 1024**2
-"Characters of a cell, and bytes of a line"
 
 
 def csv_rows(path: str, stream: BinaryIO, delimiter: str) -> Iterator[Found]:
@@ -54,13 +51,7 @@ def _unclosed(path: str, line: int, where: str) -> LimaError:
 
 def _lines(path: str, stream: BinaryIO) -> Iterator[str]:
     """The lines of a text one by one; LimaError where one is too long, or not UTF-8"""
-    number = 0
-    while line := stream.readline(LONGEST):
-        number += 1
-        if len(line) == LONGEST:
-            raise LimaError(
-                f"{path}, line {number}: the line is longer than {LONGEST >> 20} MiB. Expected a table with a row a line."
-            )
+    for number, line in enumerate(lines(path, stream), 1):
         try:
             text = decoded(line) if number == 1 else line.decode()
         except NotJson as e:
