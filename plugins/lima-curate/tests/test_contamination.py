@@ -14,6 +14,7 @@ from lima import Example, hookimpl, open_source
 from lima.testing import only_plugins
 from lima_chat import Conversation, EvalConversation, EvalTurn, Turn
 from lima_curate import contamination
+from lima_curate.words import shared_in_order
 
 LONG = (
     "I'm moving out of a two-room flat on Saturday, with my cat Polly and without a car. Give me a checklist for the last two "
@@ -123,6 +124,11 @@ def test_the_share_of_a_long_prompt_can_be_chosen(plugins):
     assert found_in(plugins, " ".join(CHANGED), share=1.0) == []
     assert len(found_in(plugins, LONG, share=1.0)) == 1
     assert len(found_in(plugins, " ".join(words[: len(words) * 2 // 3]), share=0.6)) == 1
+
+
+def test_a_long_prompt_that_stands_in_a_message_is_found_at_once():
+    """Comparing 100,000 words of one kind with as many, each with each, would take many minutes"""
+    assert shared_in_order(["word"] * 100_000, ["so", *["word"] * 100_000, "on"]) == 100_000
 
 
 def test_a_file_or_a_source_can_be_what_is_compared_with(plugins, tmp_path):

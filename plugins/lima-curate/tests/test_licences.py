@@ -133,6 +133,8 @@ def test_a_recipe_and_a_mix_are_read_as_what_they_are(lima, examples):
     counts = [lima("sources", "licence", one, "--json").json["licences"] for one in (file, "recipe.toml", "mix.toml")]
     assert counts == [{"CC-BY-4.0": 6}, {"CC-BY-4.0": 6}, {"CC-BY-4.0": 2}]
     assert "Missing: wikihow." in lima("sources", "licence", "lima-table-1", f"--path=authors={file}").out
+    wrong = lima("sources", "licence", file, "--path=authors=x", code=1).err
+    assert "--path authors=…: a mix has sources with names, and there is none. Leave --path out." in wrong
     Path("empty.toml").write_text("seed = 1\n")
     assert "names no source" in lima("sources", "licence", "empty.toml", code=1).err
     assert json.loads(lima("sources", "licence", file, "--json").out)["examples"] == 6

@@ -74,6 +74,10 @@ def test_what_later_answers_take_up_is_no_repetition_but_the_words_of_all_count(
     assert "words, fewer than 150" in reason(Quality(fewest_words=150), BASE, "Yes.")
 
 
+def test_one_word_over_and_over_is_all_of_the_characters():
+    assert Quality().reason(["word " * 400]) == '100 % of its characters, more than 60 %, are 399 times "word word"'
+
+
 def test_the_figures_of_the_papers_can_be_had():
     plan = STAYS["an exercise plan"]
     assert "more than" in reason(Quality(repetition=1.0, fewest_words=50), plan + " " + plan)
