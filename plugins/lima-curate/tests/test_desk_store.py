@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from desks import CHAIN, PLUGINS, chain, curated, do, single
@@ -53,6 +55,28 @@ def test_candidates_are_divided_evenly_and_only_their_people_have_them(store):
     assert [10 in desks[person].statuses() for person in ("ana", "ben")] == [False, True]
     with pytest.raises(LimaError, match="Another person's example"):
         desks["ana"].write_new("made-by-ben")
+
+
+def test_a_curation_that_several_begin_at_once_is_begun_once(store):
+    """Each connection is another process's; who wants the same has it, who wants other people is told"""
+    wanted = [Curation("sky", people, 1, "CC0-1.0") for people in (("ana",), ("ana",), ("ana",), ("ben",))]
+    barrier = threading.Barrier(len(wanted))
+
+    def begun(curation):
+        with Store(store.path) as own:
+            barrier.wait(30)
+            try:
+                begin(own, curation)
+            except LimaError as e:
+                return str(e)
+            return ""
+
+    with ThreadPoolExecutor(len(wanted)) as threads:
+        said = list(threads.map(begun, wanted))
+    there = find(store, "sky")
+    for curation, text in zip(wanted, said, strict=True):
+        assert bool(text) == (curation != there)
+        assert not text or text.startswith("Another command has just begun a curation sky with other people")
 
 
 def test_an_event_counts_once_and_only_for_what_its_page_showed(store):

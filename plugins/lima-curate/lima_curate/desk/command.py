@@ -267,11 +267,10 @@ def _read(
 def _begin(
     store: "Store", curation: "Curation", filled: "Sequence[tuple[str, list[Record], dict[str, Any], str]]"
 ) -> None:
-    """Write the curation, if it is new, and its candidates that are new; say how many these are"""
+    """Write the curation, unless it is there, and its candidates that are new; say how many these are"""
     from lima_curate.desk.record import curations
 
-    if not curations.known(store, curation.name):
-        curations.begin(store, curation)
+    curations.begin(store, curation)
     for name, records, settings, hash in filled:
         new = curations.add(store, curation, name, records, settings, hash)
         click.echo(visible(f"{name}: {len(records):,} examples, {new:,} new candidates."), err=True)

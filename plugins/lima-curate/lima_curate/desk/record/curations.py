@@ -63,9 +63,16 @@ def known(store: Store, name: str) -> bool:
 
 
 def begin(store: Store, curation: Curation) -> None:
-    """Write a new curation; LimaError for one that cannot be"""
+    """Write a curation, unless it is there; LimaError for one that cannot be, or where another one has its name"""
     check(curation)
     with store.write() as db:
+        if known(store, curation.name):  # perhaps begun by another process a moment ago
+            if find(store, curation.name) != curation:
+                raise LimaError(
+                    f"Another command has just begun a curation {curation.name} with other people, reviews or licence. To "
+                    "resume that one: --name alone; for another one, give another --name."
+                )
+            return
         row = {"id": curation.name, "created": now(), "people": json.dumps(curation.people, ensure_ascii=False)}
         db.table("curations").insert(row | {"reviews": curation.reviews, "licence": curation.licence})
 
