@@ -10,6 +10,8 @@ import broken_sources
 from lima.testing.texts import Exchange
 from registering import Registers
 
+pytestmark = pytest.mark.slow
+
 TABLES = {
     "sources": (broken_sources.Contract, broken_sources.SOURCES),
     "renderers": (broken_renderers.Contract, broken_renderers.RENDERERS),

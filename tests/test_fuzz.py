@@ -16,6 +16,8 @@ from fuzzing import Fuzz
 from lima.testing import tiny_base, tiny_tokenizer
 from odd_values import as_json, broken, changed, damage, nested, odd_value, places
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("recipe", "base_model", "damaged", "examples", "dialogues")
 FEW = {"recipe": 20, "base_model": 20, "damaged": 20, "examples": 40, "dialogues": 40}
 MANY = int(os.environ.get("LIMA_FUZZ", "1000")) // len(KINDS)

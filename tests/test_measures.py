@@ -12,6 +12,8 @@ from lima.testing import only_plugins
 from lima.train.start import fine_tune, resume
 from stopped_runs import Stop, stop_at
 
+pytestmark = pytest.mark.slow
+
 
 class Measures:
     """A plugin that records the next of some values at each epoch"""

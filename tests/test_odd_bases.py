@@ -18,6 +18,8 @@ from lima.train.plan import plan
 from lima.train.start import fine_tune
 from odd_values import DEEP
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def own(tmp_path):

@@ -27,6 +27,8 @@ from lima.train.resume_state import save_state
 from lima.train.start import fine_tune
 from lima.train.trainee import Trainee
 
+pytestmark = pytest.mark.slow
+
 
 def test_counts_are_those_of_the_run(base, pairs, tmp_path):
     recipe = Recipe(base=str(base), sources=(str(pairs),), out=str(tmp_path / "out"), epochs=2, batch_size=16)

@@ -13,6 +13,8 @@ import pytest
 from lima.distributions import unmet_by
 from lima.isolation.marks import Marks
 
+pytestmark = pytest.mark.slow
+
 PROJECT = """
 [build-system]
 requires = ["hatchling"]

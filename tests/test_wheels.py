@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = [
     ".",

@@ -19,6 +19,8 @@ from lima import LimaError
 from lima_chat import sandbox, sandbox_process
 from lima_chat.sandbox import Template
 
+pytestmark = pytest.mark.slow
+
 HANG = "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}"
 SLOW = "{% set t = 'a' * 3000000 %}{% for i in range(n) %}{% set x = t|upper %}{% endfor %}{{ n }}"
 PROGRAM = """

@@ -17,6 +17,8 @@ from lima_chat import Conversation, Turn
 from lima_chat.stand_in import stand_in
 from lima_chat.templates import parse
 
+pytestmark = pytest.mark.slow
+
 ZOO = Path(__file__).parent / "zoo"
 RECORDS = [
     Conversation(

@@ -20,6 +20,8 @@ from lima_chat.renderer import OwnTemplateRenderer
 from lima_chat.stand_in import stand_in
 from lima_chat.templates import parse
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 ZOO = Path(__file__).parent / "zoo"
 NAMES = sorted(f.stem for f in ZOO.glob("*.jinja"))

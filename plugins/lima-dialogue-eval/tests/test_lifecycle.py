@@ -14,6 +14,8 @@ from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 from lima_dialogue_eval import Verdict, resume_evaluation, run_evaluation
 from lima_dialogue_eval.run.lifecycle import evaluate
 
+pytestmark = pytest.mark.slow
+
 TABLE = "lima-dialogue-eval"
 
 

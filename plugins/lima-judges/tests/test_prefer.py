@@ -20,6 +20,8 @@ from lima_dialogue_eval import find_run, run_evaluation
 from lima_judges.match import PreferenceJudge, pairs_of
 from lima_judges.preference import prefer, preference
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("tea", "bus", "cat", "rain")
 
 

@@ -19,7 +19,7 @@ _HOME = {
     "Document": "report.document",
     "LabelJudge": "asking.judge",
     "Number": "report.document",
-    "Question": "asking.questions",
+    "Question": "questions",
     "Section": "report.document",
     "Study": "record.study",
     "StudyPrompt": "prompts.prompt",

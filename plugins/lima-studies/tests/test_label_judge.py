@@ -4,7 +4,7 @@ import pytest
 
 from lima import LimaError, Reply
 from lima_studies import Case, LabelJudge
-from lima_studies.asking.questions import ABSOLUTE, PREFERENCE, SAFETY
+from lima_studies.questions import ABSOLUTE, PREFERENCE, SAFETY
 from lima_studies.record.cases import Key
 
 CASE = Case(Key("p", "LIMA", "other", 0), "Say hello.", ("Hello.", "No."))

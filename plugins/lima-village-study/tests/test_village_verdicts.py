@@ -17,6 +17,8 @@ from lima_village_study.gain import source
 from lima_village_study.perplexity import OTHER, TRAINED
 from lima_village_study.study import Study
 
+pytestmark = pytest.mark.slow
+
 
 def test_quantity_is_a_plateau_only_within_the_margin(tmp_path, held):
     arms = chosen(["forms-256", "forms-4096"])

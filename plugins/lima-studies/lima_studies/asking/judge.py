@@ -29,7 +29,7 @@ from lima_judges import (
     quoted,
     whole,
 )
-from lima_studies.asking.questions import Question
+from lima_studies.questions import Question
 from lima_studies.record.cases import Case, Key
 
 OPTIONS = {

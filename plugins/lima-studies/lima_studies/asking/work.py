@@ -13,10 +13,10 @@ from lima_chat import Turn
 from lima_dialogue_eval import Estimate, of_batch
 from lima_studies.asking.judge import LabelJudge, split_options
 from lima_studies.asking.judging import judge_all, unread
-from lima_studies.asking.questions import Question
 from lima_studies.asking.replying import missing, reply_all
-from lima_studies.kinds.kind import StudyKind
+from lima_studies.kind import StudyKind
 from lima_studies.prompts.prompt import StudyPrompt
+from lima_studies.questions import Question
 from lima_studies.record.study import JUDGES, Study
 from lima_studies.record.systems import System
 

@@ -43,7 +43,7 @@ def study(ctx: click.Context, database: str | None, as_json: bool) -> None:
 def report(name: str, report: Path | None, database: str | None, as_json: bool) -> None:
     """Write the report of STUDY, with all that raters have said so far"""
     from lima_studies.cli.terminal import finish
-    from lima_studies.kinds.known import kind_of
+    from lima_studies.known import kind_of
     from lima_studies.record.study import Study
 
     with store_to_read(database) as store:

@@ -13,7 +13,7 @@ from lima.cli import database_option, json_option, trust_option
 if TYPE_CHECKING:
     from lima import Store
     from lima_studies.asking.work import Work
-    from lima_studies.kinds.kind import StudyKind
+    from lima_studies.kind import StudyKind
 
 _OPTIONS: Sequence[Callable[[Any], Any]] = (
     click.option("--prompts", default="own", show_default=True,

@@ -38,7 +38,7 @@ def rate(
     """
     from lima import Store
     from lima_dialogue_eval import serve_pages
-    from lima_studies.kinds.known import kind_of
+    from lima_studies.known import kind_of
     from lima_studies.people.assigning import invite, teams_of
     from lima_studies.people.desk import Desk
     from lima_studies.people.pages import rating_pages

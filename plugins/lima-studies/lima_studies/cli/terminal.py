@@ -10,7 +10,7 @@ from lima import visible
 from lima.cli import print_json
 
 if TYPE_CHECKING:
-    from lima_studies.kinds.kind import StudyKind
+    from lima_studies.kind import StudyKind
     from lima_studies.record.study import Study
     from lima_studies.report.document import Document, Number, Table
 

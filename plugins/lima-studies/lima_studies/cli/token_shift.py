@@ -34,6 +34,6 @@ def token_shift(**asked: Any) -> None:
     second or third (marginal), or lower (shifted). By position, with a page that shows each token. Nothing is judged. If it is
     stopped, the same command continues.
     """
-    from lima_studies.shift.carrying_out import carry_out_shift
+    from lima_studies.cli.shifting import carry_out_shift
 
     carry_out_shift(**asked)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from lima_studies.asking.questions import FIRST, NEITHER, PREFERENCE
+from lima_studies.questions import FIRST, NEITHER, PREFERENCE
 from lima_studies.record.study import JUDGES, Study
 
 WIN, TIE, LOSE = "win", "tie", "lose"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lima_dialogue_eval import wilson
-from lima_studies.asking.questions import Question
+from lima_studies.questions import Question
 from lima_studies.record.study import JUDGES, Study
 
 Interval = tuple[float, float] | None

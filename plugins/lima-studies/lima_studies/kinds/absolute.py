@@ -6,14 +6,14 @@ Knows nothing of how anything is asked.
 from collections.abc import Sequence
 
 from lima_studies import paper
-from lima_studies.asking.questions import ABSOLUTE, Question
 from lima_studies.figures import agreement
 from lima_studies.figures.labels import DEFINITIONS, Labeller, labellers
 from lima_studies.figures.panels import Panel, panels
+from lima_studies.kind import Replies
 from lima_studies.kinds.alone import Group, bars_of, cases_alone, found_in, group, rows_of
-from lima_studies.kinds.kind import Replies
 from lima_studies.prompts import distance
 from lima_studies.prompts.prompt import StudyPrompt
+from lima_studies.questions import ABSOLUTE, Question
 from lima_studies.record.cases import Case
 from lima_studies.record.study import Study
 from lima_studies.report.document import Bars, Document, Section, Table

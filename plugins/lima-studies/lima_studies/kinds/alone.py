@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lima_studies.asking.questions import Question
 from lima_studies.figures.labels import Labeller, Shares, shares, together
 from lima_studies.figures.panels import Panel
-from lima_studies.kinds.kind import Replies
+from lima_studies.kind import Replies
 from lima_studies.prompts.prompt import StudyPrompt
+from lima_studies.questions import Question
 from lima_studies.record.cases import Case, Key
 from lima_studies.report.document import Bar, Number, Part, share
 

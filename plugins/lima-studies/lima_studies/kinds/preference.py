@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from lima_dialogue_eval import interval_text, p_text
 from lima_studies import paper
-from lima_studies.asking.questions import PREFERENCE, Question
 from lima_studies.figures import agreement, outcomes
 from lima_studies.figures.choices import JUDGES, LOSE, RESULTS, TIE, WIN, Chooser, choosers
 from lima_studies.figures.outcomes import Outcome
 from lima_studies.figures.panels import Panel, panels
-from lima_studies.kinds.kind import Replies
+from lima_studies.kind import Replies
 from lima_studies.prompts.prompt import StudyPrompt
+from lima_studies.questions import PREFERENCE, Question
 from lima_studies.record.cases import Case, Key
 from lima_studies.record.study import Study
 from lima_studies.report.document import Bar, Bars, Document, Number, Part, Section, Table

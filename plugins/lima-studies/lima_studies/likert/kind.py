@@ -5,11 +5,11 @@ LIMA §5. Knows nothing of how anything is asked.
 
 from collections.abc import Sequence
 
-from lima_studies.asking.questions import Question
-from lima_studies.kinds.kind import Replies
+from lima_studies.kind import Replies
 from lima_studies.likert.question import HELPFULNESS, LIKERT
 from lima_studies.likert.reading import scores_by_rater
 from lima_studies.prompts.prompt import StudyPrompt
+from lima_studies.questions import Question
 from lima_studies.record.cases import Case, Key
 from lima_studies.record.study import Study
 from lima_studies.report.document import Document, Section

@@ -1,6 +1,6 @@
 """The question of LIMA §5: how helpful a reply is, from 1 to 6, reasons before the number. Knows nothing of who is asked."""
 
-from lima_studies.asking.questions import Answer, Question
+from lima_studies.questions import Answer, Question
 from lima_studies.scores.scores import Scale
 
 _TEXTS = (

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from lima import LimaError
 from lima_dialogue_eval import assign, rater_name, same_name
-from lima_studies.asking.questions import Question
-from lima_studies.kinds.kind import StudyKind
+from lima_studies.kind import StudyKind
+from lima_studies.questions import Question
 from lima_studies.record.cases import Case
 from lima_studies.record.study import JUDGES, Study
 

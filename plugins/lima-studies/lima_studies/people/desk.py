@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from lima import LimaError, storable
-from lima_studies.asking.questions import QUESTIONS, Question
+from lima_studies.questions import QUESTIONS, Question
 from lima_studies.record.cases import Case, Key
 from lima_studies.record.study import Study
 

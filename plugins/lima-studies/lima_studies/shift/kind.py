@@ -6,9 +6,9 @@ URIAL (2312.01552); a question about LIMA's claim that alignment teaches a style
 from collections.abc import Sequence
 from typing import Any
 
-from lima_studies.asking.questions import Question
-from lima_studies.kinds.kind import Replies
+from lima_studies.kind import Replies
 from lima_studies.prompts.prompt import StudyPrompt
+from lima_studies.questions import Question
 from lima_studies.record.cases import Case
 from lima_studies.record.study import Study
 from lima_studies.report.document import Bar, Bars, Document, Number, Part, Passage, Section, Table

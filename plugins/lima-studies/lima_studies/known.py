@@ -1,14 +1,21 @@
 """The kinds of studies, by name."""
 
 from lima import LimaError, did_you_mean
-from lima_studies.grids.kinds import OF_RUNS
+from lima_studies.epochs.kind import Epochs
+from lima_studies.grids.kind import Ablation
+from lima_studies.kind import StudyKind
 from lima_studies.kinds.absolute import Absolute
-from lima_studies.kinds.kind import StudyKind
 from lima_studies.kinds.preference import Preference
 from lima_studies.kinds.safety import Safety
+from lima_studies.likert.kind import Likert
 from lima_studies.record.study import Study
+from lima_studies.scaling.kind import Scaling
+from lima_studies.shift.kind import TokenShift
 
-KINDS: dict[str, StudyKind] = {kind.name: kind for kind in (Preference(), Absolute(), Safety(), *OF_RUNS)}
+KINDS: dict[str, StudyKind] = {
+    kind.name: kind
+    for kind in (Preference(), Absolute(), Safety(), Likert(), Ablation(), Scaling(), Epochs(), TokenShift())
+}
 
 
 def kind_of(study: Study) -> StudyKind:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from lima_studies.asking.questions import Question
 from lima_studies.prompts.prompt import StudyPrompt
+from lima_studies.questions import Question
 from lima_studies.record.cases import Case
 from lima_studies.record.study import Study
 from lima_studies.report.document import Document
@@ -14,7 +14,7 @@ Replies = Mapping[tuple[str, str, int], str]
 
 
 class StudyKind(Protocol):
-    """One kind of study; it is listed in `lima_studies.kinds.known`"""
+    """One kind of study; it is listed in `lima_studies.known`"""
 
     name: str
 
