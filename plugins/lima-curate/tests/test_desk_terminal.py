@@ -70,7 +70,7 @@ def exported(lima_home, database, out):
 
     with only_plugins(**PLUGINS):
         printed = run_command("curate", "export", "chains", "--out", out, "-d", database)
-        assert printed.out == f"Wrote 1 examples to {out}; 1 were not accepted.\n"
+        assert printed.out == f"Wrote 1 example to {out}; 1 were not accepted.\n"
         assert "exists" in run_command("curate", "export", "chains", "--out", out, "-d", database, code=1).err
         rows = run_command("curate", "list", "--json", "-d", database).json
         assert [(row["name"], row["edited"], row["rejected"], row["accepted"]) for row in rows] == [
