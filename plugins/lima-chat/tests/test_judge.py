@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -247,7 +248,8 @@ def test_a_base_and_its_renderers_are_checked(tmp_path):
         ]
         assert isinstance(run(base, "--renderer", "plain").exception, LimaError)
         assert "is not made of a chat template" in str(run(base, "--renderer", "plain").exception)
-        assert "is for a base model" in str(run("templates", "--renderer", "chatml").exception)
+        folder = Path(lima_chat.__file__).parent / "templates"
+        assert "is for a base model" in str(run(folder, "--renderer", "chatml").exception)
         assert "only template.NAME=VALUE" in str(run(base, "--set", "epochs=3").exception)
 
 

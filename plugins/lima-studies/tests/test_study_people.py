@@ -210,19 +210,26 @@ def test_the_pages_in_a_browser(small, store, tmp_path):
         page = context.new_page()
         page.on("pageerror", lambda e: problems.append(str(e)))
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+
+        def at(title):
+            """Waits for a page, and for its script: keys before it are nobody's"""
+            expect(page).to_have_title(title)
+            page.wait_for_load_state()
+
         page.goto(links["ana"])
-        expect(page).to_have_title("1 of 2")
+        at("1 of 2")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert Axe().run(page).violations_count == 0
         page.locator("textarea").type("nab")  # keys of a comment answer nothing
         expect(page).to_have_title("1 of 2")
         page.locator("h1").click()
         page.keyboard.press("n")
-        expect(page).to_have_title("2 of 2")
+        at("2 of 2")
         page.keyboard.press("ArrowLeft")
+        at("1 of 2")
         expect(page.locator("[data-key=n]")).to_have_attribute("aria-pressed", "true")
         page.keyboard.press("ArrowRight")
-        expect(page).to_have_title("2 of 2")
+        at("2 of 2")
         page.locator("[data-key=a]").click()
         expect(page.locator("h1")).to_have_text("Everything is answered. Thank you, ana.")
         with only_plugins(), Store(store.path):
