@@ -116,7 +116,7 @@ def test_a_source_says_what_is_wrong_with_its_path(kind, odd, lima):
     ) in said or (kind == "memory" and "/proc/self/mem" in said)
 
 
-def test_what_lies_at_a_path_is_known_or_an_error(odd, tmp_path):
+def test_what_lies_at_a_path_is_known_or_an_error(odd, tmp_path, monkeypatch):
     assert (is_file("nowhere/at/all"), is_folder("nowhere"), is_there("nowhere")) == (False, False, False)
     assert (is_file(tmp_path), is_folder(tmp_path), is_there(tmp_path)) == (False, True, True)
     assert is_there(odd["loop"])
@@ -133,7 +133,7 @@ def test_what_lies_at_a_path_is_known_or_an_error(odd, tmp_path):
     ):
         entries(odd["closed"])
     with closing(socket.socket(socket.AF_UNIX)) as opened:
-        os.chdir(tmp_path)
+        monkeypatch.chdir(tmp_path)
         opened.bind("s")
         with pytest.raises(LimaError, match="s is a socket, expected a regular file"):
             check_readable("s")
