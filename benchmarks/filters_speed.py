@@ -2,7 +2,7 @@
 
     python benchmarks/filters_speed.py SOURCE [--examples 100000] [--set PLUGIN.KEY=VALUE]
 
-The sentences of a SOURCE's answers are put together anew by a seed until there are so many examples, of which one in twenty is an
+The sentences of a SOURCE's answers, drawn by a seed, make up the number of examples asked for, of which one in twenty is an
 earlier one with a word changed. Every filter runs in a process of its own; the time is that of its processor, the memory its peak
 above that of the examples. `judged` is not measured: its time is the grader's.
 """

@@ -39,12 +39,12 @@ WORDS = (
 
 
 def text(number: int, words: int) -> str:
-    """A text of so many words, another for each number"""
+    """A text of this number of words, another for each `number`"""
     return f"{number}: " + " ".join(WORDS[(number * 7 + at * at) % len(WORDS)] for at in range(words))
 
 
 def make(folder: Path, size: int) -> None:
-    """Write a task file, and a data set in two formats, of about so many bytes each"""
+    """Write a task file, and a data set in two formats, each of about this size in bytes"""
     import pyarrow
     import pyarrow.parquet
 

@@ -32,7 +32,7 @@ READERS = {
 
 
 def make(folder: Path, size: int) -> None:
-    """The files, each of so many bytes; of ten comments one is at first hand, of those half have a score of 10"""
+    """The files, each of this size in bytes; of ten comments one is at first hand, of those half have a score of 10"""
     chance = random.Random(0)
     texts = [
         " ".join(chance.choices(WORDS.split(), k=chance.randrange(20, 300))).capitalize() + "." for _ in range(2000)

@@ -1,37 +1,28 @@
 """`lima study ablate`: its arguments, and how a command that is a grid is carried out. Everything heavy loads inside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lima.cli import database_option, json_option, trust_option
+from lima_studies.cli.options import ENDING, NAME, Option, taking
 
 if TYPE_CHECKING:
     from lima_studies.grids.grid import Grid
     from lima_studies.grids.kind import Ablation
 
-_OPTIONS: Sequence[Callable[[Any], Any]] = (
+_OPTIONS: Sequence[Option] = (
     click.option("--judge", "judges", multiple=True, metavar="[NAME=]MODEL",
                  help="A model that grades from 1 to 6; its options after '?': attempts, temperature, max_new_tokens, template"),
-    click.option("--name", help="Of the study  [default: its kind and a hash of its settings]"),
+    NAME,
     click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
                  help="Fine-tunes side by side, each a process with one thread: for small models on several cores"),
-    click.option("--budget", help="Stop before this is exceeded: US dollars, or tokens such as 200000tokens"),
-    click.option("--dry-run", is_flag=True, help="Only say what is left: runs, calls, tokens, hours, price"),
-    click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="HTML file  [default: beside the database]"),
-    trust_option,
-    database_option,
-    json_option,
+    *ENDING,
 )  # fmt: skip
 
-
-def grid_options(command: Any) -> Any:
-    """What every command takes that is a grid"""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+grid_options = taking(_OPTIONS)
+"What a command takes that is a grid"
 
 
 @click.command()

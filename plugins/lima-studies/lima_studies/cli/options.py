@@ -15,30 +15,50 @@ if TYPE_CHECKING:
     from lima_studies.asking.work import Work
     from lima_studies.kind import StudyKind
 
-_OPTIONS: Sequence[Callable[[Any], Any]] = (
-    click.option("--prompts", default="own", show_default=True,
-                 help="A file with a row a prompt, a folder with LIMA's test.jsonl, or 'own': sixty that come with lima-studies"),
-    click.option("--take", type=click.IntRange(1), help="Only so many of the prompts, drawn with the seed"),
-    click.option("--judge", "judges", multiple=True, metavar="[NAME=]MODEL",
-                 help="A model that judges; its options after '?': attempts, temperature, max_new_tokens, template"),
-    click.option("--name", help="Of the study  [default: its kind and a hash of its settings]"),
-    click.option("--temperature", type=click.FloatRange(0), default=0.7, show_default=True, help="Of replies; 0 is greedy"),
-    click.option("--max-new-tokens", type=click.IntRange(1), default=2048, show_default=True, help="Of a reply"),
-    click.option("--seed", type=int, default=0, show_default=True),
+Option = Callable[[Any], Any]
+"What gives a command an option"
+
+NAME: Option = click.option("--name", help="Of the study  [default: its kind and a hash of its settings]")
+REPORT: Option = click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="HTML file  [default: beside the database]"
+)
+ENDING: tuple[Option, ...] = (
     click.option("--budget", help="Stop before this is exceeded: US dollars, or tokens such as 200000tokens"),
     click.option("--dry-run", is_flag=True, help="Only say what is left: runs, calls, tokens, hours, price; asks nothing"),
-    click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="HTML file  [default: beside the database]"),
+    REPORT,
     trust_option,
     database_option,
     json_option,
 )  # fmt: skip
+"The last options of a command that carries out a study"
+
+_OPTIONS: Sequence[Option] = (
+    click.option("--prompts", default="own", show_default=True,
+                 help="A file with a row a prompt, a folder with LIMA's test.jsonl, or 'own': sixty that come with lima-studies"),
+    click.option("--take", type=click.IntRange(1), help="How many of the prompts, drawn with the seed  [default: all]"),
+    click.option("--judge", "judges", multiple=True, metavar="[NAME=]MODEL",
+                 help="A model that judges; its options after '?': attempts, temperature, max_new_tokens, template"),
+    NAME,
+    click.option("--temperature", type=click.FloatRange(0), default=0.7, show_default=True, help="Of replies; 0 is greedy"),
+    click.option("--max-new-tokens", type=click.IntRange(1), default=2048, show_default=True, help="Of a reply"),
+    click.option("--seed", type=int, default=0, show_default=True),
+    *ENDING,
+)  # fmt: skip
 
 
-def study_options(command: Any) -> Any:
-    """What every study takes"""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def taking(options: Sequence[Option]) -> Option:
+    """What gives a command these options, in this order"""
+
+    def given(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return given
+
+
+study_options = taking(_OPTIONS)
+"What a study of replies takes"
 
 
 Prepared = Callable[["Store"], tuple[dict[str, Any], Any]]

@@ -21,7 +21,7 @@ from lima_studies.cli.ablate import carry_out_grid, grid_options
     "--evaluation", help="A registered evaluation or a file, graded by its grader, in place of --prompts or beside it"
 )
 @click.option("--grader", help="Of the evaluation, in place of its own")
-@click.option("--take", type=click.IntRange(1), help="Only so many of the prompts")
+@click.option("--take", type=click.IntRange(1), help="How many of the prompts  [default: all]")
 @click.option(
     "--samples", type=click.IntRange(1), default=5, show_default=True, help="Replies to a prompt of each fine-tune"
 )

@@ -14,7 +14,7 @@ from lima.cli import database_option, json_option, trust_option
               help="What it was fine-tuned from: a base model, a folder, or in-context:BASE with its own format")  # fmt: skip
 @click.option("--prompts", default="own", show_default=True,
               help="A file with a row a prompt, a folder with LIMA's test.jsonl, or 'own': sixty that come along")  # fmt: skip
-@click.option("--take", type=click.IntRange(1), help="Only so many of the prompts, drawn with the seed")
+@click.option("--take", type=click.IntRange(1), help="How many of the prompts, drawn with the seed  [default: all]")
 @click.option("--name", help="Of the study  [default: its kind and a hash of its settings]")
 @click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True, help="Of replies; 0 is greedy")
 @click.option("--max-new-tokens", type=click.IntRange(1), default=512, show_default=True, help="Of a reply")
