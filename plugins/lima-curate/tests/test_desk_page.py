@@ -103,6 +103,30 @@ def test_every_key_does_what_the_page_says(tmp_path):
     )
 
 
+def test_an_answer_that_comes_while_the_page_is_left_leads_nowhere_else(tmp_path):
+    """What a page asks for as it opens may be answered when a key has already led away from it"""
+    file = rows_file(tmp_path, CHAIN, PAIR, ("One?", "Two."))
+    with served(tmp_path / "l.db", str(file), "--people", "ana", kind=Curating) as server, opened_browser() as browser:
+        page = browser.new_context().new_page()
+        page.goto(server.links["ana"])
+        on(page, 1)
+        held = []
+        page.route("**/events", lambda route: held.append(route))
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector("#page[data-candidate='2'] .turn.now", timeout=MS)
+        page.route("**/candidates/1", lambda route: held.append(route))
+        page.keyboard.press("ArrowLeft")
+        while len(held) < 2:
+            page.wait_for_timeout(20)
+        answer, document = held
+        assert (answer.request.url[-7:], document.request.url[-1:]) == ("/events", "1")
+        answer.continue_()
+        page.evaluate("async () => { while (outbox.sending) await new Promise((done) => setTimeout(done, 20)); }")
+        page.unroute("**/events")
+        document.continue_()
+        on(page, 1)
+
+
 @pytest.mark.slow
 def test_a_new_example_is_written_and_found_by_keys_alone(tmp_path):
     file = rows_file(tmp_path, CHAIN, PAIR, ("One?", "Two."))

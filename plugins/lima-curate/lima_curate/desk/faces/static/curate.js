@@ -6,12 +6,13 @@ const PAUSE = 1500;  // milliseconds without a key after which a text is saved w
 const byId = (id) => document.getElementById(id);
 const secret = location.pathname.split("/")[1], page = byId("page"), id = Number(page.dataset.candidate);
 const query = new URLSearchParams(location.search);
-let state = JSON.parse(page.dataset.state), current = 1, then = null, leaving = false;
+let state = JSON.parse(page.dataset.state), current = 1, then = null;
+let decided = false, leaving = false;  // onward once lima has what was decided; on the way to another page
 let field = null, typed = "", timer = 0;  // the text that is being edited, as it was sent last
 
 const outbox = new Outbox(secret, () => `/${secret}/events`,
   () => ({ candidate: id, show: query.get("show") || "all", search: query.get("q") || "" }),
-  { status: say, answer: take, refused: (why) => { leaving = false; tell(why); } });
+  { status: say, answer: take, refused: (why) => { decided = false; tell(why); } });
 
 function say(status) {
   const place = byId("saved");
@@ -31,17 +32,17 @@ function take(found, batch) {
     const why = found.refused[event.id];
     if (!why) continue;
     tell(why);
-    leaving = false;
+    decided = false;
     then = null;
     if (event.kind === "text") keep(event.value.text);
   }
-  if (found.candidate !== id) return;
+  if (found.candidate !== id || leaving) return;
   state = found.state;
   byId("count").textContent = found.progress;
   byId("meter").max = state.progress.all || 1;
   byId("meter").value = state.progress.decided;
   if (waiting().length) return;  // what stands after them comes with their answer
-  if (leaving) return onward();
+  if (decided) return onward();
   if (!field) {
     byId("work").innerHTML = found.html;
     const next = then;
@@ -80,7 +81,7 @@ function moveTo(number, scroll = true) {
 // Where what stands is not known yet, only a text may follow a text: anything else could be meant for what is gone
 function send(kind, value, next = null) {
   const before = waiting();
-  if (leaving || (before.length && before.some((one) => one.kind !== "text"))) return false;
+  if (decided || leaving || (before.length && before.some((one) => one.kind !== "text"))) return false;
   tell("");
   then = next;
   outbox.add({ candidate: id, kind, value, seen: state.seen + before.length });
@@ -126,7 +127,7 @@ function split() {
 }
 
 function decide(kind, value = {}) {
-  if (send(kind, value)) leaving = true;
+  if (send(kind, value)) decided = true;
 }
 
 function undo() {
@@ -187,7 +188,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "?") byId("help").close();
     return;
   }
-  if (leaving || byId("why").open) return;
+  if (decided || leaving || byId("why").open) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const pressed = event.key === "Enter" && !event.target.closest("a, button, summary") ? "e" : key;
   if (!["ArrowUp", "ArrowDown"].includes(key) && event.repeat) return;  // a key held down does one thing
@@ -201,7 +202,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("mousedown", (event) => { if (event.target.closest("[data-do=split]")) event.preventDefault(); });
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
-  if (button?.dataset.do && !leaving) {
+  if (button?.dataset.do && !decided && !leaving) {
     if (button.closest(".turn")) moveTo(Number(button.closest(".turn").dataset.turn), false);
     DO[button.dataset.do]();
   }
@@ -227,7 +228,7 @@ document.addEventListener("focusin", (event) => {
 document.addEventListener("visibilitychange", () => { if (document.hidden) save(); else outbox.ask(); });
 addEventListener("pagehide", save);
 addEventListener("beforeunload", (event) => { if (outbox.events.some((one) => Date.now() - one.made > 2000)) event.preventDefault(); });
-addEventListener("pageshow", (event) => { if (event.persisted) { leaving = false; outbox.ask(); } });
+addEventListener("pageshow", (event) => { if (event.persisted) { decided = leaving = false; outbox.ask(); } });
 
 paint();
 moveTo(1, false);
