@@ -1,7 +1,8 @@
 """Attention over one long row of segments, so that a micro-batch needs no padding and examples never see each other.
 
 Registered with transformers under the name "lima_varlen"; the lengths come with each forward call as `segments`. One causal
-call per segment; on a GPU in half precision torch's own variable-length kernel, if a test on that GPU shows the same results.
+call per segment; on a GPU in half precision torch's own variable-length kernel, if a test on that GPU shows the same results; on
+a CPU in bfloat16 lima's own products (`half_attention.py`).
 Knows nothing of tokens.
 """
 
@@ -15,6 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from lima.errors import LimaError
+from lima.model import half_attention
+from lima.model.processor import bfloat16_is_native
 
 NAME = "lima_varlen"
 
@@ -66,14 +69,24 @@ def attend(
     if able and _kernel_is_right(query.device, dtype, query.shape[1], key.shape[1], query.shape[3]):
         q, k, v = (t.to(dtype) for t in (query, key, value))
         return _kernel(q, k, v, scaling, sliding_window, lengths), None
+    natively = _natively_half(query, dropout)
     pieces = []
     for q, k, v in zip(*(tensor.split(lengths, 2) for tensor in (query, key, value)), strict=True):  # (1, heads, n, d)
         window = sliding_window if sliding_window is not None and sliding_window < q.shape[2] else None
         if softcap is not None or window is not None:
-            pieces.append(_explicit(q, k, v, scaling, dropout, window, softcap, repeat))
+            pieces.append(_explicit(q, k, v, scaling, dropout, window, softcap, repeat).transpose(1, 2))
+        elif natively:
+            pieces.append(half_attention.attend(q, k, v, scaling))
         else:
-            pieces.append(_causal(q, k, v, scaling, dropout, repeat))
-    return torch.cat(pieces, 2).transpose(1, 2).contiguous(), None
+            pieces.append(_causal(q, k, v, scaling, dropout, repeat).transpose(1, 2))
+    # One after another in memory as torch's attention on a CPU has them: one alone is not copied.
+    return (pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1)).contiguous(), None
+
+
+def _natively_half(query: torch.Tensor, dropout: float) -> bool:
+    """Whether a CPU trains here in bfloat16, which it multiplies by instructions of its own"""
+    half = query.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")
+    return query.device.type == "cpu" and half and torch.is_grad_enabled() and not dropout and bfloat16_is_native()
 
 
 def _kernel(

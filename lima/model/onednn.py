@@ -1,8 +1,9 @@
 """Linear layers in float32 on AMD processors through oneDNN, about twice as fast there as torch's own.
 
-torch multiplies float32 matrices by MKL, which does not use AVX-512 on processors that Intel did not make; oneDNN does, and torch
-reaches oneDNN in float32 by its convolutions. A convolution of 1 × 1 over pictures of which every pixel is a row is a linear
-layer. Knows nothing of what the layers are for.
+torch multiplies float32 matrices by MKL, which does not use AVX-512 on processors that Intel did not make; oneDNN does. torch
+reaches it in float32 by an operation of its own that its compiler uses for layers in inference; here it serves training, whose
+two other products are layers, too. Layers that are not large go by a convolution of 1 × 1 over pictures of which every pixel is
+a row: somewhat slower, and it gives the bits that runs of small models had before. Knows nothing of what the layers are for.
 """
 
 from functools import lru_cache
@@ -25,6 +26,12 @@ ROWS = 16 * HEIGHT
 
 SIZE = 2**16
 "Fewest weights of a layer: with fewer it does not pay either"
+
+LARGE = 2**18
+"Weights above which a layer goes by OPERATION; the village's layers have fewer, and its figures are recorded"
+
+OPERATION = "_linear_pointwise"
+"Its name in torch.ops.mkldnn; torch does not promise it, so with a torch without it all layers go by convolutions"
 
 SIZE_BY_ROWS = 2**14
 "Most weights for each row: the weights are copied into another layout in each pass"
@@ -93,7 +100,20 @@ class _Linear(torch.autograd.Function):
         )
 
 
+def _is_large(weight: torch.Tensor) -> bool:
+    return weight.numel() > LARGE and hasattr(torch.ops.mkldnn, OPERATION)
+
+
+def _multiply(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """`_product` by OPERATION; the weight may lie in memory either way, rows are copied unless they lie one after another"""
+    found: torch.Tensor = getattr(torch.ops.mkldnn, OPERATION)(rows.contiguous(), weight, bias, "none", [], "")
+    return found
+
+
 def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """rows (n, in) @ weight (out, in)ᵀ + bias (out,)"""
+    if _is_large(weight):
+        return _multiply(rows, weight, bias)
     tiled = len(rows) - len(rows) % TILE
     found = F.conv2d(_pictures(rows[:tiled]), weight[:, :, None, None], bias).permute(0, 2, 3, 1).flatten(0, 2)
     return torch.cat([found, F.linear(rows[tiled:], weight, bias)]) if tiled < len(rows) else found
@@ -101,6 +121,8 @@ def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 
 def _summed(gradient: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """A weight's gradient (out, in), from the output's gradient (n, out) and the input (n, in)"""
+    if _is_large(weight):
+        return _multiply(gradient.t(), rows.t())
     tiled = len(rows) - len(rows) % TILE
     pictures, only = (_pictures(gradient[:tiled]), _pictures(rows[:tiled])), [False, True, False]
     _, found, _ = torch.ops.aten.convolution_backward(

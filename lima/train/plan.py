@@ -19,10 +19,9 @@ from torch.utils._pytree import tree_map_only
 from lima.data.automatic import as_settled
 from lima.data.dataset import Prepared
 from lima.errors import LimaError
-from lima.model import attention
+from lima.model import attention, gated, norms
 from lima.model.build import build
 from lima.model.folder import saved_dtype
-from lima.model.gated import keep_less
 from lima.model.shard import blocks_of
 from lima.model.values import AGAIN
 from lima.recipe import Recipe
@@ -93,7 +92,8 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
     with _computed(ready.base):
         on_gpu = activations(gpu_model, batch, half, "cuda")
         if device == "cpu" and not (recipe.gradient_checkpointing or recipe.compile is True or recipe.shard):
-            keep_less(model)
+            gated.keep_less(model)
+            norms.keep_less(model)
         needed = activations(model, batch, bfloat16, device)
     gpu_states = sum(p.numel() * p.element_size() for p in gpu_model.parameters()) + 12 * trained
     gathered = together_for_a_step(model, half)

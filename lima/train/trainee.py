@@ -11,10 +11,9 @@ import torch
 from accelerate import Accelerator
 
 from lima.data.dataset import Prepared
-from lima.model import attention, compiled
+from lima.model import attention, compiled, gated, norms
 from lima.model.build import Built, build, freeze_embeddings, parameter_groups
 from lima.model.folder import saved_dtype
-from lima.model.gated import keep_less
 from lima.model.neftune import Neftune
 from lima.model.onednn import use_onednn
 from lima.model.shard import raise_together, shard_model
@@ -42,7 +41,8 @@ class Trainee:
         if device.type == "cpu" and not self.compile:
             use_onednn(model)
             if not recipe.gradient_checkpointing and not recipe.shard:
-                keep_less(model)
+                gated.keep_less(model)
+                norms.keep_less(model)
         if recipe.shard:
             shard_model(model, device, self.autocast)
         # After the adapter, which puts a module of its own in the place of the embedding.

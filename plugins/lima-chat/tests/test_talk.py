@@ -292,7 +292,9 @@ def test_in_a_terminal_ctrl_c_stops_the_reply_and_not_the_talk(folder, tmp_path)
         os.write(parent, b"\x03")
         until("You stopped the reply; what is there stays in the talk.")
         until("> ")
-        for _ in range(100):  # one that comes after the prompt and before Python waits for a key is seen at the next key
+        for _ in range(
+            100
+        ):  # one that comes after the prompt and before Python waits for a key is seen at the next key
             os.write(parent, b"\x03")
             if select.select([parent], [], [], 1)[0]:
                 break
