@@ -3,6 +3,7 @@
 Knows nothing of our studies.
 """
 
+import re
 from typing import NamedTuple
 
 
@@ -56,6 +57,7 @@ SAFE, SAFE_MALICIOUS = (24, 30), (6, 10)
 
 
 def system_like(name: str) -> str | None:
-    """Which of the paper's systems a name speaks of"""
-    found = [paper for paper, words in NAMES.items() if any(word in name.lower() for word in words)]
+    """Which of the paper's systems a name speaks of; of a path or an address its last part"""
+    last = name.lower().rstrip("/").rpartition("/")[2]
+    found = [paper for paper, words in NAMES.items() if any(re.search(rf"(?<![a-z]){w}", last) for w in words)]
     return found[0] if len(found) == 1 else None

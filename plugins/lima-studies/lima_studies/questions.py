@@ -89,5 +89,3 @@ REFUSAL = Question(
     ),
 )
 "Whether what is harmless is refused, too"
-
-QUESTIONS = {question.name: question for question in (PREFERENCE, ABSOLUTE, SAFETY, REFUSAL)}

@@ -57,7 +57,7 @@ def test_several_kinds_of_systems_are_compared_and_the_same_command_asks_nothing
         ("replies of LIMA", 0, 3), ("replies of claude", 0, 3), ("replies of DaVinci003", 0, 3), ("replies of keys", 0, 3),
         ("preference by judge", 0, 18), ("all", 0, 30),
     ]  # fmt: skip
-    assert dry[-1]["completion_tokens"] == 12 * 300 + 18 * 150
+    assert dry[-1]["completion_tokens"] == 12 * 4 + 18 * 150
     found = lima_command(*command).json
     assert len(server.asked) == 6 + 18
     assert {o["against"]: o["n"] for o in found["more"]["outcomes"]} == {"claude": 3, "DaVinci003": 3, "keys": 3}
@@ -96,7 +96,7 @@ def test_what_fails_is_said_kept_and_asked_again(
         *("--judge", f"judge={server.spec('j')}?attempts=1", "-d", database, "--name", "s"),
     ]
     failed = lima_command(*command, code=1)
-    assert "1 replies could not be had. The first, of old: " in failed.err
+    assert "1 reply could not be had. The first, of old: " in failed.err
     assert "has no reply to the prompt 'How?'" in failed.err
     assert rows(database, "select status from studies") == [{"status": "failed"}]
     recorded.write_text(kept)

@@ -8,25 +8,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lima import LimaError, is_registered
+from lima import LimaError
 from lima_chat import Turn
 from lima_dialogue_eval import Estimate, of_batch
 from lima_studies.asking.judge import LabelJudge, split_options
 from lima_studies.asking.judging import judge_all, unread
-from lima_studies.asking.replying import missing, reply_all
+from lima_studies.asking.named import check_there, is_recording, loads
+from lima_studies.asking.replying import missing, reply_all, sampling_of
 from lima_studies.kind import StudyKind
 from lima_studies.prompts.prompt import StudyPrompt
 from lima_studies.questions import Question
 from lima_studies.record.study import JUDGES, Study
 from lima_studies.record.systems import System
+from lima_studies.report.wording import count_of
 
 Open = Callable[[str], Any]
 "Opens a model by its name"
 OnProgress = Callable[[str, int, int], None]
 "Gets what is asked for, how much of it is there, and of how much"
 REPLY_TOKENS = 300
-"Tokens of a reply that nobody has given yet, as a guess"
-_GUESSED = "x" * 4 * REPLY_TOKENS
+"Tokens of a reply that nobody has given yet, as a guess; fewer where replies may not be as long"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,17 @@ class Work:
                 lambda done, total, one=one: on_progress(f"{one.question.name} by {judge.name}", done, total),  # type: ignore[misc]
             )
 
+    def check_there(self, opened: Open) -> None:
+        """LimaError for a system that has replies to give yet, or a judge, that is not there; loads no weights"""
+        for system in self.systems:
+            if missing(self.study, system, self.prompts, self.settings["samples"]):
+                check_there(system.spec, self.study.store, opened)
+        for judge in self.judges:
+            spec, _ = split_options(judge.spec)
+            check_there(spec, self.study.store, opened)
+            if not loads(spec):
+                self.opened_judge(judge, opened)
+
     def opened_judge(self, judge: System, opened: Open) -> list[LabelJudge]:
         """The judge, once for each question of the kind"""
         spec, options = split_options(judge.spec)
@@ -79,8 +91,8 @@ class Work:
         texts = self.study.texts()
         names = [system.name for system in self.systems]
         if guess:
-            samples = range(self.settings["samples"])
-            guessed = {(name, p.id, sample): _GUESSED for name in names for p in self.prompts for sample in samples}
+            samples, text = range(self.settings["samples"]), "x" * 4 * self._reply_tokens
+            guessed = {(name, p.id, sample): text for name in names for p in self.prompts for sample in samples}
             texts = guessed | texts
         return self.kind.cases(question, self.prompts, names, texts)
 
@@ -89,17 +101,19 @@ class Work:
         failed = [row for row in self.study.replies().values() if row["reply"] is None]
         if failed:
             raise LimaError(
-                f"{len(failed)} replies could not be had. The first, of {failed[0]['system']}: {failed[0]['error']} "
+                f"{count_of(len(failed), 'reply', 'replies')} could not be had. The first, of {failed[0]['system']}: "
+                f"{failed[0]['error']} "
                 "The same command asks for them again."
             )
         latest = {
             (r["question"], r["rater"], r["prompt"], r["first"], r["second"], r["sample"]): r
             for r in self.study.verdicts()
         }
-        wrong = [row for row in latest.values() if row["status"] == "error"]
+        asked = {judge.name for judge in self.judges}  # one of an earlier command is not asked again by this one
+        wrong = [row for row in latest.values() if row["status"] == "error" and row["rater"] in asked]
         if wrong:
             raise LimaError(
-                f"{len(wrong)} verdicts could not be had. The first, of {wrong[0]['rater']}: {wrong[0]['answer']} "
+                f"{count_of(len(wrong), 'verdict')} could not be had. The first, of {wrong[0]['rater']}: {wrong[0]['answer']} "
                 "The same command asks for them again."
             )
 
@@ -110,15 +124,22 @@ class Work:
             model = _for_estimate(system.spec, opened)
             asked = missing(self.study, system, self.prompts, self.settings["samples"])
             prompts = [(Turn("user", prompt.text),) for prompt, _ in asked]
-            rows.append(self._estimated(f"replies of {system.name}", model, of_batch(model, prompts, REPLY_TOKENS)))
+            rows.append(
+                self._estimated(f"replies of {system.name}", model, of_batch(model, prompts, self._reply_tokens))
+            )
         for judge in self.judges:
             for one in self.opened_judge(judge, opened):
                 todo, _ = unread(self.study, one, judge.name, self.cases(one.question, guess=True))
                 rows.append(self._estimated(f"{one.question.name} by {judge.name}", one.model, one.estimate(todo)))
         return [*rows, _total(rows)]
 
+    @property
+    def _reply_tokens(self) -> int:
+        return min(REPLY_TOKENS, sampling_of(self.settings).max_new_tokens)
+
     def _estimated(self, what: str, model: Any, found: Estimate) -> dict[str, Any]:
-        seconds = self.study.seconds_a_call(str(model.name))
+        seconds = 0.0 if is_recording(str(model.name)) else self.study.seconds_a_call(str(model.name))
+        free = isinstance(model, _OnThisMachine) or is_recording(str(model.name))
         return {
             "for": what,
             "runs": 0,
@@ -126,7 +147,7 @@ class Work:
             "prompt_tokens": found.prompt_tokens,
             "completion_tokens": found.completion_tokens,
             "hours": 0.0 if not found.calls else None if seconds is None else found.calls * seconds / 3600,
-            "usd": found.usd if found.calls else 0.0,
+            "usd": 0.0 if free or not found.calls else found.usd,
         }
 
 
@@ -139,8 +160,7 @@ class _OnThisMachine:
 
 def _for_estimate(spec: str, opened: Open) -> Any:
     """The model, or what stands for one that would have to be loaded"""
-    loads = not is_registered(spec) or spec.partition(":")[0] in ("checkpoint", "alpaca")
-    return _OnThisMachine(spec) if loads else opened(spec)
+    return _OnThisMachine(spec) if loads(spec) else opened(spec)
 
 
 def _total(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lima.cli import with_reading
 from lima_studies.cli.options import carry_out, study_options
 
 if TYPE_CHECKING:
@@ -34,9 +35,11 @@ and_option = click.option(
     help="How many prompts count as out of distribution",
 )
 @study_options
+@with_reading
 def absolute(
-    run: str, others: tuple[str, ...], trained_on: tuple[str, ...], far: int, database: str | None, **asked: Any
-) -> None:
+    run: str, others: tuple[str, ...], trained_on: tuple[str, ...], far: int, database: str | None,
+    tables: dict[str, dict[str, Any]], **asked: Any,
+) -> None:  # fmt: skip
     """Have RUN's replies graded alone, fail, pass or excellent, as in LIMA §4.3: 50 prompts unless --take says otherwise
 
     The prompts that are farthest from RUN's training prompts count as out of distribution; the report says how far each is.
@@ -46,7 +49,7 @@ def absolute(
     from lima_studies.record.systems import systems_of
 
     def prepared(store: "Store") -> tuple[dict[str, Any], Any]:
-        found = known(store, systems_of([run])[0].spec, trained_on)
+        found = known(store, systems_of([run])[0].spec, trained_on, tables)
         if found is None:
             return {}, None
         return {"trained_on": list(zip(found.sources, found.hashes, strict=True)), "far": far}, found

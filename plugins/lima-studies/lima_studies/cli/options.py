@@ -73,9 +73,14 @@ def work_of(
     systems: Sequence[str],
     asked: Mapping[str, Any],
     more: Mapping[str, Any],
+    opened: Callable[[str], Any],
     default_take: int | None = None,
 ) -> "Work":
-    """The study that a command asks for, begun or found again; with --dry-run nothing is written"""
+    """The study that a command asks for, begun or found again; with --dry-run nothing is written
+
+    LimaError, before it is begun, for a system or a judge that is not there."""
+    from functools import partial
+
     from lima import Sampling
     from lima_studies.asking.replying import settings_of
     from lima_studies.asking.work import Work
@@ -89,9 +94,13 @@ def work_of(
     )
     settings = {**settings_of(sampling, 1, asked["seed"]), **more}
     prompts = take(read_prompts(asked["prompts"]), asked["take"] or default_take, asked["seed"])
-    found, judges = systems_of(systems), systems_of(asked["judges"])
-    study = Study.begin(store, kind.name, settings, prompts, found, asked["name"], dry=asked["dry_run"])
-    return Work(study, kind, settings, prompts, found, judges)
+    found, judges = systems_of(systems), systems_of(asked["judges"], "judges")
+    begin = partial(Study.begin, store, kind.name, settings, prompts, found, asked["name"])
+    work = Work(begin(dry=True), kind, settings, prompts, found, judges)
+    work.check_there(opened)
+    if not asked["dry_run"]:
+        begin()
+    return work
 
 
 def carry_out(
@@ -119,7 +128,7 @@ def carry_out(
             return open_model(spec, store, asked["trust_remote_code"])
 
         more, found = prepared(store)
-        work = work_of(store, kind, systems, asked, more, default_take)
+        work = work_of(store, kind, systems, asked, more, opened, default_take)
         if asked["dry_run"]:
             print_rows(rows_of_estimates(work.estimates(opened), asked["as_json"]), asked["as_json"], "")
             return

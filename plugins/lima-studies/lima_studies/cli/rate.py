@@ -43,6 +43,7 @@ def rate(
     from lima_studies.people.desk import Desk
     from lima_studies.people.pages import rating_pages
     from lima_studies.record.study import Study
+    from lima_studies.report.wording import count_of
 
     with store_to_read(database) as store:
         store.check_writable()
@@ -52,7 +53,7 @@ def rate(
         path, id = store.path, study.id
         left = sum(len(Desk(study, one).open_places()) for one in names)
     pages = rating_pages(id, [(one, team[one]) for one in names], lambda: Store(path))
-    click.echo(visible(f"Study {id}: {len(names)} people; {left} cases to read."))
+    click.echo(visible(f"Study {id}: {count_of(len(names), 'person', 'people')}; {count_of(left, 'case')} to read."))
 
     def ready(addresses: list[str]) -> None:
         for link, address in zip(pages.links, addresses, strict=True):

@@ -1,5 +1,6 @@
 """A token-shift study from what a command asks for: begun or found again, done, and reported. Knows nothing of shares."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from lima import CheckpointModel, Sampling, Store, is_registered, load_plugins, 
 from lima.cli import print_rows
 from lima.cli.progress import Bar
 from lima_dialogue_eval import check_place
+from lima_studies.asking.named import check_there
 from lima_studies.asking.replying import settings_of
 from lima_studies.asking.work import REPLY_TOKENS
 from lima_studies.cli.options import to_ask
@@ -47,16 +49,24 @@ def carry_out_shift(
     chosen = _take(prompts, take, seed)
     systems = systems_of([tuned, base])
     with to_ask(database) if dry_run else Store(database) as store:
-        study = Study.begin(store, TokenShift.name, settings, chosen, systems, name, dry=dry_run)
+
+        def opened(spec: str) -> Any:
+            return open_model(spec, store, trust_remote_code)
+
+        begin = partial(Study.begin, store, TokenShift.name, settings, chosen, systems, name)
+        study = begin(dry=True)
+        for system in systems:
+            check_there(system.spec, store, opened)
         if dry_run:
             left = len(chosen) - len(study.texts())
             print_rows(rows_of_estimates([_row(study, systems[0].spec, left, max_new_tokens)], as_json), as_json, "")
             return
-        opened = [open_model(system.spec, store, trust_remote_code) for system in systems]
-        if base_renderer and isinstance(opened[1], CheckpointModel):
-            opened[1].renderer = load_plugins().registry("renderers").find(base_renderer)
+        fine_tune, ranks = (opened(system.spec) for system in systems)
+        if base_renderer and isinstance(ranks, CheckpointModel):
+            ranks.renderer = load_plugins().registry("renderers").find(base_renderer)
+        work = ShiftWork(study, fine_tune, ranks, reads != SAME)
+        begin()
         with Bar("ranking tokens") as bar:
-            work = ShiftWork(study, opened[0], opened[1], reads != SAME)
             work.run(sampling, seed, lambda what, done, total: bar.move(done, total))
         finish(study, TokenShift(), report, as_json)
 

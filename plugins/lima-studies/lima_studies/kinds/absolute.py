@@ -18,7 +18,8 @@ from lima_studies.record.cases import Case
 from lima_studies.record.study import Study
 from lima_studies.report.document import Bars, Document, Section, Table
 from lima_studies.report.making import made
-from lima_studies.report.raters import about_agreement
+from lima_studies.report.raters import about_agreement, about_answers
+from lima_studies.report.wording import count_of
 
 LABELS = ("fail", "pass", "excellent")
 LEGEND = (("fail", "fail"), ("pass", "pass"), ("excellent", "excellent"))
@@ -47,14 +48,15 @@ class Absolute:
         systems, prompts = [system.name for system in study.systems()], study.prompts()
         raters, groups = labellers(study, ABSOLUTE), _groups(study, prompts)
         sections = [_graded(panel, systems, groups) for panel in panels(raters)]
-        sections += about_agreement(raters, LABELS, ordinal=True)
+        sections += [*about_agreement(raters, LABELS, ordinal=True), *about_answers(study)]
         if study.distances():
             sections.append(_distances(study, prompts))
         return Document(
             study=study.id,
             kind=self.name,
             title=f"{', '.join(systems)}, graded alone",
-            lead=f"{len(prompts)} prompts, one reply each, labelled fail (does not do what was asked), pass (does) or excellent.",
+            lead=f"{count_of(len(prompts), 'prompt')}, one reply each, labelled fail (does not do what was "
+            "asked), pass (does) or excellent.",
             sections=tuple(sections) or (Section("Results", "No rater has said anything yet."),),
             definitions={
                 **DEFINITIONS,

@@ -19,6 +19,7 @@ from lima_studies.record.study import Study
 from lima_studies.report.document import Bar, Bars, Document, Number, Part, Section, Table
 from lima_studies.report.making import made
 from lima_studies.report.raters import about_agreement, about_orders
+from lima_studies.report.wording import count_of
 
 LEGEND = ((WIN, "wins"), (TIE, "neither is clearly better"), (LOSE, "loses"))
 PAPER = "LIMA 65B in the paper"
@@ -61,9 +62,8 @@ class Preference:
             study=study.id,
             kind=self.name,
             title=f"{subject} against {_listed(others)}",
-            lead=f"{len(study.prompts())} prompts, one reply each. Whoever reads two replies says which one is clearly "
-            f"better, or that "
-            "neither is, and does not know whose they are.",
+            lead=f"{count_of(len(study.prompts()), 'prompt')}, one reply each. Whoever reads two replies says which "
+            "one is clearly better, or that neither is, and does not know whose they are.",
             sections=tuple(sections) or (Section("Results", "No rater has said anything yet."),),
             definitions={**outcomes.DEFINITIONS, **agreement.definitions(ordinal=False, tie=TIE)},
             made=made(study),

@@ -18,7 +18,8 @@ from lima_studies.record.cases import Case
 from lima_studies.record.study import Study
 from lima_studies.report.document import Bars, Document, Section, Table
 from lima_studies.report.making import made
-from lima_studies.report.raters import about_agreement
+from lima_studies.report.raters import about_agreement, about_answers
+from lima_studies.report.wording import count_of
 
 LEGENDS = {
     "safety": (("unsafe", "unsafe"), ("safe", "safe")),
@@ -52,12 +53,13 @@ class Safety:
             raters, groups = labellers(study, question), _groups(question, prompts)
             some = [_labelled(question, panel, systems, groups) for panel in panels(raters)]
             sections += [*some, *about_agreement(raters, question.labels, title=f"Agreement on {question.name}")]
+        sections += about_answers(study)
         return Document(
             study=study.id,
             kind=self.name,
             title=f"{', '.join(systems)} on sensitive prompts",
-            lead=f"{len(prompts)} prompts, one reply each; {sum(p.sensitive for p in prompts)} are sensitive, and with "
-            f"{sum(bool(p.malice) for p in prompts)} of them somebody means harm.",
+            lead=f"{count_of(len(prompts), 'prompt')}, one reply each; sensitive: {sum(p.sensitive for p in prompts)}, of which "
+            f"with malice: {sum(bool(p.malice) for p in prompts)}.",
             sections=tuple(sections) or (Section("Results", "No rater has said anything yet."),),
             definitions={
                 **DEFINITIONS,
@@ -109,5 +111,7 @@ def _labelled(question: Question, panel: Panel[Labeller], systems: Sequence[str]
         else ""
     )
     drawn = Bars(title, bars_of(found, question.labels), LEGENDS[question.name], note)
-    table = Table(f"By {panel.name}", ("replies", *question.labels), rows_of(found, question.labels, panel.name))
+    table = Table(
+        f"{title}, by {panel.name}", ("replies", *question.labels), rows_of(found, question.labels, panel.name)
+    )
     return Section(f"{title}, by {panel.name}", bars=(drawn,), tables=(table,))

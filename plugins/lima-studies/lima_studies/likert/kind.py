@@ -14,6 +14,8 @@ from lima_studies.record.cases import Case, Key
 from lima_studies.record.study import Study
 from lima_studies.report.document import Document, Section
 from lima_studies.report.making import made
+from lima_studies.report.raters import about_answers
+from lima_studies.report.wording import count_of
 from lima_studies.scores.comparing import compared
 from lima_studies.scores.scores import mean_of
 from lima_studies.scores.sections import DEFINITIONS, sections_of
@@ -24,7 +26,7 @@ NOT_SHOWN = (
     "How the systems do in a second turn: every prompt is answered alone.",
     "Whether it holds for other prompts than these. The intervals are over prompts like these.",
 )
-NOTHING = Section("Results", "No judge has said anything yet.")
+NOTHING = Section("Results", "No rater has said anything yet.")
 
 
 class Likert:
@@ -63,8 +65,9 @@ class Likert:
             study=study.id,
             kind=self.name,
             title=f"How helpful: {', '.join(names)}",
-            lead=f"{len(study.prompts())} prompts, {samples} replies each, each graded from 1 to 6 by a judge, reasons first.",
-            sections=tuple(sections) or (NOTHING,),
+            lead=f"{count_of(len(study.prompts()), 'prompt')}, {count_of(samples, 'reply', 'replies')} to each, graded "
+            "from 1 to 6; a judge gives its reasons first.",
+            sections=(*sections, *about_answers(study)) or (NOTHING,),
             definitions=DEFINITIONS,
             made=made(study),
             not_shown=NOT_SHOWN,

@@ -4,7 +4,7 @@ Some cases are shared by everybody, so that agreement can be measured; the rest 
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from lima import LimaError
 from lima_dialogue_eval import assign, rater_name, same_name
@@ -28,6 +28,10 @@ def teams_of(texts: Sequence[str]) -> dict[str, list[str]]:
             raise LimaError(
                 f"{text!r} names no group of people. Write GROUP:NAME,NAME, such as crowd:ana,ben or authors:cy."
             )
+        if not text.isprintable():
+            raise LimaError(
+                f"{text!r} has a character that cannot be seen. Write names with letters, such as crowd:ana,ben."
+            )
         for name in map(rater_name, names.split(",")):
             if same_name(name) in seen:
                 raise LimaError(f"{name!r} is named twice. Tell the two apart.")
@@ -43,6 +47,9 @@ def invite(
 
     LimaError where there is nothing to look at, or fewer people than reviews."""
     known = {row["rater"] for row in study.assignments()}
+    if not kind.questions:
+        raise LimaError(f"{study.id} is a {kind.name} study: nobody is asked anything in it. Name another study.")
+    _check_teams(study, teams, known)
     for team, names in teams.items():
         new = [name for name in names if name not in known]
         for name in new:
@@ -50,6 +57,18 @@ def invite(
         if new:
             _draw(study, kind, team, new, shared, min(reviews, len(new)), only_shared)
     return [name for names in teams.values() for name in names]
+
+
+def _check_teams(study: Study, teams: Mapping[str, Sequence[str]], known: Collection[str]) -> None:
+    """LimaError for somebody who has cases already, in another group"""
+    of = {row["rater"]: row["team"] for row in study.raters()}
+    for team, names in teams.items():
+        for name in names:
+            if name in known and of[name] != team:
+                raise LimaError(
+                    f"In study {study.id}, {name!r} is of the group {of[name]!r}, not {team!r}. Write {of[name]}:{name}, or give "
+                    "this person another name."
+                )
 
 
 def _check_new(study: Study, name: str) -> None:

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from lima import LimaError, storable
-from lima_studies.questions import QUESTIONS, Question
+from lima_studies.known import kind_of
+from lima_studies.questions import Question
 from lima_studies.record.cases import Case, Key
 from lima_studies.record.study import Study
 
@@ -34,8 +35,9 @@ class Desk:
     def items(self) -> list[tuple[Question, Key]]:
         """Questions with their cases, in the person's order"""
         rows = [row for row in self.study.assignments() if row["rater"] == self.rater]
+        questions = {question.name: question for question in kind_of(self.study).questions}
         return [
-            (QUESTIONS[row["question"]], Key(row["prompt"], row["first"], row["second"], row["sample"])) for row in rows
+            (questions[row["question"]], Key(row["prompt"], row["first"], row["second"], row["sample"])) for row in rows
         ]
 
     def said(self) -> dict[tuple[str, Key], Said]:

@@ -1,8 +1,10 @@
 """Prompts from a file: this plugin's own sixty, LIMA's test.jsonl, or rows of any of the usual shapes.
 
-Only what the user says first is a prompt; a row that has more is counted, not lost. Knows nothing of who answers.
+Only what the user says first is a prompt. One that is there before is left out, and said: figures count prompts as independent.
+Knows nothing of who answers.
 """
 
+import logging
 import random
 from collections.abc import Iterator, Sequence
 from importlib import resources
@@ -44,13 +46,24 @@ def take(prompts: Sequence[StudyPrompt], count: int | None, seed: int) -> list[S
 
 
 def _prompts(file: str, source: str) -> Iterator[StudyPrompt]:
-    seen: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    again: list[str] = []
     for row in read_rows(file):
         prompt = _prompt(row, source)
-        if prompt.id in seen:
-            raise LimaError(f"{row.where}: the id {prompt.id!r} is that of {seen[prompt.id]} already. Correct it.")
-        seen[prompt.id] = row.where
+        if prompt.id in ids:
+            raise LimaError(f"{row.where}: the id {prompt.id!r} is that of {ids[prompt.id]} already. Correct it.")
+        ids[prompt.id] = row.where
+        if prompt.text.strip() in texts:
+            again.append(f"{row.where} has the prompt of {texts[prompt.text.strip()]}")
+            continue
+        texts[prompt.text.strip()] = row.where
         yield prompt
+    if again:
+        more = f", and {len(again) - 1} more of the kind" if len(again) > 1 else ""
+        logging.getLogger("lima").warning(
+            "%s%s. Each prompt is asked once: figures count prompts as independent.", again[0], more
+        )
 
 
 def _prompt(row: Row, source: str) -> StudyPrompt:

@@ -3,7 +3,7 @@
 Knows nothing of distances.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +21,18 @@ class Trained:
     "Id and text"
 
 
-def trained_on(store: Store, run: str, sources: Sequence[str]) -> Trained | None:
+def trained_on(
+    store: Store, run: str, sources: Sequence[str], options: Mapping[str, dict[str, Any]] | None = None
+) -> Trained | None:
     """What the named sources have, or those of the run; None where `run` is not a run of the store and no source is named
+
+    `options` are tables of the plugins that read named sources, as a recipe has them; a run's sources are read as it read them.
 
     LimaError for a source that cannot be read, or that has changed since the run."""
     row = _run(store, run)
     if not sources and row is None:
         return None
-    tables: dict[str, Any] = row["recipe"].get("plugins", {}) if row and not sources else {}
+    tables: dict[str, Any] = row["recipe"].get("plugins", {}) if row and not sources else dict(options or {})
     names = tuple(sources) or tuple(row["recipe"]["sources"] if row else ())
     opened = [open_source(name, load_plugins(), tables) for name in names]
     if row and not sources:

@@ -18,15 +18,15 @@ class System:
     "As `lima models` opens it"
 
 
-def systems_of(specs: Iterable[str]) -> list[System]:
-    """Systems from `SPEC` or `NAME=SPEC`, in their order; LimaError for two of a name"""
+def systems_of(specs: Iterable[str], called: str = "systems") -> list[System]:
+    """Systems, or judges, from `SPEC` or `NAME=SPEC`, in their order; LimaError for two of a name"""
     found: dict[str, System] = {}
     for text in specs:
         named = _NAMED.fullmatch(text)
         system = System(named[1].strip(), named[2]) if named and named[1].strip() else System(text, text)
         if system.name in found:
             raise LimaError(
-                f"Two systems are called {system.name!r}. Give one of them another name: --against NAME={system.spec}"
+                f"Two {called} are called {system.name!r}. Give one of them another name: write NAME={system.spec} in its place."
             )
         found[system.name] = system
     return list(found.values())

@@ -6,6 +6,7 @@ Knows nothing of a kind of study.
 from collections import defaultdict
 
 from lima_studies.record.study import JUDGES, Study
+from lima_studies.report.wording import count_of
 
 
 def made(study: Study) -> dict[str, str]:
@@ -22,7 +23,7 @@ def made(study: Study) -> dict[str, str]:
         "prompts": f"{len(prompts)} of {', '.join(sources[:6])}{' …' * (len(sources) > 6)} (sha256 {row['prompts_hash'][:12]})"
         + (f"; {', '.join(licences)}" if licences else ""),
         "sampling": ", ".join(f"{key} {value}" for key, value in settings.get("sampling", {}).items())
-        + f"; {settings.get('samples', 1)} reply a prompt; seed {settings.get('seed', 0)}",
+        + f"; {count_of(settings.get('samples', 1), 'reply', 'replies')} to a prompt; seed {settings.get('seed', 0)}",
         "judges": "\n".join(judges) or "none",
         "people": "\n".join(f"{team}: {', '.join(names)}" for team, names in people.items()) or "none",
         "time": f"{row['seconds']:,.0f} s of work",
@@ -58,7 +59,8 @@ def systems(study: Study) -> list[str]:
         days = sorted({r["date"][:10] for r in own if r["date"]})
         when = f"{days[0]} to {days[-1]}" if len(days) > 1 else days[0] if days else "date not known"
         lines.append(
-            f"{system.name}: {system.spec}; version {', '.join(versions[:4]) or 'not known'}; {len(own)} replies, {when}"
+            f"{system.name}: {system.spec}; version {', '.join(versions[:4]) or 'not known'}; "
+            f"{count_of(len(own), 'reply', 'replies')}, {when}"
             if own
             else f"{system.name}: {system.spec}; no reply yet"
         )

@@ -11,7 +11,9 @@ from lima_studies.figures import agreement
 from lima_studies.figures.choices import Chooser
 from lima_studies.figures.outcomes import flips
 from lima_studies.figures.panels import Rated
+from lima_studies.record.study import JUDGES, Study
 from lima_studies.report.document import Bar, Bars, Number, Part, Section, Table, share
+from lima_studies.report.wording import count_of
 
 
 def about_agreement(
@@ -32,6 +34,25 @@ def about_orders(found: Sequence[Chooser]) -> list[Section]:
     return [_judges(judges)] if judges else []
 
 
+def about_answers(study: Study) -> list[Section]:
+    """How many answers of each judge are left out because they could not be read or had; nothing where none is"""
+    latest: dict[tuple[str, ...], str] = {}
+    for row in study.verdicts():
+        key = (row["rater"], row["question"], row["prompt"], row["first"], row["second"], str(row["sample"]))
+        if latest.get(key) != "parsed":
+            latest[key] = row["status"]
+    rows = []
+    for judge in (r["rater"] for r in study.raters() if r["team"] == JUDGES):
+        found = [status for (rater, *_), status in latest.items() if rater == judge]
+        counts = [found.count(status) for status in ("parsed", "unparsed", "error")]
+        rows.append((judge, *(f"{count:,}" for count in counts)))
+    if not {*latest.values()} & {"unparsed", "error"}:
+        return []
+    columns = ("judge", "read", "could not be read", "failed")
+    note = "What could not be read, after all attempts, and what failed is in no figure above."
+    return [Section("The judges", tables=(Table("Answers of the judges", columns, tuple(rows), note),))]
+
+
 def _agreement(agreed: Sequence[agreement.Agreement], tie: str | None, title: str) -> Section:
     rows: list[tuple[str | Number, ...]] = []
     bars: list[tuple[str, tuple[Bar, ...]]] = []
@@ -48,11 +69,11 @@ def _agreement(agreed: Sequence[agreement.Agreement], tie: str | None, title: st
             first = ("tie-discounted accuracy", one.discounted, one.discounted_interval, _text(one.discounted))
             figures.insert(0, first)
         numbers = (_number(one, *figure) for figure in figures)
-        of = f"{one.pairs} pair{'s' * (one.pairs != 1)} of raters, {one.prompts} prompts"
+        of = f"{count_of(one.pairs, 'pair')} of raters, {count_of(one.prompts, 'prompt')}"
         rows.append((name, of, *numbers))
     columns = ("groups", "of", *(["tie-discounted accuracy"] if tie else []), "agreement", "kappa", "alpha")
     drawn = Bars("Tie-discounted accuracy", tuple(bars), (("value", "share, with its interval below the bar"),))
-    table = Table("Every pair of groups", columns, tuple(rows))
+    table = Table(f"{title}: every pair of groups", columns, tuple(rows))
     return Section(title, bars=(drawn,) if bars else (), tables=(table,))
 
 

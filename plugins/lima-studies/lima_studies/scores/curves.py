@@ -134,7 +134,8 @@ def _steps(arms: Sequence[tuple[int, Scores]]) -> tuple[Step, ...]:
     found = []
     for size, scores in arms[:-1]:
         for one in compared([scores, largest], scores.arm):
-            found.append(Step(size, one.difference, one.redrawn or one.interval or (one.difference, one.difference)))
+            decides = one.redrawn or one.interval or (one.difference, one.difference)
+            found.append(Step(size, one.difference, decides if one.units > 1 else None))  # one prompt shows no spread
     return tuple(found)
 
 

@@ -60,7 +60,7 @@ def _means_table(rater: str, means: Sequence[Mean], arms: Mapping[str, Scores], 
     rows = []
     for mean in means:
         arm, about = arms[mean.arm], f"{mean.arm}, {rater}"
-        counts = "  ".join(f"{name}: {arm.counts.get(value, 0)}" for value, name in scale.values)
+        counts = ", ".join(f"{name}: {arm.counts.get(value, 0)}" for value, name in scale.values)
         rows.append(
             (
                 mean.arm,

@@ -13,6 +13,7 @@ from lima_studies.record.cases import Case
 from lima_studies.record.study import Study
 from lima_studies.report.document import Bar, Bars, Document, Number, Part, Passage, Section, Table
 from lima_studies.report.making import made
+from lima_studies.report.wording import count_of
 from lima_studies.scores.scores import Interval
 from lima_studies.shift.figures import CLASSES, MARGINAL, SHIFTED, UNSHIFTED, Share, class_of, most_shifted, shares
 
@@ -65,8 +66,8 @@ class TokenShift:
             study=study.id,
             kind=self.name,
             title=f"What {tuned} writes, ranked by {base}",
-            lead=f"{len({row['prompt'] for row in rows})} replies with {len(rows):,} tokens, each ranked by the base after the "
-            "same prompt and the same words.",
+            lead=f"{count_of(len({row['prompt'] for row in rows}), 'reply', 'replies')} with "
+            f"{count_of(len(rows), 'token')}, each ranked by the base after the same prompt and the same words.",
             sections=tuple(sections),
             definitions=DEFINITIONS,
             made=_made(study),
@@ -90,7 +91,7 @@ def _by_position(found: Sequence[Share]) -> Section:
         parts = tuple(Part(name, share) for name, share in zip(CLASSES, one.shares, strict=True))
         text = " / ".join(f"{100 * share:.0f}" for share in one.shares) + " %"
         low = one.intervals[2] and (1 - one.intervals[2][1], 1 - one.intervals[2][0])
-        bar = Bar("of the tokens", parts, f"{text}  ({one.prompts} replies)", interval=low)
+        bar = Bar("of the tokens", parts, f"{text}  ({count_of(one.prompts, 'reply', 'replies')})", interval=low)
         groups.append((f"token {one.name}" if one.name[0].isdigit() else one.name, (bar,)))
         rows.append((one.name, *_numbers(one), f"{one.tokens:,}"))
     drawn = Bars("Unshifted, marginal and shifted tokens, by position in the reply", tuple(groups), LEGEND,
@@ -132,7 +133,10 @@ def _passages(study: Study, rows: Sequence[Any]) -> Section:
             counts = [sum(class_of(r["rank"]) == name for r in own) for name in CLASSES]
             title = f"{prompt.id}: {counts[0]} unshifted, {counts[1]} marginal, {counts[2]} shifted"
             found.append(Passage(title, prompt.text, pieces))
-    lead = f"The first {len(found)} replies. Shifted tokens are on a ground of their own, marginal ones underlined with dots."
+    many = count_of(len(found), "reply", "replies")
+    lead = (
+        f"{many}, in the order of the prompts. Shifted tokens have a ground of their own, marginal ones are underlined."
+    )
     return Section("Token by token", lead, passages=tuple(found))
 
 
