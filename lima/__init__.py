@@ -25,8 +25,8 @@ _PUBLIC = {
     "contract.answers": "Message Prompt Reply Sampling",
     "contract.grades": "GRADES SCORES GRADED UNDECIDED GRADER_FAILED Tick Verdict",
     "contract.runs": "Run SourceRow PluginRow",
-    "contract.kinds": "ExampleSource Recognises RecognisesLast TakesOptions Renderer TextPrompts ChatPrompts HasChatTemplate "
-    "HasNamedTemplates TakesVariables SplitsThoughts SuitsBase BaseModel Fetches Opens ModelOpener Model "
+    "contract.kinds": "ExampleSource Recognises RecognisesLast TakesOptions ReadsSources Renderer TextPrompts ChatPrompts "
+    "HasChatTemplate HasNamedTemplates TakesVariables SplitsThoughts SuitsBase BaseModel Fetches Opens ModelOpener Model "
     "Streams TellsPrompts GradesTurns GradesReplies Evaluation",
     "contract.filters": "Filter FilterOptions UsesStore",
     "plugins": "Plugins load_plugins",

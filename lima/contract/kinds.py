@@ -62,6 +62,16 @@ class TakesOptions(Protocol):
         Before `examples`, where the recipe has some of them."""
 
 
+@runtime_checkable
+class ReadsSources(Protocol):
+    """A source that reads another one: itself with the recipe's tables, from which the other takes its options"""
+
+    def with_tables(self, tables: dict[str, dict[str, Any]]) -> ExampleSource:
+        """Another source that opens what it reads with these tables, one a plugin: `open_source(name, plugins, tables)`
+
+        Before `examples`, whatever the recipe has."""
+
+
 class Renderer(Described, Protocol):
     """Turns an example into token ids with a weight each: one row, or several where one cannot be exact"""
 
@@ -305,7 +315,7 @@ class Kind:
 _GRADES = (GradesTurns, GradesReplies)
 
 KINDS = {
-    "sources": Kind(ExampleSource, (Recognises, RecognisesLast, TakesOptions)),
+    "sources": Kind(ExampleSource, (Recognises, RecognisesLast, TakesOptions, ReadsSources)),
     "renderers": Kind(
         Renderer,
         (TextPrompts, ChatPrompts, HasChatTemplate, HasNamedTemplates, TakesVariables, SplitsThoughts, SuitsBase),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lima.contract.examples import Record, Refused
-from lima.contract.kinds import Recognises, RecognisesLast, TakesOptions
+from lima.contract.kinds import ReadsSources, Recognises, RecognisesLast, TakesOptions
 from lima.data.containers import is_pattern
 from lima.data.files import Row, first_rows, shape_of
 from lima.data.reader import KEPT, Digest, Made, OnExample, ReadAgain, Reader
@@ -113,6 +113,8 @@ def find_source(spec: str, plugins: Plugins, tables: Tables | None = None) -> Fo
     if not isinstance(skip_bad, bool):
         raise LimaError(f"{owner}.{SKIP} is {skip_bad!r}; expected true or false.")
     source = _with_options(registry.find(name), name, plugins, table)
+    if isinstance(source, ReadsSources):
+        source = source.with_tables({name: dict(values) for name, values in (tables or {}).items()})
     return FoundSource(spec, name, owner, source, argument or None, skip_bad)
 
 

@@ -9,7 +9,7 @@ import lima_chat
 import lima_dialogue_eval
 import lima_judges
 import lima_studies
-from lima import Example, LimaError, Reply, Sampling, open_source
+from lima import Example, LimaError, ReadsSources, Reply, Sampling, open_source
 from lima.testing import ModelContract, SourceContract, tiny_base
 from lima_chat import Conversation, Turn
 from lima_studies.models.in_context import InContextModel, read_examples
@@ -20,6 +20,7 @@ REQUIRED = (lima_chat, lima_dialogue_eval, lima_judges)
 
 class _OfPairs(SourceContract):
     plugin, requires = lima_studies, REQUIRED
+    abilities = (ReadsSources,)
 
     def prepare(self):
         rows = [{"prompt": f"Say {n}.", "response": f"I say {n}."} for n in range(9)]
@@ -52,6 +53,20 @@ def test_responses_stand_alone_each_once(plugins, pairs):
     turns = (Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c"), Turn("assistant", "d", train=False))
     assert [one.response for one in alone(Conversation(id="t", turns=turns))] == ["b"]
     assert [one.prompt for one in alone(Example(id="e", prompt="p", response="r"))] == [""]
+
+
+def test_options_reach_the_source_that_is_read(plugins, pairs):
+    pairs.write_text(pairs.read_text() + '{"prompt": "Say 9."}\n')
+    for spec, number in (
+        (f"sample:9/0/{pairs}", 9),
+        (f"responses-only:{pairs}", 9),
+        (f"sample:4/0/responses-only:{pairs}", 4),
+    ):
+        with pytest.raises(LimaError, match="line 10: expected text in 'response'"):
+            open_source(spec, plugins)
+        assert len(open_source(spec, plugins, {"lima-tune": {"skip_bad": True}}).records) == number
+        with pytest.raises(LimaError, match="'nothing' is not an option of 'lima-tune'"):
+            open_source(spec, plugins, {"lima-tune": {"nothing": 1}})
 
 
 class TestInContext(ModelContract):

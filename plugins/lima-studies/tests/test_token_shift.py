@@ -110,6 +110,36 @@ def test_a_study_that_was_stopped_continues_and_the_page_shows_each_token(plugin
     assert len(calls) == PROMPTS + 1
 
 
+def test_empty_replies_and_replies_without_a_shift_are_said(store):
+    from lima_studies import Study, StudyPrompt, System
+    from lima_studies.known import kind_of
+
+    prompts, systems = [StudyPrompt(p, f"Why {p}?") for p in "ab"], [System(name, name) for name in ("t", "b")]
+    settings = {"sampling": {}, "samples": 1, "seed": 0, "reads": "all"}
+    study = Study.begin(store, "token-shift", settings, prompts, systems)
+    with store.write() as db:
+        for prompt in "ab":
+            row = {
+                "system": "t",
+                "prompt": prompt,
+                "sample": 0,
+                "reply": "",
+                "stop": "eot",
+                "seconds": 0.1,
+                "error": "",
+            }
+            study.keep_reply(db, {**row, "identity": "i", "version": "v", "date": "2026-01-01"})
+    document = kind_of(study).document(study)
+    assert [section.lead for section in document.sections] == ["All replies are empty: no token to rank."]
+    with store.write() as db:
+        place = {"position": 1, "token": 5, "text": "So", "rank": 1, "nats": -0.1, "first": "So"}
+        db.table("study_tokens").insert({"study": study.id, "prompt": "a", **place})
+    document = kind_of(study).document(study)
+    assert document.lead.startswith("2 replies with 1 token, each ranked")
+    assert document.lead.endswith("Empty, and in no figure: 1.")
+    assert document.sections[1].lead == "No token was shifted."
+
+
 def test_what_cannot_be_compared_is_refused_with_advice_that_works(plugins, folders, tmp_path):
     base, tuned = folders
     prompts = rows(tmp_path / "p.jsonl", {"id": "p", "prompt": "Why?"})

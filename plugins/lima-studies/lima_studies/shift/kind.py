@@ -57,7 +57,11 @@ class TokenShift:
         """The report"""
         tuned, base = (system.name for system in study.systems())
         rows = study.store.rows("select * from study_tokens where study = ? order by prompt, position", [study.id])
-        sections = [Section("Results", "No reply has been read yet.")]
+        texts = study.texts()
+        empty = len(texts) - len({row["prompt"] for row in rows})
+        sections = [
+            Section("Results", "All replies are empty: no token to rank." if texts else "No reply has been read yet.")
+        ]
         found: list[Share] = []
         if rows:
             found = shares(rows)
@@ -66,8 +70,8 @@ class TokenShift:
             study=study.id,
             kind=self.name,
             title=f"What {tuned} writes, ranked by {base}",
-            lead=f"{count_of(len({row['prompt'] for row in rows}), 'reply', 'replies')} with "
-            f"{count_of(len(rows), 'token')}, each ranked by the base after the same prompt and the same words.",
+            lead=f"{count_of(len(texts), 'reply', 'replies')} with {count_of(len(rows), 'token')}, each ranked by the base after "
+            "the same prompt and the same words." + (f" Empty, and in no figure: {empty:,}." if empty else ""),
             sections=tuple(sections),
             definitions=DEFINITIONS,
             made=_made(study),
@@ -120,6 +124,8 @@ def _words(rows: Sequence[Any]) -> Section:
             word.text, f"{word.shifted} of {word.count}", word.count, "shifted tokens", word.shifted / word.count
         )
         words.append((repr(word.text), share, repr(word.instead)))
+    if not words:
+        return Section("Which tokens", "No token was shifted.")
     columns = ("token", "shifted", "most often instead")
     return Section("Which tokens", tables=(Table("The tokens that are most often shifted", columns, tuple(words)),))
 

@@ -6,8 +6,12 @@ Knows nothing of studies or models.
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from lima import Example, LimaError, Record
+
+Tables = dict[str, dict[str, Any]]
+"A recipe's tables, one a plugin"
 
 SAMPLE = "sample:N/SEED/SOURCE, such as sample:100/0/pairs.jsonl"
 
@@ -18,12 +22,19 @@ class Sample:
     description = f"a number of examples of another source, drawn with a seed; fewer are the first of more: {SAMPLE}"
     licence = "as its source"
 
+    def __init__(self, tables: Tables | None = None) -> None:
+        self.tables = tables or {}
+
+    def with_tables(self, tables: Tables) -> "Sample":
+        """The same of a source with these options"""
+        return Sample(tables)
+
     def examples(self, argument: str | None) -> Iterator[Record]:
         """The examples, in the order in which they were drawn"""
         from lima import load_plugins, open_source
 
         number, seed, source = _parsed(argument or "")
-        records = open_source(source, load_plugins()).records
+        records = open_source(source, load_plugins(), self.tables).records
         if number > len(records):
             raise LimaError(f"{source} has {len(records)} examples, fewer than the {number} of sample:{argument}.")
         order = list(range(len(records)))
@@ -52,13 +63,20 @@ class ResponsesOnly:
     )
     licence = "as its source"
 
+    def __init__(self, tables: Tables | None = None) -> None:
+        self.tables = tables or {}
+
+    def with_tables(self, tables: Tables) -> "ResponsesOnly":
+        """The same of a source with these options"""
+        return ResponsesOnly(tables)
+
     def examples(self, argument: str | None) -> Iterator[Example]:
         """One example a response; of a conversation one for each answer that is trained"""
         from lima import load_plugins, open_source
 
         if not argument:
             raise LimaError("Name the source: responses-only:SOURCE.")
-        for record in open_source(argument, load_plugins()).records:
+        for record in open_source(argument, load_plugins(), self.tables).records:
             yield from alone(record)
 
 
