@@ -8,6 +8,7 @@ from lima_studies.scores.choosing import choice
 from lima_studies.scores.comparing import BETTER, UNDECIDED, WORSE, compared
 from lima_studies.scores.curves import Step, curve_of, fit, plateau
 from lima_studies.scores.scores import Scores, mean_of, scores_of
+from lima_studies.scores.sections import sections_of
 
 
 def arm(name, *tunes):
@@ -29,6 +30,9 @@ def test_samples_and_fine_tunes_are_averaged_before_prompts():
     assert mean.interval == (1.0, 6.0)  # t with one degree of freedom is wider than the scale
     assert mean_of(arm("y", [2, 2, 2]), HELPFULNESS).interval is None
     assert mean_of(scores_of("z", []), HELPFULNESS) is None
+    silent = scores_of("w", [("a", "p", 2.0)], tunes=("a", "b"))
+    (table,) = (table for section in sections_of("J", [silent], HELPFULNESS, []) for table in section.tables)
+    assert table.rows[0][2] == "2.00 / no score"
     turned = scores_of("x", values[::-1], without=3, tunes=("a", "b"))
     assert [list(tune.items()) for tune in turned.by_tune.values()] == [
         list(t.items()) for t in scores.by_tune.values()

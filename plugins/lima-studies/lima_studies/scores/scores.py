@@ -47,6 +47,8 @@ class Scores:
     "How often each score was given, over all samples"
     without: int = 0
     "Samples that have no score"
+    silent: int = 0
+    "Fine-tunes that have none at all"
 
     @property
     def tunes(self) -> int:
@@ -81,7 +83,7 @@ def scores_of(
         for tune, units in found.items()
         if units
     }
-    return Scores(arm, means, dict(counts), without)
+    return Scores(arm, means, dict(counts), without, len(found) - len(means))
 
 
 @dataclass(frozen=True)

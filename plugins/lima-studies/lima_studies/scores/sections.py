@@ -65,7 +65,7 @@ def _means_table(rater: str, means: Sequence[Mean], arms: Mapping[str, Scores], 
             (
                 mean.arm,
                 Number(about, _with(mean.value, mean.interval), mean.units, "mean", mean.value, mean.interval),
-                " / ".join(f"{value:.2f}" for value in mean.by_tune),
+                " / ".join([*(f"{value:.2f}" for value in mean.by_tune), *["no score"] * arm.silent]),
                 Number(about, counts, sum(arm.counts.values()), "distribution"),
                 f"{arm.without}" if arm.without else "none",
             )
