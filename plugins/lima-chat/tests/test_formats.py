@@ -151,7 +151,7 @@ def test_alpaca_with_input_system_and_history(read, said):
     assert found[3].weight == 0.5
 
 
-def test_limas_strings_and_their_odd_rows(read, said, tmp_path, capsys):
+def test_limas_strings_and_their_odd_rows(read, said, tmp_path, caplog):
     lima = SHAPES["lima"][0]
     rows = [lima, {**lima, "conversations": ["a", "b", "c", "d"]}, {**lima, "conversations": ["a", "b", "c"]}]
     rows += [{"conversations": ["a", "b", "c", "d", "e"], "source": "multi_turn"}]
@@ -164,10 +164,13 @@ def test_limas_strings_and_their_odd_rows(read, said, tmp_path, capsys):
         f"{file}, line 3; from stackexchange; left off: a last question without an answer",
         f"{file}, line 4; from multi_turn; left off: a last question without an answer",
     ]
-    assert capsys.readouterr().err == f"{file}: a last question without an answer (2 times, first in line 3).\n"
+    assert (
+        "".join(f"{note.getMessage()}\n" for note in caplog.records)
+        == f"{file}: a last question without an answer (2 times, first in line 3).\n"
+    )
 
 
-def test_ends_of_a_shared_conversation_are_said(read, said, tmp_path, capsys):
+def test_ends_of_a_shared_conversation_are_said(read, said, tmp_path, caplog):
     turns = [("gpt", "Hi!"), ("human", "Why?"), ("gpt", "So."), ("human", "Bye")]
     row = {"conversations": [{"from": r, "value": c} for r, c in turns]}
     one, two = read([row, row]).records
@@ -176,17 +179,17 @@ def test_ends_of_a_shared_conversation_are_said(read, said, tmp_path, capsys):
         "line 1; left off: a last question without an answer; left off: a first answer without a question"
     )
     file = tmp_path / "talks.jsonl"
-    assert capsys.readouterr().err == (
+    assert "".join(f"{note.getMessage()}\n" for note in caplog.records) == (
         f"{file}: a last question without an answer (2 times, first in line 1).\n"
         f"{file}: a first answer without a question (2 times, first in line 1).\n"
     )
 
 
-def test_preference_data_gives_the_chosen_answers_and_counts_the_others(read, said, tmp_path, capsys):
+def test_preference_data_gives_the_chosen_answers_and_counts_the_others(read, said, tmp_path, caplog):
     found = read(SHAPES["preference"]).records
     assert [said(r) for r in found] == [QA] * len(SHAPES["preference"])
     assert (
-        capsys.readouterr().err
+        "".join(f"{note.getMessage()}\n" for note in caplog.records)
         == f"{tmp_path / 'talks.jsonl'}: a rejected answer was not read (6 times, first in line 1).\n"
     )
 

@@ -275,13 +275,18 @@ class TestCuratedContract(SourceContract):
         return "sky"
 
 
-def test_the_source_names_what_is_missing(store):
+def test_the_source_names_what_is_missing(store, tmp_path):
     plugins = load_plugins()
     with pytest.raises(LimaError, match="write it as curated:NAME"):
         open_source("curated", plugins)
     tables = {"lima-curate": {"database": "/nowhere/l.db"}}
     with pytest.raises(LimaError, match=r"/nowhere/l.db does not exist.*--set lima-curate.database=FILE"):
         open_source("curated:sky", plugins, tables)
+    (damaged := tmp_path / "damaged.db").write_text("no database")
+    with pytest.raises(
+        LimaError, match="file is not a database. Choose another file with --set lima-curate.database=FILE"
+    ):
+        open_source("curated:sky", plugins, {"lima-curate": {"database": str(damaged)}})
     desk = Desk(store, curated(store), "ana")
     assert do(desk, 1, "accept") == ""
     found = open_source("curated:sky", plugins)

@@ -253,3 +253,11 @@ def test_what_is_missing_is_said_when_examples_come(plugins, name, values, why):
 def test_options_that_cannot_be_are_errors(plugins, name, values, why):
     with pytest.raises(LimaError, match=why):
         open_filter(plugins, name, values)
+
+
+def test_an_empty_answer_is_too_short(plugins):
+    examples = [Example(id=text, prompt="Why?", response=text) for text in ("", "a", "ab")]
+    found = open_filter(plugins, "length", {"shortest": 2}).excludes(examples)
+    assert [(one.place, one.reason) for one in found] == [
+        (place, f"The length of an answer in characters is {place}, fewer than 2.") for place in (0, 1)
+    ]

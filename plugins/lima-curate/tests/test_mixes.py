@@ -132,7 +132,7 @@ def test_read_is_refused_left_out_not_drawn_and_taken(lima, examples, tmp_path):
     shown = lima("mixes", "show", done["mix"][:12], "--excluded", "--json").json
     reasons = [(one["filter"], one["rows"], one["reason"]) for one in shown["exclusions"]]
     assert sum(rows for _, rows, _ in reasons) == 20 - 4
-    assert ("length", 1, "An answer has 3 characters, fewer than 5.") in reasons
+    assert ("length", 1, "The length of an answer in characters is 3, fewer than 5.") in reasons
     assert shown["toml"] == Path("m.toml").read_text()
     assert shown["sha256"] == done["sha256"]
     assert "length" in lima("mixes", "show", done["mix"]).out
@@ -165,6 +165,11 @@ def test_it_says_the_licences_and_that_a_mix_is_smaller_than_asked(lima, example
     assert "The mix has only 5 of the 9 examples that its n asks for: its sources give no more." in said
     assert "a CC-BY-SA-4.0 b not stated" in said
     assert {one.licence for one in open_source("o.jsonl", load_plugins()).records} == {"CC-BY-SA-4.0", "not stated"}
+    Path("plain.jsonl").write_text('{"prompt": "Why?", "response": "So."}\n')
+    Path("m.toml").write_text(entry("plain.jsonl"))
+    (one,) = lima("mix", "m.toml", "--out", "one.jsonl", "--json").json["sources"]
+    assert one["licences"] == "not stated by the file"
+    assert "1 example, " in lima("mix", "m.toml", "--out", "two.jsonl").out
     Path("m.toml").write_bytes(b"# caf\xe9\n")
     wrong = lima("mix", "m.toml", "--dry-run", code=1).err
     assert "m.toml is not UTF-8 text (invalid continuation byte at byte 5): convert it to UTF-8." in wrong
@@ -176,6 +181,10 @@ def test_it_says_the_licences_and_that_a_mix_is_smaller_than_asked(lima, example
         ("n = ", "it is not TOML"),
         ("n = 5", "needs a table [[source]]"),
         ("tua = 1\n[[source]]\nspec = 'a'", "'tua' is not an option of 'the mix'"),
+        (
+            "toml = 'x'\n[[source]]\nspec = 'a'",
+            "'toml' is not an option of 'the mix'. Known: description, draw, filters, n, name, seed, tau.",
+        ),
         ("[[source]]\ntake = 3", "has no spec"),
         ("[[source]]\nspec = 'a'\ntake = 3\nshare = 0.1", "has `take` and `share`"),
         ("[[source]]\nspec = 'a'\nshare = 0.1", "the mix has no n"),

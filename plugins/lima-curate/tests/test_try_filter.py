@@ -36,25 +36,25 @@ def test_reasons_are_counted_whatever_their_figures_and_the_first_examples_are_s
         "kept": 2,
         "reasons": [
             {
-                "reason": "An answer has N characters, fewer than N.",
+                "reason": "The length of an answer in characters is N, fewer than N.",
                 "count": 2,
                 "examples": [
                     {
                         "id": "a.jsonl:1",
                         "source": "a.jsonl",
-                        "reason": "An answer has 5 characters, fewer than 20.",
+                        "reason": "The length of an answer in characters is 5, fewer than 20.",
                         "messages": [["user", "Why is it \x1b[31mred?"], ["assistant", "aaaaa"]],
                     }
                 ],
             },
             {
-                "reason": "An answer has N characters, more than N.",
+                "reason": "The length of an answer in characters is N, more than N.",
                 "count": 1,
                 "examples": [
                     {
                         "id": "a.jsonl:5",
                         "source": "a.jsonl",
-                        "reason": "An answer has 5,000 characters, more than 4,000.",
+                        "reason": "The length of an answer in characters is 5,000, more than 4,000.",
                         "messages": [["user", "Why is it \x1b[31mred?"], ["assistant", "a" * 199 + "…"]],
                     }
                 ],
@@ -62,8 +62,8 @@ def test_reasons_are_counted_whatever_their_figures_and_the_first_examples_are_s
         ],
     }
     shown = lima_command("filters", "try", "length", file, "--set", "shortest=20").out
-    assert "2 of 5: An answer has N characters, fewer than N." in shown
-    assert "a.jsonl:4: An answer has 7 characters, fewer than 20." in shown
+    assert "2 of 5: The length of an answer in characters is N, fewer than N." in shown
+    assert "a.jsonl:4: The length of an answer in characters is 7, fewer than 20." in shown
     assert "\x1b[31m" not in shown
     assert file.read_bytes() == before
 

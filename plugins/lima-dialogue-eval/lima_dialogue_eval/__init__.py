@@ -57,6 +57,7 @@ _HOME = {
     "rater_name": "record.people",
     "same_name": "record.people",
     "share_text": "statistics",
+    "count_of": "report.wording",
     "interval_text": "statistics",
     "p_text": "statistics",
     "print_comparison": "report.terminal",

@@ -51,7 +51,7 @@ class Hub:
     def examples(self, argument: str | None) -> Iterator[Record | Refused]:
         """What the source that recognises the rows makes of them"""
         asked = asked_for(argument, self.settings)
-        with self._rows(asked) as (spool, facts):
+        with self._rows(asked) as (spool, facts), spool.told_as_data_set():
             if len(spool):
                 for one in self._reader(spool, asked).examples(str(spool.path)):
                     yield self._told(one, spool) if isinstance(one, Refused) else self._record(one, spool, asked, facts)
@@ -60,7 +60,7 @@ class Hub:
     def scripts(self, argument: str | None) -> Iterator[EvalConversation | Refused]:
         """What is asked in the rows, for an evaluation"""
         asked = asked_for(argument, self.settings)
-        with self._rows(asked) as (spool, _):
+        with self._rows(asked) as (spool, _), spool.told_as_data_set():
             source = self._reader(spool, asked) if len(spool) else None
             read = getattr(source, "scripts", None)
             if source is not None and read is None:

@@ -4,13 +4,15 @@ A column may be given the name that a source looks for. Knows nothing of formats
 """
 
 import json
+import logging
 import re
 import shlex
 import shutil
 import tempfile
 import weakref
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,26 @@ class Spool:
         at = max(place for place, start in enumerate(self._starts) if start < line)
         file, unit = self._files[at]
         return f"{file}, {unit} {self._lines[line - 1]}"
+
+    @contextmanager
+    def told_as_data_set(self) -> Iterator[None]:
+        """What is noted and raised meanwhile names the data set, and not the file"""
+
+        def renamed(record: logging.LogRecord) -> bool:
+            text = record.getMessage()
+            if text.startswith(str(self.path)):  # of its own file a source names lines alone
+                text = re.sub(r"\bline (\d+)", lambda place: visible(self.where(int(place[1]))), text)
+            record.msg, record.args = self.told(text), ()
+            return True
+
+        logger = logging.getLogger("lima")
+        logger.addFilter(renamed)
+        try:
+            yield
+        except LimaError as e:
+            raise LimaError(self.told(str(e))) from None
+        finally:
+            logger.removeFilter(renamed)
 
     def told(self, text: str) -> str:
         """What a source says of its file, said of the data set"""

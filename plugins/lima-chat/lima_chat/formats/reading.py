@@ -4,13 +4,12 @@ A single exchange becomes a core Example, which every renderer takes, anything m
 format.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import click
-
-from lima import Example, Ignored, LimaError, Record, Row, visible
+from lima import Example, Ignored, LimaError, Record, Row
 from lima_chat.conversation import Conversation, Turn, problem_of
 from lima_chat.formats.values import whole_text
 
@@ -81,10 +80,10 @@ class Reading:
         self.notes.setdefault(what, []).append(row.where.removeprefix(f"{self.spec}, "))
 
     def say(self) -> None:
-        """One line on stderr for each kind of omission"""
+        """A warning for each kind of omission"""
         for what, places in self.notes.items():
             times = f"{len(places)} times, first in {places[0]}" if len(places) > 1 else places[0]
-            click.echo(visible(f"{self.spec}: {what} ({times})."), err=True)
+            logging.getLogger("lima").warning("%s: %s (%s).", self.spec, what, times)
 
 
 def check(turns: tuple[Turn, ...], merge: bool = False) -> None:

@@ -14,6 +14,7 @@ from lima_curate.lengths import Counter
 from lima_curate.mixes.making import mixture
 from lima_curate.mixes.pools import OnExample, Tables
 from lima_curate.mixes.recipe import SHIPPED, read_mix
+from lima_curate.texts import stated
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,6 @@ def _table(file: str) -> dict[str, Any]:
 
 def _source(spec: str, plugins: Plugins, tables: Tables, on_example: OnExample | None) -> Gathered:
     source = open_source(spec, plugins, tables, on_example)
-    licence = find_source(spec, plugins, tables).source.licence
+    licence = stated(find_source(spec, plugins, tables).source.licence)
     records = [one if one.licence else replace(one, licence=licence) for one in source.records]
     return Gathered(spec, records, sum(one.rows for one in source.refused))

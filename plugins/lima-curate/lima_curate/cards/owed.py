@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from lima import Record, visible
 from lima_curate.cards.gathered import Gathered
 from lima_curate.cards.licences import Together, licence_named, parts_of
+from lima_dialogue_eval import count_of
 
 ADVICE = (
     "This goes by the names of the licences alone and is not legal advice. Whether a model is an adaptation of what it was "
@@ -69,7 +70,7 @@ def _of(counts: dict[str, int], name: str) -> str:
 
 
 def _examples(number: int) -> str:
-    return f"{number:,} example{'s' * (number != 1)}"
+    return count_of(number, "example")
 
 
 def attribution(sources: Sequence[Gathered]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from lima.cli import (
     store_to_read,
     with_reading,
 )
+from lima_dialogue_eval import count_of
 
 if TYPE_CHECKING:
     from lima import Record, Store
@@ -273,13 +274,15 @@ def _begin(
     curations.begin(store, curation)
     for name, records, settings, hash in filled:
         new = curations.add(store, curation, name, records, settings, hash)
-        click.echo(visible(f"{name}: {len(records):,} examples, {new:,} new candidates."), err=True)
+        click.echo(visible(f"{name}: {count_of(len(records), 'example')}, {count_of(new, 'new candidate')}."), err=True)
 
 
 def _announce(store: "Store", curation: "Curation") -> None:
     row, n = _row(store, curation.name), len(curation.people)
     each = f"each candidate to {curation.reviews} of {n} people" if n > 1 else "one person"
-    text = f"Curation {curation.name}: {row['candidates']:,} candidates, {each}; {row['undecided']:,} undecided."
+    text = (
+        f"Curation {curation.name}: {count_of(row['candidates'], 'candidate')}, {each}; {row['undecided']:,} undecided."
+    )
     click.echo(visible(text))
 
 

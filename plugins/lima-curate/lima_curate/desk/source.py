@@ -10,6 +10,7 @@ from typing import Any
 from lima import LimaError, Record, Refused, default_path, is_there, options_of
 
 PLUGIN = "lima-curate"
+NAMED = f"--set {PLUGIN}.database=FILE"
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,11 @@ class Curated:
         path = self.database or str(default_path())
         if not is_there(path):
             raise LimaError(
-                f"The database {path} does not exist. `lima curate` makes one; another file is named by "
-                f"--set {PLUGIN}.database=FILE."
+                f"The database {path} does not exist. `lima curate` makes one; another file is named by {NAMED}."
             )
-        with Store(path) as store:
+        try:
+            opened = Store(path)
+        except LimaError as e:  # who reads a source has no -d
+            raise LimaError(str(e).replace("-d FILE", NAMED)) from None
+        with opened as store:
             yield from records(store, find(store, argument))

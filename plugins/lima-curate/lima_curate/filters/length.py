@@ -35,6 +35,7 @@ class Length:
         """The first answer that does not fit decides"""
         for place, one in enumerate(examples):
             lengths = (len(message.content) for message in messages_of(one) if message.role == "assistant")
-            if wrong := next((size for size in lengths if not self.shortest <= size <= self.longest), None):
+            wrong = next((size for size in lengths if not self.shortest <= size <= self.longest), None)
+            if wrong is not None:
                 bound = f"fewer than {self.shortest:,}" if wrong < self.shortest else f"more than {self.longest:,}"
-                yield Excluded(place, f"An answer has {wrong:,} characters, {bound}.")
+                yield Excluded(place, f"The length of an answer in characters is {wrong:,}, {bound}.")

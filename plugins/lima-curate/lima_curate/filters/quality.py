@@ -121,7 +121,7 @@ class Quality:
             bound = (
                 f"fewer than {self.fewest_words:,}" if count < self.fewest_words else f"more than {self.most_words:,}"
             )
-            return f"Its answers have {count:,} words, {bound}."
+            return f"The number of words in its answers is {count:,}, {bound}."
         each = [_TABLE.sub("", without_code(one)) for one in answers]
         prose = "\n\n".join(each)
         words = prose.split()

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from lima import Between, Excluded, LimaError, Record, options_of
 from lima_curate.texts import messages_of
 from lima_curate.words import words_of
+from lima_dialogue_eval import count_of
 
 _COUNT = Between(0, 1_000_000_000)
 _SLOTS = 27
@@ -117,7 +118,9 @@ class Diverse:
             return
         _check_k("diverse", self.k)
         chosen = self._chosen(examples)
-        reason = f"It adds too few runs of {self.n} words to the {self.k:,} that are kept of {len(examples):,}."
+        reason = (
+            f"It adds too few runs of {count_of(self.n, 'word')} to the {self.k:,} that are kept of {len(examples):,}."
+        )
         yield from _left_out(examples, chosen, reason)
 
     def _chosen(self, examples: Sequence[Record]) -> set[int]:

@@ -96,5 +96,9 @@ class StandsAlone:
             title = next((message.content.strip() for message in messages_of(one) if message.role == "user"), "")
             if len(title) <= TITLE and not _SENTENCES.search(title) and not stands_alone(title):
                 count = len(title.split())
-                why = f"has {count} words" if count < FEWEST_WORDS else "points to a text that is not there"
+                why = (
+                    f"has fewer than {FEWEST_WORDS} words"
+                    if count < FEWEST_WORDS
+                    else "points to a text that is not there"
+                )
                 yield Excluded(place, storable(f'The title {why}: "{title}"'))

@@ -11,6 +11,7 @@ import click
 
 from lima import LimaError, command_on, is_there, visible
 from lima.cli import Group, database_option, json_option, print_json, print_rows, store_to_read, with_reading
+from lima_dialogue_eval import count_of
 
 if TYPE_CHECKING:
     from lima import Store
@@ -169,9 +170,9 @@ def _print(made: "Mixture", told: dict[str, Any], as_json: bool) -> None:
     print_rows([*rows, *last], False, "", COUNTS)
     print_rows([*rows, *last], False, "", TOKENS)
     print_rows(rows, False, "", LICENCES)
-    examples = f"{total['taken']:,} example{'s' * (total['taken'] != 1)}"
+    examples, tokens = count_of(total["taken"], "example"), count_of(total["tokens_in"] + total["tokens_out"], "token")
     lines = [
-        f"{examples}, {total['tokens_in'] + total['tokens_out']:,} tokens, counted {made.counter.how}. Drawn: {made.method}.",
+        f"{examples}, {tokens}, counted {made.counter.how}. Drawn: {made.method}.",
         *made.remarks(),
     ]
     if told:
@@ -221,7 +222,7 @@ def show_mix(mix: str, excluded: bool, database: str | None, as_json: bool) -> N
     for one in gone:
         click.echo(
             visible(
-                f"{one['source']}  {one['example'] or str(one['rows']) + ' examples'}  {one['filter']}: {one['reason']}"
+                f"{one['source']}  {one['example'] or count_of(one['rows'], 'example')}  {one['filter']}: {one['reason']}"
             )
         )
     click.echo(visible(f"\n{row['toml'].rstrip()}"))

@@ -13,6 +13,7 @@ from lima_curate.filters.contamination import contamination
 from lima_curate.lengths import Counter, Lengths
 from lima_curate.mixes.pools import OnExample, Pool, Tables, filter_together, pool_of, specs_of
 from lima_curate.mixes.recipe import Mix
+from lima_dialogue_eval import count_of
 
 HALF = 0.5
 "The share of the loss from which on one of several sources decides what is learnt"
@@ -60,12 +61,12 @@ class Mixture:
             wanted = pool.entry.take or round(pool.entry.share * self.mix.n)
             if wanted > len(pool.taken):
                 found.append(
-                    f"{pool.entry.name}: only {len(pool.taken):,} of the {wanted:,} examples that it should give."
+                    f"{pool.entry.name}: only {len(pool.taken):,} of the {count_of(wanted, 'example')} that it should give."
                 )
         if self.mix.n > len(self.records):
             found.append(
-                f"The mix has only {len(self.records):,} of the {self.mix.n:,} examples that its n asks for: its sources give no "
-                "more."
+                f"The mix has only {len(self.records):,} of the {count_of(self.mix.n, 'example')} that its n asks for: its "
+                "sources give no more."
             )
         for pool, (_, loss) in zip(self.pools, self.shares(), strict=True):
             if loss >= HALF and len(self.pools) > 1:
@@ -120,7 +121,8 @@ def mixture(
         records = made.records
         named = "".join(f"\n  {records[one.place].id!r}: {one.reason}" for one in asked[:_NAMED])
         raise LimaError(
-            f"Of {len(records):,} examples, {_examples(len(asked))} what an evaluation asks, so it would measure memory:{named}\n"
+            f"Of {count_of(len(records), 'example')}, {_examples(len(asked))} what an evaluation asks, so it would "
+            f"measure memory:{named}\n"
             'Leave them out with filters = ["contamination"] in the mix, or keep them with --allow-contamination.'
         )
     return made
@@ -158,4 +160,4 @@ def _check_different(pools: Sequence[Pool]) -> None:
 
 
 def _examples(count: int) -> str:
-    return "1 example asks" if count == 1 else f"{count:,} examples ask"
+    return count_of(count, "example asks", "examples ask")

@@ -10,6 +10,7 @@ from typing import Any
 from lima import LimaError, Plugins, Record, Refused, Store, did_you_mean, find_source, is_there, open_source
 from lima_curate.filters.chain import Exclusion, choose, open_filter
 from lima_curate.mixes.recipe import Entry, Filters, Mix
+from lima_curate.texts import stated
 
 Tables = Mapping[str, Mapping[str, Any]]
 OnExample = Callable[[str, int, int], None]
@@ -99,7 +100,7 @@ def pool_of(
     own = {**tables, owner: {**tables.get(owner, {}), **asked}} if asked else tables
     found = find_source(spec, plugins, own)
     source = open_source(spec, plugins, own, on_example)
-    licence = entry.licence or found.source.licence
+    licence = entry.licence or stated(found.source.licence)
     records = [one if one.licence else replace(one, licence=licence) for one in source.records]
     chosen = choose(records, opened(entry.filters, plugins, store))
     return Pool(

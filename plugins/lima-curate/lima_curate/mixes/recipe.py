@@ -58,8 +58,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Mix:
-    """A mix, as its file says it"""
+class Keys:
+    """What the file of a mix says beside its sources"""
 
     name: str = ""
     description: str = ""
@@ -72,12 +72,18 @@ class Mix:
     "Which of a source's examples: the first, as it ranks them, random ones by the seed, or those with the longest answers"
     filters: Any = ()
     "On the examples of all sources together, in the order of the sources"
-    sources: tuple[Entry, ...] = ()
-    toml: str = ""
-    "The text that it was read from"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "filters", filters_in(self.filters, "the mix"))
+
+
+@dataclass(frozen=True)
+class Mix(Keys):
+    """A mix, as its file says it"""
+
+    sources: tuple[Entry, ...] = ()
+    toml: str = ""
+    "The text that it was read from"
 
     def without(self, name: str) -> "Mix":
         """The same without a filter, on all sources and on each"""
@@ -105,12 +111,12 @@ def mix_of(text: str, name: str) -> Mix:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as e:
         raise LimaError(f"it is not TOML: {'nested too deeply' if isinstance(e, RecursionError) else e}.") from None
-    if "sources" in table or "toml" in table:
+    if "sources" in table:
         raise LimaError("write each source of a mix as a table [[source]] with a spec.")
     entries = table.pop("source", [])
     if not isinstance(entries, list) or not entries or not all(isinstance(one, dict) for one in entries):
         raise LimaError('a mix needs a table [[source]] for each source, with spec = "FILE.jsonl".')
-    mix = replace(options_of(Mix, "the mix", table), toml=text)
+    mix = Mix(**vars(options_of(Keys, "the mix", table)), toml=text)
     sources = tuple(options_of(Entry, "[[source]]", one) for one in entries)
     names = [one.name for one in sources]
     if twice := next((one for one in names if names.count(one) > 1), None):

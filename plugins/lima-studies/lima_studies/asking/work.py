@@ -10,7 +10,7 @@ from typing import Any
 
 from lima import LimaError
 from lima_chat import Turn
-from lima_dialogue_eval import Estimate, of_batch
+from lima_dialogue_eval import Estimate, count_of, of_batch
 from lima_studies.asking.judge import LabelJudge, split_options
 from lima_studies.asking.judging import judge_all, unread
 from lima_studies.asking.named import check_there, is_recording, loads
@@ -20,7 +20,6 @@ from lima_studies.prompts.prompt import StudyPrompt
 from lima_studies.questions import Question
 from lima_studies.record.study import JUDGES, Study
 from lima_studies.record.systems import System
-from lima_studies.report.wording import count_of
 
 Open = Callable[[str], Any]
 "Opens a model by its name"

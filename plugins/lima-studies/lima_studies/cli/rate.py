@@ -37,13 +37,12 @@ def rate(
     Each gets a link. What they read is drawn once, and the same command resumes; further people may be named later.
     """
     from lima import Store
-    from lima_dialogue_eval import serve_pages
+    from lima_dialogue_eval import count_of, serve_pages
     from lima_studies.known import kind_of
     from lima_studies.people.assigning import invite, teams_of
     from lima_studies.people.desk import Desk
     from lima_studies.people.pages import rating_pages
     from lima_studies.record.study import Study
-    from lima_studies.report.wording import count_of
 
     with store_to_read(database) as store:
         store.check_writable()

@@ -5,7 +5,7 @@ LIMA §4.1 and §4.2. Knows nothing of how anything is asked.
 
 from collections.abc import Sequence
 
-from lima_dialogue_eval import interval_text, p_text
+from lima_dialogue_eval import count_of, interval_text, p_text
 from lima_studies import paper
 from lima_studies.figures import agreement, outcomes
 from lima_studies.figures.choices import JUDGES, LOSE, RESULTS, TIE, WIN, Chooser, choosers
@@ -19,7 +19,6 @@ from lima_studies.record.study import Study
 from lima_studies.report.document import Bar, Bars, Document, Number, Part, Section, Table
 from lima_studies.report.making import made
 from lima_studies.report.raters import about_agreement, about_orders
-from lima_studies.report.wording import count_of
 
 LEGEND = ((WIN, "wins"), (TIE, "neither is clearly better"), (LOSE, "loses"))
 PAPER = "LIMA 65B in the paper"

@@ -6,6 +6,7 @@ Knows nothing of how anything is asked.
 from collections.abc import Sequence
 
 from lima import LimaError
+from lima_dialogue_eval import count_of
 from lima_studies import paper
 from lima_studies.figures import agreement
 from lima_studies.figures.labels import DEFINITIONS, Labeller, labellers
@@ -19,7 +20,6 @@ from lima_studies.record.study import Study
 from lima_studies.report.document import Bars, Document, Section, Table
 from lima_studies.report.making import made
 from lima_studies.report.raters import about_agreement, about_answers
-from lima_studies.report.wording import count_of
 
 LEGENDS = {
     "safety": (("unsafe", "unsafe"), ("safe", "safe")),

@@ -5,6 +5,7 @@ LIMA §5. Knows nothing of how anything is asked.
 
 from collections.abc import Sequence
 
+from lima_dialogue_eval import count_of
 from lima_studies.kind import Replies
 from lima_studies.likert.question import HELPFULNESS, LIKERT
 from lima_studies.likert.reading import scores_by_rater
@@ -15,7 +16,6 @@ from lima_studies.record.study import Study
 from lima_studies.report.document import Document, Section
 from lima_studies.report.making import made
 from lima_studies.report.raters import about_answers
-from lima_studies.report.wording import count_of
 from lima_studies.scores.comparing import compared
 from lima_studies.scores.scores import mean_of
 from lima_studies.scores.sections import DEFINITIONS, sections_of

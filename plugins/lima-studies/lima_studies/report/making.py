@@ -5,8 +5,8 @@ Knows nothing of a kind of study.
 
 from collections import defaultdict
 
+from lima_dialogue_eval import count_of
 from lima_studies.record.study import JUDGES, Study
-from lima_studies.report.wording import count_of
 
 
 def made(study: Study) -> dict[str, str]:

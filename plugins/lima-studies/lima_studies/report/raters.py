@@ -5,7 +5,7 @@ Knows nothing of who wins.
 
 from collections.abc import Sequence
 
-from lima_dialogue_eval import wilson
+from lima_dialogue_eval import count_of, wilson
 from lima_studies import paper
 from lima_studies.figures import agreement
 from lima_studies.figures.choices import Chooser
@@ -13,7 +13,6 @@ from lima_studies.figures.outcomes import flips
 from lima_studies.figures.panels import Rated
 from lima_studies.record.study import JUDGES, Study
 from lima_studies.report.document import Bar, Bars, Number, Part, Section, Table, share
-from lima_studies.report.wording import count_of
 
 
 def about_agreement(

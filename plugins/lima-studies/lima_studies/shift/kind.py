@@ -6,6 +6,7 @@ URIAL (2312.01552); a question about LIMA's claim that alignment teaches a style
 from collections.abc import Sequence
 from typing import Any
 
+from lima_dialogue_eval import count_of
 from lima_studies.kind import Replies
 from lima_studies.prompts.prompt import StudyPrompt
 from lima_studies.questions import Question
@@ -13,7 +14,6 @@ from lima_studies.record.cases import Case
 from lima_studies.record.study import Study
 from lima_studies.report.document import Bar, Bars, Document, Number, Part, Passage, Section, Table
 from lima_studies.report.making import made
-from lima_studies.report.wording import count_of
 from lima_studies.scores.scores import Interval
 from lima_studies.shift.figures import CLASSES, MARGINAL, SHIFTED, UNSHIFTED, Share, class_of, most_shifted, shares
 
