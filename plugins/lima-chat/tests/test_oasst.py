@@ -10,7 +10,7 @@ def oasst(name, parent, role, text, **more):
     return {"message_id": name, "parent_id": parent, "role": role, "text": text, **more}
 
 
-def test_oasst_takes_the_best_ranked_path(read, said, tmp_path, capsys):
+def test_oasst_takes_the_best_ranked_path(read, said, tmp_path, caplog):
     rows = [
         oasst("q", None, "prompter", "Why?"),
         oasst("a1", "q", "assistant", "Worse.", rank=1),
@@ -34,7 +34,7 @@ def test_oasst_takes_the_best_ranked_path(read, said, tmp_path, capsys):
         Refused(f"{file}, line 12", "a first message that was deleted or rejected.", fault=False),
         Refused(f"{file}, line 11", "a tree without an answer.", fault=False),
     )
-    assert capsys.readouterr().err.splitlines()[:2] == [
+    assert [note.getMessage() for note in caplog.records][:2] == [
         f"{file}: a reply of the assistant to the assistant was left out (line 9).",
         f"{file}: a last question without an answer (line 1).",
     ]

@@ -36,7 +36,7 @@ STAYS = {
     ),
 }
 GOES = {
-    "nothing": ("", "0 words"),
+    "nothing": ("", "words in its answers is 0, fewer than 1"),
     "a loop": ("I like cats. " * 60, "60 times"),
     "a loop of lines": (BASE + "\nI am a language model." * 40, "lines are repeated"),
     "the text again": (BASE * 2, "repeat runs"),
@@ -71,7 +71,7 @@ def test_what_is_not_text_goes_with_the_figure(what):
 def test_what_later_answers_take_up_is_no_repetition_but_the_words_of_all_count():
     assert reason(Quality(), BASE, BASE) == ""
     assert reason(Quality(fewest_words=150), BASE, BASE) == ""
-    assert "words, fewer than 150" in reason(Quality(fewest_words=150), BASE, "Yes.")
+    assert "is 87, fewer than 150" in reason(Quality(fewest_words=150), BASE, "Yes.")
 
 
 def test_one_word_over_and_over_is_all_of_the_characters():

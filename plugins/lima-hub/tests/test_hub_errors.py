@@ -173,7 +173,7 @@ def test_copies_that_cannot_be_read(tmp_path, files, error):
         list(Hub().examples(write(tmp_path / "robots", files)))
 
 
-def test_advice_names_the_data_set(tmp_path, capsys):
+def test_advice_and_notes_name_the_data_set(tmp_path, caplog):
     from .conftest import write
 
     asks = {"messages": [{"role": "user", "content": "Why?"}]}
@@ -181,7 +181,8 @@ def test_advice_names_the_data_set(tmp_path, capsys):
         tmp_path / "robots", {"train.jsonl": [ROWS[0], {"messages": ROWS[0]["messages"] + asks["messages"]}]}
     )
     list(Hub().examples(f"{folder}?split=train"))
-    assert "robots-split-train.jsonl: a last question without an answer (line 2)." in capsys.readouterr().err
+    (note,) = (record.getMessage() for record in caplog.records)
+    assert note == f"'hub:{folder}?split=train': a last question without an answer ({folder}/train.jsonl, line 2)."
     folder = write(tmp_path / "prompts", {"train.jsonl": [{"prompt": "Why?"}, {"prompt": "How?"}]})
     refused, _ = Hub().examples(f"{folder}?split=train")
     assert f"To ask a model: lima dialogues run 'hub:{folder}?split=train' (plugin" in refused.reason

@@ -254,15 +254,3 @@ def test_a_real_copy():
     kept, refused = read(os.environ["LIMA_HUB_COPY"])
     assert kept
     assert not [one for one in refused if one.fault]
-
-
-def test_notes_and_errors_name_the_data_set_and_no_file_of_our_own(copy, caplog):
-    turns = [("human", "Why?"), ("gpt", "So."), ("human", "Bye")]
-    row = {"conversations": [{"from": role, "value": text} for role, text in turns]}
-    folder = copy(train_dot_jsonl=[row, row])
-    found, _ = read(folder)
-    assert len(found) == 2
-    (note,) = (record.getMessage() for record in caplog.records)
-    assert note.startswith("hub:")
-    assert note.endswith(f"a last question without an answer (2 times, first in {folder}/train.jsonl, line 1).")
-    assert "lima-hub-" not in note

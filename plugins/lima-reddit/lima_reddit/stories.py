@@ -107,7 +107,7 @@ class Stories(Submissions):
         settings = self.settings
         reason = (
             f"no comment to it with a score of {settings.least_score:,} or more is a whole story of {settings.shortest:,} to "
-            f"{settings.longest:,} characters."
+            f"{settings.longest:,} character{'s' * (settings.longest != 1)}."
         )
         which = "FROM post WHERE key NOT IN (SELECT key FROM story)"
         places = scratch.execute(f"SELECT place, '' {which} ORDER BY key LIMIT ?", Tally.PLACES).fetchall()

@@ -147,9 +147,10 @@ class Articles:
     def _why_not(self, text: str) -> str:
         """Why an answer is not learnt from; '' if it is"""
         if blank(text) or len(text) < self.settings.shortest:
-            return f"its answer is shorter than {self.settings.shortest:,} characters."
+            shortest = self.settings.shortest
+            return f"its answer is shorter than {shortest:,} character{'s' * (shortest != 1)}."
         longest = self.settings.longest
-        return f"its answer is longer than {longest:,} characters." if len(text) > longest else ""
+        return f"its answer is longer than {longest:,} character{'s' * (longest != 1)}." if len(text) > longest else ""
 
     def _example(self, title: str, text: str, place: str) -> Example:
         url = url_of(title)
