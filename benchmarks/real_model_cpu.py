@@ -194,7 +194,9 @@ def run_trl(base: Path, packed: bool, rank: int, epochs: int) -> dict:
 
 
 def run_answering(base: Path, arm: str) -> dict:
-    """Greedy replies to the beginnings of ten exchanges, or of thirty, which are ten with three system prompts"""
+    """Greedy replies to the beginnings of ten exchanges, or of thirty, which are ten with three system prompts
+
+    They end at LONGEST tokens, not at the end of a turn, which in bfloat16 comes elsewhere: so all have the same to do."""
     import torch
 
     from lima import CheckpointModel, Sampling
@@ -209,6 +211,7 @@ def run_answering(base: Path, arm: str) -> dict:
         model.tokenizer.apply_chat_template(t, add_generation_prompt=True, tokenize=True, return_dict=False)
         for t in said
     ]
+    model.stop_ids = [max(model.tokenizer.added_tokens_decoder)]  # one that no reply has
     settings = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=LONGEST)
     clock = Clock()
     if arm.startswith("lima"):
@@ -226,6 +229,7 @@ def run_answering(base: Path, arm: str) -> dict:
                 max_new_tokens=LONGEST,
                 do_sample=False,
                 pad_token_id=pad,
+                eos_token_id=pad,
             )[:, width:].tolist()
         replies = [ids[: next((at for at, i in enumerate(ids) if i in model.stop_ids), len(ids))] for ids in found]
     return {"tokens": sum(map(len, replies)), "replies": replies, **vars(clock)}

@@ -52,6 +52,18 @@ def test_elsewhere_torch_multiplies_by_the_weights(native, monkeypatch):
     assert pack_weights(layer(256, 256)) == 0
 
 
+def test_a_large_model_in_float32_answers_by_packed_weights_where_onednn_is_faster(monkeypatch):
+    plain, other, x = *(layer(256, 300, dtype=torch.float32) for _ in "ab"), torch.randn(10, 256)
+    monkeypatch.setattr(packed, "onednn_is_faster", lambda: True)
+    assert pack_weights(other) == 0  # so small models answer with the bits of before
+    monkeypatch.setattr(packed, "is_large", lambda model: True)
+    assert pack_weights(other) == 1
+    with torch.inference_mode():
+        torch.testing.assert_close(other(x), plain(x))
+    monkeypatch.setattr(packed, "MOST", 256)
+    assert pack_weights(layer(256, 300, dtype=torch.float32)) == 0
+
+
 def test_a_model_answers_in_bfloat16_as_it_does_unpacked(native, monkeypatch, tmp_path):
     folder = tiny_base(tmp_path / "base", hidden_size=256, intermediate_size=300, num_key_value_heads=4)
     prompts = [[5, 9, 2], [7, 7, 1, 3, 8, 2, 2], [4]]

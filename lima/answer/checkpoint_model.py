@@ -53,9 +53,11 @@ class CheckpointModel:
         'float32' or 'bfloat16', about twice as fast where the processor multiplies it natively, with other replies now and
         then; a GPU answers in what the weights were saved in."""
 
+        from lima.answer import half_steps
         from lima.answer.kv_cache import PrefixCache, keeps
         from lima.model.folder import load_model, load_tokenizer, pick_device
         from lima.model.packed import pack_weights
+        from lima.model.processor import bfloat16_is_native
         from lima.model.shard import from_main, is_main, shard_model
 
         self.name = str(folder)
@@ -74,6 +76,8 @@ class CheckpointModel:
             self.model.to(self.device)
             if self.device == "cpu":
                 pack_weights(self.model)
+                if precision == "bfloat16" and bfloat16_is_native():
+                    half_steps.use(self.model)
         eos = self.model.generation_config.eos_token_id
         self.stop_ids = sorted({eos} if isinstance(eos, int) else set(eos or []))
         if not self.stop_ids:

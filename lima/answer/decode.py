@@ -14,6 +14,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from lima.answer import half_steps
 from lima.answer.kv_cache import BatchCache, PrefixCache
 
 ALIGNED = 8
@@ -71,7 +72,7 @@ class Batch:
         self.ready_mask = (
             prefix_cache is not None
             and all(type(layer) is DynamicLayer for layer in cache.layers)
-            and model.config._attn_implementation in ("sdpa", "eager")
+            and model.config._attn_implementation in ("sdpa", "eager", half_steps.NAME)
             and not getattr(model.config, "alibi", False)
         )
         self.arrange(rows)

@@ -1,12 +1,13 @@
-"""Linear layers that answer in bfloat16 on a CPU, their weights in the layout that oneDNN multiplies by.
+"""Linear layers that answer on a CPU, their weights in the layout that oneDNN multiplies by.
 
 With a few rows, one a conversation, as much time goes into bringing the weights into that layout as into the products, in every
-step again. Here it is done once; the results are the same bits. Knows nothing of what the layers are for.
+step again; here it is done once. In bfloat16 the results are the same bits; in float32, which torch multiplies by MKL, they are
+not, so only large models are packed. Knows nothing of what the layers are for.
 """
 
 import torch
 
-from lima.model.onednn import SIZE
+from lima.model.onednn import SIZE, is_large, onednn_is_faster
 from lima.model.processor import bfloat16_is_native
 
 PACK, OPERATION = "_reorder_linear_weight", "_linear_pointwise"
@@ -15,13 +16,19 @@ PACK, OPERATION = "_reorder_linear_weight", "_linear_pointwise"
 ROWS = 16
 "For how many rows the layout is chosen; it serves any number"
 
+MOST = 2**32
+"Bytes of the largest model that is packed: the packed weights are copies, and take as much memory again"
+
 
 def pack_weights(model: torch.nn.Module) -> int:
-    """Let a model's linear layers in bfloat16 answer by packed weights where that pays, in place and for good; how many do
+    """Let a model's linear layers answer by packed weights where that pays, in place and for good; how many do
 
     They are copies, for gradients and for who reads the weights: a weight that is changed later must be packed again."""
-    able = all(hasattr(torch.ops.mkldnn, name) for name in (OPERATION, PACK)) and bfloat16_is_native()
-    layers = [module for module in model.modules() if type(module) is torch.nn.Linear and able and _pays(module.weight)]
+    able = all(hasattr(torch.ops.mkldnn, name) for name in (OPERATION, PACK))
+    if not able or sum(p.numel() * p.element_size() for p in model.parameters()) > MOST:
+        return 0
+    kinds = [torch.bfloat16] * bfloat16_is_native() + [torch.float32] * (onednn_is_faster() and is_large(model))
+    layers = [m for m in model.modules() if type(m) is torch.nn.Linear and _pays(m.weight) and m.weight.dtype in kinds]
     for layer in layers:
         # The class and not a forward of its own: hooks and tied weights stay right.
         layer.__class__ = PackedLinear
@@ -30,7 +37,7 @@ def pack_weights(model: torch.nn.Module) -> int:
 
 
 def _pays(weight: torch.Tensor) -> bool:
-    return weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and weight.numel() >= SIZE
+    return weight.device.type == "cpu" and weight.numel() >= SIZE
 
 
 class PackedLinear(torch.nn.Linear):
@@ -39,7 +46,7 @@ class PackedLinear(torch.nn.Linear):
     packed: torch.Tensor
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        if torch.is_grad_enabled() or input.dtype != torch.bfloat16 or not input.numel():
+        if torch.is_grad_enabled() or input.dtype != self.packed.dtype or not input.numel():
             return super().forward(input)
         found: torch.Tensor = getattr(torch.ops.mkldnn, OPERATION)(input, self.packed, self.bias, "none", [], "")
         return found
