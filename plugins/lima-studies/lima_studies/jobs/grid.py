@@ -1,13 +1,19 @@
-"""A grid: arms that differ in what their recipes say, each fine-tuned with several seeds, and how they are evaluated.
+"""A grid: arms that differ in what their recipes say, each fine-tuned with several seeds, and what they are held against.
 
 Knows nothing of files, training or scores.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lima import LimaError, Recipe, find_base, folder_hash, load_plugins, open_source
+from lima import LimaError, Recipe, did_you_mean
+
+if TYPE_CHECKING:
+    from lima import Store
+
+Measure = Callable[[Any, str, "Store", str | None], float]
+"Gives one number for (model, name of the number, store, run); a function at the top of a module, so that a process finds it"
 
 OWN = ("seed", "out")
 "Keys of a recipe that the grid itself decides"
@@ -29,6 +35,29 @@ class Arm:
     "Which of the paper's arms stands beside it"
     size: int = 0
     "Examples, where the grid is one of sizes"
+    seeds: int = 0
+    "Fine-tunes, where there are not as many as the grid says"
+    held: tuple[str, ...] | None = None
+    "Names of the holdings that it is for, where it is not for all of the grid's"
+    seconds: float = 0.0
+    "Rough time of one job on one core: the longest start first"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What it is trained on, where that is its own"""
+        return tuple(self.changes.get("sources", ()))
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """What else of the recipe is its own"""
+        return {key: value for key, value in self.changes.items() if key != "sources"}
+
+    def settings(self) -> dict[str, Any]:
+        """What decides its results, and its text, JSON-ready; what is as in any grid is left out"""
+        found = asdict(self)
+        del found["seconds"]
+        usual = {"seeds": 0, "held": None}
+        return {key: value for key, value in found.items() if key not in usual or value != usual[key]}
 
 
 @dataclass(frozen=True)
@@ -47,6 +76,36 @@ class Job:
     def folder(self) -> str:
         """The name of its model's folder"""
         return f"{self.arm.name}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One thing that models are held against: an evaluation with its grader, or a measure that gives one number"""
+
+    name: str
+    "By which arms name it"
+    evaluation: str
+    "Registered or a file; of a measure, what its number is called"
+    samples: int = 1
+    "Seeds of each conversation, other ones for each fine-tune"
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    "As `lima.Sampling` takes it"
+    seed: int = 0
+    grader: str = ""
+    "In place of the evaluation's own"
+    every_epoch: bool = False
+    "With the checkpoint of every epoch that is kept, in place of the finished model"
+    measure: Measure | None = None
+
+    def seeds(self, job: Job) -> list[int]:
+        """The seeds of the conversations of one job"""
+        first = self.seed + self.samples * job.seed
+        return list(range(first, first + self.samples))
+
+    def settings(self) -> dict[str, Any]:
+        """All that decides its results, JSON-ready"""
+        measure = f"{self.measure.__module__}:{self.measure.__qualname__}" if self.measure else ""
+        return {**{key: getattr(self, key) for key in self.__dataclass_fields__}, "measure": measure}
 
 
 @dataclass(frozen=True)
@@ -72,6 +131,12 @@ class Evaluated:
         keys = ("temperature", "top_p", "repetition_penalty", "max_new_tokens")
         return {key: getattr(self, key) for key in keys}
 
+    @property
+    def holdings(self) -> tuple[Holding, ...]:
+        """The evaluation, where there is one"""
+        one = Holding(self.evaluation, self.evaluation, self.samples, self.sampling, self.seed, self.grader)
+        return (one,) if self.evaluation else ()
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -81,21 +146,33 @@ class Grid:
     recipe: Mapping[str, Any]
     "Of all arms"
     arms: tuple[Arm, ...]
-    evaluated: Evaluated
+    evaluated: Evaluated = Evaluated()
     seeds: int = 2
     "Fine-tunes of each arm"
     against: str | None = None
     "The arm that all others are compared with; None for all pairs"
 
+    holdings: tuple[Holding, ...] = ()
+    "What arms are held against beside the one evaluation of `evaluated`"
+
     def jobs(self) -> list[Job]:
         """Arm by arm, seed by seed; a model that is not trained is one job"""
-        return [Job(arm, seed) for arm in self.arms for seed in range(1 if arm.model else self.seeds)]
+        return [Job(arm, seed) for arm in self.arms for seed in range(self.seeds_of(arm))]
+
+    def seeds_of(self, arm: Arm) -> int:
+        """How many fine-tunes an arm has"""
+        return 1 if arm.model else arm.seeds or self.seeds
+
+    def held(self, arm: Arm) -> list[Holding]:
+        """What an arm is held against"""
+        known = {one.name: one for one in (*self.evaluated.holdings, *self.holdings)}
+        return [known[name] for name in (known if arm.held is None else arm.held)]
 
     def recipe_of(self, arm: Arm) -> Recipe:
         """The recipe of an arm; LimaError for what is wrong with it"""
         return Recipe().with_values({**self.recipe, **arm.changes})
 
-    def recipe_for(self, job: "Job") -> Recipe:
+    def recipe_for(self, job: Job) -> Recipe:
         """The recipe of one fine-tune; {seed} in the name of a source is its seed, so that it can draw its own examples"""
         recipe = self.recipe_of(job.arm)
         return recipe.with_values(
@@ -106,17 +183,21 @@ class Grid:
         """All that decides the results, JSON-ready; LimaError for a base or a source that is not there
 
         Every source is read once, so that a file that changes between two arms is noticed."""
+        from lima import find_base, folder_hash, load_plugins, open_source
+
         plugins = load_plugins()
         recipes = [self.recipe_for(job) for job in self.jobs() if not job.arm.model]
         tables = {spec: recipe.plugins for recipe in recipes for spec in recipe.sources}
         bases = sorted({recipe.base for recipe in recipes})
+        held = {"holdings": [one.settings() for one in self.holdings]} if self.holdings else {}
         return {
             "title": self.title,
-            "arms": [asdict(arm) for arm in self.arms],
+            "arms": [arm.settings() for arm in self.arms],
             "recipe": dict(self.recipe),
             "seeds": self.seeds,
             "against": self.against,
             "evaluated": {key: value for key, value in asdict(self.evaluated).items() if key != "judges"},
+            **held,
             "bases": {base: folder_hash(find_base(base, plugins)) for base in bases},
             "sources": {spec: open_source(spec, plugins, tables[spec]).hash for spec in sorted(tables)},
         }
@@ -133,7 +214,13 @@ class Grid:
                 )
             if not arm.model and not self.recipe_of(arm).base:
                 raise LimaError(f'The arm {arm.name!r} has no base model. Add base = "NAME" to [recipe].')
-        if not self.evaluated.evaluation and not self.evaluated.prompts:
+        known = [one.name for one in (*self.evaluated.holdings, *self.holdings)]
+        if twice := next((name for name in known if known.count(name) > 1), None):
+            raise LimaError(f"Two holdings of the grid are called {twice!r}. Give each a name of its own.")
+        for name, held in ((arm.name, held) for arm in self.arms for held in arm.held or ()):
+            if held not in known:
+                raise LimaError(f"The arm {name!r} is held against {held!r}.{did_you_mean(held, known)}")
+        if not known and not self.evaluated.prompts:
             raise LimaError(
                 'The grid says nothing of how its arms are evaluated. Add to [evaluate]: prompts = "own" with a --judge, or '
                 'evaluation = "NAME".'
