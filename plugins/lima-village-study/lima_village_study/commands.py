@@ -52,9 +52,8 @@ def study(
     """
     from lima_village_study.arms import ARMS, chosen
 
-    if resumed and resumed in {
-        arm.name for arm in ARMS
-    }:  # `--resume before` means `before --resume`: no study has an arm's name
+    # `--resume before` means `before --resume`: no study has an arm's name
+    if resumed and resumed in {arm.name for arm in ARMS}:
         arms, resumed = (resumed, *arms), "newest"
     wanted = chosen(arms)
     if listing:

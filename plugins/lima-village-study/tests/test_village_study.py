@@ -266,6 +266,15 @@ def test_unknown_studies_are_sentences(begun, tmp_path):
     assert "does not exist, so it has no study" in str(result.exception)
 
 
+def test_it_is_a_study_among_others_with_a_report_of_its_own(begun):
+    from lima.testing import run_command
+
+    (row,) = run_command("study", "-d", begun.database, "--json").json
+    assert (row["id"], row["kind"]) == (begun.id, "village")
+    said = run_command("study", "report", begun.id, "-d", begun.database, code=1).err
+    assert f"Study {begun.id} has a report of its own: `lima study village --help` says how it is written." in said
+
+
 def test_two_processes_do_not_work_on_one_study(begun):
     from filelock import FileLock
 
