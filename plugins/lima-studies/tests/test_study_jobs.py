@@ -181,6 +181,11 @@ def test_arms_have_seeds_and_holdings_of_their_own_and_a_job_has_its_own_convers
     for wrong, said in (
         ({"arms": (Arm("a", "", held=("talk",)),)}, "The arm 'a' is held against 'talk'.*Did you mean 'talks'"),
         ({"holdings": (Holding("talks", "e"), Holding("talks", "f"))}, "Two holdings of the grid are called 'talks'"),
+        ({"holdings": (Holding("talks", "e"), Holding("more", "e"))}, "The arm 'a' is held against 'e' twice"),
+        (
+            {"holdings": (Holding("talks", "e", every_epoch=True),)},
+            "every epoch, and keeps none. Add keep_epochs = true",
+        ),
     ):
         whole = {"arms": (Arm("a", ""),), "holdings": (Holding("talks", "e"),), **wrong}
         with pytest.raises(LimaError, match=said):

@@ -3,9 +3,9 @@
 Knows nothing of files, training or scores.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lima import LimaError, Recipe, did_you_mean
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Measure = Callable[[Any, str, "Store", str | None], float]
 "Gives one number for (model, name of the number, store, run); a function at the top of a module, so that a process finds it"
 
+T = TypeVar("T")
 OWN = ("seed", "out")
 "Keys of a recipe that the grid itself decides"
 SEED = "{seed}"
@@ -204,8 +205,7 @@ class Grid:
 
     def check(self) -> None:
         """LimaError for a grid that cannot be run, before anything is"""
-        names = [arm.name for arm in self.arms]
-        if twice := next((name for name in names if names.count(name) > 1), None):
+        if twice := _twice([arm.name for arm in self.arms]):
             raise LimaError(f"Two arms of the grid are called {twice!r}. Give each a name of its own.")
         for arm in self.arms:
             if not arm.model and not self.recipe_of(arm).sources:
@@ -214,14 +214,29 @@ class Grid:
                 )
             if not arm.model and not self.recipe_of(arm).base:
                 raise LimaError(f'The arm {arm.name!r} has no base model. Add base = "NAME" to [recipe].')
+        self._check_holdings()
+
+    def _check_holdings(self) -> None:
         known = [one.name for one in (*self.evaluated.holdings, *self.holdings)]
-        if twice := next((name for name in known if known.count(name) > 1), None):
-            raise LimaError(f"Two holdings of the grid are called {twice!r}. Give each a name of its own.")
-        for name, held in ((arm.name, held) for arm in self.arms for held in arm.held or ()):
-            if held not in known:
-                raise LimaError(f"The arm {name!r} is held against {held!r}.{did_you_mean(held, known)}")
         if not known and not self.evaluated.prompts:
             raise LimaError(
                 'The grid says nothing of how its arms are evaluated. Add to [evaluate]: prompts = "own" with a --judge, or '
                 'evaluation = "NAME".'
             )
+        if twice := _twice(known):
+            raise LimaError(f"Two holdings of the grid are called {twice!r}. Give each a name of its own.")
+        for arm in self.arms:
+            if unknown := next((name for name in arm.held or () if name not in known), None):
+                raise LimaError(f"The arm {arm.name!r} is held against {unknown!r}.{did_you_mean(unknown, known)}")
+            held = self.held(arm)
+            if same := _twice([(one.evaluation, one.every_epoch) for one in held]):
+                raise LimaError(f"The arm {arm.name!r} is held against {same[0]!r} twice. Leave one of them out.")
+            if any(one.every_epoch for one in held) and (arm.model or not self.recipe_of(arm).keep_epochs):
+                raise LimaError(
+                    f"The arm {arm.name!r} is held with the checkpoint of every epoch, and keeps none. Add keep_epochs = true."
+                )
+
+
+def _twice(found: Sequence[T]) -> T | None:
+    """The first that is there more than once"""
+    return next((one for one in found if found.count(one) > 1), None)

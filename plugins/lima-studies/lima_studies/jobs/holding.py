@@ -62,8 +62,13 @@ def _hold(trainer: Trainer, job: Job, holding: Holding, epoch: int, folder: Path
     def on_progress(done: int, total: int) -> None:
         trainer.on_event(Event("holding", job, done, total, evaluation=holding.evaluation, epoch=epoch))
 
-    known = {"evaluation": holding.evaluation, "model": reopenable(model, model), "run": run}
-    begun = begun_since(store, trainer.study.row["created"], arm=arm, seeds=json.dumps(seeds), **known)
+    known = {
+        "evaluation": holding.evaluation,
+        "model": reopenable(model, model),
+        "arm": arm,
+        "seeds": json.dumps(seeds),
+    }
+    begun = begun_since(store, trainer.study.row["created"], **known, **({"run": run} if run else {}))
     if begun is None:
         how: dict[str, Any] = {"arm": arm, "seeds": seeds, "sampling": Sampling(**holding.sampling)}
         found = run_evaluation(
