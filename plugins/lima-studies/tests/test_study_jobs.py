@@ -151,6 +151,27 @@ def test_killed_in_parent_and_worker_and_interrupted_it_ends_in_the_same_bits_an
     assert query(broken / "l.db", "select * from study_jobs") == before
 
 
+@pytest.mark.slow
+def test_an_evaluation_from_a_file_continues_where_it_was_stopped(data, tmp_path):
+    folder, seen = place(data, tmp_path / "here"), []
+
+    def until_asked(event):
+        seen.append(event.what)
+        if event.what == "holding":
+            raise KeyboardInterrupt
+
+    with Store(folder / "l.db") as store:
+        with pytest.raises(KeyboardInterrupt):
+            jobs_in_small.begun(store, folder).run(until_asked)
+        stopped = store.rows("select id, status from dialogue_runs")
+        assert [row["status"] for row in stopped] == ["interrupted"]
+        jobs_in_small.begun(store, folder).run(lambda event: None)
+        ended = store.rows("select id, status from dialogue_runs order by created")
+    assert ended[0] == {"id": stopped[0]["id"], "status": "done"}
+    assert [row["status"] for row in ended] == ["done"] * 7
+    assert seen[:2] == ["begun", "training"]
+
+
 def small(store, *arms, **more):
     """A grid with its study that nobody runs"""
     made = Grid("small", {"base": "x", "sources": ["x"]}, arms, **more)

@@ -53,9 +53,11 @@ def _measure(trainer: Trainer, job: Job, holding: Holding, epoch: int, folder: P
 
 def _hold(trainer: Trainer, job: Job, holding: Holding, epoch: int, folder: Path, run: str | None) -> None:
     """Run an evaluation, or resume the one that was stopped; LimaError for replies or grades that failed"""
-    from lima_dialogue_eval import begun_since, reopenable, resume_evaluation, run_evaluation
+    from lima import load_plugins
+    from lima_dialogue_eval import begun_since, find_evaluation, reopenable, resume_evaluation, run_evaluation
 
-    store, model, grader = trainer.store, trainer.opened(job, folder), holding.grader or None
+    store, model, evaluation = trainer.store, trainer.opened(job, folder), holding.evaluation
+    grader = holding.grader or str(find_evaluation(load_plugins(), evaluation).grader)
     # A run is the study's own; the model of an arm that is not trained may be that of another study as well.
     arm, seeds = job.arm.name if run else f"{trainer.study.id}: {job.arm.name}", holding.seeds(job)
 
@@ -71,13 +73,11 @@ def _hold(trainer: Trainer, job: Job, holding: Holding, epoch: int, folder: Path
     begun = begun_since(store, trainer.study.row["created"], **known, **({"run": run} if run else {}))
     if begun is None:
         how: dict[str, Any] = {"arm": arm, "seeds": seeds, "sampling": Sampling(**holding.sampling)}
-        found = run_evaluation(
-            store, holding.evaluation, model, run_id=run, grader=grader, on_progress=on_progress, **how
-        )
+        found = run_evaluation(store, evaluation, model, run_id=run, grader=grader, on_progress=on_progress, **how)
     else:
         found = str(begun["id"])
         if begun["status"] != "done" or failed_in(trainer.study, found):
-            resume_evaluation(store, found, model, on_progress, grader=grader)
+            resume_evaluation(store, found, model, on_progress, grader=grader, evaluation=evaluation)
     if failed := failed_in(trainer.study, found):
         raise LimaError(
             f"{failed} replies or grades of {job.system} failed; dialogue run {found} says why: `lima dialogues show {found} "
