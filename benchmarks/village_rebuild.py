@@ -19,29 +19,20 @@ from typing import Any
 
 from lima.record.store import Store
 from lima_dialogue_eval import compare
-from lima_village.arm import CONVERSATIONS, ArmSpec, Sets
+from lima_studies import Arm, Grid, Holding
 from lima_village.base_model import record, verified
-from lima_village.demo import ARMS, RECIPE, result
-from lima_village.experiment import Experiment
+from lima_village.demo import ARMS, result
+from lima_village.experiment import GREEDY, Experiment, recipe_of
 
 EVALUATION = "village-validation"
 BOUND = 0.1
 """As good is a base whose mean grade, of 0 to 2, differs by less, with all of its 95 % interval over conversations"""
 
 
-def arms_of(base: Path, kind: str, seeds: int) -> list[ArmSpec]:
+def arms_of(base: Path, kind: str) -> list[Arm]:
     """The demo's two arms, on this base"""
-    changes = {"base": str(base)}
     return [
-        ArmSpec(
-            name=f"{kind}-{name}",
-            text="",
-            sources=tuple(sources),
-            held=(CONVERSATIONS,),
-            seeds=seeds,
-            seconds=i,
-            changes=changes,
-        )
+        Arm(f"{kind}-{name}", "", {"sources": sources, "base": str(base)}, seconds=i)
         for i, (name, sources) in enumerate(ARMS.items())
     ]
 
@@ -70,10 +61,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     bases = {"shipped": verified(), "rebuilt": verified(options.rebuilt.resolve())}
-    arms = [arm for kind, base in bases.items() for arm in arms_of(base, kind, options.seeds)]
+    arms = tuple(arm for kind, base in bases.items() for arm in arms_of(base, kind))
     database = Path(tempfile.mkdtemp()) / "rebuild.db"
-    experiment = Experiment.new(database, arms, "rebuild", sets=Sets(EVALUATION, ""), recipe=RECIPE)
-    experiment.run(lambda arm, event: None)
+    holdings = (Holding(EVALUATION, EVALUATION, sampling=GREEDY),)
+    grid = Grid("A village base built again", recipe_of(), arms, seeds=options.seeds, holdings=holdings)
+    experiment = Experiment.of(database, grid, "rebuild")
+    experiment.run(lambda event: None)
     with Store(database) as store:
         runs = {
             (kind, name): experiment.dialogue_runs(store, f"{kind}-{name}", EVALUATION)

@@ -13,11 +13,18 @@ if TYPE_CHECKING:
     import click
 
 _HOME = {
+    "Arm": "jobs.grid",
     "Bar": "report.document",
     "Bars": "report.document",
     "Case": "record.cases",
     "Document": "report.document",
+    "Event": "jobs.training",
+    "Grid": "jobs.grid",
+    "GridRun": "jobs.running",
+    "Holding": "jobs.grid",
+    "Job": "jobs.grid",
     "LabelJudge": "asking.judge",
+    "Ledger": "jobs.record",
     "Number": "report.document",
     "Question": "questions",
     "Section": "report.document",
@@ -26,6 +33,7 @@ _HOME = {
     "System": "record.systems",
     "Table": "report.document",
     "read_prompts": "prompts.files",
+    "redrawn": "scores.comparing",
     "write_document": "report.page",
 }
 

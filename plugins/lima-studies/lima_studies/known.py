@@ -1,6 +1,6 @@
 """The kinds of studies, by name."""
 
-from lima import LimaError, did_you_mean
+from lima import LimaError
 from lima_studies.epochs.kind import Epochs
 from lima_studies.grids.kind import Ablation
 from lima_studies.kind import StudyKind
@@ -19,10 +19,11 @@ KINDS: dict[str, StudyKind] = {
 
 
 def kind_of(study: Study) -> StudyKind:
-    """The kind of a study; LimaError for one that a newer version has begun"""
+    """The kind of a study; LimaError for one that another plugin, or a newer version, has begun"""
     name = study.row["kind"]
     if name not in KINDS:
         raise LimaError(
-            f"Study {study.id} is of the kind {name!r}, which this version does not know.{did_you_mean(name, KINDS)}"
+            f"Study {study.id} is of the kind {name!r}, which this version of lima-studies does not know. The command that began "
+            "it reports it: look for it in `lima study --help` and `lima --help`."
         )
     return KINDS[name]

@@ -16,7 +16,7 @@ from lima_studies.grids.reading import read_grid
 
 DIES = """
     import os, signal
-    import lima_studies.grids.training as t
+    import lima as t
     import lima_studies.record.study as s
     where, at, calls = {where!r}, {at}, []
     def dies(real):

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from lima_village.arm import Sets
 from lima_village_study import words
-from lima_village_study.arms import PLATEAU, SIZES
+from lima_village_study.arms import PLATEAU, SIZES, Sets
 from lima_village_study.dialogue_findings import AFTER, ARMS, by_turn
 from lima_village_study.finding import Finding, Panel, Point, Series, Table, line, named, side, tell, ticks
 from lima_village_study.scores import Compared, Results, difference, excellent, mean, points

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from math import log
 
-from lima_village.arm import Sets
 from lima_village_study import words
 from lima_village_study.ablations import PAPER_SCALE
+from lima_village_study.arms import Sets
 from lima_village_study.finding import Finding, Panel, Point, Series, Table, line, named, side, tell, ticks
 from lima_village_study.perplexity import OTHER, TRAINED
 from lima_village_study.scores import Results, excellent

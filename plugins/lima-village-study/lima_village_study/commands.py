@@ -50,18 +50,20 @@ def study(
     Runs every arm, or only the named ones, in two processes side by side. With --resume it runs only what is missing, with
     --redraw nothing.
     """
-    from lima_dialogue_eval.report.page import check_place
-    from lima_village import bars
-    from lima_village.base_model import verified
     from lima_village_study.arms import ARMS, chosen
-    from lima_village_study.study import Study
 
-    if resumed in {arm.name for arm in ARMS}:  # `--resume before` means `before --resume`: no study has an arm's name
+    # `--resume before` means `before --resume`: no study has an arm's name
+    if resumed and resumed in {arm.name for arm in ARMS}:
         arms, resumed = (resumed, *arms), "newest"
     wanted = chosen(arms)
     if listing:
         _list_arms(wanted, as_json)
         return
+    from lima_dialogue_eval.report.page import check_place
+    from lima_village import bars
+    from lima_village.base_model import verified
+    from lima_village_study.study import Study
+
     if redrawn and (arms or resumed):
         raise click.UsageError("--redraw writes the report of a whole study: give neither ARM nor --resume.")
     started = time.monotonic()
@@ -83,8 +85,7 @@ def study(
 
 
 def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
-    from lima_village.arm import GAIN
-    from lima_village_study.arms import TEST
+    from lima_village_study.arms import GAIN, TEST
     from lima_village_study.gain import named
 
     rows = [
@@ -92,7 +93,7 @@ def _list_arms(arms: Sequence[Any], as_json: bool) -> None:
             "arm": arm.name,
             "what": arm.text,
             "trained_on": ", ".join(arm.sources) or "nothing",
-            "changes": ", ".join(f"{key}={value}" for key, value in arm.changes.items()),
+            "changes": ", ".join(f"{key}={value}" for key, value in arm.own.items()),
             "held": ", ".join(named(TEST.gain) if role == GAIN else getattr(TEST, role) for role in arm.held),
             "seeds": arm.seeds,
         }

@@ -14,8 +14,8 @@ from typing import Any
 from lima import GRADES
 from lima_dialogue_eval.report.figures import PAPER_AFTER, PAPER_BEFORE
 from lima_dialogue_eval.statistics import Tally, sign_flip, tally
-from lima_village.arm import Sets
 from lima_village_study import words
+from lima_village_study.arms import Sets
 from lima_village_study.finding import Finding, Panel, Point, Series, Table, line, named, side, tell, ticks
 from lima_village_study.scores import (
     SHARES,

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 NUMBER, OTHERS = 50, 2
 """conversations, and histories of others that are swapped in for each answer"""
-MEASURE = "lima_village_study.gain:measure"
-"""where a worker process finds the function"""
 _ON = "history gain on "
 
 

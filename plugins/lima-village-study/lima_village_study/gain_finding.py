@@ -6,8 +6,8 @@ The prose is in `findings.toml`.
 
 from __future__ import annotations
 
-from lima_village.arm import Sets
 from lima_village_study import words
+from lima_village_study.arms import Sets
 from lima_village_study.dialogue_findings import AFTER, ARMS, BEFORE, CONTROLS
 from lima_village_study.finding import Finding, Table, named, side, tell
 from lima_village_study.gain import source

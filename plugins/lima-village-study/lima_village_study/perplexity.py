@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 NUMBER = 50
 """validation conversations, as many as LIMA has dev prompts"""
-MEASURE = "lima_village_study.perplexity:perplexity"
-"""where a worker process finds the function"""
 TRAINED, OTHER = "perplexity of answers as trained", "perplexity of answers in other words"
 
 

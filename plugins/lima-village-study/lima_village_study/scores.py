@@ -17,10 +17,12 @@ import numpy as np
 
 from lima import GRADES, SCORES, Store
 from lima_dialogue_eval.statistics import sign_flip, t_interval
+from lima_studies import redrawn
+from lima_village_study.recorded import graded, noted
 
 
 class GradedReply(TypedDict):
-    """What is used of a row of the view `village_study_replies`, or of an answer whose history gain was measured"""
+    """What is used of a graded reply of a study, or of an answer whose history gain was measured"""
 
     conversation: str
     seed: int
@@ -37,9 +39,6 @@ class GradedReply(TypedDict):
 
 Score = Callable[[GradedReply], float]
 Interval = tuple[float, float]
-
-DRAWS = 2_000
-"""of the bootstrap"""
 
 
 @dataclass(frozen=True)
@@ -129,11 +128,9 @@ class Results:
 
     def __init__(self, store: Store, study: str) -> None:
         self.store, self.study = store, study
-        sql = "select * from village_study_results where study = ? order by arm, evaluation, epoch, seed"
-        self.noted = store.rows(sql, [study])
+        self.noted = noted(store, study)
         self._rows: dict[tuple[str, str, int], list[Any]] = {}
-        order = "arm, evaluation, epoch, conversation, seed, sample, turn"
-        for row in store.rows(f"select * from village_study_replies where study = ? order by {order}", [study]):
+        for row in graded(store, study):
             self._rows.setdefault((row["arm"], row["evaluation"], row["epoch"]), []).append(row)
 
     def compared(self, evaluation: str, arms: Mapping[Any, str]) -> Compared:
@@ -234,7 +231,7 @@ def difference(
     ours_by, theirs_by = (_by_fine_tune(of_arm, score, units) for of_arm in (rows, base))
     if len(ours_by) < 2 or len(theirs_by) < (1 if untuned else 2):
         return found
-    return replace(found, redrawn=_redrawn(ours_by, theirs_by))
+    return replace(found, redrawn=redrawn(ours_by, theirs_by))
 
 
 def _by_fine_tune(rows: Sequence[GradedReply], score: Score, units: Sequence[str]) -> np.ndarray:
@@ -244,23 +241,6 @@ def _by_fine_tune(rows: Sequence[GradedReply], score: Score, units: Sequence[str
     if any((seed, unit) not in means for seed in seeds for unit in units):
         return np.empty((0, len(units)))
     return np.array([[means[seed, unit] for unit in units] for seed in seeds])
-
-
-def _redrawn(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> Interval:
-    """The middle 95 % of the differences when units and each arm's fine-tunes are resampled; arguments (fine-tunes, units)
-
-    Owen's pigeonhole bootstrap: rows and columns are drawn independently with replacement, and a cell's weight is the product
-    of both counts. Two or three fine-tunes say little about their spread."""
-    rng = np.random.default_rng(seed)
-    units = _weights(rng, ours.shape[1])  # draws × units, shared by both arms
-    means = [((_weights(rng, len(arm)) @ arm) * units).sum(axis=1) for arm in (ours, theirs)]
-    low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _weights(rng: np.random.Generator, number: int) -> np.ndarray:
-    """(draws, number) shares that sum to one: how often each of `number` things was drawn"""
-    return rng.multinomial(number, [1 / number] * number, size=DRAWS) / number
 
 
 def _means(rows: Sequence[GradedReply], score: Score, *keys: str) -> dict[tuple[Any, ...], float]:

@@ -17,8 +17,9 @@ from lima import Store, __version__, visible
 from lima_dialogue_eval.report.page import write_whole
 from lima_village_study.drawing import draw
 from lima_village_study.finding import Finding, common
+from lima_village_study.recorded import find_study
 from lima_village_study.scores import Results
-from lima_village_study.study import Study, find_study
+from lima_village_study.study import Study
 
 TEMPLATE = "study.html.jinja"
 
@@ -57,14 +58,14 @@ def render(store: Store, study: Study, findings: Sequence[Finding]) -> str:
 def _arms(store: Store, study: Study) -> list[dict[str, Any]]:
     """What was trained and evaluated, a row for each arm"""
     results, found = Results(store, study.id), []
-    for arm in study.arms:
+    for arm in study.grid.arms:
         runs = results.runs(arm.name)
         found.append(
             {
                 "name": arm.name,
                 "text": arm.text,
                 "trained on": ", ".join(arm.sources) or arm.model,
-                "changes": ", ".join(f"{key} = {value}" for key, value in arm.changes.items()),
+                "changes": ", ".join(f"{key} = {value}" for key, value in arm.own.items()),
                 "steps": ", ".join(sorted({str(run["steps"]) for run in runs})),
                 "trained tokens": f"{runs[0]['trained_tokens']:,}" if runs else "",
                 "runs": " ".join(dict.fromkeys(run["id"] for run in runs)),

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lima.record.store import Store
-from lima_village.arm import GREEDY
-from lima_village.ledger import Ledger
+from lima_studies import Ledger
+from lima_village.experiment import GREEDY
 from lima_village_study.arms import VALIDATION, chosen
 from lima_village_study.findings import findings
 from lima_village_study.study import Study
@@ -100,8 +100,8 @@ def told(tmp_path_factory):
     arms = [replace(arm, text=HOSTILE, seeds=1) for arm in chosen(list(MODELS))]
     work = Study.new(database, arms, sets=VALIDATION)
     with Store(database) as store:
+        work.begun(store)
         ledger = Ledger(store, work.id)
-        ledger.begin(work.folder, work.settings())
         for name, knows in MODELS.items():
             ledger.note(name, 0, "village-validation", 0, None, run(store, "village-validation", knows, name))
         yield work, store, {finding.key: finding for finding in findings(store, work)}

@@ -5,12 +5,12 @@ Run as a program by the tests, so that it can be killed: python study_in_small.p
 
 import sys
 
-from lima_village.arm import PROMPTS, ArmSpec
+from lima_studies import Arm
 from lima_village_study import arms, study
-from lima_village_study.arms import VALIDATION
+from lima_village_study.arms import PROMPTS, VALIDATION
 
 ARMS = tuple(
-    ArmSpec(name=name, text=name, sources=(source,), changes={"epochs": 1}, held=(PROMPTS,), seeds=2, seconds=2)
+    Arm(name, name, {"sources": [source], "epochs": 1}, seeds=2, held=(PROMPTS,), seconds=2)
     for name, source in (("random", "village-forms:32"), ("one-kind", "village-forms:question:32"))
 )
 
@@ -19,8 +19,8 @@ def shrink(patch=setattr):
     """Put the small arms and sets in the place of the real ones"""
     new = study.Study.new.__func__
     patch(arms, "ARMS", ARMS)
-    patch(study, "SAMPLES", 1)
-    patch(study, "SAMPLED", {**arms.SAMPLED, "max_new_tokens": 8})
+    patch(arms, "SAMPLES", 1)
+    patch(arms, "SAMPLED", {**arms.SAMPLED, "max_new_tokens": 8})
     patch(
         study.Study,
         "new",

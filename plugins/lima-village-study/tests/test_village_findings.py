@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from lima_village.ledger import Ledger
+from lima_studies import Ledger
 from lima_village_study.findings import findings
 
 
@@ -11,7 +11,8 @@ def test_findings_follow_from_the_numbers(told):
     work, store, found = told
     assert list(found) == ["dialogues", "controls", "turns", "draws", "in-context"]
     by_replies, by_conversations = found["dialogues"].tables
-    share = f"100.0 * avg(turn = 1) as share from village_study_replies where study = '{work.id}' and arm = 'before'"
+    run = f"(select dialogue_run from study_jobs where study = '{work.id}' and arm = 'before')"
+    share = f"100.0 * avg(turn = 1) as share from dialogue_replies where dialogue_run = {run}"
     (whole,) = store.rows(f"select {share}")
     (row,) = store.rows(f"select avg(share) as share from (select {share} group by conversation)")
     assert by_replies.rows[0][1] == f"{whole['share']:.1f}\u00a0%"
@@ -30,8 +31,8 @@ def test_findings_follow_from_the_numbers(told):
 
 def test_findings_also_disagree(told):
     work, store, _ = told
+    replace(work, id="turned").begun(store)
     turned = Ledger(store, "turned")
-    turned.begin(work.folder, work.settings())
     swap = {"before": "after", "after": "before", "more-singles": "after", "unrelated": "before"}
     runs = {row["arm"]: row["dialogue_run"] for row in Ledger(store, work.id).results()}
     for arm, other in swap.items():
@@ -47,8 +48,8 @@ def test_findings_also_disagree(told):
 
 def test_arms_with_fewer_seeds_are_told_apart(told):
     work, store, _ = told
+    replace(work, id="seeds").begun(store)
     ledger = Ledger(store, "seeds")
-    ledger.begin(work.folder, work.settings())
     runs = {row["arm"]: row["dialogue_run"] for row in Ledger(store, work.id).results()}
     for arm, other, seeds in (("before", "before", 3), ("dialogues-3", "after", 2), ("after", "after", 3)):
         for seed in range(seeds):
@@ -66,8 +67,8 @@ def test_arms_with_fewer_seeds_are_told_apart(told):
 def test_fine_tunes_that_differ_leave_the_effect_undecided(told):
     """However small the p over conversations, one of two fine-tunes may have learnt nothing"""
     work, store, _ = told
+    replace(work, id="differ").begun(store)
     ledger = Ledger(store, "differ")
-    ledger.begin(work.folder, work.settings())
     runs = {row["arm"]: row["dialogue_run"] for row in Ledger(store, work.id).results()}
     for arm, seed, other in (
         ("before", 0, "before"),
@@ -109,8 +110,8 @@ def test_a_conversation_with_an_error_in_one_arm_leaves_all(told, knows, models,
             return super().reply(prompts, settings, seed)
 
     runs["after"] = held(store, "village-validation", Fails(models["after"]), "after")
+    replace(work, id="failed").begun(store)
     ledger = Ledger(store, "failed")
-    ledger.begin(work.folder, work.settings())
     for arm, dialogue_run in runs.items():
         ledger.note(arm, 0, "village-validation", 0, None, dialogue_run)
     found = {f.key: f for f in findings(store, replace(work, id="failed"))}

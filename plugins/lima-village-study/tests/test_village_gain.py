@@ -4,9 +4,9 @@ import pytest
 
 from lima import CheckpointModel, LimaError, Store, load_plugins
 from lima_dialogue_eval import gain_rows, write_gain
+from lima_studies import Ledger
 from lima_village.base_model import verified
 from lima_village.dialogues import dialogues
-from lima_village.ledger import Ledger
 from lima_village.registered import HeldOut
 from lima_village_study import gain
 from lima_village_study.arms import VALIDATION, chosen
@@ -53,8 +53,8 @@ def test_a_model_is_measured_and_every_answer_recorded(tmp_path, monkeypatch):
 def test_the_verdict_needs_the_dialogues_ahead_of_every_other_arm(tmp_path, held, models, later, gained, agrees):
     work = Study.new(tmp_path / "lima.db", chosen(list(ARMS)), sets=VALIDATION)
     with Store(work.database) as store:
+        work.begun(store)
         ledger = Ledger(store, work.id)
-        ledger.begin(work.folder, work.settings())
         for i, arm in enumerate(ARMS):
             ledger.note(arm, 0, "village-validation", 0, None, held(store, "village-validation", models[arm], arm))
             for seed in (0, 1):

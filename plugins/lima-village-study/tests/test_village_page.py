@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lima_village.ledger import Ledger
+from lima_studies import Ledger
 from lima_village_study.study_page import render, write_page
 
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import runpy
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,13 +17,26 @@ from click.testing import CliRunner
 
 from lima.errors import LimaError
 from lima.record.store import Store
-from lima_village.arm import GREEDY
-from lima_village.experiment import RECIPE
-from lima_village.ledger import Ledger
-from lima_village.worker import Holding, Job, work
+from lima_studies import Holding
+from lima_village.experiment import GREEDY, RECIPE
 from lima_village_study.arms import VALIDATION, chosen
 from lima_village_study.commands import study
 from lima_village_study.study import Study, find_study
+
+OLD = """
+    create table village_studies (id text primary key, created text, status text, seconds float, folder text, settings text);
+    create table village_study_results (study text, arm text, seed int, evaluation text, epoch int, run text,
+      dialogue_run text, value float, created text, primary key (study, arm, seed, evaluation, epoch));
+    create view village_study_replies as select results.study, results.arm, results.seed, results.epoch, replies.evaluation,
+      replies.conversation, replies.seed as sample, replies.turn, replies.kind, replies.grade
+      from village_study_results results join dialogue_replies replies on replies.dialogue_run = results.dialogue_run;
+    insert into village_studies values ('study-20260101-000000', '2026-01-01T00:00:00', 'done', 3.0, '/nowhere',
+      '{"recipe": {"epochs": 3}, "base": {"sha256": "ab"}, "versions": {"torch": "1"}, "evaluations": {}, "sets":
+      {"conversations": "village-more", "prompts": "village-prompts", "ten": "", "epochs": "", "gain": ""}, "arms": {"before":
+      {"name": "before", "sources": ["village-singles:7"], "held": ["conversations"], "changes": {}, "model": "", "seeds": 2}}}');
+    insert into village_study_results values ('study-20260101-000000', 'before', 0, '', 0, 'r', null, null, '2026');
+"""
+"What an earlier version left in a database"
 
 
 def rows(database, sql):
@@ -32,7 +47,7 @@ def rows(database, sql):
 
 
 def results(database):
-    return rows(database, "select * from village_study_results order by arm, seed, evaluation")
+    return rows(database, "select * from study_jobs order by arm, seed, evaluation")
 
 
 def by_key(found):
@@ -68,7 +83,7 @@ def test_killed_and_resumed_it_runs_only_what_is_missing(tmp_path, monkeypatch, 
     assert Path(printed["report"]).is_file()
 
     runpy.run_path(str(small))["shrink"](monkeypatch.setattr)
-    monkeypatch.setattr("lima_village.workers.subprocess.Popen", None)  # nothing is left, so nobody is needed
+    monkeypatch.setattr("lima_studies.jobs.running.work_off", None)  # nothing is left, so nobody is needed
     result = CliRunner().invoke(study, ["--resume", "-d", str(database)])
     assert result.exit_code == 0, result.exception
     assert results(database) == after
@@ -79,8 +94,8 @@ def test_interrupt_names_the_study_to_resume(tmp_path, monkeypatch, small):
     runpy.run_path(str(small))["shrink"](monkeypatch.setattr)
 
     def interrupted(work):
-        def on_event(arm, event):
-            if event["event"] == "trained":
+        def on_event(event):
+            if event.what == "trained":
                 raise KeyboardInterrupt
 
         work.run(on_event)
@@ -100,20 +115,21 @@ def test_behind_a_link_a_job_resumes_its_fine_tune(tmp_path, monkeypatch, small)
     real, link = tmp_path / "real", tmp_path / "link"
     real.mkdir()
     link.symlink_to("real")
-    behind = Study.new(link / "lima.db", chosen(["random"]))
-    with Store(behind.database) as store:
-        Ledger(store, behind.id).begin(behind.folder, behind.settings())
-    job = replace(behind.jobs()[0], holdings=[])
-    assert job.folder == str(real / behind.id / "random-seed0")
+    behind = Study.new(link / "lima.db", [replace(chosen(["random"])[0], held=(), seeds=1)])
+    folder = str(real / f"{behind.id}-models" / "random-seed0")
 
-    def until_trained(event, **_):
-        if event == "trained":
+    def until_trained(event):
+        if event.what == "training":
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        work(job, until_trained)
-    work(job, lambda event, **_: None)
-    assert rows(real / "lima.db", "select folder, status from runs") == [{"folder": job.folder, "status": "done"}]
+    with Store(behind.database) as store:
+        with pytest.raises(KeyboardInterrupt):
+            behind.begun(store).run(until_trained)
+        assert rows(real / "lima.db", "select folder, status from runs") == [
+            {"folder": folder, "status": "interrupted"}
+        ]
+        behind.begun(store).run(lambda event: None)
+    assert rows(real / "lima.db", "select folder, status from runs") == [{"folder": folder, "status": "done"}]
 
 
 def test_the_default_database_is_known_by_its_real_path(tmp_path, monkeypatch):
@@ -129,39 +145,46 @@ def test_the_default_database_is_known_by_its_real_path(tmp_path, monkeypatch):
 @pytest.fixture
 def begun(tmp_path):
     """A study that has begun and done nothing"""
-    work = Study.new(tmp_path / "lima.db", chosen(["before", "after"]), sets=VALIDATION)
+    work = Study.new(tmp_path / "lima.db", chosen(["before", "random"]), sets=VALIDATION)
     with Store(work.database) as store:
-        Ledger(store, work.id).begin(work.folder, work.settings())
+        work.begun(store)
     return work
 
 
 def test_a_study_resumes_with_what_it_was_started_with(begun):
     assert Study.resumed(begun.database, "newest") == begun
     more = Study.resumed(begun.database, begun.id[:12], ["in-context"])
-    assert [arm.name for arm in more.arms] == ["before", "after", "in-context"]
+    assert [arm.name for arm in more.grid.arms] == ["before", "random", "in-context"]
+    with Store(begun.database) as store:
+        more.begun(store)
+    assert Study.resumed(begun.database, "newest") == more
 
 
-def test_an_evaluation_of_an_untrained_model_resumes_too(begun):
-    holding = Holding("village", [0], {**GREEDY, "max_new_tokens": 2})
-    place = {"database": str(begun.database), "folder": str(begun.folder / "in-context-seed0")}
-    job = Job(begun.id, "in-context", 0, **place, recipe={}, model="village-in-context", holdings=[holding])
+def test_an_evaluation_of_an_untrained_model_resumes_too(tmp_path):
+    work = Study.new(tmp_path / "lima.db", chosen(["in-context"]), sets=VALIDATION)
+    short = Holding("ten", "village", sampling={**GREEDY, "max_new_tokens": 2})
+    grid = replace(work.grid, arms=(replace(work.grid.arms[0], held=("ten",)),), holdings=(short,))
+    work = replace(work, grid=grid)
     sql = "select id, status, model from dialogue_runs"
 
-    def until_asked(event, **_):
-        if event == "talking":
+    def until_asked(event):
+        if event.what == "holding":
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        work(job, until_asked)
-    (held,) = rows(begun.database, sql)
-    assert held == {"id": held["id"], "status": "interrupted", "model": "village-in-context:3"}
-    work(job, lambda event, **_: None)
-    assert rows(begun.database, sql) == [{**held, "status": "done"}]
-    # Killed when all was answered and nothing said so yet.
-    with Store(begun.database) as store, store.write() as db:
-        db.execute("update dialogue_runs set status = 'running'")
-    work(job, lambda event, **_: None)
-    assert rows(begun.database, sql) == [{**held, "status": "done"}]
+    with Store(work.database) as store:
+        with pytest.raises(KeyboardInterrupt):
+            work.begun(store).run(until_asked)
+        (held,) = rows(work.database, sql)
+        assert held == {"id": held["id"], "status": "interrupted", "model": "village-in-context:3"}
+        work.begun(store).run(lambda event: None)
+        assert rows(work.database, sql) == [{**held, "status": "done"}]
+        # Killed when all was answered and nothing said so yet.
+        with store.write() as db:
+            db.execute("update dialogue_runs set status = 'running'")
+            db.execute("drop trigger study_jobs_no_delete")
+            db.execute("delete from study_jobs")
+        work.begun(store).run(lambda event: None)
+    assert rows(work.database, sql) == [{**held, "status": "done"}]
 
 
 def test_another_version_of_the_settings_is_refused(begun, tmp_path):
@@ -175,8 +198,9 @@ def test_the_report_is_drawn_again_without_training_whatever_has_changed_since(b
     with Store(begun.database) as store:
         settings = find_study(store, "newest")["settings"]
         settings["versions"]["torch"] = "0.0.1+older"
-        settings["arms"]["gone"] = {**settings["arms"].pop("after"), "name": "gone"}
-        Ledger(store, begun.id).begin(begun.folder, settings)
+        settings["arms"]["gone"] = {**settings["arms"].pop("random")}
+        with store.write() as db:
+            db.execute("update studies set settings = ?", [json.dumps(settings)])
     for needed in ("lima_village.bars.run_with_bars", "lima_village.base_model.verified"):
         monkeypatch.setattr(needed, None)
     result = CliRunner().invoke(study, ["--redraw", "-d", str(begun.database)])
@@ -195,7 +219,7 @@ def test_an_arm_after_resume_is_an_arm(begun, monkeypatch):
     for arguments in (["--resume", "in-context"], ["in-context", "--resume"]):
         result = CliRunner().invoke(study, [*arguments, "-d", str(begun.database)])
         assert result.exit_code == 0, result.exception
-    assert [[arm.name for arm in work.arms] for work in ran] == [["before", "after", "in-context"]] * 2
+    assert [[arm.name for arm in work.grid.arms] for work in ran] == [["before", "random", "in-context"]] * 2
     assert {work.id for work in ran} == {begun.id}
 
 
@@ -231,32 +255,61 @@ def test_a_file_that_is_no_database_leaves_no_folder(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(begun):
     begun.folder.write_text("in the way")
-    with pytest.raises(LimaError, match="Cannot create .*study-.*Choose another --database"):
-        begun.run(lambda arm, event: None)
+    with pytest.raises(LimaError, match="Cannot create .*village-.*-models.*Choose another --database"):
+        begun.run(lambda event: None)
 
 
 def test_unknown_studies_are_sentences(begun, tmp_path):
-    with pytest.raises(LimaError, match="No study 'other' in .*Known: study-"):
+    with pytest.raises(LimaError, match="No study 'other' in .*Known: village-"):
         Study.resumed(begun.database, "other")
     result = CliRunner().invoke(study, ["--resume", "-d", str(tmp_path / "none.db")])
     assert "does not exist, so it has no study" in str(result.exception)
 
 
+def test_it_is_a_study_among_others_with_a_report_of_its_own(begun):
+    from lima.testing import run_command
+
+    (row,) = run_command("study", "-d", begun.database, "--json").json
+    assert (row["id"], row["kind"]) == (begun.id, "village")
+    said = run_command("study", "report", begun.id, "-d", begun.database, code=1).err
+    assert f"Study {begun.id} has a report of its own: `lima study village --help` says how it is written." in said
+
+
 def test_two_processes_do_not_work_on_one_study(begun):
     from filelock import FileLock
 
-    begun.folder.mkdir()
-    with FileLock(begun.folder / ".lock"), pytest.raises(LimaError, match="Another process is working on study-"):
-        begun.run(lambda arm, event: None)
+    lock = begun.database.with_name(f".{begun.id}.lock")
+    with FileLock(lock), pytest.raises(LimaError, match="Another process is working on the study village-"):
+        begun.run(lambda event: None)
 
 
 def test_a_fine_tune_whose_folder_is_gone_is_not_done(begun):
-    job = begun.jobs()[0]
     with Store(begun.database) as store:
-        ledger = Ledger(store, begun.id)
+        trainer = begun.begun(store).trainer()
+        job = begun.grid.jobs()[0]
+        folder = trainer.folder(job)
         with store.write() as db:
-            db["runs"].insert({"id": "r", "folder": job.folder, "status": "done", "created": "2026"})
-        assert ledger.run_of(job.folder) is None
-        Path(job.folder).mkdir(parents=True)
-        (Path(job.folder) / "config.json").write_text("{}")
-        assert ledger.run_of(job.folder)["id"] == "r"
+            db["runs"].insert({"id": "r", "folder": str(folder), "status": "done", "created": "2026"})
+        assert trainer.known(job) is None
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        assert trainer.known(job)["id"] == "r"
+
+
+def test_a_study_of_an_earlier_version_is_reported_again_and_not_resumed(tmp_path):
+    """Its tables are only read; a database without such a study loses them"""
+    database = tmp_path / "lima.db"
+    with Store(database) as store:
+        assert store.rows("select name from sqlite_master where name like 'village_study%'") == []
+    with sqlite3.connect(database) as db:
+        db.executescript(OLD)
+    for name in ("newest", "study-2026"):
+        result = CliRunner().invoke(study, ["--resume", name, "-d", str(database)])
+        assert "Study study-20260101-000000 was begun by an earlier version of lima" in str(result.exception)
+    advice = re.search(r"`lima village study (--redraw \S+ -d \S+)`", str(result.exception))
+    again = CliRunner().invoke(study, [*advice.group(1).split(), "--json"])
+    assert again.exit_code == 0, again.exception
+    assert json.loads(again.stdout)["study"] == "study-20260101-000000"
+    page = (tmp_path / "study-20260101-000000.html").read_text(encoding="utf-8")
+    assert "village-singles:7" in page
+    assert "3 s" in page

@@ -4,6 +4,8 @@ import pytest
 
 import lima_chat
 import lima_dialogue_eval
+import lima_judges
+import lima_studies
 import lima_village
 import lima_village_study
 from lima.testing import ModelContract, SourceContract
@@ -11,7 +13,7 @@ from lima_dialogue_eval.testing import EvaluationContract
 
 
 class Study:
-    plugin, requires = lima_village_study, (lima_chat, lima_dialogue_eval, lima_village)
+    plugin, requires = lima_village_study, (lima_chat, lima_dialogue_eval, lima_judges, lima_studies, lima_village)
 
 
 class Forms(Study, SourceContract):

@@ -7,9 +7,8 @@ import pytest
 
 from lima.record.store import Store
 from lima_dialogue_eval import write_gain
-from lima_village.arm import EPOCHS, GAIN
-from lima_village.ledger import Ledger
-from lima_village_study.arms import ARMS, VALIDATION, chosen
+from lima_studies import Ledger
+from lima_village_study.arms import ARMS, EPOCHS, GAIN, VALIDATION, chosen
 from lima_village_study.drawing import draw
 from lima_village_study.finding import PROSE
 from lima_village_study.findings import as_dict, findings
@@ -24,8 +23,8 @@ def test_quantity_is_a_plateau_only_within_the_margin(tmp_path, held):
     arms = chosen(["forms-256", "forms-4096"])
     work = Study.new(tmp_path / "lima.db", arms, sets=VALIDATION)
     with Store(work.database) as store:
+        work.begun(store)
         ledger = Ledger(store, work.id)
-        ledger.begin(work.folder, work.settings())
         knows = {"all": lambda prompt: True, "some": lambda prompt: "List" not in prompt[0].content}
         runs = {name: held(store, "village-prompts-validation", known, name) for name, known in knows.items()}
         said = {}
@@ -47,8 +46,8 @@ RISES, FALLS = (1.9, 1.2, 2.4), (2.4, 1.9, 1.2)
 def test_perplexity_against_quality_is_judged_in_both_wordings(tmp_path, models, held, trained, other, agrees):
     work = Study.new(tmp_path / "lima.db", chosen(["epochs"]), sets=VALIDATION)
     with Store(work.database) as store:
+        work.begun(store)
         ledger = Ledger(store, work.id)
-        ledger.begin(work.folder, work.settings())
         for epoch, name in enumerate(("before", "before", "after"), 1):
             dialogue_run = held(store, "village-validation", models[name], "epochs")
             ledger.note("epochs", 0, "village-validation", epoch, None, dialogue_run)
@@ -83,8 +82,8 @@ def test_six_examples_are_tested_with_the_structure_that_they_do_not_show(tmp_pa
     }
     work = Study.new(tmp_path / "lima.db", chosen(list(knows)), sets=VALIDATION)
     with Store(work.database) as store:
+        work.begun(store)
         ledger = Ledger(store, work.id)
-        ledger.begin(work.folder, work.settings())
         for name, known in knows.items():
             # One request must differ from the others, or there is no interval.
             slips = lambda prompt, known=known: known(prompt) and "Otto" not in prompt[0].content  # noqa: E731
@@ -113,8 +112,8 @@ def test_every_finding_is_told_and_all_prose_is_used(tmp_path, models, held, lat
     """With the same replies for every arm: no prose may lack a number"""
     work = Study.new(tmp_path / "lima.db", ARMS, sets=VALIDATION)
     with Store(work.database) as store:
+        work.begun(store)
         ledger = Ledger(store, work.id)
-        ledger.begin(work.folder, work.settings())
         names = ("village-validation", "village-prompts-validation")
         runs = {name: held(store, name, models["before"], "any") for name in names}
         for arm in ARMS:

@@ -12,6 +12,7 @@ from rich.table import Column
 from lima.cli.progress import progress as bars_of
 
 if TYPE_CHECKING:
+    from lima_studies import Event
     from lima_village.experiment import Experiment
 
 TIME = Column(min_width=7, no_wrap=True)
@@ -53,31 +54,26 @@ class Bars:
     """Bars while an experiment runs; they vanish at its end"""
 
     def __init__(self, experiment: Experiment) -> None:
-        self.seconds = {arm.name: float(arm.seconds or 1) for arm in experiment.arms}
         self.progress = _progress()
         self.whole = self.progress.add_task("starting", total=None, who=experiment.id.partition("-")[0])
         self.workers: dict[int, TaskID] = {}
-        self.done = self.jobs = 0
+        self.jobs = self.left = len(experiment.grid.jobs())
 
-    def hear(self, arm: str, event: dict[str, Any]) -> None:
+    def hear(self, event: Event) -> None:
         """Move the bars"""
-        what = event["event"]
-        if what == "begun":
-            self.jobs = event["jobs"]
-            self.progress.update(self.whole, total=sum(self.seconds[name] for name in event["left"]))
-            self.done = self.jobs - len(event["left"])
-        elif what == "finished":
-            self.done += 1
-            self.progress.advance(self.whole, self.seconds[arm])
-        self.progress.update(self.whole, description=f"{self.done} of {self.jobs} done")
-        if what not in ("training", "talking"):
+        if event.what == "begun":
+            self.left = len(event.left)
+            self.progress.update(self.whole, total=sum(job.arm.seconds or 1.0 for job in event.left))
+        elif event.what == "finished" and event.job:
+            self.left -= 1
+            self.progress.advance(self.whole, event.job.arm.seconds or 1.0)
+        self.progress.update(self.whole, description=f"{self.jobs - self.left} of {self.jobs} done")
+        if not event.total or not event.job:
             return
-        worker = event["worker"]
-        if worker not in self.workers:
-            self.workers[worker] = self.progress.add_task("", who="")
-        bar, who = self.workers[worker], f"{arm}, seed {event['seed']}"
-        epoch = f", epoch {event['epoch']}" if event.get("epoch") else ""
-        text = f"training, loss {event['loss']:.2f}" if what == "training" else f"{event['evaluation']}{epoch}"
+        if event.worker not in self.workers:
+            self.workers[event.worker] = self.progress.add_task("", who="")
+        bar, epoch = self.workers[event.worker], f", epoch {event.epoch}" if event.epoch else ""
+        text = f"{event.evaluation}{epoch}" if event.evaluation else f"training, loss {event.loss:.2f}"
         if text.partition(",")[0] != self.progress.tasks[bar].description.partition(",")[0]:
             self.progress.reset(bar)
-        self.progress.update(bar, description=text, completed=event["done"], total=event["total"], who=who)
+        self.progress.update(bar, description=text, completed=event.done, total=event.total, who=event.job.system)

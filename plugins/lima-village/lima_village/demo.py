@@ -8,9 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lima_village.arm import CONVERSATIONS, TEN, ArmSpec, Sets
+from lima_village.experiment import GREEDY, Experiment, recipe_of
 from lima_village.experiment import RECIPE as RECIPE
-from lima_village.experiment import Experiment
 
 ARMS = {"before": ["village-singles"], "after": ["village-singles", "village-dialogues"]}
 LABELS = {"before": "1,000 singles", "after": "1,000 singles + 30 dialogues"}
@@ -18,13 +17,17 @@ LABELS = {"before": "1,000 singles", "after": "1,000 singles + 30 dialogues"}
 
 def demonstration(database: Path, seeds: int, more: bool) -> Experiment:
     """The two arms: one recipe, without and with the dialogues"""
-    arms = [
+    from lima_studies import Arm, Grid, Holding
+
+    arms = tuple(
         # With the dialogues an arm takes longer; the longest start first.
-        ArmSpec(name, LABELS[name], tuple(sources), (TEN, CONVERSATIONS), seconds=i, seeds=seeds)
+        Arm(name, LABELS[name], {"sources": sources}, seconds=i)
         for i, (name, sources) in enumerate(ARMS.items())
-    ]
-    sets = Sets("village-more" if more else "", "", "village")
-    return Experiment.new(database, arms, "demo", sets=sets, recipe=RECIPE)
+    )
+    names = ("village", "village-more") if more else ("village",)
+    holdings = tuple(Holding(name, name, sampling=GREEDY) for name in names)
+    title = "The village before and after 30 dialogues"
+    return Experiment.of(database, Grid(title, recipe_of(RECIPE), arms, seeds=seeds, holdings=holdings), "demo")
 
 
 def compared(experiment: Experiment, store: Any, evaluation: str) -> Any:

@@ -1,6 +1,6 @@
-"""The tables of the experiments, called studies here: their settings, and which runs belong to which arm and seed.
+"""The tables of the studies that earlier versions ran: their settings, and which runs belong to which arm and seed.
 
-This module does not know who writes the rows or what the numbers mean.
+They are only read, where a database has them. This module does not know what the numbers mean.
 """
 
 from sqlite_utils import Database, Migrations
@@ -36,3 +36,12 @@ def m001_studies(db: Database) -> None:
         from village_study_results results join dialogue_replies replies on replies.dialogue_run = results.dialogue_run
         """,
     )
+
+
+@migrations()
+def m002_begun_by_lima_studies(db: Database) -> None:
+    """New studies are in the tables of lima-studies; those that are here stay, to be reported again"""
+    if not db.table("village_studies").count:
+        db.view("village_study_replies").drop()
+        db.table("village_study_results").drop()
+        db.table("village_studies").drop()

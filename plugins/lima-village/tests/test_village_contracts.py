@@ -4,6 +4,8 @@ import pytest
 
 import lima_chat
 import lima_dialogue_eval
+import lima_judges
+import lima_studies
 import lima_village
 from lima import GradesReplies, GradesTurns
 from lima.testing import BaseModelContract, ModelContract, SourceContract
@@ -11,7 +13,7 @@ from lima_dialogue_eval.testing import EvaluationContract, GraderContract
 
 
 class Village:
-    plugin, requires = lima_village, (lima_chat, lima_dialogue_eval)
+    plugin, requires = lima_village, (lima_chat, lima_dialogue_eval, lima_judges, lima_studies)
 
 
 class Singles(Village, SourceContract):

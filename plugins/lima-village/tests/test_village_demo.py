@@ -64,8 +64,8 @@ def test_json_is_one_object_of_what_the_models_did(small):
 @pytest.mark.slow
 def test_interrupt_stops_the_workers_and_leaves_a_database(small, monkeypatch):
     def interrupt(show):
-        def on_event(arm, event):
-            if event["event"] == "training":
+        def on_event(event):
+            if event.what == "training":
                 raise KeyboardInterrupt
 
         show.run(on_event)
@@ -137,14 +137,15 @@ def test_times_are_whole_in_a_narrow_terminal(tmp_path, width):
 
     from rich.console import Console
 
+    from lima_studies import Event
     from lima_village.bars import Bars
     from lima_village.demo import demonstration
 
     experiment = demonstration(tmp_path / "lima.db", 3, True)
     bars, out = Bars(experiment), StringIO()
-    bars.hear("", {"event": "begun", "jobs": 6, "left": ["before"]})
-    talking = {"event": "talking", "evaluation": "village-prompts-validation", "done": 1, "total": 3}
-    bars.hear("before", {**talking, "worker": 0, "seed": 2, "epoch": 7})
+    job = experiment.grid.jobs()[2]
+    bars.hear(Event("begun", left=(job,)))
+    bars.hear(Event("holding", job, 1, 3, evaluation="village-prompts-validation", epoch=7))
     Console(file=out, width=width).print(bars.progress.get_renderable())
     lines = out.getvalue().rstrip().splitlines()
     assert "5 of 6 done" in lines[0]

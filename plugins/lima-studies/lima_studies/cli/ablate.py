@@ -9,8 +9,8 @@ import click
 from lima_studies.cli.options import ENDING, NAME, Option, taking
 
 if TYPE_CHECKING:
-    from lima_studies.grids.grid import Grid
     from lima_studies.grids.kind import Ablation
+    from lima_studies.jobs.grid import Grid
 
 _OPTIONS: Sequence[Option] = (
     click.option("--judge", "judges", multiple=True, metavar="[NAME=]MODEL",

@@ -42,12 +42,17 @@ def study(ctx: click.Context, database: str | None, as_json: bool) -> None:
 @json_option
 def report(name: str, report: Path | None, database: str | None, as_json: bool) -> None:
     """Write the report of STUDY, with all that raters have said so far"""
+    from lima import LimaError
     from lima_studies.cli.terminal import finish
-    from lima_studies.known import kind_of
+    from lima_studies.known import KINDS, kind_of
     from lima_studies.record.study import Study
 
     with store_to_read(database) as store:
         found = Study.find(store, name)
+        if (kind := found.row["kind"]) in study.commands.keys() - KINDS.keys():
+            raise LimaError(
+                f"Study {found.id} has a report of its own: `lima study {kind} --help` says how it is written."
+            )
         finish(found, kind_of(found), report, as_json)
 
 

@@ -39,7 +39,7 @@ def scaling(
     is printed. If it is stopped, the same command continues.
     """
     from lima import LimaError, Recipe, parse_setting
-    from lima_studies.grids.grid import Evaluated
+    from lima_studies.jobs.grid import Evaluated
     from lima_studies.scaling.kind import Scaling, scaling_grid
 
     numbers = [part.strip() for part in sizes.split(",") if part.strip()]

@@ -6,8 +6,8 @@ LIMA §5. Knows nothing of how anything was trained or asked.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lima_studies.grids.holding import GRADES, graded_scores
-from lima_studies.grids.training import jobs_of
+from lima_studies.grids.graded import GRADES, graded_scores
+from lima_studies.jobs.record import Ledger
 from lima_studies.likert.kind import NOTHING, Likert
 from lima_studies.likert.paper import ABLATIONS
 from lima_studies.likert.question import HELPFULNESS
@@ -79,7 +79,8 @@ def arms_of(grid: Mapping[str, Any]) -> dict[str, list[str]]:
     found = {}
     for arm in grid["arms"]:
         name = arm["name"]
-        found[name] = [name] if arm["model"] else [f"{name}, seed {seed}" for seed in range(grid["seeds"])]
+        seeds = arm.get("seeds") or grid["seeds"]
+        found[name] = [name] if arm["model"] else [f"{name}, seed {seed}" for seed in range(seeds)]
     return found
 
 
@@ -93,8 +94,9 @@ def scores_of_all(study: Study) -> dict[str, tuple[list[Scores], Scale]]:
 
 
 def _arms(study: Study, grid: Mapping[str, Any]) -> Section:
-    runs = {row["system"]: row["run"] for row in jobs_of(study) if not row["evaluation"]}
     of = arms_of(grid)
+    noted = Ledger(study.store, study.id).results()
+    runs = {of[row["arm"]][row["seed"]]: row["run"] for row in noted if not row["evaluation"]}
     rows = tuple(
         (
             arm["name"],
@@ -119,7 +121,7 @@ def made_of(study: Study) -> dict[str, str]:
     found = made(study)
     if not study.prompts():
         found = {key: text for key, text in found.items() if key not in ("prompts", "systems", "judges", "people")}
-    runs = [row for row in jobs_of(study) if row["evaluation"]]
-    if runs:
-        own["dialogue runs"] = "\n".join(f"{row['system']}: {row['dialogue_run']}" for row in runs)
+    of, noted = arms_of(grid), Ledger(study.store, study.id).results()
+    if runs := [row for row in noted if row["dialogue_run"]]:
+        own["dialogue runs"] = "\n".join(f"{of[row['arm']][row['seed']]}: {row['dialogue_run']}" for row in runs)
     return {**found, **own}

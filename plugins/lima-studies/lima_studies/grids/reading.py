@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lima import LimaError, did_you_mean, read_bytes
-from lima_studies.grids.grid import OWN, Arm, Evaluated, Grid
+from lima_studies.jobs.grid import OWN, Arm, Evaluated, Grid
 from lima_studies.likert import paper
 
 FIRST, ALL = "first", "all"

@@ -3,7 +3,6 @@
 Knows nothing of the command line or of what the scores say.
 """
 
-import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 from lima import Store, load_plugins, open_model, open_source
 from lima_dialogue_eval import find_evaluation
 from lima_studies.asking.work import REPLY_TOKENS, Work
-from lima_studies.grids.grid import Grid, Job
-from lima_studies.grids.holding import grader_of, held
+from lima_studies.grids.graded import grader_of
 from lima_studies.grids.kind import Ablation
-from lima_studies.grids.training import Trainer
-from lima_studies.grids.workers import do, work_off
+from lima_studies.jobs.grid import Grid, Job
+from lima_studies.jobs.holding import is_done
+from lima_studies.jobs.running import GridRun
+from lima_studies.jobs.training import Event
 from lima_studies.prompts.files import read_prompts, take
 from lima_studies.record.study import Study
 from lima_studies.record.systems import System, systems_of
@@ -63,24 +63,23 @@ class GridWork:
         raters = systems_of(judges or evaluated.judges)
         return cls(grid, study, Work(study, kind, settings, prompts, systems, raters), trust_remote_code)
 
-    def left(self, trainer: Trainer) -> list[Job]:
-        """The jobs that are to be trained or evaluated yet"""
-        untrained, evaluation = trainer.left(), self.grid.evaluated.evaluation
-        done = held(self.study, evaluation) if evaluation else {}
-        return [job for job in self.grid.jobs() if job in untrained or (evaluation and job.system not in done)]
+    @property
+    def jobs(self) -> GridRun:
+        """The grid without what judges are for"""
+        return GridRun(self.study, self.grid, self.trust_remote_code)
 
     def run(self, on_progress: OnProgress, workers: int = 1) -> None:
-        """Do what is left, jobs in this number of processes side by side; LimaError at the end for what failed"""
-        trainer = Trainer(self.study, self.grid, self.trust_remote_code, on_progress)
+        """Do what is left, jobs in this number of processes side by side, or one by one in this process with all its threads
+
+        LimaError at the end for what failed."""
+
+        def moved(event: Event) -> None:
+            if event.total:
+                on_progress(event.text, event.done, event.total)
+
+        self.jobs.run(moved, workers if workers > 1 else 0)
+        trainer = self.jobs.trainer(moved)
         jobs = {f"{SPEC}{job.system}": job for job in self.grid.jobs()}
-        with self.study.working():
-            left = self.left(trainer)
-            if workers > 1 and len(left) > 1:
-                work_off(trainer, left, min(workers, len(left)))
-            else:
-                for job in left:
-                    do(trainer, job)
-                    gc.collect()
 
         def opened(spec: str) -> Any:
             return trainer.opened(jobs[spec]) if spec in jobs else open_model(spec, self.study.store)
@@ -90,8 +89,7 @@ class GridWork:
 
     def estimates(self) -> Estimates:
         """What is left, a row for each part and one for all: runs, calls, tokens, hours, price; asks nothing"""
-        trainer = Trainer(self.study, self.grid, self.trust_remote_code, lambda *_: None)
-        rows = [self._training(trainer)]
+        rows = [self._training()]
         if self.grid.evaluated.evaluation:
             rows.append(self._holding())
         if self.work.prompts:
@@ -101,9 +99,10 @@ class GridWork:
         whole = {key: None if any(r[key] is None for r in rows) else sum(r[key] for r in rows) for key in keys}
         return [*rows, {"for": "all", **whole}]
 
-    def _training(self, trainer: Trainer) -> dict[str, Any]:
+    def _training(self) -> dict[str, Any]:
         """The fine-tunes that are left; how long an example takes is what it took in this database, with the same base"""
-        left = trainer.left()
+        trainer = self.jobs.trainer()
+        left = [job for job in self.grid.jobs() if not trainer.is_trained(job)]
         hours = [self._hours(job) for job in left]
         known = sum(h for h in hours if h is not None) if None not in hours else None
         return {**_NOTHING, "for": "fine-tunes", "runs": len(left), "hours": known, "usd": 0.0}
@@ -123,7 +122,8 @@ class GridWork:
         evaluated = self.grid.evaluated
         found = find_evaluation(load_plugins(), evaluated.evaluation)
         turns = sum(len(conversation.turns) for conversation in found.conversations())
-        left = sum(job.system not in held(self.study, evaluated.evaluation) for job in self.grid.jobs())
+        trainer = self.jobs.trainer()
+        left = sum(not is_done(trainer, job) for job in self.grid.jobs())
         calls, tokens = turns * evaluated.samples * left, min(REPLY_TOKENS, evaluated.max_new_tokens)
         what = {"for": f"replies to {evaluated.evaluation}", "calls": calls, "completion_tokens": calls * tokens}
         return {**_NOTHING, **what, "prompt_tokens": None, "hours": None, "usd": None}

@@ -46,10 +46,12 @@ class Study:
         systems: Sequence[System],
         name: str | None = None,
         dry: bool = False,
+        wider: bool = False,
     ) -> "Study":
         """The study of this name with these settings, begun or found; without a name, it is named by its kind and settings
 
-        `dry` begins none: one that was not begun has no rows.
+        `dry` begins none: one that was not begun has no rows. `wider` lets it have other settings and more systems from now
+        on, where the caller knows that what is there stays true.
 
         LimaError where the name is that of a study with other settings, which it says."""
         whole = {**settings, "prompts": hash_of(prompts), "systems": [[s.name, s.spec] for s in systems]}
@@ -59,9 +61,11 @@ class Study:
             raise LimaError(f"{name!r} cannot be a study's name: letters, digits, dots, dashes, up to 80 of them.")
         id = name or f"{kind}-{digest[:10]}"
         found = store.rows("select kind, settings, settings_hash from studies where id = ?", [id])
-        if found and found[0]["settings_hash"] != digest:
-            raise LimaError(_differs(id, kind, whole, found[0]))
         study = cls(store, id)
+        if found and found[0]["settings_hash"] != digest:
+            if not wider or found[0]["kind"] != kind:
+                raise LimaError(_differs(id, kind, whole, found[0]))
+            study._widen(text, digest, systems)
         if not found and not dry:
             study._insert(kind, text, digest, prompts, systems)
         return study
@@ -92,10 +96,22 @@ class Study:
                 }
                 for place, p in enumerate(prompts)
             )
-            db.table("study_systems").insert_all(
+            self._insert_systems(db, systems)
+
+    def _widen(self, settings: str, digest: str, systems: Sequence[System]) -> None:
+        with self.store.write() as db:
+            db.table("studies").update(self.id, {"settings": settings, "settings_hash": digest})
+            self._insert_systems(db, systems)
+
+    def _insert_systems(self, db: Any, systems: Sequence[System]) -> None:
+        """Those that are there stay"""
+        db.table("study_systems").insert_all(
+            (
                 {"study": self.id, "system": s.name, "place": place, "spec": s.spec, "created": now()}
                 for place, s in enumerate(systems)
-            )
+            ),
+            ignore=True,
+        )
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lima_studies.grids.grid import Arm, Evaluated, Grid
 from lima_studies.grids.kind import Ablation
+from lima_studies.jobs.grid import Arm, Evaluated, Grid
 from lima_studies.report.document import Bar, Bars, Number, Part, Section, Table
 from lima_studies.scores import curves
 from lima_studies.scores.curves import Curve, curve_of

@@ -96,11 +96,17 @@ def _difference(arm: Scores, other: Scores) -> dict | None:
 
 
 def _redrawn(arm: Scores, other: Scores, units: Sequence[str]) -> Interval:
-    if min(arm.tunes, other.tunes) < 2:
-        return None
+    return redrawn(table(arm, units), table(other, units)) if min(arm.tunes, other.tunes) > 1 else None
+
+
+def redrawn(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+    """The interval of REDRAWN for the difference of two arms, each given as (fine-tunes, units) means
+
+    Owen's pigeonhole bootstrap: rows and columns are drawn independently with replacement, the columns once for both arms, and
+    a cell's weight is the product of both counts."""
     rng = np.random.default_rng(0)
-    weights = drawn_weights(rng, len(units), DRAWS)
-    means = [((drawn_weights(rng, one.tunes, DRAWS) @ table(one, units)) * weights).sum(axis=1) for one in (arm, other)]
+    weights = drawn_weights(rng, ours.shape[1], DRAWS)
+    means = [((drawn_weights(rng, len(arm), DRAWS) @ arm) * weights).sum(axis=1) for arm in (ours, theirs)]
     low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
     return float(low), float(high)
 
