@@ -51,7 +51,8 @@ class CheckpointModel:
         most `prefix_cache_bytes`, which are 2 GiB on a CPU and a quarter of the free memory on a GPU by default; 0 keeps nothing.
         With `shard` the model is divided over all processes, which must then ask it for the same. `precision` is that of a CPU,
         'float32' or 'bfloat16', about twice as fast where the processor multiplies it natively, with other replies now and
-        then; a GPU answers in what the weights were saved in."""
+        then; a GPU answers in what the weights were saved in. A CPU may keep the weights of layers twice, see
+        `lima.model.packed`."""
 
         from lima.answer import half_steps
         from lima.answer.kv_cache import PrefixCache, keeps

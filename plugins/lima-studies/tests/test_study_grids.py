@@ -197,6 +197,19 @@ def test_a_file_that_changed_is_another_study_and_says_so(plugins, base, tmp_pat
     assert "Study g was begun with other grid. Give this one another --name" in said
 
 
+@pytest.mark.parametrize(
+    ("changes", "judge"), [({}, "openay:gpt"), ({}, "no-such-run"), ({"model": "no-such-base"}, "")]
+)
+def test_a_judge_or_a_model_that_is_not_there_is_said_before_anything_is_begun(plugins, base, tmp_path, changes, judge):
+    grid, judges = written(tmp_path, base, **changes), ["--judge", judge] if judge else []
+    for more in ([], ["--dry-run"]):
+        said = run_command("study", "ablate", grid, "-d", tmp_path / "l.db", *judges, *more, code=1).err
+        assert (judge or "no-such-base") in said
+    assert not rows(tmp_path / "l.db", "select name from sqlite_master where name = 'studies'") or not rows(
+        tmp_path / "l.db", "select * from studies"
+    )
+
+
 def test_the_grids_of_the_examples_can_be_read():
     files = sorted((Path(__file__).parents[3] / "examples" / "grids").glob("*.toml"))
     grids = {file.stem: read_grid(file) for file in files if file.stem != "village-recipe"}

@@ -138,7 +138,7 @@ class Work:
 
     def _estimated(self, what: str, model: Any, found: Estimate) -> dict[str, Any]:
         seconds = 0.0 if is_recording(str(model.name)) else self.study.seconds_a_call(str(model.name))
-        free = isinstance(model, _OnThisMachine) or is_recording(str(model.name))
+        free = isinstance(model, OnThisMachine) or is_recording(str(model.name))
         return {
             "for": what,
             "runs": 0,
@@ -151,7 +151,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class _OnThisMachine:
+class OnThisMachine:
     """Stands for a model whose weights need not be loaded to say what it would be asked"""
 
     name: str
@@ -159,7 +159,7 @@ class _OnThisMachine:
 
 def _for_estimate(spec: str, opened: Open) -> Any:
     """The model, or what stands for one that would have to be loaded"""
-    return _OnThisMachine(spec) if loads(spec) else opened(spec)
+    return OnThisMachine(spec) if loads(spec) else opened(spec)
 
 
 def _total(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -24,6 +24,11 @@ def study(ctx: click.Context, database: str | None, as_json: bool) -> None:
     lima study preference RUN --against NAME=MODEL …   whose replies are clearly better
     lima study absolute RUN                            fail, pass or excellent, also far from the training data
     lima study safety RUN                              safe or unsafe, and what is refused without need
+    lima study likert RUN                              grades from 1 to 6, several replies to a prompt
+    lima study ablate GRID                             arms of a file, fine-tuned and compared: diversity, quality, quantity
+    lima study scaling SOURCE --base B --sizes N,N …   more and more examples, and a curve
+    lima study epochs RUN                              which epoch is best, and how much of that is chance
+    lima study token-shift RUN                         which tokens a fine-tune changes, by their place
     lima study rate STUDY --raters GROUP:NAMES …       people read the replies, blind
     lima study report STUDY                            its report again, with what came since
     """

@@ -6,6 +6,7 @@ LIMA §5. Knows nothing of how anything was trained or asked.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lima_dialogue_eval import count_of
 from lima_studies.grids.graded import GRADES, graded_scores
 from lima_studies.jobs.record import Ledger
 from lima_studies.likert.kind import NOTHING, Likert
@@ -15,6 +16,7 @@ from lima_studies.likert.reading import scores_by_rater
 from lima_studies.record.study import Study
 from lima_studies.report.document import Document, Section, Table
 from lima_studies.report.making import made
+from lima_studies.report.raters import about_answers
 from lima_studies.scores.comparing import compared
 from lima_studies.scores.scores import Scale, Scores, mean_of
 from lima_studies.scores.sections import DEFINITIONS, sections_of
@@ -49,14 +51,18 @@ class Ablation(Likert):
                 "comparisons": [{**vars(one), "verdict": one.verdict} for one in comparisons],
                 "further": self.figures(scores, scale, grid),
             }
-        how = [f"{evaluated['samples']} replies a prompt and fine-tune"] if evaluated["prompts"] else []
+        how = (
+            [f"{count_of(evaluated['samples'], 'reply', 'replies')} a prompt and fine-tune"]
+            if evaluated["prompts"]
+            else []
+        )
         how += [f"the evaluation {evaluated['evaluation']}"] if evaluated["evaluation"] else []
         return Document(
             study=study.id,
             kind=self.name,
             title=grid["title"],
-            lead=f"{len(arms)} arms with {grid['seeds']} fine-tune{'s' * (grid['seeds'] > 1)} each; {' and '.join(how)}.",
-            sections=tuple(sections if more else (*sections, NOTHING)),
+            lead=f"{count_of(len(arms), 'arm')} with {count_of(grid['seeds'], 'fine-tune')} each; {' and '.join(how)}.",
+            sections=(*sections, *about_answers(study), *(() if more else (NOTHING,))),
             definitions={**DEFINITIONS, **self.definitions},
             made=made_of(study),
             not_shown=(*((ONE_SEED,) if grid["seeds"] == 1 else ()), *NOT_SHOWN),

@@ -5,11 +5,13 @@ Knows nothing of the command line or of what the scores say.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lima import Store, load_plugins, open_model, open_source
 from lima_dialogue_eval import find_evaluation
-from lima_studies.asking.work import REPLY_TOKENS, Work
+from lima_studies.asking.named import check_there
+from lima_studies.asking.work import REPLY_TOKENS, OnThisMachine, Work
 from lima_studies.grids.graded import grader_of
 from lima_studies.grids.kind import Ablation
 from lima_studies.jobs.grid import Grid, Job
@@ -46,7 +48,7 @@ class GridWork:
         dry: bool = False,
         trust_remote_code: bool = False,
     ) -> "GridWork":
-        """The study of a grid, begun or found again; LimaError for a grid that cannot be run"""
+        """The study of a grid, begun or found again; LimaError, before it is begun, for a grid that cannot be run"""
         grid.check()
         evaluated = grid.evaluated
         if evaluated.evaluation:
@@ -59,8 +61,15 @@ class GridWork:
             "seed": evaluated.seed,
             "grid": grid.settings(),
         }
-        study = Study.begin(store, kind.name, settings, prompts, systems, name, dry=dry)
-        raters = systems_of(judges or evaluated.judges)
+        raters = systems_of(judges or evaluated.judges, "judges")
+        begin = partial(Study.begin, store, kind.name, settings, prompts, systems, name)
+        opened = partial(open_model, store=store, trust_remote_code=trust_remote_code)
+        planned = begin(dry=True)
+        for spec in {arm.model for arm in grid.arms if arm.model}:
+            check_there(spec, store, opened)
+        if prompts:
+            Work(planned, kind, settings, prompts, (), raters).check_there(opened)
+        study = planned if dry else begin()
         return cls(grid, study, Work(study, kind, settings, prompts, systems, raters), trust_remote_code)
 
     @property
@@ -94,7 +103,7 @@ class GridWork:
             rows.append(self._holding())
         if self.work.prompts:
             store = self.study.store
-            rows += self.work.estimates(lambda s: _Planned(s) if s.startswith(SPEC) else open_model(s, store))[:-1]
+            rows += self.work.estimates(lambda s: OnThisMachine(s) if s.startswith(SPEC) else open_model(s, store))[:-1]
         keys = [key for key in rows[0] if key != "for"]
         whole = {key: None if any(r[key] is None for r in rows) else sum(r[key] for r in rows) for key in keys}
         return [*rows, {"for": "all", **whole}]
@@ -130,10 +139,3 @@ class GridWork:
 
 
 _NOTHING = {"for": "", "runs": 0, "calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "hours": 0.0, "usd": 0.0}
-
-
-class _Planned:
-    """Stands for a model that is not trained yet, in an estimate"""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
