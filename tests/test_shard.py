@@ -147,9 +147,9 @@ def test_two_processes_make_the_steps_of_one(base, tied, seeing, pairs, tmp_path
     left = two(tmp_path, jobs)
     for name, changes in variants.items():
         assert [(process["error"], process["steps"]) for process in left[name]] == [("", 6), ("", 6)]
-        # A sharded block's norms are bfloat16 as well, autocast's are not. And AdamW's first step is the rate up or down: where a
-        # gradient is as good as zero, rounding decides which, for 2 of 46,624 weights here.
-        tolerances = (1e-3, 2 * KEYS["learning_rate"]) if "half" in name else (1e-5, 1e-5)
+        # A sharded block's norms are computed in bfloat16, other ones in float32. And AdamW's first step is the rate up or down:
+        # where a gradient is as good as zero, rounding decides which, for 2 of 46,624 weights here; later steps add a little.
+        tolerances = (1e-3, 2.2 * KEYS["learning_rate"]) if "half" in name else (1e-5, 1e-5)
         assert_same_run(tmp_path, f"one-{name}", name, *tolerances)
         one, other = (tmp_path / n for n in (f"one-{name}", name))
         assert sorted(p.name for p in one.iterdir()) == sorted(p.name for p in other.iterdir())
