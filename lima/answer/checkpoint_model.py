@@ -54,11 +54,8 @@ class CheckpointModel:
         then; a GPU answers in what the weights were saved in. A CPU may keep the weights of layers twice, see
         `lima.model.packed`."""
 
-        from lima.answer import half_steps
         from lima.answer.kv_cache import PrefixCache, keeps
         from lima.model.folder import load_model, load_tokenizer, pick_device
-        from lima.model.packed import pack_weights
-        from lima.model.processor import bfloat16_is_native
         from lima.model.shard import from_main, is_main, shard_model
 
         self.name = str(folder)
@@ -76,9 +73,7 @@ class CheckpointModel:
         else:
             self.model.to(self.device)
             if self.device == "cpu":
-                pack_weights(self.model)
-                if precision == "bfloat16" and bfloat16_is_native():
-                    half_steps.use(self.model)
+                _prepare_for_cpu(self.model)
         eos = self.model.generation_config.eos_token_id
         self.stop_ids = sorted({eos} if isinstance(eos, int) else set(eos or []))
         if not self.stop_ids:
@@ -253,6 +248,17 @@ class CheckpointModel:
         for token in self.tokenizer.added_tokens_decoder.values():
             text = text.replace(token.content, "") if token.special else text
         return text.strip()
+
+
+def _prepare_for_cpu(model: Any) -> None:
+    """Let a model answer by what this processor is fast at"""
+    from lima.answer import half_steps
+    from lima.model.packed import pack_weights
+    from lima.model.processor import bfloat16_is_native
+
+    pack_weights(model)
+    if model.dtype == torch.bfloat16 and bfloat16_is_native():
+        half_steps.use(model)
 
 
 def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> CheckpointModel:

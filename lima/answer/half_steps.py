@@ -1,6 +1,6 @@
 """Attention of one new token a row in bfloat16 on a CPU, where torch's own takes several times as long as products of matrices.
 
-Registered with transformers under the name "lima_half_steps"; whatever is not such a step goes the way of "sdpa". Knows nothing
+Registered with transformers under the name "half_steps"; whatever is not such a step goes the way of "sdpa". Knows nothing
 of caches, nor of how tokens are drawn.
 """
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-NAME = "lima_half_steps"
+NAME = "half_steps"
 
 
 def use(model: Any) -> bool:
