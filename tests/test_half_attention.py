@@ -17,7 +17,7 @@ def all_of(attend, tensors, dtype, given):
     """The output (1, tokens, heads, d) and the gradients, in float64"""
     inputs = [t.to(dtype).requires_grad_() for t in tensors]
     found = attend(*inputs)
-    return [t.double() for t in (found, *torch.autograd.grad(found, inputs, given.to(found.dtype)))]
+    return [t.double() for t in (found, *torch.autograd.grad(found, inputs, given.to(found.dtype).expand_as(found)))]
 
 
 SHAPES = [
@@ -46,6 +46,18 @@ def compared(heads, groups, tokens, width, scaling):
     ours = all_of(lambda *about: half_attention.attend(*about, scaling), tensors, torch.bfloat16, given)
     for one, two, right in zip(ours, theirs, exact, strict=True):
         assert (one - right).norm() <= 2 * (two - right).norm() + 0.004 * right.norm()
+
+
+def test_values_may_be_narrower_than_keys():
+    query, key, value = drawn(4, 2, 70, 16)
+    found = all_of(
+        lambda *about: half_attention.attend(*about, None), (query, key, value[..., :6]), torch.bfloat16, torch.ones(6)
+    )
+    whole = all_of(
+        lambda *about: half_attention.attend(*about, None)[..., :6], (query, key, value), torch.bfloat16, torch.ones(6)
+    )
+    assert torch.equal(found[0], whole[0])
+    torch.testing.assert_close(found[1:3], whole[1:3], rtol=0.02, atol=0.02)
 
 
 def test_a_later_token_changes_nothing_before_it():

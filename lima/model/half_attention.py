@@ -15,7 +15,7 @@ BLOCK = 64
 
 
 def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None) -> torch.Tensor:
-    """Causal attention: query (1, heads, n, d), key and value (1, groups, n, d) → (1, n, heads, d), all in bfloat16
+    """Causal attention: query (1, heads, n, d), key (1, groups, n, d), value (1, groups, n, e) → (1, n, heads, e) in bfloat16
 
     `scaling` is 1 / √d unless given."""
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
@@ -30,11 +30,11 @@ class _Attention(torch.autograd.Function):
     def forward(ctx: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scaling: float) -> torch.Tensor:
         ctx.save_for_backward(q, k, v)
         ctx.scaling = scaling
-        heads, n, d = q.shape[1:]
-        found = q.new_empty(1, n, heads, d)
+        heads, n = q.shape[1:3]
+        found = q.new_empty(1, n, heads, v.shape[-1])
         for own, seen, chances in _blocks(_grouped(q[0] * scaling, k), k[0]):
             made = torch.bmm(chances, v[0, :, seen])
-            found[0, own] = made.view(heads, -1, d).transpose(0, 1)
+            found[0, own] = made.view(heads, -1, v.shape[-1]).transpose(0, 1)
         return found
 
     @staticmethod
