@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from transformers import LlamaConfig
 
 from lima import hookimpl
 from lima.answer.checkpoint_model import open_checkpoint
@@ -11,6 +12,7 @@ from lima.data.automatic import chosen, precision, settle
 from lima.data.rendering import PlainRenderer
 from lima.errors import LimaError
 from lima.model import processor
+from lima.plugins import load_plugins
 from lima.recipe import Recipe
 from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_model, tiny_tokenizer
@@ -317,6 +319,14 @@ def test_precision_and_budget_are_chosen_for_the_machine_recorded_and_kept(nativ
         monkeypatch.setattr(processor, "bfloat16_is_native", lambda: not native)
         resumed = resume(row["id"], store, changes={"precision": "auto", "micro_batch_tokens": 0})
     assert (resumed.recipe.precision, resumed.recipe.micro_batch_tokens) == (chosen_here, 1024)
+
+
+@pytest.mark.parametrize(("width", "device", "tokens"), [(256, "cpu", 1024), (576, "cpu", 512), (576, "cuda", 8192)])
+def test_a_wide_model_takes_fewer_tokens_at_once_on_a_cpu_alone(width, device, tokens):
+    tokenizer, config, registry = tiny_tokenizer(), LlamaConfig(hidden_size=width), load_plugins().registry("renderers")
+    assert settle(Recipe(device=device), tokenizer, config, registry).micro_batch_tokens == tokens
+    named = Recipe(device=device, micro_batch_tokens=77)
+    assert settle(named, tokenizer, config, registry).micro_batch_tokens == 77
 
 
 def test_a_run_whose_recipe_says_auto_is_resumed_as_the_lima_that_wrote_it_took_it(base, pairs, tmp_path, monkeypatch):

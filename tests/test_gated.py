@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from lima.model import gated
 from lima.model.gated import keep_less
 from lima.testing import ARCHITECTURES, tiny_model
 
@@ -44,6 +45,25 @@ def test_the_bits_are_the_same_and_less_is_kept(architecture, bfloat16):
     # The activation's value and the product, of each layer and token.
     wide = layers * ids.numel() * model.config.intermediate_size * (2 if bfloat16 else 4)
     assert before[0] - after[0] >= 2 * wide
+
+
+def test_what_was_computed_again_is_let_go_although_the_loss_is_still_there(monkeypatch):
+    model, made = tiny_model("llama").train(), []
+    keep_less(model)
+    apply = gated._Product.apply
+
+    def noted(*about):
+        product = apply(*about)
+        made.append(product.untyped_storage()._weak_ref())
+        return product
+
+    monkeypatch.setattr(gated._Product, "apply", noted)
+    ids = torch.tensor([[5, 9, 2, 7, 11, 3, 8]])
+    loss = model(input_ids=ids, labels=ids).loss
+    assert not any(map(torch.UntypedStorage._expired, made))
+    loss.backward()
+    assert len(made) == model.config.num_hidden_layers
+    assert all(map(torch.UntypedStorage._expired, made))
 
 
 @pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - set(GATED)))

@@ -13,7 +13,7 @@ from lima.recipe import Recipe
 from lima.testing import ARCHITECTURES, tiny_model
 from lima.train import head
 from lima.train.batching import micro_batch
-from lima.train.loss import weighted_loss
+from lima.train.loss import score_chunk, weighted_loss
 
 # Beyond those that have residual dropout: what is done to the logits or around the decoder differs.
 MORE = {
@@ -157,3 +157,21 @@ def test_a_model_whose_logits_change_with_the_decoder_standing_still_goes_all_at
     none.get_decoder = lambda: torch.nn.Identity()
     assert not head.can_chunk(none, "cpu")
     assert "ran its Identity 0 times" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("positions", "vocabulary"), [(1, 5), (7, 300), (64, 50_001)])
+def test_the_loss_of_a_chunk_is_bit_for_bit_that_of_torch(positions, vocabulary, dtype):
+    draw = torch.Generator().manual_seed(positions)
+    logits = (3 * torch.randn(positions, vocabulary, generator=draw)).to(dtype)
+    targets = torch.randint(0, vocabulary, (positions,), generator=draw)
+    weights = torch.rand(positions, generator=draw)
+    weights[0] = 0
+    ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    loss, right = score_chunk(ours, targets, weights)
+    expected = (torch.nn.functional.cross_entropy(theirs.float(), targets, reduction="none") * weights).sum()
+    (2 * loss).backward()
+    (2 * expected).backward()
+    assert torch.equal(loss, expected)
+    assert torch.equal(ours.grad, theirs.grad)
+    assert right == (theirs.argmax(-1) == targets).sum()

@@ -9,7 +9,7 @@ from typing import Any
 from lima.contract.kinds import SuitsBase
 from lima.data.rendering import PlainRenderer
 from lima.errors import LimaError
-from lima.recipe import AT_ONCE, AUTO, LEFT_TO_LIMA, WIDTH, Recipe, left_to_lima
+from lima.recipe import AT_ONCE, AUTO, LEFT_TO_LIMA, WIDE, WIDTH, Recipe, left_to_lima
 from lima.registry import Registry
 
 
@@ -24,11 +24,13 @@ def settle(recipe: Recipe, tokenizer: Any, config: Any, renderers: Registry) -> 
         name = suiting(
             tokenizer, renderers, f"The base model {recipe.base}", "or train in lima's own: --renderer plain"
         )
-    first, last = recipe.rates(getattr(config.get_text_config(), "hidden_size", None) or WIDTH)
+    width = getattr(config.get_text_config(), "hidden_size", None) or WIDTH
+    first, last = recipe.rates(width)
     values = {"renderer": name, "learning_rate": first, "final_learning_rate": last}
     values |= {
         "precision": precision(recipe, device),
-        "micro_batch_tokens": recipe.micro_batch_tokens or AT_ONCE[device],
+        "micro_batch_tokens": recipe.micro_batch_tokens
+        or AT_ONCE["cpu, wide" if device == "cpu" and width >= WIDE else device],
     }
     return recipe.with_values(values)
 

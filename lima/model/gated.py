@@ -48,20 +48,19 @@ def _forward(self: Any, x: torch.Tensor) -> torch.Tensor:
     product: torch.Tensor = _Product.apply(self.act_fn, gate, up)
     found: torch.Tensor = self.down_proj(product)
     if found.requires_grad and product.requires_grad:
-        room, size = product.untyped_storage(), product.untyped_storage().nbytes()
-        needed = [
-            (product.data, gate.detach(), up.detach())
-        ]  # to fill `data` is no change, of which autograd would complain
+        size = product.untyped_storage().nbytes()
+        # To fill `data` is no change, of which autograd would complain.
+        needed = [(product.data, gate.detach(), up.detach())]
         act = self.act_fn
 
         def again(_: torch.Tensor) -> None:
             if needed:  # and let go: the graph, and this with it, lives longer than what the backward pass needs
                 product, gate, up = needed.pop()
-                room.resize_(size)
+                product.untyped_storage().resize_(size)
                 product.copy_(act(gate) * up)
 
         found.register_hook(again)
-        room.resize_(0)
+        product.untyped_storage().resize_(0)
     return found
 
 

@@ -12,15 +12,12 @@ from typing import Any
 import torch
 
 from lima.contract.rendered import Rendered
-from lima.model.memory import free_memory, give_back, is_out_of_memory
+from lima.model.memory import free_memory, is_out_of_memory
 from lima.model.shard import local_part
 from lima.train.batching import largest, micro_batch, split, step_weight
 from lima.train.budget import Budget
 from lima.train.loss import weighted_loss
 from lima.train.trainee import Trainee
-
-GIVES_BACK = 2**26
-"Parameters on a CPU from which on memory is given back after each micro-batch; with fewer it costs more time than it is worth"
 
 
 class Gradients:
@@ -30,8 +27,6 @@ class Gradients:
         self.trainee, self.budget, self.recipe = trainee, budget, trainee.recipe
         self.accelerator = trainee.accelerator
         self.processes, self.device = self.accelerator.num_processes, self.accelerator.device
-        large = sum(p.numel() for p in trainee.model.parameters()) >= GIVES_BACK
-        self.gives_back = large and self.device.type == "cpu"
 
     def rehearse(self, steps: Sequence[Sequence[Rendered]]) -> None:
         """Send the largest micro-batch through the model before the first step, so that out of memory shows up now (oumi#1369)"""
@@ -104,8 +99,6 @@ class Gradients:
             with self.accelerator.no_sync(trainee.model) if number < rounds - 1 else nullcontext():
                 loss, hits = self.forward(examples, group)
                 self.accelerator.backward(loss * (scale if counts else 0.0))
-            if self.gives_back:
-                give_back()
             if counts:
                 total += loss.detach() * scale / processes
                 right += hits

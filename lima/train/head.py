@@ -54,8 +54,8 @@ def summed(
 
         def one(hidden: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...]:
             with _forward_is(decoder, lambda *_, **__: _with_hidden(seen[0], hidden)):
-                logits = forward(**inputs).logits[0]
-            return score(logits, *rest)
+                logits = forward(**inputs).logits
+            return score(logits.flatten(0, 1), *rest)
 
         rest = (tensor.split(rows) for tensor in by_position)
         pieces = list(zip(hidden.split(rows, 1), *rest, strict=True))

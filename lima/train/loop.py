@@ -13,6 +13,7 @@ from accelerate.utils import broadcast_object_list
 
 from lima.contract.runs import Run
 from lima.data.dataset import Prepared
+from lima.model.memory import freed_memory_kept
 from lima.model.shard import full_tensor, raise_together
 from lima.train.batching import Steps, epoch_order, rows_of, steps_of
 from lima.train.checkpoint import write_checkpoint
@@ -37,7 +38,8 @@ def train(
     with raise_together():
         if reporter.main:
             reporter.plugins.call("before_train", run=run, examples=ready.records)
-    Loop(run, ready, reporter, accelerator, state, on_dev).run_all()
+    with freed_memory_kept(accelerator.device.type == "cpu"):
+        Loop(run, ready, reporter, accelerator, state, on_dev).run_all()
 
 
 class Loop:

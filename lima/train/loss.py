@@ -46,10 +46,35 @@ def score_chunk(
     logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The two sums over a chunk: logits (positions, vocabulary), targets and weights (positions,)"""
-    losses = F.cross_entropy(logits.float(), targets, reduction="none")
+    logarithms = logits.float()
+    if logits.device.type == "cpu":
+        losses: torch.Tensor = _Losses.apply(logarithms, targets)
+    else:
+        losses = F.cross_entropy(logarithms, targets, reduction="none")
     known = logits.detach()  # max is faster than argmax
     right = known.gather(1, targets[:, None])[:, 0] == known.amax(-1)
     return (losses * weights).sum(), right.sum()
+
+
+class _Losses(torch.autograd.Function):
+    """Cross-entropy of logits (n, vocabulary) with targets (n,) → (n,), its gradient made in one tensor in place of two
+
+    Bit for bit that of `F.cross_entropy`."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        chances = torch.log_softmax(logits, -1)
+        ctx.save_for_backward(chances, targets)
+        return chances.gather(1, targets[:, None])[:, 0].neg_()
+
+    @staticmethod
+    def backward(ctx: Any, *given: torch.Tensor) -> tuple[torch.Tensor, None]:
+        chances, targets = ctx.saved_tensors
+        gradient = torch.zeros_like(chances).scatter_(1, targets[:, None], -given[0][:, None])
+        made: torch.Tensor = torch.ops.aten._log_softmax_backward_data.out(
+            gradient, chances, -1, chances.dtype, out=gradient
+        )
+        return made, None
 
 
 def prove_isolation(model: Any, device: torch.device | str) -> None:

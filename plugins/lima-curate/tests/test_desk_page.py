@@ -122,7 +122,8 @@ def test_an_answer_that_comes_while_the_page_is_left_leads_nowhere_else(tmp_path
         assert (answer.request.url[-7:], document.request.url[-1:]) == ("/events", "1")
         with page.expect_event("requestfinished", lambda request: request == answer.request, timeout=MS):
             answer.continue_()
-        page.wait_for_timeout(300)  # for the page to take it: while a navigation is held a browser may run no script of ours
+        # For the page to take it: while a page's successor is held back a browser may run no script that tells.
+        page.wait_for_timeout(300)
         document.continue_()
         on(page, 1)
 
