@@ -47,7 +47,7 @@ def score_chunk(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The two sums over a chunk: logits (positions, vocabulary), targets and weights (positions,)"""
     logarithms = logits.float()
-    if logits.device.type == "cpu":
+    if logits.device.type == "cpu" and not torch.compiler.is_compiling():
         losses: torch.Tensor = _Losses.apply(logarithms, targets)
     else:
         losses = F.cross_entropy(logarithms, targets, reduction="none")
