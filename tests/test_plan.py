@@ -157,9 +157,10 @@ def test_65_billion_parameters_are_planned_without_weights(pairs, tmp_path):
     # which a block makes 2.7 again: the 973 GiB of 16 bytes a parameter need eighteen times what is left, and a little.
     assert found.gpus[80] == 19
     assert found.gpus[141] == 9
-    # A machine without a GPU computes in float32, and answers the same for those that have one.
+    # A machine without a GPU computes in float32 and with fewer tokens at once, and answers the same for those that have one.
     here = plan(recipe, ready, bfloat16=False)
     assert here.gpus == found.gpus
+    assert (found.micro_batch_tokens, here.micro_batch_tokens) == (512, 512)
 
 
 def test_no_number_of_gpus_helps_when_the_activations_alone_are_too_large():

@@ -24,7 +24,7 @@ from lima.model.build import build
 from lima.model.folder import saved_dtype
 from lima.model.shard import blocks_of
 from lima.model.values import AGAIN
-from lima.recipe import Recipe
+from lima.recipe import AT_ONCE, Recipe
 from lima.train.batching import MicroBatch, Steps, largest, micro_batch, split
 from lima.train.head import can_chunk, causal_lm, chunk_rows
 from lima.train.loss import weighted_loss
@@ -78,7 +78,8 @@ class Plan:
 
 def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -> Plan:
     """Count everything for a recipe that is prepared, and a device; `bfloat16` is whether the activations will be"""
-    half = recipe.in_bfloat16("cuda")  # whatever this machine has, a GPU takes 'auto' as bfloat16
+    # Whatever this machine has, a GPU takes 'auto' as bfloat16, and as many tokens at once as suit it.
+    half, at_once = recipe.in_bfloat16("cuda"), recipe.micro_batch_tokens or AT_ONCE["cuda"]
     recipe = as_settled(recipe, ready.recipe)
     model = _structure(recipe, ready, bfloat16)
     held = sum(p.numel() for p in model.parameters())
@@ -90,7 +91,7 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
     states = weights + 12 * trained
     gpu_model = model if half == bfloat16 else _structure(recipe, ready, half)
     with _computed(ready.base):
-        on_gpu = activations(gpu_model, batch, half, "cuda")
+        on_gpu = activations(gpu_model, micro_batch(*largest(steps, at_once)), half, "cuda")
         if device == "cpu" and not (recipe.gradient_checkpointing or recipe.compile is True or recipe.shard):
             gated.keep_less(model)
             norms.keep_less(model)
