@@ -149,7 +149,7 @@ def test_65_billion_parameters_are_planned_without_weights(pairs, tmp_path):
         vocab_size=32000, hidden_size=8192, intermediate_size=22016, num_hidden_layers=80, num_attention_heads=64
     ).save_pretrained(tmp_path / "65b")
     tiny_tokenizer().save_pretrained(tmp_path / "65b")
-    recipe = Recipe(base=str(tmp_path / "65b"), sources=(str(pairs),), gradient_checkpointing=True)
+    recipe = Recipe(base=str(tmp_path / "65b"), sources=(str(pairs),), gradient_checkpointing=True, device="cpu")
     ready = prepare(recipe, load_plugins(), weights=False)
     found = plan(recipe, ready, bfloat16=True)
     assert found.parameters == 65_285_660_672

@@ -10,11 +10,12 @@ from functools import lru_cache
 
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4
 "From glibc's malloc.h"
 
 KEEP = {_TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 2**26, _MMAP_MAX: 0}
-USUAL = {_TRIM_THRESHOLD: 2**26, _TOP_PAD: 2**17, _MMAP_MAX: 2**16}
+USUAL = {_TRIM_THRESHOLD: 2**26, _TOP_PAD: 2**17, _MMAP_THRESHOLD: 2**25, _MMAP_MAX: 2**16}
+"What glibc's settings come to in a process that frees large pieces; it stops moving them by itself once one was set"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -46,11 +46,12 @@ def score_chunk(
     logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The two sums over a chunk: logits (positions, vocabulary), targets and weights (positions,)"""
-    logarithms = logits.float()
+    exact = logits.float()
+    # A GPU has kernels of its own, and a compiler makes them.
     if logits.device.type == "cpu" and not torch.compiler.is_compiling():
-        losses: torch.Tensor = _Losses.apply(logarithms, targets)
+        losses: torch.Tensor = _Losses.apply(exact, targets)
     else:
-        losses = F.cross_entropy(logarithms, targets, reduction="none")
+        losses = F.cross_entropy(exact, targets, reduction="none")
     known = logits.detach()  # max is faster than argmax
     right = known.gather(1, targets[:, None])[:, 0] == known.amax(-1)
     return (losses * weights).sum(), right.sum()

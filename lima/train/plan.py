@@ -232,7 +232,7 @@ def _head_transient(model: Any, positions: int, device: str) -> int:
         # The softmax is kept; its gradient and that of the logits, as large again, come before anything is given back.
         return 2 * 4 * vocabulary * positions
     rows = chunk_rows(vocabulary, device)
-    # A chunk's logits, their softmax and its gradient; and the head's gradient before it is added to that of the others.
+    # Three tensors as large as a chunk's logits; and the head's gradient before it is added to that of the others.
     return 3 * 4 * vocabulary * min(rows, positions) + 4 * head.numel() * (head.requires_grad and positions > rows)
 
 
