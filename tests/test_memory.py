@@ -51,4 +51,4 @@ def test_freed_memory_is_kept_within_the_block_and_given_back_after_it():
     assert after < 50e6
     asked, within, after = pieces("not kept")
     assert asked > 20 * 70e6, "the large pieces are new each time"
-    assert within == after < 50e6
+    assert max(within, after) < 50e6

@@ -49,7 +49,7 @@ def _forward(self: Any, x: torch.Tensor) -> torch.Tensor:
     found: torch.Tensor = self.down_proj(product)
     if found.requires_grad and product.requires_grad:
         size = product.untyped_storage().nbytes()
-        # Filled through `data`: autograd refuses a tensor that was changed after it was saved, and does not count this as a change.
+        # Autograd refuses a saved tensor that was changed. Filling it through `data` does not count as a change.
         needed = [(product.data, gate.detach(), up.detach())]
         act = self.act_fn
 
