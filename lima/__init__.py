@@ -26,15 +26,16 @@ _PUBLIC = {
     "contract.grades": "GRADES SCORES GRADED UNDECIDED GRADER_FAILED Tick Verdict",
     "contract.runs": "Run SourceRow PluginRow",
     "contract.kinds": "ExampleSource Recognises RecognisesLast TakesOptions ReadsSources Renderer TextPrompts ChatPrompts "
-    "HasChatTemplate HasNamedTemplates TakesVariables SplitsThoughts SuitsBase BaseModel Fetches Opens ModelOpener Model "
-    "Streams TellsPrompts GradesTurns GradesReplies Evaluation",
+    "HasChatTemplate HasNamedTemplates RendersAhead TakesVariables SplitsThoughts SuitsBase BaseModel Fetches Opens ModelOpener "
+    "Model Streams TellsPrompts GradesTurns GradesReplies Evaluation",
     "contract.filters": "Filter FilterOptions UsesStore",
     "plugins": "Plugins load_plugins",
     "isolation": "contained plugin_code said",
     "data.files": "Row read_rows records_of number_of kind_of shown",
     "data.json_text": "parse_json NotJson",
     "data.keys": "BEYOND_A_PAIR Ignored",
-    "data.rendering": "encode verify bos_ids reused_or_new_eot",
+    "data.encoding": "Encoded encode encode_all encode_beginning bos_ids reused_or_new_eot",
+    "data.rendering": "verify",
     "data.sources": "FoundSource find_source open_source",
     "data.options": "Between options_of",
     "data.tally": "Tally Wrong",

@@ -16,12 +16,6 @@ AUTO = "auto"
 LEFT_TO_LIMA = ("renderer", "learning_rate", "final_learning_rate", "precision", "micro_batch_tokens")
 "Keys that may be 'auto' or 0 until base and machine are known; what was chosen is recorded instead (`lima.data.automatic`)"
 
-AT_ONCE = {"cuda": 8192, "cpu": 1024, "cpu, wide": 512}
-"Tokens of a micro-batch, by device: more are no faster on a CPU, and keep a gigabyte or more for each thousand"
-
-WIDE = 512
-"Width of a model from which on 512 tokens keep a CPU busy"
-
 RATE, WIDTH = 1e-5, 8192
 "LIMA's learning rate at the first step (§3), and the width of the 65B model that it was chosen for"
 

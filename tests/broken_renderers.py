@@ -1,5 +1,6 @@
 """Imported by tests: renderers that are wrong in one way each, by the check that must say so."""
 
+import copy
 import itertools
 import time
 from dataclasses import replace
@@ -11,6 +12,7 @@ from lima import (
     HasChatTemplate,
     HasNamedTemplates,
     Rendered,
+    RendersAhead,
     Span,
     SplitsThoughts,
     SuitsBase,
@@ -129,6 +131,18 @@ class Controls(Good):
         return encode(tokenizer, text)[0]
 
 
+class Ahead(Good):
+    """Gives what it prepared last, whoever asks"""
+
+    made = None
+
+    def ahead(self, records, tokenizer, eot):
+        self.made = super().render(records[-1], tokenizer, eot) if records else None
+
+    def render(self, record, tokenizer, eot):
+        return copy.deepcopy(self.made) or super().render(record, tokenizer, eot)
+
+
 class Variables(Good):
     mark = ""
 
@@ -236,6 +250,7 @@ RENDERERS = [
         HasNamedTemplates,
         named_templates=lambda self, tokenizer, eot: {"tool_use": f"{next(calls)}"},
     ),
+    ("test_ahead_changes_nothing", Ahead(), {"abilities": (RendersAhead,)}),
     ("test_variables_make_another_renderer", Variables(), {"abilities": (TakesVariables,)}),
     with_abilities(
         "test_replies_without_thoughts_stay_whole",

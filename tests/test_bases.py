@@ -16,7 +16,7 @@ from lima.model.eot import extend_tokenizer
 from lima.model.folder import load_model, saved_dtype
 from lima.plugins import load_plugins
 from lima.recipe import Recipe
-from lima.testing import TEXT, tiny_base, tiny_model, tiny_tokenizer
+from lima.testing import tiny_base, tiny_model, tiny_tokenizer
 from lima.train.plan import plan
 from lima.train.start import fine_tune
 
@@ -230,33 +230,12 @@ def test_a_base_with_code_of_its_own_trains_with_lora_and_answers_where_it_is_tr
         assert reply.ids
 
 
-def sentencepiece(kind):
-    """A tokenizer with ▁ for spaces, as Llama 2 ("legacy"), its later conversions ("first") and Mistral ("always") have it"""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
-    if kind == "legacy":
-        made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    else:
-        made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme=kind, split=False)
-    bytes_ = [f"<0x{i:02X}>" for i in range(256)]
-    made.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(content=" ", left=1)]
-    )
-    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=["<unk>", "<s>", "</s>", *bytes_], show_progress=False)
-    made.train_from_iterator([TEXT], trainer)
-    whole = json.loads(made.to_str())
-    whole["added_tokens"] = whole["added_tokens"][:3]
-    made = Tokenizer.from_str(json.dumps(whole))
-    made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
-
-
 @pytest.mark.parametrize("kind", ["legacy", "first", "always"])
 def test_markup_that_is_a_control_token_elsewhere_is_ordinary_text_to_a_sentencepiece_tokenizer(kind):
     from lima.contract.examples import Example
-    from lima.data.rendering import PlainRenderer, encode, render
+    from lima.data.encoding import encode
+    from lima.data.rendering import PlainRenderer, render
+    from odd_tokenizers import sentencepiece
 
     tokenizer = sentencepiece(kind)
     extend_tokenizer(tokenizer, ["<|eot|>"])

@@ -18,7 +18,8 @@ from lima.answer.checkpoint_model import CheckpointModel
 from lima.contract.answers import Sampling
 from lima.contract.examples import Example, Record
 from lima.contract.rendered import Rendered, Span
-from lima.data.rendering import PlainRenderer, encode
+from lima.data.encoding import encode
+from lima.data.rendering import PlainRenderer
 from lima.errors import LimaError
 from lima.record.store import Store
 from lima.testing import only_plugins

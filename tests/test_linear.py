@@ -188,18 +188,21 @@ def test_no_room_for_a_kernel_is_no_room():
 
 
 def test_one_processor_is_chosen_by_its_maker_and_not_by_time(monkeypatch, tmp_path):
-    answers = {}
+    answers, slow = {}, {}
     for maker in ("AuthenticAMD", "GenuineIntel"):
         for able in ("AVX512", "AVX2"):
             info = tmp_path / maker
             info.write_bytes(b"model name\t: \xff\nvendor_id\t: " + maker.encode())
             monkeypatch.setattr(processor, "Path", lambda _, info=info: info)
             monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda able=able: able)
+            linear.mkl_is_slow.cache_clear()
             linear.onednn_is_faster.cache_clear()
-            answers[maker, able] = linear.onednn_is_faster()
+            answers[maker, able], slow[maker, able] = linear.onednn_is_faster(), linear.mkl_is_slow()
+    linear.mkl_is_slow.cache_clear()
     linear.onednn_is_faster.cache_clear()
     has_both = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
     assert [key for key, answer in answers.items() if answer] == [("AuthenticAMD", "AVX512")] * has_both
+    assert {key[0] for key, answer in slow.items() if answer} == ({"AuthenticAMD"} if has_both else set())
 
 
 @pytest.fixture(scope="module")

@@ -54,9 +54,9 @@ def test_elsewhere_torch_multiplies_by_the_weights(native, monkeypatch):
     assert pack_weights(layer(256, 256)) == 0
 
 
-def test_a_large_model_in_float32_answers_by_packed_weights_where_onednn_is_faster(monkeypatch):
+def test_a_large_model_in_float32_answers_by_packed_weights_where_mkl_is_slow(monkeypatch):
     plain, other, x = *(layer(256, 300, dtype=torch.float32) for _ in "ab"), torch.randn(10, 256)
-    monkeypatch.setattr(packed, "onednn_is_faster", lambda: True)
+    monkeypatch.setattr(packed, "mkl_is_slow", lambda: True)
     assert pack_weights(other) == 0  # so small models answer with the bits of before
     monkeypatch.setattr(packed, "is_large", lambda model: True)
     assert pack_weights(other) == 1

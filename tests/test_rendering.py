@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lima.contract.examples import Example
+from lima.contract.examples import Example, Record
 from lima.contract.rendered import Rendered, Span
-from lima.data.rendering import PlainRenderer, encode, fit, render, verify, with_prompt_weight
+from lima.data.encoding import encode
+from lima.data.rendering import PlainRenderer, Rendering, fit, render, verify, with_prompt_weight
 from lima.errors import LimaError
 from lima.testing import tiny_tokenizer
 
@@ -182,3 +183,57 @@ def test_a_tokenizer_that_composes_accents_is_forgiven_that():
     made.backend_tokenizer.normalizer = normalizers.NFC()
     (rendered,) = render(example(response="Cafe\u0301"), PlainRenderer(), made, EOT)
     assert made.decode(rendered.ids[rendered.spans[0].start : -1]) == "Caf\u00e9"
+
+
+class Ahead(PlainRenderer):
+    """Notes what it is to prepare"""
+
+    name, renders = "ahead", (Example,)
+
+    def __init__(self):
+        self.prepared = []
+
+    def ahead(self, records, tokenizer, eot):
+        self.prepared.append([record.id for record in records])
+
+
+def numbered(lengths):
+    return [Example(id=str(i), source="s", prompt="Why?", response="a" * n) for i, n in enumerate(lengths)]
+
+
+def test_examples_are_prepared_together_and_rendered_in_their_order(tokenizer):
+    renderer, records = Ahead(), numbered([9] * 150)
+    found = list(Rendering(renderer, tokenizer, EOT, 2048).each(records))
+    assert [record for record, _ in found] == records
+    assert [rows for _, rows in found] == [render(record, PlainRenderer(), tokenizer, EOT) for record in records]
+    assert [id for portion in renderer.prepared for id in portion] == [record.id for record in records]
+    assert [len(portion) for portion in renderer.prepared] == [64, 64, 22]
+
+
+def test_of_long_examples_few_are_prepared_together(tokenizer):
+    renderer = Ahead()
+    _ = list(Rendering(renderer, tokenizer, EOT, 2048).each(iter(numbered([400_000] * 5))))
+    assert [len(portion) for portion in renderer.prepared] == [3, 2]
+
+
+def test_what_cannot_be_rendered_is_not_prepared(tokenizer):
+    class Other(Record):
+        def content(self):
+            return {"text": "So."}
+
+    renderer, long = Ahead(), numbered([9, 9, 1_000_001])
+    each = Rendering(renderer, tokenizer, EOT, 10, [PlainRenderer()]).each(
+        [*long[:1], Other(id="other", source="s"), *long]
+    )
+    assert next(each)[0] is long[0]
+    with pytest.raises(LimaError, match="cannot render example 'other'"):
+        next(each)
+    assert renderer.prepared == [["0", "0", "1"]]
+    with pytest.raises(LimaError, match="'2' of source 's' has 1,000,005 characters"):
+        _ = list(Rendering(renderer, tokenizer, EOT, 10).each(long))
+
+
+def test_a_renderer_that_prepares_nothing_is_asked_one_after_the_other(tokenizer):
+    records = numbered([3] * 70)
+    found = Rendering(PlainRenderer(), tokenizer, EOT, 2048).each(records)
+    assert [rows for _, rows in found] == [render(record, PlainRenderer(), tokenizer, EOT) for record in records]

@@ -156,7 +156,7 @@ def test_all_bad_rows_are_listed_with_a_count_by_reason(plugins, tmp_path):
         "      line 5",
         "    1 × 'prompt' is empty. Write it, or leave the example out.",
         "      line 6",
-        "Correct them, or leave them out: --skip-bad",
+        "Correct them, or leave them out: --skip-bad, or in the recipe plugins.lima-tune.skip_bad = true",
     ]
 
 

@@ -142,6 +142,16 @@ class HasNamedTemplates(Protocol):
 
 
 @runtime_checkable
+class RendersAhead(Protocol):
+    """A renderer that takes less time for several examples together than for one after the other"""
+
+    def ahead(self, records: Sequence[Any], tokenizer: Any, eot: str) -> None:
+        """Prepare for `render` and `prompts`, which are asked for these next; what they return must not depend on it
+
+        Before every few examples of a run. What cannot be rendered is said by `render`, not here."""
+
+
+@runtime_checkable
 class TakesVariables(Protocol):
     """A renderer whose template takes variables of the recipe's table `template`, and writes a date (ISO 8601; empty: now)"""
 
@@ -318,7 +328,16 @@ KINDS = {
     "sources": Kind(ExampleSource, (Recognises, RecognisesLast, TakesOptions, ReadsSources)),
     "renderers": Kind(
         Renderer,
-        (TextPrompts, ChatPrompts, HasChatTemplate, HasNamedTemplates, TakesVariables, SplitsThoughts, SuitsBase),
+        (
+            TextPrompts,
+            ChatPrompts,
+            HasChatTemplate,
+            HasNamedTemplates,
+            RendersAhead,
+            TakesVariables,
+            SplitsThoughts,
+            SuitsBase,
+        ),
     ),
     "base_models": Kind(BaseModel, (Fetches,)),
     "models": Kind(ModelOpener, opened=Kind(Model, (Streams, TellsPrompts))),

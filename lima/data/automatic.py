@@ -9,7 +9,7 @@ from typing import Any
 from lima.contract.kinds import SuitsBase
 from lima.data.rendering import PlainRenderer
 from lima.errors import LimaError
-from lima.recipe import AT_ONCE, AUTO, LEFT_TO_LIMA, WIDE, WIDTH, Recipe, left_to_lima
+from lima.recipe import AUTO, LEFT_TO_LIMA, WIDTH, Recipe, left_to_lima
 from lima.registry import Registry
 
 
@@ -27,11 +27,7 @@ def settle(recipe: Recipe, tokenizer: Any, config: Any, renderers: Registry) -> 
     width = getattr(config.get_text_config(), "hidden_size", None) or WIDTH
     first, last = recipe.rates(width)
     values = {"renderer": name, "learning_rate": first, "final_learning_rate": last}
-    values |= {
-        "precision": precision(recipe, device),
-        "micro_batch_tokens": recipe.micro_batch_tokens
-        or AT_ONCE["cpu, wide" if device == "cpu" and width >= WIDE else device],
-    }
+    values |= {"precision": precision(recipe, device), "micro_batch_tokens": at_once(recipe, device, width)}
     return recipe.with_values(values)
 
 
@@ -44,6 +40,13 @@ def precision(recipe: Recipe, device: str) -> str:
     # A divided model's norms cannot be computed in bfloat16 on a CPU.
     half = device == "cuda" or (bfloat16_is_native() and not recipe.shard)
     return recipe.precision if recipe.precision != AUTO else "bfloat16" if half else "float32"
+
+
+def at_once(recipe: Recipe, device: str, width: int = WIDTH) -> int:
+    """Tokens of a micro-batch: what the recipe names, else as many as keep that type of device busy with a model that wide
+
+    More are no faster on a CPU, and keep a gigabyte or more for each thousand."""
+    return recipe.micro_batch_tokens or (8192 if device == "cuda" else 512 if width >= 512 else 1024)
 
 
 def as_settled(recipe: Recipe, settled: Recipe) -> Recipe:

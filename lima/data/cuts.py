@@ -17,9 +17,19 @@ ALWAYS = 1_000_000
 "Characters that are tokenized whatever max_tokens is: it takes about a second"
 
 
+def longest(max_tokens: int) -> int:
+    """How many characters of an example are tokenized at most"""
+    return max(ALWAYS, CHARACTERS * max_tokens)
+
+
+def length_of(record: Record) -> int:
+    """The characters of all texts of an example"""
+    return sum(map(len, _texts(record.content())))
+
+
 def check_length(record: Record, max_tokens: int) -> None:
     """Raise LimaError, before it is tokenized, for an example that is far longer than max_tokens"""
-    most, length = max(ALWAYS, CHARACTERS * max_tokens), sum(map(len, _texts(record.content())))
+    most, length = longest(max_tokens), length_of(record)
     if length > most:
         raise LimaError(
             f"Example {record.id!r} of source {record.source!r} has {length:,} characters, and max_tokens is {max_tokens:,}: "

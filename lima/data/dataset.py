@@ -16,14 +16,13 @@ from typing import Any
 
 from lima.contract.examples import Record
 from lima.contract.kinds import Renderer, TakesOptions, TakesVariables
-from lima.contract.rendered import Rendered
 from lima.contract.runs import SourceRow
 from lima.data.automatic import chosen, settle
-from lima.data.cuts import check_length, losses
+from lima.data.cuts import losses
 from lima.data.dev import DevPrompt, dev_prompts
 from lima.data.packed import Examples, Rows
 from lima.data.reader import OnExample
-from lima.data.rendering import render
+from lima.data.rendering import Rendering
 from lima.data.sources import SKIP, open_dev, open_sources
 from lima.data.training_set import TrainingSet, longest_of
 from lima.errors import LimaError, did_you_mean
@@ -148,16 +147,13 @@ def prepare(
     used, eot = len(tokenizer), renderer.end_of_turn(tokenizer)
     new_ids = extend_tokenizer(tokenizer, [eot, *renderer.special_tokens(tokenizer)])
 
-    def rendered_whole(record: Record) -> list[Rendered]:
-        check_length(record, recipe.max_tokens)
-        return render(record, renderer, tokenizer, eot, list(renderers.values()))
-
+    rendering = Rendering(renderer, tokenizer, eot, recipe.max_tokens, list(renderers.values()))
     embedded, eot_id = config.get_text_config().vocab_size, tokenizer.convert_tokens_to_ids(eot)
     made = TrainingSet(recipe, tokenizer, new_ids, embedded, eot_id, on_example)
     for source in opened:
-        made.add(source, rendered_whole)
+        made.add(source, rendering)
     made.check()
-    held_out = [(s.name, r, rendered_whole(r)) for s in open_dev(recipe, plugins) for r in s.records]
+    held_out = [(s.name, *one) for s in open_dev(recipe, plugins) for one in rendering.each(s.records)]
     dev = dev_prompts(held_out, made, tokenizer, recipe.max_tokens)
     return Prepared(
         base, tokenizer, renderer, eot, new_ids, used, made.records(opened), made.rows, made.sources, made.examples, made.places,

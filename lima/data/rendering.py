@@ -7,115 +7,18 @@ those that inference would prompt with. Knows one renderer, `plain`, and nothing
 
 import json
 import unicodedata
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import compress, count, islice
+from itertools import islice
 from typing import Any, NoReturn
 
 from lima.contract.examples import Example, Record
-from lima.contract.kinds import Renderer
+from lima.contract.kinds import Renderer, RendersAhead
 from lima.contract.rendered import Rendered, Span, as_rows
+from lima.data.cuts import check_length, length_of, longest
+from lima.data.encoding import bos_ids, encode, marks_beginnings, reused_or_new_eot
 from lima.errors import LimaError
 from lima.isolation.proxy import owner_of
-
-# Turn tokens that published tokenizers already have; the first one found is reused, so that no new row has to be learnt.
-KNOWN_EOT = ("<|eot_id|>", "<|im_end|>", "<end_of_turn>", "<|end|>", "<|eot|>", "<|end_of_turn|>", "<turn|>")
-
-NEW_EOT = "<|eot|>"
-
-BEGINNINGS = ("\n", "\ufdd0", "\x00", "\u2028")
-"Characters that hardly any vocabulary joins to another"
-
-
-def encode(
-    tokenizer: Any, text: str, literal: Sequence[tuple[int, int]] = ()
-) -> tuple[list[int], list[tuple[int, int]]]:
-    """Token ids of `text` and the (start, stop) characters of each; no special token is added
-
-    Special-token strings inside the `literal` character ranges stay ordinary text (a user may write "<|im_end|>";
-    field.md, OpenRLHF#393). A stretch with one of them is tokenized separately, from one control token to the next, where every
-    tokenizer cuts anyway; everything else in one piece, as inference does it."""
-    ids, offsets = _encode_piece(tokenizer, text, split=False)
-    # all_special_ids knows only the named ones (BOS, EOS …), not those that were added later, such as an EOT.
-    special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
-    ranges = sorted(literal)
-    starts = [a for a, _ in ranges]
-
-    def is_literal(a: int, b: int) -> bool:
-        i = bisect_right(starts, a) - 1
-        return i >= 0 and b <= ranges[i][1] and a < b
-
-    found = list(compress(count(), map(special.__contains__, ids)))
-    hits = {at for at in found if is_literal(*offsets[at])}
-    if not hits:
-        return ids, offsets
-    out, places = list[int](), list[tuple[int, int]]()
-    start, begin = 0, 0  # of the stretch: its first token, and that one's first character
-    for at in [*(at for at in found if at not in hits), len(ids)]:
-        end = offsets[at][0] if at < len(ids) else len(text)
-        if any(start <= hit < at for hit in hits):
-            control = text[slice(*offsets[start - 1])] if start else ""
-            more, where = _encode_literal(tokenizer, text[begin:end], control)
-            out += more
-            places += [(a + begin, b + begin) for a, b in where]
-        else:
-            out += ids[start:at]
-            places += offsets[start:at]
-        if at < len(ids):
-            out.append(ids[at])
-            places.append(offsets[at])
-            start, begin = at + 1, offsets[at][1]
-    return out, places
-
-
-def _encode_piece(tokenizer: Any, text: str, split: bool) -> tuple[list[int], list[tuple[int, int]]]:
-    if not text:
-        return [], []
-    # The backend directly: its wrapper is a quarter slower. Settings persist there, so set all of them.
-    backend = tokenizer.backend_tokenizer
-    if backend.truncation is not None:
-        backend.no_truncation()
-    if backend.padding is not None:
-        backend.no_padding()
-    backend.encode_special_tokens = split
-    out = backend.encode(text, add_special_tokens=False)
-    return out.ids, out.offsets
-
-
-def _encode_literal(tokenizer: Any, text: str, control: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """Like `encode` for a text without control tokens, except for the one that it may follow"""
-    marked = (
-        bool(control)
-        and _encode_piece(tokenizer, f"{control}a", False)[0][1:] != _encode_piece(tokenizer, "a", True)[0]
-    )
-    if not marked:
-        return _encode_piece(tokenizer, text, split=True)
-    # The tokenizer marks where a text begins (Metaspace, "first"), and this one continues. So another character begins it, the
-    # first that the tokenizer does not join to what follows.
-    for begin in BEGINNINGS:
-        ids, offsets = _encode_piece(tokenizer, f"{begin}{text}", split=True)
-        first = sum(b <= 1 for _, b in offsets)
-        if first and (first == len(ids) or offsets[first][0] >= 1):
-            break
-    return ids[first:], [(max(a - 1, 0), b - 1) for a, b in offsets[first:]]
-
-
-def bos_ids(tokenizer: Any) -> list[int]:
-    """The BOS id as a list, when this tokenizer starts its texts with one, else nothing"""
-    start = (
-        tokenizer.build_inputs_with_special_tokens([]) if hasattr(tokenizer, "build_inputs_with_special_tokens") else []
-    )
-    probe = start or tokenizer("a").input_ids
-    return (
-        [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None and tokenizer.bos_token_id in probe[:1] else []
-    )
-
-
-def reused_or_new_eot(tokenizer: Any) -> str:
-    """The tokenizer's own turn token when it has a known one, else the token that lima adds"""
-    vocabulary = tokenizer.get_vocab()
-    return next((t for t in KNOWN_EOT if t in vocabulary), NEW_EOT)
 
 
 class PlainRenderer:
@@ -151,7 +54,7 @@ class PlainRenderer:
         refuse = "The format of this model has user and assistant turns only, and no system prompt."
         # A tokenizer that marks where a text begins (Metaspace, "first") does not where one follows a token of the format.
         follows = "true" if bos else "not loop.first"
-        marked = _encode_piece(tokenizer, f"{eot}a", False)[0][1:] != _encode_piece(tokenizer, "a", True)[0]
+        marked = marks_beginnings(tokenizer, eot)
         mark = f"{{% if {follows} and not m['content'].startswith(' ') %}}{{{{ ' ' }}}}{{% endif %}}" if marked else ""
         return (
             f"{start}{{% for m in messages %}}"
@@ -180,6 +83,50 @@ def render(
     rows = as_rows(renderer.render(record, tokenizer, eot))
     verify(record, rows, renderer, tokenizer, eot)
     return rows
+
+
+class Rendering:
+    """A renderer at work on the examples of a run"""
+
+    def __init__(
+        self, renderer: Renderer, tokenizer: Any, eot: str, max_tokens: int, others: Sequence[Renderer] = ()
+    ) -> None:
+        self.renderer, self.tokenizer, self.eot, self.max_tokens, self.others = (
+            renderer,
+            tokenizer,
+            eot,
+            max_tokens,
+            others,
+        )
+
+    def each(self, records: Iterable[Record]) -> Iterator[tuple[Record, list[Rendered]]]:
+        """Each record with its rows, verified and not cut; LimaError for the first that is wrong, which it names
+
+        Some are read ahead and prepared together, where the renderer gains by that."""
+        for portion in _portions(records):
+            if isinstance(self.renderer, RendersAhead):
+                able = [one for one in portion if isinstance(one, self.renderer.renders)]
+                short = [one for one in able if length_of(one) <= longest(self.max_tokens)]
+                self.renderer.ahead(short, self.tokenizer, self.eot)
+            for record in portion:
+                check_length(record, self.max_tokens)
+                yield record, render(record, self.renderer, self.tokenizer, self.eot, self.others)
+
+
+PORTION, CHARACTERS = 64, 1_000_000
+"Examples that are prepared together, and the characters after which no further one is added: a matter of a second"
+
+
+def _portions(records: Iterable[Record]) -> Iterator[list[Record]]:
+    portion, characters = list[Record](), 0
+    for record in records:
+        portion.append(record)
+        characters += length_of(record)
+        if len(portion) == PORTION or characters > CHARACTERS:
+            yield portion
+            portion, characters = [], 0
+    if portion:
+        yield portion
 
 
 def verify(record: Record, rows: Sequence[Rendered], renderer: Renderer, tokenizer: Any, eot: str) -> None:

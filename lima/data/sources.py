@@ -88,7 +88,7 @@ class FoundSource:
         with reader.named():
             for one in reader:
                 refused.append(one) if isinstance(one, Refused) else keep(one)
-        _check_refused(self.spec, refused, reader.count + rows_of(refused), self.skip_bad)
+        _check_refused(self, refused, reader.count + rows_of(refused))
         if not reader.count:
             why = (
                 f"Refused: all {rows_of(refused):,}. The first, {refused[0].where}: {refused[0].reason}"
@@ -211,27 +211,30 @@ def _recognises(name: str, asked: str, plugins: Plugins, row: Any, broken: set[s
         return False
 
 
-def _check_refused(spec: str, refused: Sequence[Refused], read: int, skip_bad: bool) -> None:
+def _check_refused(found: FoundSource, refused: Sequence[Refused], read: int) -> None:
     """LimaError for bad rows that may not be skipped, counted by reason, the first with their places; else a warning"""
-    bad = [one for one in refused if one.fault]
-    if bad and not skip_bad:
+    bad, skipping = [one for one in refused if one.fault], skipping_of(found.owner)
+    if bad and not found.skip_bad:
         if rows_of(bad) == 1:
-            raise LimaError(f"{bad[0].where}: {bad[0].reason}" + ("" if read == 1 else SKIPPING))
+            way = "" if read == 1 else f"\nTo leave out this row: {skipping}"
+            raise LimaError(f"{bad[0].where}: {bad[0].reason}{way}")
         listing = "\n".join(_listed(ones, bad[:_SHOWN]) for ones in _by_reason(bad))
         shown = f" (places: the first {_SHOWN})" if len(bad) > _SHOWN else ""
         raise LimaError(
-            f"{spec}: {rows_of(bad):,} of {read:,} rows cannot be used{shown}.\n{listing}\n"
-            "Correct them, or leave them out: --skip-bad"
+            f"{found.spec}: {rows_of(bad):,} of {read:,} rows cannot be used{shown}.\n{listing}\n"
+            f"Correct them, or leave them out: {skipping}"
         )
     if refused:
         reasons = "; ".join(f"{rows_of(ones):,} × {ones[0].reason.rstrip('.')}" for ones in _by_reason(refused))
         logging.getLogger("lima").warning(
             "%s: %s read = %s kept + %s refused (%s).",
-            spec, f"{read:,} row{'s' * (read != 1)}", f"{read - rows_of(refused):,}", f"{rows_of(refused):,}", reasons,
+            found.spec, f"{read:,} row{'s' * (read != 1)}", f"{read - rows_of(refused):,}", f"{rows_of(refused):,}", reasons,
         )  # fmt: skip
 
 
-SKIPPING = "\nTo leave out this row: --skip-bad"
+def skipping_of(owner: str) -> str:
+    """How the bad rows of this plugin's sources are left out"""
+    return f"--skip-bad, or in the recipe plugins.{owner}.{SKIP} = true"
 
 
 def _listed(ones: Sequence[Refused], shown: Sequence[Refused]) -> str:

@@ -5,7 +5,7 @@ Knows nothing of how a source is read or of how an example is rendered.
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from itertools import chain, compress, islice
 from typing import Any, overload
 
@@ -14,7 +14,7 @@ from lima.contract.rendered import Rendered
 from lima.contract.runs import SourceRow
 from lima.data.packed import Examples, Rows
 from lima.data.reader import EVERY, OnExample
-from lima.data.rendering import fit_rows, with_prompt_weight
+from lima.data.rendering import Rendering, fit_rows, with_prompt_weight
 from lima.data.sources import Source
 from lima.errors import LimaError
 from lima.isolation import named_interrupt
@@ -52,14 +52,14 @@ class TrainingSet:
         self.longest = Longest("", 0)
         self._on_example = on_example
 
-    def add(self, source: Source, rendered_whole: Callable[[Record], list[Rendered]]) -> None:
+    def add(self, source: Source, rendering: Rendering) -> None:
         """All of a source. LimaError for an example with a token that has no row in the base's embedding"""
         self.examples.begin(source.name)
         counts = Counter[str]()
         done = 0
         with named_interrupt(lambda: f"while rendering the source {source.name!r}, after {done:,} examples"):
-            for record in source.records:
-                counts.update(self._one(record, rendered_whole(record)))
+            for record, rows in rendering.each(source.records):
+                counts.update(self._one(record, rows))
                 done += 1
                 if self._on_example and done % EVERY == 0:
                     self._on_example(source.name, done, len(source.records))

@@ -5,12 +5,12 @@ all that autograd keeps. The activation and the product cost next to nothing, an
 nothing of attention, norms or training.
 """
 
-import inspect
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import torch
+
+from lima.model.written import give
 
 FORMULA = "self.down_proj(self.act_fn(self.gate_proj(x)) * self.up_proj(x))"
 "As transformers writes it for Llama, Mistral, Qwen, Gemma and others; a layer that computes anything else is left alone"
@@ -22,25 +22,11 @@ def keep_less(model: torch.nn.Module) -> int:
     """Let the model's gated layers keep less, in place and for good; how many there are
 
     Not together with layers that are computed again as a whole, which keep nothing, or compiled."""
-    layers = [module for module in model.modules() if _is_gated(type(module))]  # type: ignore[arg-type]
-    for layer in layers:
-        # The class and not a forward of its own: hooks and copies of the model stay right.
-        layer.__class__ = _keeping_less(type(layer))  # type: ignore[arg-type]
-    return len(layers)
+    return give(model, _is_gated, _forward)
 
 
-@lru_cache
-def _is_gated(kind: type) -> bool:
-    try:
-        lines = [line.strip() for line in inspect.getsource(kind.forward).splitlines()]  # type: ignore[attr-defined]
-    except (OSError, TypeError, AttributeError):
-        return False
-    return lines[-1] == f"return {FORMULA}" or lines[-2:] == [f"down_proj = {FORMULA}", "return down_proj"]
-
-
-@lru_cache
-def _keeping_less(kind: type) -> type:
-    return type(kind.__name__, (kind,), {"forward": _forward, "__module__": kind.__module__})
+def _is_gated(lines: list[str]) -> bool:
+    return lines[-1:] == [f"return {FORMULA}"] or lines[-2:] == [f"down_proj = {FORMULA}", "return down_proj"]
 
 
 def _forward(self: Any, x: torch.Tensor) -> torch.Tensor:

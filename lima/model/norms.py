@@ -4,11 +4,11 @@ The same operations in the same order give the same bits. Under bfloat16 the lay
 once, where autocast would make and keep a copy for each of them. Knows nothing of attention, feed-forward layers or training.
 """
 
-import inspect
-from functools import lru_cache
 from typing import Any
 
 import torch
+
+from lima.model.written import give
 
 FORMULA = [
     "hidden_states = hidden_states.to(torch.float32)",
@@ -23,25 +23,11 @@ def keep_less(model: torch.nn.Module) -> int:
     """Let the model's RMS norms on a CPU keep less, in place and for good; how many there are
 
     Not together with layers that are computed again as a whole, which keep nothing, or compiled."""
-    norms = [module for module in model.modules() if _is_norm(type(module))]  # type: ignore[arg-type]
-    for norm in norms:
-        # The class and not a forward of its own: hooks and copies of the model stay right.
-        norm.__class__ = _keeping_less(type(norm))  # type: ignore[arg-type]
-    return len(norms)
+    return give(model, _is_norm, _forward)
 
 
-@lru_cache
-def _is_norm(kind: type) -> bool:
-    try:
-        lines = [line.strip() for line in inspect.getsource(kind.forward).splitlines()]  # type: ignore[attr-defined]
-    except (OSError, TypeError, AttributeError):
-        return False
+def _is_norm(lines: list[str]) -> bool:
     return lines[-len(FORMULA) :] == FORMULA and len(lines) == len(FORMULA) + 2
-
-
-@lru_cache
-def _keeping_less(kind: type) -> type:
-    return type(kind.__name__, (kind,), {"forward": _forward, "__module__": kind.__module__})
 
 
 def _forward(self: Any, hidden_states: torch.Tensor) -> torch.Tensor:

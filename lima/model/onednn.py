@@ -38,11 +38,18 @@ SIZE_BY_ROWS = 2**14
 
 
 @lru_cache
-def onednn_is_faster() -> bool:
-    """Whether this is such a processor; decided without timing, so that two runs on one machine compute the same"""
-    maker = about_the_processor()
+def mkl_is_slow() -> bool:
+    """Whether torch multiplies float32 by MKL on a processor that is not Intel's, and oneDNN is there
+
+    Decided without timing, so that two runs on one machine compute the same."""
     able = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
-    return able and torch.backends.cpu.get_cpu_capability() == "AVX512" and "AuthenticAMD" in maker
+    return able and "AuthenticAMD" in about_the_processor()
+
+
+@lru_cache
+def onednn_is_faster() -> bool:
+    """Whether oneDNN multiplies large matrices faster here"""
+    return mkl_is_slow() and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def pays(rows: int, weights: int) -> bool:

@@ -1,13 +1,14 @@
 """Linear layers that answer on a CPU, their weights in the layout that oneDNN multiplies by.
 
 With a few rows, one a conversation, as much time goes into bringing the weights into that layout as into the products, in every
-step again; here it is done once. In bfloat16 the results are the same bits; in float32, which torch multiplies by MKL, they are
-not, so only large models are packed. Knows nothing of what the layers are for.
+step again; here it is done once. In bfloat16 the results are the same bits. In float32, which torch multiplies by MKL, they are
+not, so only large models are packed, and only on processors by AMD: there a step takes half to three quarters of the time, with
+and without AVX-512. Knows nothing of what the layers are for.
 """
 
 import torch
 
-from lima.model.onednn import SIZE, is_large, onednn_is_faster
+from lima.model.onednn import SIZE, is_large, mkl_is_slow
 from lima.model.processor import bfloat16_is_native
 
 PACK, OPERATION = "_reorder_linear_weight", "_linear_pointwise"
@@ -27,7 +28,7 @@ def pack_weights(model: torch.nn.Module) -> int:
     able = all(hasattr(torch.ops.mkldnn, name) for name in (OPERATION, PACK))
     if not able or sum(p.numel() * p.element_size() for p in model.parameters()) > MOST:
         return 0
-    kinds = [torch.bfloat16] * bfloat16_is_native() + [torch.float32] * (onednn_is_faster() and is_large(model))
+    kinds = [torch.bfloat16] * bfloat16_is_native() + [torch.float32] * (mkl_is_slow() and is_large(model))
     layers = [m for m in model.modules() if type(m) is torch.nn.Linear and _pays(m.weight) and m.weight.dtype in kinds]
     for layer in layers:
         # The class and not a forward of its own: hooks and tied weights stay right.

@@ -7,16 +7,8 @@ import copy
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from lima.contract import kinds
 from lima.contract.examples import Example, Record
-from lima.contract.kinds import (
-    ChatPrompts,
-    HasChatTemplate,
-    HasNamedTemplates,
-    SplitsThoughts,
-    SuitsBase,
-    TakesVariables,
-    TextPrompts,
-)
 from lima.contract.rendered import Rendered, as_rows
 from lima.errors import LimaError, PluginFailed
 from lima.testing.contract import Contract, check, kept, within
@@ -235,9 +227,8 @@ class RendererContract(Contract):
     @check("test_prompt_is_before_the_answer")
     def test_long_texts(self) -> None:
         """A prompt of 20,000 characters and an answer of 100,000 are rendered exactly, whole, and soon"""
-        at = self.ready[0]
         with within(self.seconds, "an answer of 100,000 characters"):
-            self.rows(LONG, at)
+            self.rows(LONG, at := self.ready[0])
         self._exact([LONG])
         told = at.tokenizer.decode(self.before(LONG, at))
         assert LONG.prompt.strip() in told, f"of a prompt of {len(LONG.prompt):,} characters it tells {len(told):,}"
@@ -257,16 +248,15 @@ class RendererContract(Contract):
             return []
         return self.verified(exchange, at)
 
-    @check("test_masks", needs=(TextPrompts,))
+    @check("test_masks", needs=(kinds.TextPrompts,))
     def test_text_prompts_as_in_training(self) -> None:
         """A text is asked with the ids with which it was trained"""
         for at in self.ready:
             for exchange in (*PLAIN, *WORLD):
-                assert self.thing.prompt(exchange.prompt, *at) == self.before(exchange, at), (
-                    f"{exchange.prompt!r} is asked otherwise"
-                )
+                ids = self.thing.prompt(exchange.prompt, *at)
+                assert ids == self.before(exchange, at), f"{exchange.prompt!r} is asked otherwise"
 
-    @check("test_masks", needs=(ChatPrompts,))
+    @check("test_masks", needs=(kinds.ChatPrompts,))
     def test_messages_prompt_as_in_training(self) -> None:
         """Messages are asked with the ids with which they were trained"""
         for at in self.ready:
@@ -274,7 +264,7 @@ class RendererContract(Contract):
                 ids = self.thing.chat_prompt([Said("user", exchange.prompt)], *at)
                 assert ids == self.before(exchange, at), f"{exchange.prompt!r} is asked otherwise"
 
-    @check("test_messages_prompt_as_in_training", needs=(ChatPrompts,))
+    @check("test_messages_prompt_as_in_training", needs=(kinds.ChatPrompts,))
     def test_messages_before_are_told(self) -> None:
         """Of several messages, also of a system turn, each is in the prompt, in their order; or they are a LimaError"""
         for at in self.ready:
@@ -295,14 +285,14 @@ class RendererContract(Contract):
             return None
         return ids
 
-    @check("test_masks", needs=(HasChatTemplate,))
+    @check("test_masks", needs=(kinds.HasChatTemplate,))
     def test_template_prompts_as_in_training(self) -> None:
         """By its template, plain transformers asks with the ids with which it was trained"""
         for at in self.ready:
             tokenizer = copy.deepcopy(at.tokenizer)
             tokenizer.chat_template = self.thing.chat_template(*at)
             asked = [([Said("user", one.prompt)], self.before(one, at)) for one in PLAIN]
-            if isinstance(self.thing, ChatPrompts):
+            if isinstance(self.thing, kinds.ChatPrompts):
                 asked.append((TALK, self._chat_prompt(TALK, at) or []))
             for messages, expected in asked:
                 told = [one._asdict() for one in messages]
@@ -312,13 +302,23 @@ class RendererContract(Contract):
                 ids = tokenizer(text, add_special_tokens=False).input_ids
                 assert ids == expected, f"transformers asks {text!r}"
 
-    @check("test_masks", needs=(HasNamedTemplates,))
+    @check("test_masks", needs=(kinds.HasNamedTemplates,))
     def test_named_templates_are_the_same_twice(self) -> None:
         """Its further templates are the same when they are asked for again"""
-        for at in self.ready:
-            assert self.thing.named_templates(*at) == self.thing.named_templates(*at)
+        assert all(self.thing.named_templates(*at) == self.thing.named_templates(*at) for at in self.ready)
 
-    @check("test_same_twice", needs=(TakesVariables,))
+    @check("test_same_twice", needs=(kinds.RendersAhead,))
+    def test_ahead_changes_nothing(self) -> None:
+        """Examples become the same rows and prompts whether they were prepared together, were not at all, or others were"""
+        for at in self.ready:
+            expected = [(self.rows(one, at), self.before(one, at)) for one in (*PLAIN, *WORLD)]
+            records = [self.record(*one) for one in (*PLAIN, *WORLD)]
+            for some in (records, records[1::2], []):
+                self.thing.ahead(some, *at)
+                found = [(as_rows(self.thing.render(r, *at)), self.thing.prompts(r, *at)[-1]) for r in records]
+                assert found == expected, "prepared by ahead(), an example has other ids, weights or prompts"
+
+    @check("test_same_twice", needs=(kinds.TakesVariables,))
     def test_variables_make_another_renderer(self) -> None:
         """With a date it is another renderer, always the same for the same date, and stays itself what it was"""
         for at in self.ready:
@@ -329,7 +329,7 @@ class RendererContract(Contract):
                 "with_variables() changes the renderer that is registered: return another"
             )
 
-    @check("test_works", needs=(SplitsThoughts,))
+    @check("test_works", needs=(kinds.SplitsThoughts,))
     def test_replies_without_thoughts_stay_whole(self) -> None:
         """A reply in which nothing is thought is the answer, whole"""
         for at in self.ready:
@@ -338,11 +338,11 @@ class RendererContract(Contract):
             found = thoughts, answer.replace(at.eot, "").strip()
             assert found == ("", PLAIN[0].answer), f"a reply without thoughts is divided into {found}"
 
-    @check("test_is_registered", needs=(SuitsBase,))
+    @check("test_is_registered", needs=(kinds.SuitsBase,))
     def test_suits_its_tokenizers(self) -> None:
         """It suits the tokenizers that it is tried with"""
-        suited = [self.thing.suits(tokenizer) for tokenizer in self.tokenizers()]
-        assert all(one is True for one in suited), "it says that it does not suit a tokenizer of `tokenizers()`"
+        suited = all(self.thing.suits(tokenizer) is True for tokenizer in self.tokenizers())
+        assert suited, "it says that it does not suit a tokenizer of `tokenizers()`"
 
 
 def _shape(tokenizer: Any) -> Any:

@@ -16,7 +16,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
-from lima.data.automatic import as_settled
+from lima.data.automatic import as_settled, at_once
 from lima.data.dataset import Prepared
 from lima.errors import LimaError
 from lima.model import attention, gated, norms
@@ -24,7 +24,7 @@ from lima.model.build import build
 from lima.model.folder import saved_dtype
 from lima.model.shard import blocks_of
 from lima.model.values import AGAIN
-from lima.recipe import AT_ONCE, Recipe
+from lima.recipe import Recipe
 from lima.train.batching import MicroBatch, Steps, largest, micro_batch, split
 from lima.train.head import can_chunk, causal_lm, chunk_rows
 from lima.train.loss import weighted_loss
@@ -79,7 +79,7 @@ class Plan:
 def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -> Plan:
     """Count everything for a recipe that is prepared, and a device; `bfloat16` is whether the activations will be"""
     # Whatever this machine has, a GPU takes 'auto' as bfloat16, and as many tokens at once as suit it.
-    half, at_once = recipe.in_bfloat16("cuda"), recipe.micro_batch_tokens or AT_ONCE["cuda"]
+    half, tokens_of_gpu = recipe.in_bfloat16("cuda"), at_once(recipe, "cuda")
     recipe = as_settled(recipe, ready.recipe)
     model = _structure(recipe, ready, bfloat16)
     held = sum(p.numel() for p in model.parameters())
@@ -91,7 +91,7 @@ def plan(recipe: Recipe, ready: Prepared, bfloat16: bool, device: str = "cpu") -
     states = weights + 12 * trained
     gpu_model = model if half == bfloat16 else _structure(recipe, ready, half)
     with _computed(ready.base):
-        on_gpu = activations(gpu_model, micro_batch(*largest(steps, at_once)), half, "cuda")
+        on_gpu = activations(gpu_model, micro_batch(*largest(steps, tokens_of_gpu)), half, "cuda")
         if device == "cpu" and not (recipe.gradient_checkpointing or recipe.compile is True or recipe.shard):
             gated.keep_less(model)
             norms.keep_less(model)
@@ -191,8 +191,8 @@ def activations(model: Any, batch: MicroBatch, bfloat16: bool = False, device: s
         # And the gradients of what goes in and out of its widest function, before anything of it is given back.
         recomputed = max(recomputed, sum(again.elements()) + 2 * max(again, default=0))
     # The head is done when the first block is made again.
-    at_once = max(_head_transient(model, len(batch.targets), device), recomputed)
-    return Activations(sum(kept.elements()) + at_once, copies, recomputed)
+    brief = max(_head_transient(model, len(batch.targets), device), recomputed)
+    return Activations(sum(kept.elements()) + brief, copies, recomputed)
 
 
 def _recomputes(block: Any) -> bool:

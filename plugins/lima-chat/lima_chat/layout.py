@@ -7,19 +7,17 @@ Whether the answers of a conversation can share one row is for the renderer to s
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from os.path import commonprefix
 from typing import Any
 
 from lima import LimaError
 from lima_chat import calls
-from lima_chat.hidden import BEGIN, END, TAGS, Hidden
+from lima_chat.hidden import END, TAGS, Hidden
 from lima_chat.sandbox import Template
 from lima_chat.tags import CLOSED, OPENED, THOUGHT, closed, parted, unended
-
-Message = dict[str, Any]
-"role, content and whatever else a template may know"
+from lima_chat.writing import OTHERS, Message, Wanted, Writing, mark
 
 
 @dataclass(frozen=True)
@@ -44,40 +42,50 @@ class Layout:
     def __init__(
         self, template: Template, variables: dict[str, Any], eot: str, tokens: Sequence[str], own: bool
     ) -> None:
-        self.template, self.variables, self.eot, self.tokens = template, variables, eot, tokens
+        self.template, self.writing, self.eot, self.tokens = template, Writing(template, variables), eot, tokens
         self.hidden, self.own = Hidden(tokens), own
-        self._parts: bool | None = None
-        self._text: bool | None = None
         self._sound: set[tuple[str, ...]] = set()
         self._ends = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))) or "(?!)")
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> str:
         """What inference prompts with after these messages"""
-        return self._render([(messages, True)], tools)[0]
+        return self.writing.texts([(messages, True)], tools)[0]
 
     def written(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> str:
         """What the template writes for these messages"""
-        return self._render([(messages, False)], tools)[0]
+        return self.writing.texts([(messages, False)], tools)[0]
+
+    def texts(self, talks: Sequence[Sequence[Message]]) -> list[list[str]]:
+        """Of each conversation without tools the `texts` that `answers` takes, written in one go"""
+        wanted = [_wanted(messages) for messages in talks]
+        written = iter(self.writing.texts([one for each in wanted for one in each]))
+        return [list(islice(written, len(each))) for each in wanted]
 
     def answers(
-        self, messages: Sequence[Message], trained: Sequence[int], tools: Sequence[Message] = ()
+        self,
+        messages: Sequence[Message],
+        trained: Sequence[int],
+        tools: Sequence[Message] = (),
+        texts: Sequence[str] = (),
     ) -> list[Answer]:
         """What the model is to write for each message of the assistant; LimaError unless all that are `trained` can be"""
+        texts = texts or self.writing.texts(_wanted(messages), tools)
         roles = tuple(m["role"] for m in messages)
         plain = not tools and not any(m.keys() - {"role", "content"} for m in messages)
         if plain and roles in self._sound:
-            return self._answers(messages, trained, tools)
+            return self._answers(messages, trained, tools, texts)
         marked = _marked(messages)
         self._check_complete(marked, tools)
-        found = self._answers(messages, trained, tools)
+        found = self._answers(messages, trained, tools, texts)
         # A short answer may stand in what the template writes around it, too; a mark does not.
-        self._answers(marked, trained, tools)
+        self._answers(marked, trained, tools, self.writing.texts(_wanted(marked), tools))
         self._sound |= {roles} if plain else set()
         return found
 
-    def _answers(self, messages: Sequence[Message], trained: Sequence[int], tools: Sequence[Message]) -> list[Answer]:
-        places = [i for i, m in enumerate(messages) if m["role"] == "assistant"]
-        texts = self._render([one for i in places for one in ((messages[:i], True), (messages[: i + 1], False))], tools)
+    def _answers(
+        self, messages: Sequence[Message], trained: Sequence[int], tools: Sequence[Message], texts: Sequence[str]
+    ) -> list[Answer]:
+        places = _places(messages)
         found = []
         for number, (i, prompt, whole) in enumerate(zip(places, texts[::2], texts[1::2], strict=True), 1):
             try:
@@ -128,11 +136,11 @@ class Layout:
             return whole[len(prompt) :]
         # It writes something else before an answer than what it prompts with: find where the answer itself begins.
         message, (inside, answer) = messages[i], parted(messages[i]["content"])
-        marked = message | {"content": f"{inside}{_mark(i)}"} if answer else message
-        asked = [*messages[: i - 1], messages[i - 1] | {"content": _mark(i - 1)}]
-        texts = self._render([([*messages[:i], marked], False), (asked, True), ([*asked, marked], False)], tools)
-        prompted, written = (text.rpartition(_mark(i - 1))[2] for text in texts[1:])
-        begin, tag = texts[0].find(_mark(i)), OPENED.search(prompt)
+        marked = message | {"content": f"{inside}{mark(i)}"} if answer else message
+        asked = [*messages[: i - 1], messages[i - 1] | {"content": mark(i - 1)}]
+        texts = self.writing.texts([([*messages[:i], marked], False), (asked, True), ([*asked, marked], False)], tools)
+        prompted, written = (text.rpartition(mark(i - 1))[2] for text in texts[1:])
+        begin, tag = texts[0].find(mark(i)), OPENED.search(prompt)
         if tag and whole.startswith(prompt[: tag.start()].rstrip()):
             nothing = not message.get("tool_calls") and not TAGS.sub("", message["content"]).strip()
             other = begin >= 0 and not whole.startswith(texts[0][:begin])
@@ -145,13 +153,13 @@ class Layout:
             rest = whole[len(prompt[: tag.start()].rstrip()) :]
             return closed(thoughts, rest, whole[begin:] if begin >= 0 else "", tag[1], bool(message.get("tool_calls")))
         if message.get("tool_calls"):  # which may stand before the content, or without one
-            said = self._called([*asked, message], prompted, written).replace(_mark(i), answer.strip())
+            said = self._called([*asked, message], prompted, written).replace(mark(i), answer.strip())
             return said if whole.endswith(said) else ""
         if begin < 0 or not whole.startswith(texts[0][:begin]):
             raise LimaError(
                 f"The template {self.template.name} leaves out turn {i + 1}, the assistant's. Use another template."
             )
-        between = texts[2].partition(_mark(i))[0].rpartition(_mark(i - 1))[2]
+        between = texts[2].partition(mark(i))[0].rpartition(mark(i - 1))[2]
         if between.startswith(prompted):
             return whole[begin - len(between) + len(prompted) :]
         verbatim = between.endswith(inside.lstrip()) and not CLOSED.search(prompt)  # thoughts are text to this template
@@ -164,8 +172,8 @@ class Layout:
         header: what two texts merely share may end within a tag."""
         if written.startswith(prompted):
             return written[len(prompted) :]
-        plain = [*messages[:-1], {"role": "assistant", "content": _mark(len(messages))}]
-        header = self._render([(plain, False)])[0].partition(_mark(len(messages)))[0].rpartition(END)[2]
+        plain = [*messages[:-1], {"role": "assistant", "content": mark(len(messages))}]
+        header = self.writing.texts([(plain, False)])[0].partition(mark(len(messages)))[0].rpartition(END)[2]
         if not written.startswith(header):
             raise LimaError(
                 f"The template {self.template.name} begins turn {len(messages)}, which calls tools, neither as it prompts for it "
@@ -190,14 +198,14 @@ class Layout:
 
         Some write no token after an answer: what opens the next turn stops it. Once it follows, they may drop thoughts."""
         role = "tool" if messages[i].get("tool_calls") else "user"
-        alone = [*messages[:i], messages[i] | {"content": _mark(i)}]
+        alone = [*messages[:i], messages[i] | {"content": mark(i)}]
         call = next((call["id"] for call in messages[i].get("tool_calls", []) if call.get("id")), "")
-        longer = [*alone, {"role": role, "content": _mark(i + 1)} | ({"tool_call_id": call} if call else {})]
+        longer = [*alone, {"role": role, "content": mark(i + 1)} | ({"tool_call_id": call} if call else {})]
         try:
-            texts = self._render([(alone, False), (longer, False)], tools)
+            texts = self.writing.texts([(alone, False), (longer, False)], tools)
         except LimaError:
             return "", ""
-        after, following = (text.rpartition(_mark(i))[2] for text in texts)
+        after, following = (text.rpartition(mark(i))[2] for text in texts)
         rest = following[len(after) :].lstrip() if following.startswith(after) else ""
         opens = self._ends.match(rest)
         return (following[len(after) : -len(rest)], opens[0]) if opens else ("", "")
@@ -238,11 +246,11 @@ class Layout:
     def _check_names(self, marked: Sequence[Message], tools: Sequence[Message]) -> None:
         """LimaError where the template leaves out which assistant speaks"""
         marks = {
-            i: _mark(len(marked) + i) for i, m in enumerate(marked) if m["role"] == "assistant" and m.get("name", "")
+            i: mark(len(marked) + i) for i, m in enumerate(marked) if m["role"] == "assistant" and m.get("name", "")
         }
         named = [m | {"name": marks[i]} if i in marks else m for i, m in enumerate(marked)]
         written = self.written(named, tools) if marks else ""
-        if lost := [i for i, mark in marks.items() if mark not in written]:
+        if lost := [i for i, name in marks.items() if name not in written]:
             raise LimaError(
                 f"The template {self.template.name} does not write the name of turn {lost[0] + 1}, the assistant's. Leave the "
                 "name out, or use a template that writes it."
@@ -253,7 +261,7 @@ class Layout:
         if role == "tool":
             return self._no_tools(f"turn {i + 1}, a tool's answer")
         if role == "system":
-            return f"{name} leaves out turn 1, the system's. {_OTHERS}"
+            return f"{name} leaves out turn 1, the system's. {OTHERS}"
         return f"{name} leaves out turn {i + 1}, the {role}'s. Use another template."
 
     def _no_tools(self, what: str) -> str:
@@ -270,80 +278,32 @@ class Layout:
         It is the last control token that follows an answer at the end of a conversation and before the next question; else the
         last that follows at the end; else the one that opens the next question."""
         talk = _marked([{"role": role, "content": "x"} for role in ("user", "assistant", "user")])
-        final = self._render([(talk[:2], False)])[0].rpartition(_mark(1))[2]
+        final = self.writing.texts([(talk[:2], False)])[0].rpartition(mark(1))[2]
         try:
-            longer = self._render([(talk, False)])[0]
+            longer = self.writing.texts([(talk, False)])[0]
         except LimaError:
             longer = ""
-        history = longer.partition(_mark(1))[2].partition(_mark(2))[0]
+        history = longer.partition(mark(1))[2].partition(mark(2))[0]
         for text in (commonprefix([final, history]) if history else "", final):
             if found := self._ends.findall(text):
                 return str(found[-1])
         opens = self._ends.match(history.lstrip())
         return opens[0] if opens and not final.strip() else ""
 
-    def _render(self, wanted: Sequence[tuple[Sequence[Message], bool]], tools: Sequence[Message] = ()) -> list[str]:
-        if self._parts is None:
-            self._parts = self._wants_parts()
-        given = [self._given(messages, prompting, tools, self._parts) for messages, prompting in wanted]
-        try:
-            return self.template.render_all(given)
-        except LimaError as e:
-            messages = max((m for m, _ in wanted), key=len)
-            if messages and messages[0]["role"] == "system" and self._renders_without_system(messages, tools):
-                raise LimaError(f"{e} It takes no system turn. {_OTHERS}") from None
-            raise
 
-    def _renders_without_system(self, messages: Sequence[Message], tools: Sequence[Message]) -> bool:
-        try:
-            self.template.render(self._given(messages[1:], False, tools, bool(self._parts)))
-        except LimaError:
-            return False
-        return True
-
-    def _given(
-        self, messages: Sequence[Message], prompting: bool, tools: Sequence[Message], parts: bool
-    ) -> dict[str, Any]:
-        if parts:
-            messages = [m | {"content": [{"type": "text", "text": m["content"]}]} for m in messages]
-        if any(m.get("tool_calls") for m in messages):
-            if self._text is None:
-                self._text = self._wants_text()
-            messages = calls.given(messages, self._text)
-        given = {**self.variables, "messages": messages, "add_generation_prompt": prompting}
-        return given | ({"tools": tools} if tools else {})
-
-    def _wants_text(self) -> bool:
-        """Whether the template takes a call's arguments only as JSON text"""
-        for as_text in (False, True):
-            with suppress(LimaError):
-                self.template.render({**self.variables, "messages": calls.given(calls.PROBE, as_text), "tools": None})
-                return as_text
-        return False
-
-    def _wants_parts(self) -> bool:
-        """Whether the template takes a content only as a list of parts, as those of models that see do"""
-        mark = _mark(0)
-        for parts in (False, True):
-            try:
-                text = self.template.render(self._given([{"role": "user", "content": mark}], True, (), parts))
-            except LimaError:
-                continue
-            if mark in text:
-                return parts
-        return False
+def _places(messages: Sequence[Message]) -> list[int]:
+    """Which messages are the assistant's"""
+    return [i for i, m in enumerate(messages) if m["role"] == "assistant"]
 
 
-_OTHERS = "Leave the system turn out, or use a renderer that takes one: --renderer lima or chatml."
+def _wanted(messages: Sequence[Message]) -> Wanted:
+    """What is looked at for the answers: for each the prompt to it, and all up to it"""
+    return [one for i in _places(messages) for one in ((messages[:i], True), (messages[: i + 1], False))]
 
 
 def _marked(messages: Sequence[Message]) -> list[Message]:
     """The same messages with a mark for each content"""
-    return [m | {"content": _mark(i)} if m["content"].strip() else m for i, m in enumerate(messages)]
-
-
-def _mark(i: int) -> str:
-    return f"{BEGIN}{i}{END}"
+    return [m | {"content": mark(i)} if m["content"].strip() else m for i, m in enumerate(messages)]
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,7 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -41,7 +41,9 @@ class ChatRenderer(ABC):
     def __init__(self) -> None:
         self._layouts: WeakKeyDictionary[Any, dict[Any, Layout]] = WeakKeyDictionary()
         self._marks: dict[Layout, Marks] = {}
-        self._last: tuple[Any, Any, Tokens | None] = (None, None, None)  # a record, its layout, and what was made of it
+        # By a record's id(): it, its layout, and what was made of it; of those that were prepared, and of the last other one.
+        self._ahead: dict[int, tuple[Any, Layout, Tokens]] = {}
+        self._last: dict[int, tuple[Any, Layout, Tokens]] = {}
 
     def with_variables(self, variables: Mapping[str, Any], date: str = "") -> "ChatRenderer":
         """The same renderer whose template is given these variables, and renders on this date"""
@@ -119,20 +121,32 @@ class ChatRenderer(ABC):
         """For each trained answer the ids that inference would prompt with: what came before, rendered by itself"""
         return self._tokens(record, tokenizer, eot).prompts
 
+    def ahead(self, records: Sequence[Conversation | Example], tokenizer: Any, eot: str) -> None:
+        """Render and tokenize those without tools in one go; where one of them cannot be, `render` makes each and says why"""
+        plain = [record for record in records if not getattr(record, "tools", ())]
+        self._ahead = {}
+        with suppress(LimaError):
+            layout = self.layout(tokenizer, eot)
+            talks = [Conversation.of(record) for record in plain]
+            asked = [layout.hidden.hide_in(_messages(talk.turns)) for talk in talks]
+            self._ahead = _made(plain, layout, tokenizer, [
+                (talk.turns, layout.answers(messages, talk.trained_turns, texts=texts))
+                for talk, messages, texts in zip(talks, asked, layout.texts(asked), strict=True)
+            ])  # fmt: skip
+
     def _tokens(self, record: Conversation | Example, tokenizer: Any, eot: str) -> "Tokens":
         """Both from one pass: who calls for the one needs the other next"""
         layout = self.layout(tokenizer, eot, bool(getattr(record, "tools", ())))
-        last_record, last_layout, tokens = self._last
-        if tokens is None or last_record is not record or last_layout is not layout:
-            from lima_chat.tokens import Encoder
-
-            with self._naming(record):
-                talk = Conversation.of(record)
-                messages, tools = layout.hidden.hide_in(_messages(talk.turns)), layout.hidden.hide(talk.tools)
-                answers = layout.answers(messages, talk.trained_turns, tools)
-                tokens = Encoder(talk.turns, answers, layout, tokenizer).tokens()
-            self._last = record, layout, tokens
-        return tokens
+        for made in (self._ahead, self._last):
+            known, of, tokens = made.get(id(record), (None, None, None))
+            if tokens is not None and known is record and of is layout:
+                return tokens
+        with self._naming(record):
+            talk = Conversation.of(record)
+            messages, tools = layout.hidden.hide_in(_messages(talk.turns)), layout.hidden.hide(talk.tools)
+            answers = layout.answers(messages, talk.trained_turns, tools)
+            self._last = _made([record], layout, tokenizer, [(talk.turns, answers)])
+        return self._last[id(record)][2]
 
     @contextmanager
     def _naming(self, record: Record) -> Iterator[None]:
@@ -270,30 +284,23 @@ TOOL_USE = "tool_use"
 "The name of the template for conversations with tools, where a tokenizer has several"
 RESERVED = ("messages", "add_generation_prompt", "tools", "documents")
 "What every template is given besides the tokens"
-WORDS = frozenset(
-    (
-        "and",
-        "else",
-        "elif",
-        "for",
-        "if",
-        "in",
-        "is",
-        "not",
-        "or",
-        "true",
-        "True",
-        "false",
-        "False",
-        "none",
-        "None",
-        "import",
-    )
-    + ("loop", "self", "range", "dict", "namespace")
-)
+WORDS = frozenset((
+    "and", "else", "elif", "for", "if", "in", "is", "not", "or", "true", "True", "false", "False", "none", "None", "import",
+    "loop", "self", "range", "dict", "namespace",
+))  # fmt: skip
 "Jinja's own"
 GIVEN = ("strftime_now", "raise_exception")
 "transformers' own"
+
+
+def _made(
+    records: Sequence[Any], layout: "Layout", tokenizer: Any, talks: Sequence[Any]
+) -> "dict[int, tuple[Any, Layout, Tokens]]":
+    """The tokens of these (turns, answers), for whoever asks for those of the records"""
+    from lima_chat.tokens import tokens_of
+
+    tokens = tokens_of(talks, layout, tokenizer)
+    return {id(record): (record, layout, one) for record, one in zip(records, tokens, strict=True)}
 
 
 def _problem_of(name: str, value: Any) -> str:

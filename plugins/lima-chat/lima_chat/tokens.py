@@ -13,7 +13,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from lima import LimaError, Rendered, Span, encode
+from lima import Encoded, LimaError, Rendered, Span, encode, encode_all, encode_beginning
 from lima_chat.conversation import Turn
 from lima_chat.hidden import TAGS, Text
 from lima_chat.layout import Answer, Layout
@@ -33,14 +33,43 @@ class Tokens:
     prompts: list[list[int]]
 
 
+def tokens_of(talks: Sequence[tuple[Sequence[Turn], list[Answer]]], layout: Layout, tokenizer: Any) -> list[Tokens]:
+    """Those of several conversations, each (turns, answers)"""
+    wholes = [whole_of(answers) for _, answers in talks]
+    encoded = encode_all(tokenizer, [layout.hidden.show(whole) for whole in wholes])
+    return [
+        Encoder(turns, answers, layout, tokenizer, whole, one).tokens()
+        for (turns, answers), whole, one in zip(talks, wholes, encoded, strict=True)
+    ]
+
+
+def whole_of(answers: Sequence[Answer]) -> str:
+    """All of a conversation"""
+    last = answers[-1]
+    said = last.prompt + last.text
+    return said if said.startswith(last.whole) else last.whole  # no token may be written after the last answer
+
+
 class Encoder:
     """Makes the rows of one conversation's answers"""
 
-    def __init__(self, turns: Sequence[Turn], answers: Sequence[Answer], layout: Layout, tokenizer: Any) -> None:
+    def __init__(
+        self,
+        turns: Sequence[Turn],
+        answers: Sequence[Answer],
+        layout: Layout,
+        tokenizer: Any,
+        whole: str,
+        encoded: Encoded,
+    ) -> None:
         self.turns, self.answers, self.tokenizer = turns, answers, tokenizer
         self.hidden, self.eot = layout.hidden, layout.eot
+        self.whole, self.encoded = whole, encoded
         self.trained = [a for a in answers if turns[a.index].trained]
-        self.prompts = {a.index: encode(tokenizer, *self.hidden.show(a.prompt)) for a in self.trained}
+        shown = self.hidden.show(whole)
+        self.prompts = {
+            a.index: encode_beginning(tokenizer, *self.hidden.show(a.prompt), shown, encoded) for a in self.trained
+        }
 
     def tokens(self) -> Tokens:
         """The fewest rows that are exact"""
@@ -50,13 +79,9 @@ class Encoder:
 
     def _one_row(self) -> tuple[Rendered | None, str]:
         """The whole conversation as one row, or why it cannot be"""
-        last = self.answers[-1]
-        whole = last.whole
-        if (said := last.prompt + last.text).startswith(whole):  # the template writes no token after the last answer
-            whole = said
-        if not all(whole.startswith(a.prompt + a.text) for a in self.answers):
-            return None, THINKING if self._drops_thinking(whole) else REWRITTEN
-        ids, offsets = encode(self.tokenizer, *self.hidden.show(whole))
+        if not all(self.whole.startswith(a.prompt + a.text) for a in self.answers):
+            return None, THINKING if self._drops_thinking(self.whole) else REWRITTEN
+        ids, offsets = self.encoded
         first_from, first_after = partial(bisect_left, offsets, key=START), partial(bisect_right, offsets, key=STOP)
         weights, spans, muted = [0.0] * len(ids), list[Span](), list[tuple[int, int]]()
         for answer in self.answers:

@@ -11,6 +11,7 @@ from lima import (
     HasChatTemplate,
     HasNamedTemplates,
     Recognises,
+    RendersAhead,
     SplitsThoughts,
     SuitsBase,
     TakesOptions,
@@ -59,7 +60,7 @@ def test_a_source_keeps_its_contract(name):
 
 class Renderer(RendererContract):
     plugin = lima_chat
-    abilities = (TextPrompts, ChatPrompts, HasChatTemplate, TakesVariables, SplitsThoughts)
+    abilities = (TextPrompts, ChatPrompts, HasChatTemplate, RendersAhead, TakesVariables, SplitsThoughts)
 
 
 class OwnTemplate(Renderer):

@@ -138,7 +138,8 @@ def test_ids_that_are_there_twice_are_an_error_that_says_how_to_continue(read, t
     file = tmp_path / "talks.jsonl"
     assert str(e.value) == (
         f"{file}, line 2: its id 'x' is that of {file}, line 1 already. Correct it, or number the rows: "
-        "--set lima-chat.ignore=id\nTo leave out this row: --skip-bad"
+        "--set lima-chat.ignore=id\n"
+        "To leave out this row: --skip-bad, or in the recipe plugins.lima-chat.skip_bad = true"
     )
     assert [r.id for r in read(rows, ignore="id").records] == ["talks.jsonl:1", "talks.jsonl:2"]
     assert [r.id for r in read(rows, skip_bad=True).records] == ["x"]

@@ -200,7 +200,8 @@ WRONG = [
 
 @pytest.mark.parametrize(("source", "row", "problem"), WRONG, ids=range(len(WRONG)))
 def test_a_malformed_row_is_an_error_with_file_and_line(source, row, problem, read, tmp_path):
-    file, skipping = tmp_path / "talks.jsonl", "\nTo leave out this row: --skip-bad"
+    file, way = tmp_path / "talks.jsonl", "--skip-bad, or in the recipe plugins.lima-chat.skip_bad = true"
+    skipping = f"\nTo leave out this row: {way}"
     problem = problem.replace("FILE", str(file))
     with pytest.raises(LimaError) as e:
         read([GOOD[source], row], source=source)

@@ -218,3 +218,15 @@ def test_the_grids_of_the_examples_can_be_read():
     }  # fmt: skip
     recipe = Recipe.read(next(file for file in files if file.stem == "village-recipe"))
     assert all(grid.recipe.items() >= recipe.items() for grid in grids.values())
+
+
+@pytest.mark.usefixtures("plugins")
+def test_the_advice_to_leave_out_a_bad_row_can_be_followed_in_a_grid(base, tmp_path):
+    grid = written(tmp_path, base)
+    with (tmp_path / "long.jsonl").open("a") as file:
+        file.write('{"prompt": "How?"}\n')
+    with pytest.raises(LimaError, match="To leave out this row: --skip-bad, or in the recipe") as said:
+        read_grid(grid).settings()
+    line = str(said.value).rpartition("in the recipe ")[2]
+    grid.write_text(grid.read_text().replace("[recipe]\n", f"[recipe]\n{line}\n"))
+    assert read_grid(grid).settings()["recipe"]["plugins"] == {"lima-tune": {"skip_bad": True}}

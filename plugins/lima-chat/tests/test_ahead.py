@@ -1,0 +1,80 @@
+"""Conversations that are prepared together become what each becomes by itself, and one that is wrong is still the one named."""
+
+import pytest
+
+from lima import Example, LimaError
+from lima.data.rendering import Rendering, render
+from lima_chat import Conversation, Turn
+from lima_chat.certificate import CALL, TOOL
+from lima_chat.sandbox import WORKER
+
+ASKED = Turn("user", "Why <|im_end|> so\n?")
+SAID = Turn("assistant", "Because it is so. <|eot|>")
+TALKS = (
+    Conversation(id="one", turns=(ASKED, SAID)),
+    Example(id="pair", prompt="  Why?", response="So.\n", weight=0.5),
+    Conversation(
+        id="three", turns=(ASKED, SAID, Turn("user", ""), Turn("assistant", "Yes.", train=False), ASKED, SAID)
+    ),
+    Conversation(id="thoughts", turns=(ASKED, Turn("assistant", "<think>Hm.</think>So."), ASKED, SAID)),
+    Conversation(id="long", turns=(ASKED, Turn("assistant", "日本 x " * 900)) * 5),
+)
+REFUSED = Conversation(id="thought", turns=(ASKED, Turn("assistant", "So.", thoughts="Hm.")))
+SYSTEM = Conversation(id="told", turns=(Turn("system", "Be kind."), ASKED, SAID))
+TOOLS = Conversation(
+    id="tools", turns=(ASKED, Turn("assistant", "", tool_calls=(CALL,)), Turn("tool", "1"), SAID), tools=(TOOL,)
+)
+NAMES = ["alpaca", "chatml", "gemma", "lima", "llama3", "zephyr"]
+
+
+def rows_or_why(records, renderer, tokenizer, eot):
+    """The rows of each record; of one that cannot be rendered why not, and of those after it nothing"""
+    found = []
+    try:
+        for record in records:
+            found.append((render(record, renderer, tokenizer, eot), renderer.prompts(record, tokenizer, eot)))
+    except LimaError as e:
+        found.append(str(e))
+    return found
+
+
+@pytest.mark.parametrize(
+    "records", [TALKS, (*TALKS, SYSTEM, REFUSED, *TALKS), (TALKS[0], TOOLS, TALKS[1]), TALKS[:1] * 3, ()]
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_together_as_one_by_one(name, records, renderers, ready):
+    tokenizer, eot = ready(renderers[name])
+    alone = rows_or_why(records, renderers[name].with_variables({}, "2020-02-02"), tokenizer, eot)
+    together = renderers[name].with_variables({}, "2020-02-02")
+    together.ahead(records, tokenizer, eot)
+    assert rows_or_why(records, together, tokenizer, eot) == alone
+
+
+def test_a_run_names_the_example_that_is_wrong(renderers, ready):
+    tokenizer, eot = ready(renderers["gemma"])
+    each = Rendering(renderers["gemma"], tokenizer, eot, 8192).each((*TALKS[:3], REFUSED, *TALKS))
+    assert [next(each)[0].id for _ in range(3)] == ["one", "pair", "three"]
+    with pytest.raises(LimaError, match="'thought'.*does not write the thoughts"):
+        next(each)
+
+
+def test_together_the_template_is_rendered_in_one_request(renderers, ready, monkeypatch):
+    tokenizer, eot = ready(renderers["chatml"])
+    renderer, records = renderers["chatml"].with_variables({}), [*TALKS[:3]] * 20
+    renderer.ahead(records, tokenizer, eot)  # the kinds of conversations are known now
+    asked, ask = [], WORKER.ask
+    monkeypatch.setattr(WORKER, "ask", lambda request, renders: asked.append(renders) or ask(request, renders))
+    renderer.ahead(records, tokenizer, eot)
+    _ = [renderer.render(record, tokenizer, eot) for record in records]
+    assert asked == [2 * 20 * (1 + 1 + 3)]
+
+
+def test_a_conversation_with_tools_costs_the_others_nothing(renderers, ready, monkeypatch):
+    tokenizer, eot = ready(renderers["chatml"])
+    renderer = renderers["chatml"].with_variables({})
+    records = (TALKS[0], TOOLS, *TALKS[1:3])
+    renderer.ahead(records, tokenizer, eot)
+    with pytest.raises(LimaError, match="knows no tools"):
+        renderer.render(TOOLS, tokenizer, eot)
+    monkeypatch.setattr(WORKER, "ask", lambda request, renders: pytest.fail("rendered again"))
+    assert all(renderer.render(one, tokenizer, eot) for one in (TALKS[0], *TALKS[1:3]))
