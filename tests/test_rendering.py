@@ -207,13 +207,13 @@ def test_examples_are_prepared_together_and_rendered_in_their_order(tokenizer):
     assert [record for record, _ in found] == records
     assert [rows for _, rows in found] == [render(record, PlainRenderer(), tokenizer, EOT) for record in records]
     assert [id for portion in renderer.prepared for id in portion] == [record.id for record in records]
-    assert [len(portion) for portion in renderer.prepared] == [64, 64, 22]
+    assert [len(portion) for portion in renderer.prepared] == [64, 64, 22, 0]
 
 
 def test_of_long_examples_few_are_prepared_together(tokenizer):
     renderer = Ahead()
     _ = list(Rendering(renderer, tokenizer, EOT, 2048).each(iter(numbered([400_000] * 5))))
-    assert [len(portion) for portion in renderer.prepared] == [3, 2]
+    assert [len(portion) for portion in renderer.prepared] == [3, 2, 0]
 
 
 def test_what_cannot_be_rendered_is_not_prepared(tokenizer):

@@ -91,26 +91,25 @@ class Rendering:
     def __init__(
         self, renderer: Renderer, tokenizer: Any, eot: str, max_tokens: int, others: Sequence[Renderer] = ()
     ) -> None:
-        self.renderer, self.tokenizer, self.eot, self.max_tokens, self.others = (
-            renderer,
-            tokenizer,
-            eot,
-            max_tokens,
-            others,
-        )
+        self.renderer, self.others, self.max_tokens = renderer, others, max_tokens
+        self.tokenizer, self.eot = tokenizer, eot
 
     def each(self, records: Iterable[Record]) -> Iterator[tuple[Record, list[Rendered]]]:
         """Each record with its rows, verified and not cut; LimaError for the first that is wrong, which it names
 
         Some are read ahead and prepared together, where the renderer gains by that."""
         for portion in _portions(records):
-            if isinstance(self.renderer, RendersAhead):
-                able = [one for one in portion if isinstance(one, self.renderer.renders)]
-                short = [one for one in able if length_of(one) <= longest(self.max_tokens)]
-                self.renderer.ahead(short, self.tokenizer, self.eot)
+            self._prepare(portion)
             for record in portion:
                 check_length(record, self.max_tokens)
                 yield record, render(record, self.renderer, self.tokenizer, self.eot, self.others)
+        self._prepare([])  # so that the last ones are let go
+
+    def _prepare(self, portion: Sequence[Record]) -> None:
+        if isinstance(self.renderer, RendersAhead):
+            able = [one for one in portion if isinstance(one, self.renderer.renders)]
+            short = [one for one in able if length_of(one) <= longest(self.max_tokens)]
+            self.renderer.ahead(short, self.tokenizer, self.eot)
 
 
 PORTION, CHARACTERS = 64, 1_000_000

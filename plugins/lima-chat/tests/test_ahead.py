@@ -58,6 +58,12 @@ def test_a_run_names_the_example_that_is_wrong(renderers, ready):
         next(each)
 
 
+def test_after_a_run_nothing_is_kept(renderers, ready):
+    renderer = renderers["chatml"].with_variables({})
+    assert len(list(Rendering(renderer, *ready(renderer), 8192).each(TALKS))) == len(TALKS)
+    assert not any(one in vars(renderer)["_ahead"] for one in map(id, TALKS))
+
+
 def test_together_the_template_is_rendered_in_one_request(renderers, ready, monkeypatch):
     tokenizer, eot = ready(renderers["chatml"])
     renderer, records = renderers["chatml"].with_variables({}), [*TALKS[:3]] * 20
