@@ -212,7 +212,7 @@ def test_examples_are_prepared_together_and_rendered_in_their_order(tokenizer):
 
 def test_of_long_examples_few_are_prepared_together(tokenizer):
     renderer = Ahead()
-    _ = list(Rendering(renderer, tokenizer, EOT, 2048).each(iter(numbered([400_000] * 5))))
+    _ = list(Rendering(renderer, tokenizer, EOT, 2048).each(iter(numbered([100_000] * 5))))
     assert [len(portion) for portion in renderer.prepared] == [3, 2, 0]
 
 
@@ -237,3 +237,24 @@ def test_a_renderer_that_prepares_nothing_is_asked_one_after_the_other(tokenizer
     records = numbered([3] * 70)
     found = Rendering(PlainRenderer(), tokenizer, EOT, 2048).each(records)
     assert [rows for _, rows in found] == [render(record, PlainRenderer(), tokenizer, EOT) for record in records]
+
+
+def test_what_goes_wrong_with_one_comes_after_those_before_it(tokenizer):
+    class Wrong(Record):
+        def content(self):
+            raise ValueError("no content")
+
+    def broken():
+        yield from numbered([9] * 3)
+        raise OSError("gone")
+
+    first = numbered([9] * 3)
+    for records, kind, what in (
+        ([*first, Wrong(id="w", source="s")], ValueError, "no content"),
+        (broken(), OSError, "gone"),
+    ):
+        renderer, found = Ahead(), []
+        each = Rendering(renderer, tokenizer, EOT, 2048).each(records)
+        with pytest.raises(kind, match=what):
+            found.extend(record for record, _ in each)
+        assert (found, renderer.prepared) == (first, [["0", "1", "2"]])

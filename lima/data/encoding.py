@@ -6,7 +6,6 @@ No special token is added, and none is made of what somebody wrote. Knows nothin
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import compress, count
-from operator import itemgetter
 from typing import Any
 
 Ranges = Sequence[tuple[int, int]]
@@ -76,37 +75,6 @@ def _with_literals(tokenizer: Any, text: str, literal: Ranges, encoded: Encoded)
             places.append(offsets[at])
             start, begin = at + 1, offsets[at][1]
     return out, places
-
-
-def encode_beginning(
-    tokenizer: Any, text: str, literal: Ranges, whole: tuple[str, Ranges], encoded: Encoded
-) -> Encoded:
-    """What `encode` gives for a text, faster where it is the beginning of a `whole` (text, literal) that is `encoded`
-
-    A tokenizer cuts at control tokens before it does anything else. So up to the last one within both the tokens are the same,
-    and what follows it is tokenized after it."""
-    at = _last_control(tokenizer, len(text), encoded) if whole[0].startswith(text) else -1
-    if at < 0:
-        return encode(tokenizer, text, literal)
-    ids, offsets = encoded
-    begin, end = offsets[at]
-    before = [one for one in literal if one[0] < end]
-    if before != [one for one in whole[1] if one[0] < end] or any(stop > begin for _, stop in before):
-        return encode(tokenizer, text, literal)
-    after = [(a - begin, b - begin) for a, b in literal[len(before) :]]
-    rest, places = encode(tokenizer, text[begin:], after)
-    if rest[:1] != [ids[at]] or places[0] != (0, end - begin):  # it does not cut there after all
-        return encode(tokenizer, text, literal)
-    return ids[:at] + rest, offsets[:at] + [(a + begin, b + begin) for a, b in places]
-
-
-def _last_control(tokenizer: Any, stop: int, encoded: Encoded) -> int:
-    """Which is the last control token that ends by this character; -1 if there is none"""
-    ids, offsets = encoded
-    # What is normalized first may be no control token any more, or become one.
-    cuts = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special and not token.normalized}
-    first_after = bisect_right(offsets, stop, key=itemgetter(1))
-    return next((at for at in range(first_after - 1, -1, -1) if ids[at] in cuts), -1)
 
 
 def _encode_piece(tokenizer: Any, text: str, split: bool) -> Encoded:

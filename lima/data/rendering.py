@@ -112,20 +112,31 @@ class Rendering:
             self.renderer.ahead(short, self.tokenizer, self.eot)
 
 
-PORTION, CHARACTERS = 64, 1_000_000
-"Examples that are prepared together, and the characters after which no further one is added: a matter of a second"
+PORTION, CHARACTERS = 64, 250_000
+"Examples that are prepared together, and the characters after which no further one is added"
 
 
 def _portions(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """What goes wrong with reading one, or with asking it for its texts, comes after those before it"""
     portion, characters = list[Record](), 0
-    for record in records:
-        portion.append(record)
-        characters += length_of(record)
+    wrong: Exception | None = None
+    reading = iter(records)
+    while wrong is None:
+        try:
+            record = next(reading)
+            characters += length_of(record)
+            portion.append(record)
+        except StopIteration:
+            break
+        except Exception as e:
+            wrong = e
         if len(portion) == PORTION or characters > CHARACTERS:
             yield portion
             portion, characters = [], 0
     if portion:
         yield portion
+    if wrong:
+        raise wrong
 
 
 def verify(record: Record, rows: Sequence[Rendered], renderer: Renderer, tokenizer: Any, eot: str) -> None:

@@ -122,10 +122,10 @@ class ChatRenderer(ABC):
         return self._tokens(record, tokenizer, eot).prompts
 
     def ahead(self, records: Sequence[Conversation | Example], tokenizer: Any, eot: str) -> None:
-        """Render and tokenize those without tools in one go; where one of them cannot be, `render` makes each and says why"""
+        """Render and tokenize those without tools in one go; where anything is wrong with one, `render` makes each and says it"""
         plain = [record for record in records if not getattr(record, "tools", ())]
         self._ahead = {}
-        with suppress(LimaError):
+        with suppress(Exception):  # whatever it is, it is the affair of one example, which is not known here
             layout = self.layout(tokenizer, eot)
             talks = [Conversation.of(record) for record in plain]
             asked = [layout.hidden.hide_in(_messages(talk.turns)) for talk in talks]

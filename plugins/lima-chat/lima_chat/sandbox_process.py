@@ -130,14 +130,15 @@ def _line(template: Template, error: Exception) -> int:
 def answers(template: bytes, each: bytes, longest: int) -> Iterator[bytes]:
     """The line that answers each render of a request, up to one that fails; for the variables `null` nothing is rendered"""
     # No honest template writes twenty times what it is given; what does would take a tokenizer minutes that nothing interrupts.
-    longest = min(longest, LONGEST_OF_LITTLE + 20 * (len(template) + len(each)))
+    # Of each render by itself: what else is asked for in the same request must make no difference.
     try:
         made = compiled(template)
         for variables in decoded(each):
-            reply = {"text": ""} if variables is None else rendered(made, variables, longest)
+            most = min(longest, LONGEST_OF_LITTLE + 20 * (len(template) + len(encoded(variables))))
+            reply = {"text": ""} if variables is None else rendered(made, variables, most)
             line = encoded(reply)
-            if len(line) > longest:
-                reply, line = {"long": longest}, encoded({"long": longest})
+            if len(line) > most:
+                reply, line = {"long": most}, encoded({"long": most})
             yield line
             if "text" not in reply:
                 return

@@ -10,10 +10,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from lima import Encoded, LimaError, Rendered, Span, encode, encode_all, encode_beginning
+from lima import Encoded, LimaError, Rendered, Span, encode, encode_all
 from lima_chat.conversation import Turn
 from lima_chat.hidden import TAGS, Text
 from lima_chat.layout import Answer, Layout
@@ -33,55 +34,53 @@ class Tokens:
     prompts: list[list[int]]
 
 
+CHARACTERS = 1_000_000
+"Of texts that are tokenized together, at most, beside those of one conversation"
+
+
 def tokens_of(talks: Sequence[tuple[Sequence[Turn], list[Answer]]], layout: Layout, tokenizer: Any) -> list[Tokens]:
-    """Those of several conversations, each (turns, answers)"""
-    wholes = [whole_of(answers) for _, answers in talks]
-    encoded = encode_all(tokenizer, [layout.hidden.show(whole) for whole in wholes])
-    return [
-        Encoder(turns, answers, layout, tokenizer, whole, one).tokens()
-        for (turns, answers), whole, one in zip(talks, wholes, encoded, strict=True)
-    ]
-
-
-def whole_of(answers: Sequence[Answer]) -> str:
-    """All of a conversation"""
-    last = answers[-1]
-    said = last.prompt + last.text
-    return said if said.startswith(last.whole) else last.whole  # no token may be written after the last answer
+    """Those of several conversations, each (turns, answers): their texts are tokenized together, each by itself"""
+    found, waiting, characters = list[Tokens](), list[Encoder](), 0
+    for number, (turns, answers) in enumerate(talks, 1):
+        waiting.append(Encoder(turns, answers, layout, tokenizer))
+        characters += sum(len(text) for text, _ in waiting[-1].texts)
+        if characters > CHARACTERS or number == len(talks):
+            encoded = iter(encode_all(tokenizer, [text for one in waiting for text in one.texts]))
+            found += [one.tokens(list(islice(encoded, len(one.texts)))) for one in waiting]
+            waiting, characters = [], 0
+    return found
 
 
 class Encoder:
     """Makes the rows of one conversation's answers"""
 
-    def __init__(
-        self,
-        turns: Sequence[Turn],
-        answers: Sequence[Answer],
-        layout: Layout,
-        tokenizer: Any,
-        whole: str,
-        encoded: Encoded,
-    ) -> None:
+    def __init__(self, turns: Sequence[Turn], answers: Sequence[Answer], layout: Layout, tokenizer: Any) -> None:
         self.turns, self.answers, self.tokenizer = turns, answers, tokenizer
         self.hidden, self.eot = layout.hidden, layout.eot
-        self.whole, self.encoded = whole, encoded
         self.trained = [a for a in answers if turns[a.index].trained]
-        shown = self.hidden.show(whole)
-        self.prompts = {
-            a.index: encode_beginning(tokenizer, *self.hidden.show(a.prompt), shown, encoded) for a in self.trained
-        }
+        last = answers[-1]
+        said = last.prompt + last.text  # the template may write no token after the last answer
+        self.whole = said if said.startswith(last.whole) else last.whole
+        self.is_one = all(self.whole.startswith(a.prompt + a.text) for a in answers)
+        wanted = [a.prompt for a in self.trained] + [self.whole] * self.is_one
+        self.texts = [self.hidden.show(text) for text in wanted]
+        "What is to be tokenized: the prompts, and the whole conversation where that can be one row"
+        self.prompts: dict[int, Encoded] = {}
 
-    def tokens(self) -> Tokens:
-        """The fewest rows that are exact"""
-        prompts = [ids for ids, _ in self.prompts.values()]
-        row, why = self._one_row()
-        return Tokens([row] if row else [self._own_row(a, why) for a in self.trained], prompts)
+    def tokens(self, encoded: Sequence[Encoded]) -> Tokens:
+        """The fewest rows that are exact, of the `texts` tokenized"""
+        self.prompts = {a.index: one for a, one in zip(self.trained, encoded, strict=False)}
+        if self.is_one:
+            row = self._one_row(encoded[-1])
+            why = JOINED
+        else:
+            row, why = None, THINKING if self._drops_thinking(self.whole) else REWRITTEN
+        rows = [row] if row else [self._own_row(a, why) for a in self.trained]
+        return Tokens(rows, [ids for ids, _ in self.prompts.values()])
 
-    def _one_row(self) -> tuple[Rendered | None, str]:
-        """The whole conversation as one row, or why it cannot be"""
-        if not all(self.whole.startswith(a.prompt + a.text) for a in self.answers):
-            return None, THINKING if self._drops_thinking(self.whole) else REWRITTEN
-        ids, offsets = self.encoded
+    def _one_row(self, encoded: Encoded) -> Rendered | None:
+        """The whole conversation as one row; None where the tokenizer joins text across the beginning of an answer"""
+        ids, offsets = encoded
         first_from, first_after = partial(bisect_left, offsets, key=START), partial(bisect_right, offsets, key=STOP)
         weights, spans, muted = [0.0] * len(ids), list[Span](), list[tuple[int, int]]()
         for answer in self.answers:
@@ -94,10 +93,10 @@ class Encoder:
             last_token = first_after(stop - len(answer.end))
             self._check_end(ids, last_token, answer)
             if offsets[first][0] < begin or ids[:first] != self.prompts[answer.index][0]:
-                return None, JOINED
+                return None
             weights[first : last_token + 1] = [float(turn.weight)] * (last_token + 1 - first)
             spans.append(self._span(first, last_token + 1, answer))
-        return Rendered(ids, weights, spans, muted), ""
+        return Rendered(ids, weights, spans, muted)
 
     def _drops_thinking(self, whole: str) -> bool:
         inline = [part for t in self.turns if t.role == "assistant" for part in TAGS.split(t.content)[:-1]]

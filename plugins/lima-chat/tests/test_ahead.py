@@ -6,6 +6,7 @@ from lima import Example, LimaError
 from lima.data.rendering import Rendering, render
 from lima_chat import Conversation, Turn
 from lima_chat.certificate import CALL, TOOL
+from lima_chat.renderer import OwnTemplateRenderer
 from lima_chat.sandbox import WORKER
 
 ASKED = Turn("user", "Why <|im_end|> so\n?")
@@ -84,3 +85,36 @@ def test_a_conversation_with_tools_costs_the_others_nothing(renderers, ready, mo
         renderer.render(TOOLS, tokenizer, eot)
     monkeypatch.setattr(WORKER, "ask", lambda request, renders: pytest.fail("rendered again"))
     assert all(renderer.render(one, tokenizer, eot) for one in (TALKS[0], *TALKS[1:3]))
+
+
+LONG = "{% for m in messages %}<s>{{ m.role }}: {{ m.content * (200 if m.role == 'system' else 1) }}{{ eos_token }}{% endfor %}"
+
+
+def test_a_template_that_writes_too_much_is_stopped_whatever_else_is_asked_for(ready):
+    tokenizer, _ = ready(
+        OwnTemplateRenderer(), template=LONG + "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+    )
+    renderer = OwnTemplateRenderer()
+    eot = renderer.end_of_turn(tokenizer)
+    much = Conversation(id="much", turns=(Turn("system", "x" * 10_000), Turn("user", "q"), Turn("assistant", "a")))
+    others = [Conversation(id=f"{n}", turns=(Turn("user", "y" * 15_000), Turn("assistant", "a"))) for n in range(10)]
+    alone = rows_or_why([much], renderer, tokenizer, eot)
+    assert "was stopped: it writes more than" in alone[0]
+    renderer.ahead([much, *others], tokenizer, eot)
+    assert rows_or_why([much], renderer, tokenizer, eot) == alone
+
+
+def test_what_is_wrong_with_one_keeps_nothing_from_the_others(renderers, ready):
+    tokenizer, eot = ready(renderers["chatml"])
+    deep: dict = {}
+    for _ in range(5000):
+        deep = {"deeper": deep}
+    call = {**CALL, "function": {"name": "tide_at", "arguments": deep}}
+    nested = Conversation(
+        id="nested", turns=(ASKED, Turn("assistant", "", tool_calls=(call,)), Turn("tool", "1"), SAID)
+    )
+    renderer = renderers["chatml"].with_variables({})
+    renderer.ahead([TALKS[0], nested], tokenizer, eot)
+    assert rows_or_why(TALKS[:1], renderer, tokenizer, eot) == rows_or_why(
+        TALKS[:1], renderers["chatml"], tokenizer, eot
+    )

@@ -8,7 +8,7 @@ from lima.data.rendering import with_prompt_weight
 from lima.testing import tiny_model
 from lima_chat import Conversation, Turn
 from lima_chat.renderer import _messages
-from lima_chat.tokens import Encoder, whole_of
+from lima_chat.tokens import Encoder
 
 SAME = (
     Turn("system", "Be kind."),
@@ -28,9 +28,8 @@ def both_ways(turns, renderer, tokenizer, eot):
     layout = renderer.layout(tokenizer, eot)
     talk = Conversation(id="c", turns=turns)
     answers = layout.answers(layout.hidden.hide_in(_messages(turns)), talk.trained_turns)
-    whole = whole_of(answers)
-    encoder = Encoder(turns, answers, layout, tokenizer, whole, encode(tokenizer, whole))
-    (one,) = encoder.tokens().rows
+    encoder = Encoder(turns, answers, layout, tokenizer)
+    (one,) = encoder.tokens([encode(tokenizer, *text) for text in encoder.texts]).rows
     return one, [encoder._own_row(answer, "apart") for answer in encoder.trained]
 
 
