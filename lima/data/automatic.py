@@ -45,7 +45,7 @@ def precision(recipe: Recipe, device: str) -> str:
 def at_once(recipe: Recipe, device: str, width: int = WIDTH) -> int:
     """Tokens of a micro-batch: what the recipe names, else as many as keep that type of device busy with a model that wide
 
-    More are no faster on a CPU, and keep a gigabyte or more for each thousand."""
+    On a CPU larger micro-batches take as long a token, and a gigabyte of memory or more for each thousand tokens."""
     return recipe.micro_batch_tokens or (8192 if device == "cuda" else 512 if width >= 512 else 1024)
 
 

@@ -112,7 +112,7 @@ class Rendering:
             self.renderer.ahead(short, self.tokenizer, self.eot)
 
 
-PORTION, CHARACTERS = 64, 250_000
+MOST, MOST_CHARACTERS = 64, 250_000
 "Examples that are prepared together, and the characters after which no further one is added"
 
 
@@ -130,7 +130,7 @@ def _portions(records: Iterable[Record]) -> Iterator[list[Record]]:
             break
         except Exception as e:
             wrong = e
-        if len(portion) == PORTION or characters > CHARACTERS:
+        if len(portion) == MOST or characters > MOST_CHARACTERS:
             yield portion
             portion, characters = [], 0
     if portion:

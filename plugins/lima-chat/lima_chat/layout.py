@@ -69,7 +69,6 @@ class Layout:
         texts: Sequence[str] = (),
     ) -> list[Answer]:
         """What the model is to write for each message of the assistant; LimaError unless all that are `trained` can be"""
-        texts = texts or self.writing.texts(_wanted(messages), tools)
         roles = tuple(m["role"] for m in messages)
         plain = not tools and not any(m.keys() - {"role", "content"} for m in messages)
         if plain and roles in self._sound:
@@ -78,14 +77,14 @@ class Layout:
         self._check_complete(marked, tools)
         found = self._answers(messages, trained, tools, texts)
         # A short answer may stand in what the template writes around it, too; a mark does not.
-        self._answers(marked, trained, tools, self.writing.texts(_wanted(marked), tools))
+        self._answers(marked, trained, tools)
         self._sound |= {roles} if plain else set()
         return found
 
     def _answers(
-        self, messages: Sequence[Message], trained: Sequence[int], tools: Sequence[Message], texts: Sequence[str]
+        self, messages: Sequence[Message], trained: Sequence[int], tools: Sequence[Message], texts: Sequence[str] = ()
     ) -> list[Answer]:
-        places = _places(messages)
+        places, texts = _places(messages), texts or self.writing.texts(_wanted(messages), tools)
         found = []
         for number, (i, prompt, whole) in enumerate(zip(places, texts[::2], texts[1::2], strict=True), 1):
             try:

@@ -34,7 +34,7 @@ class Tokens:
     prompts: list[list[int]]
 
 
-CHARACTERS = 1_000_000
+MOST_CHARACTERS = 1_000_000
 "Of texts that are tokenized together, at most, beside those of one conversation"
 
 
@@ -44,7 +44,7 @@ def tokens_of(talks: Sequence[tuple[Sequence[Turn], list[Answer]]], layout: Layo
     for number, (turns, answers) in enumerate(talks, 1):
         waiting.append(Encoder(turns, answers, layout, tokenizer))
         characters += sum(len(text) for text, _ in waiting[-1].texts)
-        if characters > CHARACTERS or number == len(talks):
+        if characters > MOST_CHARACTERS or number == len(talks):
             encoded = iter(encode_all(tokenizer, [text for one in waiting for text in one.texts]))
             found += [one.tokens(list(islice(encoded, len(one.texts)))) for one in waiting]
             waiting, characters = [], 0
