@@ -265,7 +265,7 @@ def open_checkpoint(name: str, store: Any, trust_remote_code: bool = False) -> C
     """A folder, a base model by its name, or a run of the store as a model; a run answers through its own renderer
 
     Code that comes with the folder runs only if the caller trusts it, whatever the recipe in the store says."""
-    from lima.data.dataset import find_base
+    from lima.data.base_models import find_base
     from lima.plugins import load_plugins
     from lima.record.runs import maker_of
 

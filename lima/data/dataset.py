@@ -18,6 +18,7 @@ from lima.contract.examples import Record
 from lima.contract.kinds import Renderer, TakesOptions, TakesVariables
 from lima.contract.runs import SourceRow
 from lima.data.automatic import chosen, settle
+from lima.data.base_models import find_base
 from lima.data.cuts import losses
 from lima.data.dev import DevPrompt, dev_prompts
 from lima.data.packed import Examples, Rows
@@ -27,7 +28,6 @@ from lima.data.sources import SKIP, open_dev, open_sources
 from lima.data.training_set import TrainingSet, longest_of
 from lima.errors import LimaError, did_you_mean
 from lima.model.build import Additions, Longest
-from lima.paths import absolute, is_folder, shown
 from lima.plugins import Plugins
 from lima.recipe import AUTO, Recipe
 
@@ -100,23 +100,6 @@ class Prepared:
             f"{rows.several} of {len(rows)} examples became {made} rows, one for each answer, trained in the same step: "
             f"{'; '.join(sorted(rows.whys))}."
         )
-
-
-def find_base(name: str, plugins: Plugins) -> Path:
-    """The folder of a base model, by path or registered name"""
-    bases = plugins.registry("base_models")
-    if not name:
-        raise LimaError(
-            f"The recipe names no base model. Use --base FOLDER, or a registered one.{did_you_mean('', bases)}"
-        )
-    if name in bases or name in bases.contested:
-        return Path(bases.find(name).folder())
-    if is_folder(folder := absolute(name)):
-        return folder
-    hub = f" Nothing is downloaded: `hf download {name} --local-dir FOLDER`, then --base FOLDER." if "/" in name else ""
-    raise LimaError(
-        f"The base model {shown(name)!r} is neither a folder nor a registered name.{hub}{did_you_mean(name, bases)}"
-    )
 
 
 def prepare(

@@ -1,6 +1,7 @@
 """A base model's folder: checked, and its configuration, tokenizer and weights loaded.
 
-safetensors only; code that comes with a model runs only when asked for. Knows nothing of examples or of the loop.
+safetensors only; code that comes with a model runs only when asked for. torch and transformers load with the first thing that
+needs them: whether a folder is whole, and its hash, need neither. Knows nothing of examples or of the loop.
 """
 
 import hashlib
@@ -9,17 +10,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from lima.errors import LimaError
 from lima.model.values import AGAIN, check_ids, check_json, check_sizes, check_tokenizer
 from lima.paths import check_readable, entries, is_file, is_folder, read_bytes, shown
 
+if TYPE_CHECKING:
+    import torch
+
 
 def pick_device(wanted: str) -> str:
     """'cpu' or 'cuda'; 'auto' takes a GPU if the machine has one. LimaError for 'cuda' without a GPU"""
+    import torch
+
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise LimaError("The recipe asks for device 'cuda', but torch sees no GPU here. Use device=cpu or device=auto.")
@@ -179,6 +183,7 @@ def load_model(
     folder: str | Path, dtype: str = "float32", trust_remote_code: bool = False, weights: bool = True
 ) -> Any:
     """The causal LM of a folder on the CPU, or without `weights` on the meta device; `dtype` 'auto' keeps the saved one"""
+    import torch
     from transformers import AutoModelForCausalLM, GenerationConfig
     from transformers.utils import GENERATION_CONFIG_NAME, logging
 
@@ -221,8 +226,9 @@ def folder_hash(folder: str | Path) -> str:
     return digest.hexdigest()
 
 
-def saved_dtype(base: Path, trust_remote_code: bool = False) -> torch.dtype:
+def saved_dtype(base: Path, trust_remote_code: bool = False) -> "torch.dtype":
     """The dtype of the base's weights, which the checkpoint keeps: as its config says, else as its first matrix is"""
+    import torch
     from safetensors import safe_open
 
     dtype = load_config(base, trust_remote_code).dtype

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from lima_village.lexicon import table
@@ -38,7 +39,8 @@ class Attribute:
     """the word that leads from the subject to the value in a question: "best friend"; {r} if it depends on the value"""
 
 
-def of_split(wordings: Sequence[str], split: str) -> Sequence[str]:
+@cache
+def of_split(wordings: tuple[str, ...], split: str) -> tuple[str, ...]:
     """The wordings of one split: test, validation, train, or "all" of them for the corpus
 
     The split goes by position, so that another division changes neither the corpus nor the base model."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import count, islice
 
 from lima_village.talk import KINDS, Exchange, Talk, carry_on
 from lima_village.world import held_out, village
@@ -43,21 +46,32 @@ def hold(talk: Talk, rng: random.Random, id: str, weights: dict[str, float] = WE
 
 def dialogues(number: int = NUMBER, seed: int = 1) -> list[Dialogue]:
     """The training dialogues; a smaller number gives the first ones of a larger one"""
+    found, drawn = _of_seed(seed)
+    found += islice(drawn, max(0, number - len(found)))
+    return found[:number]
+
+
+@cache
+def _of_seed(seed: int) -> tuple[list[Dialogue], Iterator[Dialogue]]:
+    """The dialogues of a seed that were asked for so far, and the ones to come: each takes a hundredth of a second"""
+    return [], _drawn(seed)
+
+
+def _drawn(seed: int) -> Iterator[Dialogue]:
     world, away = village(), held_out()
     cast = [entity for entity in world.entities.values() if entity.name not in away]
-    found: list[Dialogue] = []
     told: Counter[tuple[str, str]] = Counter()
-    while len(found) < number:
-        id = f"village-dialogue-{len(found) + 1:02d}"
+    for place in count():
         drawn = []
         for turn in range(CANDIDATES):
-            rng = random.Random(f"dialogue {seed} {len(found)} {turn}")
-            drawn.append(hold(Talk(world, rng, "train", cast, banned=away), rng, id, TRAIN_WEIGHTS))
+            rng = random.Random(f"dialogue {seed} {place} {turn}")
+            talk = Talk(world, rng, "train", cast, banned=away)
+            drawn.append(hold(talk, rng, f"village-dialogue-{place + 1:02d}", TRAIN_WEIGHTS))
         drawn = [dialogue for dialogue in drawn if len(dialogue.exchanges) >= EXCHANGES[0]]
         drawn = [dialogue for dialogue in drawn if len(dialogue.exchanges) == len(drawn[0].exchanges)]
-        found.append(max(drawn, key=lambda dialogue: _new(dialogue, told)))
-        told.update(_things(found[-1]))
-    return found
+        best = max(drawn, key=lambda dialogue: _new(dialogue, told))
+        told.update(_things(best))
+        yield best
 
 
 def _things(dialogue: Dialogue) -> list[tuple[str, str]]:

@@ -54,7 +54,7 @@ class Talk:
 
     def opening(self) -> Exchange | None:
         """A question that names its subject"""
-        entity = self._fresh(lambda _: True)
+        entity = self._fresh()
         fact = self._new_fact(entity) if entity else None
         return self._question("opening", fact, Subject.named(entity.phrase), entity) if entity and fact else None
 
@@ -96,7 +96,7 @@ class Talk:
         attribute = self._last_attribute()
         if self.last is None or attribute is None:
             return None
-        entity = self._fresh(lambda e: self._allowed(e, attribute))
+        entity = self._fresh(attribute)
         if entity is None:
             return None
         fact = self.world.fact(entity.name, attribute)
@@ -110,8 +110,8 @@ class Talk:
         attribute = self._last_attribute()
         if self.last is None or attribute is None:
             return None
-        first = self._fresh(lambda e: self._allowed(e, attribute))
-        second = first and self._fresh(lambda e: self._allowed(e, attribute) and e is not first)
+        first = self._fresh(attribute)
+        second = first and self._fresh(attribute, but=first)
         if first is None or second is None:
             return None
         facts = tuple(self.world.fact(entity.name, attribute) for entity in (first, second))
@@ -198,9 +198,11 @@ class Talk:
     def _wording(self, kind: str) -> str:
         return self.rng.choice(of_split(FOLLOW_UPS[kind], self.split))
 
-    def _fresh(self, fits: Callable[[Entity], bool]) -> Entity | None:
-        """Somebody in the cast who has not been named yet"""
-        left = [entity for entity in self.cast if entity.name not in self.named and fits(entity)]
+    def _fresh(self, attribute: str = "", but: Entity | None = None) -> Entity | None:
+        """Somebody in the cast who has not been named yet, of whom this talk may mention the attribute"""
+        left = [e for e in self.cast if e.name not in self.named and e is not but]
+        if attribute:
+            left = [e for e in left if self._allowed(e, attribute)]
         return self.rng.choice(left) if left else None
 
     def _new_fact(self, entity: Entity, attribute: str | None = None, but: Sequence[str] = ()) -> Fact | None:
