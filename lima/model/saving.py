@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from lima.errors import LimaError
 from lima.paths import entries, is_folder, is_there, shown
+
+if TYPE_CHECKING:
+    import torch
 
 ROOM = "Make room there, or choose another --out."
 "What to do when the disk fails"
@@ -26,9 +27,9 @@ def save(
     tokenizer: Any,
     base: Path,
     folder: Path,
-    dtype: torch.dtype,
+    dtype: "torch.dtype",
     card: str,
-    state: dict[str, torch.Tensor],
+    state: "dict[str, torch.Tensor]",
     finish: Callable[[Path], str] | None = None,
 ) -> None:
     """Write a complete Hugging Face folder, or nothing: it is built next to its place and moved there file by file
@@ -47,7 +48,7 @@ def save(
         put_in_place(building, folder)
 
 
-def _converted(state: dict[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def _converted(state: "dict[str, torch.Tensor]", dtype: "torch.dtype") -> "dict[str, torch.Tensor]":
     """A state on the CPU with its floats in `dtype`; weights that share their memory still do, so each is written once"""
     made: dict[Any, torch.Tensor] = {}
 

@@ -35,13 +35,20 @@ class Dialogue:
         return tuple(exchange.kind for exchange in self.exchanges)
 
 
-def hold(talk: Talk, rng: random.Random, id: str, weights: dict[str, float] = WEIGHTS) -> Dialogue:
-    """Continue a talk for three to six exchanges, or until nothing more can be asked"""
-    exchanges = [talk.opening()]
+def hold(
+    talk: Talk, rng: random.Random, id: str, weights: dict[str, float] = WEIGHTS, length: int | None = None
+) -> Dialogue | None:
+    """Continue a talk for three to six exchanges, or until nothing more can be asked; None if it is shorter than three
+
+    With a `length` also if it has not that many exchanges, which is mostly known before they are held."""
+    said = [exchange for exchange in [talk.opening()] if exchange]
     wanted = rng.randint(*EXCHANGES)
-    while len(exchanges) < wanted:
-        exchanges.append(carry_on(talk, weights))
-    return Dialogue(id, tuple(exchange for exchange in exchanges if exchange))
+    for left in range(wanted - 1, 0, -1):
+        if length is not None and not len(said) <= length <= len(said) + left:
+            return None
+        if exchange := carry_on(talk, weights):
+            said.append(exchange)
+    return Dialogue(id, tuple(said)) if len(said) >= EXCHANGES[0] and length in (None, len(said)) else None
 
 
 def dialogues(number: int = NUMBER, seed: int = 1) -> list[Dialogue]:
@@ -62,13 +69,13 @@ def _drawn(seed: int) -> Iterator[Dialogue]:
     cast = [entity for entity in world.entities.values() if entity.name not in away]
     told: Counter[tuple[str, str]] = Counter()
     for place in count():
-        drawn = []
+        drawn = list[Dialogue]()
         for turn in range(CANDIDATES):
             rng = random.Random(f"dialogue {seed} {place} {turn}")
             talk = Talk(world, rng, "train", cast, banned=away)
-            drawn.append(hold(talk, rng, f"village-dialogue-{place + 1:02d}", TRAIN_WEIGHTS))
-        drawn = [dialogue for dialogue in drawn if len(dialogue.exchanges) >= EXCHANGES[0]]
-        drawn = [dialogue for dialogue in drawn if len(dialogue.exchanges) == len(drawn[0].exchanges)]
+            length = len(drawn[0].exchanges) if drawn else None
+            if dialogue := hold(talk, rng, f"village-dialogue-{place + 1:02d}", TRAIN_WEIGHTS, length):
+                drawn.append(dialogue)
         best = max(drawn, key=lambda dialogue: _new(dialogue, told))
         told.update(_things(best))
         yield best
