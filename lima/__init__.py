@@ -34,7 +34,7 @@ _PUBLIC = {
     "data.files": "Row read_rows records_of number_of kind_of shown",
     "data.json_text": "parse_json NotJson",
     "data.keys": "BEYOND_A_PAIR Ignored",
-    "data.encoding": "Encoded encode encode_all bos_ids reused_or_new_eot",
+    "data.encoding": "Encoded encode encode_meanwhile bos_ids reused_or_new_eot",
     "data.rendering": "verify",
     "data.sources": "FoundSource find_source open_source",
     "data.options": "Between options_of",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lima.data.encoding import encode, encode_all
+from lima.data.encoding import encode, encode_meanwhile
 from odd_tokenizers import CONTROLS, ODD
 
 PIECES = [
@@ -49,4 +49,4 @@ def test_several_texts_are_tokenized_as_each_is(kind, data):
     asked = [(text, ranges_in(data, text)) for text in data.draw(st.lists(texts, max_size=5))]
     tokenizer.backend_tokenizer.enable_padding()
     tokenizer.backend_tokenizer.enable_truncation(3)  # as somebody may have left them
-    assert encode_all(tokenizer, asked) == [encode(tokenizer, *one) for one in asked]
+    assert encode_meanwhile(tokenizer, asked)() == [encode(tokenizer, *one) for one in asked]

@@ -146,9 +146,10 @@ class RendersAhead(Protocol):
     """A renderer that takes less time for several examples together than for one after the other"""
 
     def ahead(self, records: Sequence[Any], tokenizer: Any, eot: str) -> None:
-        """Prepare for `render` and `prompts`, which are asked for these next; what they return must not depend on it
+        """Prepare for `render` and `prompts`, which are asked for those of the call before and then for these; what they return
+        must not depend on it
 
-        Before every few examples of a run. What cannot be rendered is said by `render`, not here."""
+        Before every few examples of a run, and without any at its end. What cannot be rendered is said by `render`, not here."""
 
 
 @runtime_checkable

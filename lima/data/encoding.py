@@ -4,8 +4,10 @@ No special token is added, and none is made of what somebody wrote. Knows nothin
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import compress, count
+from threading import Lock
 from typing import Any
 
 Ranges = Sequence[tuple[int, int]]
@@ -21,6 +23,9 @@ NEW_EOT = "<|eot|>"
 BEGINNINGS = ("\n", "\ufdd0", "\x00", "\u2028")
 "Characters that hardly any vocabulary joins to another"
 
+_ALONE = Lock()
+"Held from setting up a tokenizer to the end of what is tokenized so: whether it splits control tokens is a setting of its"
+
 
 def encode(tokenizer: Any, text: str, literal: Ranges = ()) -> Encoded:
     """Token ids of `text` and the (start, stop) characters of each; no special token is added
@@ -31,13 +36,24 @@ def encode(tokenizer: Any, text: str, literal: Ranges = ()) -> Encoded:
     return _with_literals(tokenizer, text, literal, _encode_piece(tokenizer, text, split=False))
 
 
-def encode_all(tokenizer: Any, texts: Sequence[tuple[str, Ranges]]) -> list[Encoded]:
-    """What `encode` gives for each of several (text, literal), tokenized by all processors together"""
-    found = _backend(tokenizer, split=False).encode_batch([text for text, _ in texts], add_special_tokens=False)
-    return [
-        _with_literals(tokenizer, text, literal, (one.ids, one.offsets))
-        for (text, literal), one in zip(texts, found, strict=True)
-    ]
+def encode_meanwhile(tokenizer: Any, texts: Sequence[tuple[str, Ranges]]) -> Callable[[], list[Encoded]]:
+    """Begin to tokenize several (text, literal) in a thread of its own, which uses all processors, while this one goes on
+
+    What is returned waits for the end, and gives for each what `encode` does."""
+    beside = ThreadPoolExecutor(1)
+    begun = beside.submit(_encode_batch, tokenizer, [text for text, _ in texts])
+    beside.shutdown(wait=False)
+
+    def encoded() -> list[Encoded]:
+        found = zip(texts, begun.result(), strict=True)
+        return [_with_literals(tokenizer, text, literal, (one.ids, one.offsets)) for (text, literal), one in found]
+
+    return encoded
+
+
+def _encode_batch(tokenizer: Any, texts: list[str]) -> Any:
+    with _ALONE:
+        return _backend(tokenizer, split=False).encode_batch(texts, add_special_tokens=False)
 
 
 def _with_literals(tokenizer: Any, text: str, literal: Ranges, encoded: Encoded) -> Encoded:
@@ -80,7 +96,8 @@ def _with_literals(tokenizer: Any, text: str, literal: Ranges, encoded: Encoded)
 def _encode_piece(tokenizer: Any, text: str, split: bool) -> Encoded:
     if not text:
         return [], []
-    out = _backend(tokenizer, split).encode(text, add_special_tokens=False)
+    with _ALONE:
+        out = _backend(tokenizer, split).encode(text, add_special_tokens=False)
     return out.ids, out.offsets
 
 

@@ -97,15 +97,25 @@ class Rendering:
     def each(self, records: Iterable[Record]) -> Iterator[tuple[Record, list[Rendered]]]:
         """Each record with its rows, verified and not cut; LimaError for the first that is wrong, which it names
 
-        Some are read ahead and prepared together, where the renderer gains by that."""
+        Some are read ahead and prepared together, where the renderer gains by that: the next ones before those at hand are
+        rendered, so that it can go on with them meanwhile."""
+        prepared: Sequence[Record] = ()
         for portion in _portions(records):
-            self._prepare(portion)
-            for record in portion:
-                check_length(record, self.max_tokens)
-                yield record, render(record, self.renderer, self.tokenizer, self.eot, self.others)
-        self._prepare([])  # so that the last ones are let go
+            if not isinstance(portion, Exception):
+                self._prepare(portion)
+            yield from map(self._rendered, prepared)
+            if isinstance(portion, Exception):
+                raise portion
+            prepared = portion
+        yield from map(self._rendered, prepared)
+        self._prepare(())
+
+    def _rendered(self, record: Record) -> tuple[Record, list[Rendered]]:
+        check_length(record, self.max_tokens)
+        return record, render(record, self.renderer, self.tokenizer, self.eot, self.others)
 
     def _prepare(self, portion: Sequence[Record]) -> None:
+        """Prepare the next ones, or let go of all"""
         if isinstance(self.renderer, RendersAhead):
             able = [one for one in portion if isinstance(one, self.renderer.renders)]
             short = [one for one in able if length_of(one) <= longest(self.max_tokens)]
@@ -116,8 +126,8 @@ MOST, MOST_CHARACTERS = 64, 250_000
 "Examples that are prepared together, and the characters after which no further one is added"
 
 
-def _portions(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """What goes wrong with reading one, or with asking it for its texts, comes after those before it"""
+def _portions(records: Iterable[Record]) -> Iterator[list[Record] | Exception]:
+    """What goes wrong with reading one, or with asking it for its texts, comes last, after those before it"""
     portion, characters = list[Record](), 0
     wrong: Exception | None = None
     reading = iter(records)
@@ -136,7 +146,7 @@ def _portions(records: Iterable[Record]) -> Iterator[list[Record]]:
     if portion:
         yield portion
     if wrong:
-        raise wrong
+        yield wrong
 
 
 def verify(record: Record, rows: Sequence[Rendered], renderer: Renderer, tokenizer: Any, eot: str) -> None:

@@ -313,7 +313,7 @@ class RendererContract(Contract):
         for at in self.ready:
             expected = [(self.rows(one, at), self.before(one, at)) for one in (*PLAIN, *WORLD)]
             records = [self.record(*one) for one in (*PLAIN, *WORLD)]
-            for some in (records, records[1::2], []):
+            for some in (records, records[1::2], records[::2], records, []):
                 self.thing.ahead(some, *at)
                 found = [(as_rows(self.thing.render(r, *at)), self.thing.prompts(r, *at)[-1]) for r in records]
                 assert found == expected, "prepared by ahead(), an example has other ids, weights or prompts"

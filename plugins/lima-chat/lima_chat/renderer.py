@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from lima import Example, LimaError, Record, Rendered, bos_ids, reused_or_new_eot
+from lima_chat.ahead import Ahead, Portion
 from lima_chat.conversation import Conversation, Turn
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ class ChatRenderer(ABC):
     def __init__(self) -> None:
         self._layouts: WeakKeyDictionary[Any, dict[Any, Layout]] = WeakKeyDictionary()
         self._marks: dict[Layout, Marks] = {}
-        # By a record's id(): it, its layout, and what was made of it; of those that were prepared, and of the last other one.
-        self._ahead: dict[int, tuple[Any, Layout, Tokens]] = {}
-        self._last: dict[int, tuple[Any, Layout, Tokens]] = {}
+        self._ahead = Ahead()
+        self._last: tuple[Any, Layout, Tokens] | None = None
+        "Of those that were not prepared the one that was asked for last"
 
     def with_variables(self, variables: Mapping[str, Any], date: str = "") -> "ChatRenderer":
         """The same renderer whose template is given these variables, and renders on this date"""
@@ -122,31 +123,41 @@ class ChatRenderer(ABC):
         return self._tokens(record, tokenizer, eot).prompts
 
     def ahead(self, records: Sequence[Conversation | Example], tokenizer: Any, eot: str) -> None:
-        """Render and tokenize those without tools in one go; where anything is wrong with one, `render` makes each and says it"""
-        plain = [record for record in records if not getattr(record, "tools", ())]
-        self._ahead = {}
+        """Render those without tools in one go, and begin to tokenize them; where anything is wrong with one, `render` makes
+        each and says it"""
+        from lima_chat.tokens import tokens_of
+
+        if not records:
+            self._ahead.clear()
+        plain = list({id(record): record for record in records if not getattr(record, "tools", ())}.values())
+        if not plain:
+            return
         with suppress(Exception):  # whatever it is, it is the affair of one example, which is not known here
             layout = self.layout(tokenizer, eot)
             talks = [Conversation.of(record) for record in plain]
             asked = [layout.hidden.hide_in(_messages(talk.turns)) for talk in talks]
-            self._ahead = _made(plain, layout, tokenizer, [
+            answered = [
                 (talk.turns, layout.answers(messages, talk.trained_turns, texts=texts))
                 for talk, messages, texts in zip(talks, asked, layout.texts(asked), strict=True)
-            ])  # fmt: skip
+            ]
+            self._ahead.add(Portion(plain, layout, tokens_of(answered, layout, tokenizer)))
 
     def _tokens(self, record: Conversation | Example, tokenizer: Any, eot: str) -> "Tokens":
         """Both from one pass: who calls for the one needs the other next"""
         layout = self.layout(tokenizer, eot, bool(getattr(record, "tools", ())))
-        for made in (self._ahead, self._last):
-            known, of, tokens = made.get(id(record), (None, None, None))
-            if tokens is not None and known is record and of is layout:
-                return tokens
+        if known := self._ahead.of(record, layout):
+            return known
+        if self._last and self._last[0] is record and self._last[1] is layout:
+            return self._last[2]
+        from lima_chat.tokens import tokens_of
+
         with self._naming(record):
             talk = Conversation.of(record)
             messages, tools = layout.hidden.hide_in(_messages(talk.turns)), layout.hidden.hide(talk.tools)
             answers = layout.answers(messages, talk.trained_turns, tools)
-            self._last = _made([record], layout, tokenizer, [(talk.turns, answers)])
-        return self._last[id(record)][2]
+            (tokens,) = tokens_of([(talk.turns, answers)], layout, tokenizer)()
+        self._last = (record, layout, tokens)
+        return tokens
 
     @contextmanager
     def _naming(self, record: Record) -> Iterator[None]:
@@ -291,16 +302,6 @@ WORDS = frozenset((
 "Jinja's own"
 GIVEN = ("strftime_now", "raise_exception")
 "transformers' own"
-
-
-def _made(
-    records: Sequence[Any], layout: "Layout", tokenizer: Any, talks: Sequence[Any]
-) -> "dict[int, tuple[Any, Layout, Tokens]]":
-    """The tokens of these (turns, answers), for whoever asks for those of the records"""
-    from lima_chat.tokens import tokens_of
-
-    tokens = tokens_of(talks, layout, tokenizer)
-    return {id(record): (record, layout, one) for record, one in zip(records, tokens, strict=True)}
 
 
 def _problem_of(name: str, value: Any) -> str:

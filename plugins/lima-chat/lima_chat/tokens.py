@@ -7,14 +7,14 @@ then each trained answer has a row of its own, its prompt's ids followed by its 
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from lima import Encoded, LimaError, Rendered, Span, encode, encode_all
+from lima import Encoded, LimaError, Rendered, Span, encode, encode_meanwhile
 from lima_chat.conversation import Turn
 from lima_chat.hidden import TAGS, Text
 from lima_chat.layout import Answer, Layout
@@ -38,17 +38,30 @@ MOST_CHARACTERS = 1_000_000
 "Of texts that are tokenized together, at most, beside those of one conversation"
 
 
-def tokens_of(talks: Sequence[tuple[Sequence[Turn], list[Answer]]], layout: Layout, tokenizer: Any) -> list[Tokens]:
-    """Those of several conversations, each (turns, answers): their texts are tokenized together, each by itself"""
-    found, waiting, characters = list[Tokens](), list[Encoder](), 0
-    for number, (turns, answers) in enumerate(talks, 1):
-        waiting.append(Encoder(turns, answers, layout, tokenizer))
-        characters += sum(len(text) for text, _ in waiting[-1].texts)
-        if characters > MOST_CHARACTERS or number == len(talks):
-            encoded = iter(encode_all(tokenizer, [text for one in waiting for text in one.texts]))
-            found += [one.tokens(list(islice(encoded, len(one.texts)))) for one in waiting]
-            waiting, characters = [], 0
-    return found
+def tokens_of(
+    talks: Sequence[tuple[Sequence[Turn], list[Answer]]], layout: Layout, tokenizer: Any
+) -> Callable[[], list[Tokens]]:
+    """Begin to tokenize the texts of several conversations, each (turns, answers), together; what is returned makes their rows"""
+    groups, characters = [list[Encoder]()], 0
+    for turns, answers in talks:
+        if characters > MOST_CHARACTERS:
+            groups, characters = [*groups, []], 0
+        groups[-1].append(Encoder(turns, answers, layout, tokenizer))
+        characters += sum(len(text) for text, _ in groups[-1][-1].texts)
+
+    def begin(group: list[Encoder]) -> Callable[[], list[Encoded]]:
+        return encode_meanwhile(tokenizer, [text for one in group for text in one.texts])
+
+    begun = begin(groups[0])
+
+    def made() -> list[Tokens]:
+        found, waits = list[Tokens](), begun
+        for group, following in zip(groups, [*groups[1:], []], strict=True):
+            encoded, waits = iter(waits()), begin(following)
+            found += [one.tokens(list(islice(encoded, len(one.texts)))) for one in group]
+        return found
+
+    return made
 
 
 class Encoder:

@@ -1,5 +1,7 @@
 """Conversations that are prepared together become what each becomes by itself, and one that is wrong is still the one named."""
 
+from dataclasses import replace
+
 import pytest
 
 from lima import Example, LimaError
@@ -62,18 +64,52 @@ def test_a_run_names_the_example_that_is_wrong(renderers, ready):
 def test_after_a_run_nothing_is_kept(renderers, ready):
     renderer = renderers["chatml"].with_variables({})
     assert len(list(Rendering(renderer, *ready(renderer), 8192).each(TALKS))) == len(TALKS)
-    assert not any(one in vars(renderer)["_ahead"] for one in map(id, TALKS))
+    assert not vars(vars(renderer)["_ahead"])["_portions"]
 
 
 def test_together_the_template_is_rendered_in_one_request(renderers, ready, monkeypatch):
     tokenizer, eot = ready(renderers["chatml"])
-    renderer, records = renderers["chatml"].with_variables({}), [*TALKS[:3]] * 20
+    renderer, records = renderers["chatml"].with_variables({}), [replace(one) for one in TALKS[:3] * 20]
     renderer.ahead(records, tokenizer, eot)  # the kinds of conversations are known now
     asked, ask = [], WORKER.ask
     monkeypatch.setattr(WORKER, "ask", lambda request, renders: asked.append(renders) or ask(request, renders))
     renderer.ahead(records, tokenizer, eot)
     _ = [renderer.render(record, tokenizer, eot) for record in records]
     assert asked == [2 * 20 * (1 + 1 + 3)]
+
+
+def test_those_of_the_call_before_are_still_there_and_older_ones_are_not(renderers, ready, monkeypatch):
+    tokenizer, eot = ready(renderers["chatml"])
+    renderer = renderers["chatml"].with_variables({})
+    calls = [[replace(one) for one in TALKS] for _ in range(3)]
+    alone = [renderer.render(one, tokenizer, eot) for one in TALKS]
+    for records in calls:
+        renderer.ahead(records, tokenizer, eot)
+    monkeypatch.setattr(WORKER, "ask", lambda request, renders: pytest.fail("rendered again"))
+    for records in calls[1:]:
+        assert [renderer.render(one, tokenizer, eot) for one in records] == alone
+    with pytest.raises(pytest.fail.Exception):
+        renderer.render(calls[0][0], tokenizer, eot)
+
+
+@pytest.mark.parametrize("name", ["chatml", "llama3"])
+def test_what_is_tokenized_meanwhile_and_by_itself_is_as_alone(name, renderers, ready):
+    """Among many that are prepared are some that are tokenized while they are: with control tokens as text, and without any"""
+    tokenizer, eot = ready(renderers[name])
+    talks = [
+        Conversation(
+            id=f"{n}", turns=(Turn("user", f"Is {n} <|eot|>?"), Turn("assistant", f"{n} <|im_end|> " * (n % 40 + 1)))
+        )
+        for n in range(300)
+    ]
+    alone = renderers[name].with_variables({}, "2020-02-02")
+    expected = [render(one, alone, tokenizer, eot) for one in talks]
+    found = []
+    for record, rows in Rendering(renderers[name].with_variables({}, "2020-02-02"), tokenizer, eot, 8192).each(talks):
+        found.append(rows)
+        copied = replace(record)  # it was not prepared
+        assert render(copied, alone, tokenizer, eot) == rows
+    assert found == expected
 
 
 def test_a_conversation_with_tools_costs_the_others_nothing(renderers, ready, monkeypatch):

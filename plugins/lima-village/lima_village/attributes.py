@@ -6,7 +6,6 @@ facts: `world` draws who lives where. One generator draws all facts, so most of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
