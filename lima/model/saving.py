@@ -52,7 +52,7 @@ def _converted(state: "dict[str, torch.Tensor]", dtype: "torch.dtype") -> "dict[
     """A state on the CPU with its floats in `dtype`; weights that share their memory still do, so each is written once"""
     made: dict[Any, torch.Tensor] = {}
 
-    def one(value: torch.Tensor) -> torch.Tensor:
+    def one(value: "torch.Tensor") -> "torch.Tensor":
         key = (value.data_ptr(), value.dtype, value.shape, value.stride(), value.device)
         if key not in made or not value.numel():
             made[key] = value.detach().to(dtype).cpu() if value.is_floating_point() else value.cpu()
