@@ -1,5 +1,7 @@
 """Several texts together are tokenized as each is by itself."""
 
+import os
+import signal
 from functools import cache
 
 import pytest
@@ -50,3 +52,17 @@ def test_several_texts_are_tokenized_as_each_is(kind, data):
     tokenizer.backend_tokenizer.enable_padding()
     tokenizer.backend_tokenizer.enable_truncation(3)  # as somebody may have left them
     assert encode_meanwhile(tokenizer, asked)() == [encode(tokenizer, *one) for one in asked]
+
+
+def test_a_process_that_is_forked_off_while_another_thread_tokenizes_can_tokenize():
+    tokenizer = tokenizer_of(next(iter(ODD)))
+    texts = [("the dog " * 500, []) for _ in range(40)]
+    for _ in range(3):
+        waits = encode_meanwhile(tokenizer, texts)
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            encode(tokenizer, "the dog")
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert len(waits()) == 40

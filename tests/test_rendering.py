@@ -258,3 +258,29 @@ def test_what_goes_wrong_with_one_comes_after_those_before_it(tokenizer):
         with pytest.raises(kind, match=what):
             found.extend(record for record, _ in each)
         assert (found, renderer.prepared) == (first, [["0", "1", "2"]])
+
+
+class Breaks(Ahead):
+    """Cannot prepare one example, nor let go of them all"""
+
+    def ahead(self, records, tokenizer, eot):
+        if not records or any(record.id == "240" for record in records):
+            raise LimaError("It cannot be prepared.")
+
+    def render(self, record, tokenizer, eot):
+        if record.id == "130":
+            raise LimaError("It cannot be rendered.")
+        return super().render(record, tokenizer, eot)
+
+
+@pytest.mark.parametrize(
+    ("first", "number", "left", "what"),
+    [(120, 150, 10, "rendered"), (150, 150, 64, "prepared"), (200, 150, 0, "prepared"), (300, 70, 70, "prepared")],
+    ids=["one before is wrong", "the next ones", "the first ones", "at the end"],
+)
+def test_what_goes_wrong_with_preparing_comes_after_those_prepared_before(first, number, left, what, tokenizer):
+    records = [Example(id=str(i), source="s", prompt="Why?", response="So.") for i in range(first, first + number)]
+    found = []
+    with pytest.raises(LimaError, match=f"cannot be {what}"):
+        found.extend(record for record, _ in Rendering(Breaks(), tokenizer, EOT, 2048).each(records))
+    assert found == records[:left]

@@ -3,6 +3,7 @@
 No special token is added, and none is made of what somebody wrote. Knows nothing of examples or of formats.
 """
 
+import os
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,10 @@ BEGINNINGS = ("\n", "\ufdd0", "\x00", "\u2028")
 
 _ALONE = Lock()
 "Held from setting up a tokenizer to the end of what is tokenized so: whether it splits control tokens is a setting of its"
+
+if hasattr(os, "register_at_fork"):
+    # A process that is forked off while a thread tokenizes would wait for ever for what that thread holds.
+    os.register_at_fork(before=_ALONE.acquire, after_in_parent=_ALONE.release, after_in_child=_ALONE.release)
 
 
 def encode(tokenizer: Any, text: str, literal: Ranges = ()) -> Encoded:

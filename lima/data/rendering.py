@@ -100,34 +100,38 @@ class Rendering:
         Some are read ahead and prepared together, where the renderer gains by that: the next ones before those at hand are
         rendered, so that it can go on with them meanwhile."""
         prepared: Sequence[Record] = ()
-        for portion in _portions(records):
-            if not isinstance(portion, Exception):
-                self._prepare(portion)
+        for portion, unread in _portions(records):
+            wrong = self._prepare(portion) if unread is None else unread
             yield from map(self._rendered, prepared)
-            if isinstance(portion, Exception):
-                raise portion
+            if wrong is not None:
+                raise wrong
             prepared = portion
         yield from map(self._rendered, prepared)
-        self._prepare(())
+        if (wrong := self._prepare(())) is not None:
+            raise wrong
 
     def _rendered(self, record: Record) -> tuple[Record, list[Rendered]]:
         check_length(record, self.max_tokens)
         return record, render(record, self.renderer, self.tokenizer, self.eot, self.others)
 
-    def _prepare(self, portion: Sequence[Record]) -> None:
-        """Prepare the next ones, or let go of all"""
+    def _prepare(self, portion: Sequence[Record]) -> Exception | None:
+        """Prepare the next ones, or let go of all; what goes wrong with that is to be raised after those at hand"""
         if isinstance(self.renderer, RendersAhead):
             able = [one for one in portion if isinstance(one, self.renderer.renders)]
             short = [one for one in able if length_of(one) <= longest(self.max_tokens)]
-            self.renderer.ahead(short, self.tokenizer, self.eot)
+            try:
+                self.renderer.ahead(short, self.tokenizer, self.eot)
+            except Exception as e:
+                return e
+        return None
 
 
 MOST, MOST_CHARACTERS = 64, 250_000
 "Examples that are prepared together, and the characters after which no further one is added"
 
 
-def _portions(records: Iterable[Record]) -> Iterator[list[Record] | Exception]:
-    """What goes wrong with reading one, or with asking it for its texts, comes last, after those before it"""
+def _portions(records: Iterable[Record]) -> Iterator[tuple[list[Record], Exception | None]]:
+    """What goes wrong with reading one, or with asking it for its texts, comes last and by itself"""
     portion, characters = list[Record](), 0
     wrong: Exception | None = None
     reading = iter(records)
@@ -141,12 +145,12 @@ def _portions(records: Iterable[Record]) -> Iterator[list[Record] | Exception]:
         except Exception as e:
             wrong = e
         if len(portion) == MOST or characters > MOST_CHARACTERS:
-            yield portion
+            yield portion, None
             portion, characters = [], 0
     if portion:
-        yield portion
+        yield portion, None
     if wrong:
-        yield wrong
+        yield [], wrong
 
 
 def verify(record: Record, rows: Sequence[Rendered], renderer: Renderer, tokenizer: Any, eot: str) -> None:

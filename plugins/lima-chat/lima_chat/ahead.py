@@ -3,6 +3,7 @@
 They become what each becomes by itself. Knows nothing of templates, nor of how tokens are made.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,18 +17,19 @@ class Portion:
     """Some records with one layout, and what makes their tokens once the first of them is asked for"""
 
     def __init__(self, records: Sequence[Any], layout: "Layout", make: "Callable[[], list[Tokens]]") -> None:
-        self.layout, self.make = layout, make
+        self.layout, self._make, self._process = layout, make, os.getpid()
         self.records = {id(record): record for record in records}
         self._made: dict[int, Tokens] | None = None
 
     def of(self, record: Any, layout: "Layout") -> "Tokens | None":
-        """The tokens of a record; None if it is none of these, or if anything is wrong with one of them"""
-        if layout is not self.layout or self.records.get(id(record)) is not record:
+        """The tokens of a record; None if it is none of these, if anything is wrong with one of them, or in a process that was
+        forked off meanwhile: the thread that tokenizes is not there"""
+        if layout is not self.layout or self.records.get(id(record)) is not record or os.getpid() != self._process:
             return None
         if self._made is None:
-            self._made = {}
+            make, self._make, self._made = self._make, list, {}
             with suppress(Exception):  # whatever it is, it is the affair of one record, which is not known here
-                self._made = dict(zip(self.records, self.make(), strict=True))
+                self._made = dict(zip(self.records, make(), strict=True))
         return self._made.get(id(record))
 
 

@@ -38,7 +38,13 @@ MOST_CHARACTERS = 1_000_000
 "Of texts that are tokenized together, at most, beside those of one conversation"
 
 
-def tokens_of(
+def tokens_of(turns: Sequence[Turn], answers: Sequence[Answer], layout: Layout, tokenizer: Any) -> Tokens:
+    """Those of one conversation"""
+    encoder = Encoder(turns, answers, layout, tokenizer)
+    return encoder.tokens([encode(tokenizer, *text) for text in encoder.texts])
+
+
+def begun(
     talks: Sequence[tuple[Sequence[Turn], list[Answer]]], layout: Layout, tokenizer: Any
 ) -> Callable[[], list[Tokens]]:
     """Begin to tokenize the texts of several conversations, each (turns, answers), together; what is returned makes their rows"""
@@ -52,12 +58,13 @@ def tokens_of(
     def begin(group: list[Encoder]) -> Callable[[], list[Encoded]]:
         return encode_meanwhile(tokenizer, [text for one in group for text in one.texts])
 
-    begun = begin(groups[0])
+    waits = [begin(groups[0])]
 
     def made() -> list[Tokens]:
-        found, waits = list[Tokens](), begun
-        for group, following in zip(groups, [*groups[1:], []], strict=True):
-            encoded, waits = iter(waits()), begin(following)
+        found = list[Tokens]()
+        for number, group in enumerate(groups, 1):
+            encoded = iter(waits.pop()())
+            waits.extend(map(begin, groups[number : number + 1]))  # the next, meanwhile
             found += [one.tokens(list(islice(encoded, len(one.texts)))) for one in group]
         return found
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import count, islice
 
 from lima_village.talk import KINDS, Exchange, Talk, carry_on
 from lima_village.world import held_out, village
@@ -53,32 +51,23 @@ def hold(
 
 def dialogues(number: int = NUMBER, seed: int = 1) -> list[Dialogue]:
     """The training dialogues; a smaller number gives the first ones of a larger one"""
-    found, drawn = _of_seed(seed)
-    found += islice(drawn, max(0, number - len(found)))
-    return found[:number]
+    return [_dialogue(seed, place) for place in range(number)]
 
 
 @cache
-def _of_seed(seed: int) -> tuple[list[Dialogue], Iterator[Dialogue]]:
-    """The dialogues of a seed that were asked for so far, and the ones to come: each takes a hundredth of a second"""
-    return [], _drawn(seed)
-
-
-def _drawn(seed: int) -> Iterator[Dialogue]:
+def _dialogue(seed: int, place: int) -> Dialogue:
+    """One of them: of the talks drawn for its place the one with the most that those before it do not tell"""
     world, away = village(), held_out()
     cast = [entity for entity in world.entities.values() if entity.name not in away]
-    told: Counter[tuple[str, str]] = Counter()
-    for place in count():
-        drawn = list[Dialogue]()
-        for turn in range(CANDIDATES):
-            rng = random.Random(f"dialogue {seed} {place} {turn}")
-            talk = Talk(world, rng, "train", cast, banned=away)
-            length = len(drawn[0].exchanges) if drawn else None
-            if dialogue := hold(talk, rng, f"village-dialogue-{place + 1:02d}", TRAIN_WEIGHTS, length):
-                drawn.append(dialogue)
-        best = max(drawn, key=lambda dialogue: _new(dialogue, told))
-        told.update(_things(best))
-        yield best
+    told = Counter(thing for before in dialogues(place, seed) for thing in _things(before))
+    drawn = list[Dialogue]()
+    for turn in range(CANDIDATES):
+        rng = random.Random(f"dialogue {seed} {place} {turn}")
+        talk = Talk(world, rng, "train", cast, banned=away)
+        length = len(drawn[0].exchanges) if drawn else None
+        if dialogue := hold(talk, rng, f"village-dialogue-{place + 1:02d}", TRAIN_WEIGHTS, length):
+            drawn.append(dialogue)
+    return max(drawn, key=lambda dialogue: _new(dialogue, told))
 
 
 def _things(dialogue: Dialogue) -> list[tuple[str, str]]:

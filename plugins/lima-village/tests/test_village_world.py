@@ -1,7 +1,9 @@
 """The world, the text about it, and what keeps training, validation and test apart."""
 
+import itertools
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import pytest
@@ -9,11 +11,11 @@ import pytest
 from lima_village.attributes import ATTRIBUTES, FOLLOW_UPS, of_split
 from lima_village.conversations import SIZES, cast_of, scripts
 from lima_village.corpus import documents
-from lima_village.dialogues import dialogues
+from lima_village.dialogues import _dialogue, dialogues
 from lima_village.lexicon import POOLS
 from lima_village.registered import EVALUATIONS, SOURCES
 from lima_village.singles import FORMS, singles
-from lima_village.talk import KINDS
+from lima_village.talk import KINDS, Talk
 from lima_village.world import BY_NAME, Subject, held_out, village
 
 SOURCE = {source.name: source for source in SOURCES}
@@ -111,6 +113,29 @@ def test_singles_name_everybody_and_use_no_test_wording():
         fact, subject = single.facts[0], Subject.named(village()[single.facts[0].subject].phrase)
         wordings = of_split(BY_NAME[fact.attribute].wordings, "train")
         assert single.user in {village().ask(fact, wording, subject) for wording in wordings}
+
+
+def test_dialogues_are_the_same_after_they_were_interrupted_and_in_several_threads(monkeypatch):
+    expected = dialogues(6, seed=5)
+    _dialogue.cache_clear()
+    calls, opening = itertools.count(), Talk.opening
+
+    def interrupted(talk):
+        if next(calls) == 250:
+            raise KeyboardInterrupt
+        return opening(talk)
+
+    monkeypatch.setattr(Talk, "opening", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        dialogues(6, seed=5)
+    assert dialogues(6, seed=5) == expected
+    _dialogue.cache_clear()
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(lambda number: dialogues(number, seed=5), [6, 3, 6])) == [
+            expected,
+            expected[:3],
+            expected,
+        ]
 
 
 def test_training_dialogues_keep_away_from_what_is_held_out():

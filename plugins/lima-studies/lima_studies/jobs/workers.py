@@ -7,7 +7,6 @@ behind, also where the parent is killed. Knows nothing of what a job is about.
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -152,9 +151,6 @@ def _work(database: str, study: str, grid: Grid, trust_remote_code: bool, log: s
                 except LimaError as e:
                     pipe.send(str(e))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # at once, for taking torch down takes a second
 
 
 def _listen() -> None:
