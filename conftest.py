@@ -1,6 +1,9 @@
-"""Fixtures for all tests: a folder that their processes share, and a real English model, where tiny random ones would not do."""
+"""Fixtures for all tests: a folder that their processes share, new databases without migrating each, and a real English model."""
 
 import os
+import sqlite3
+import threading
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,36 @@ def shared_folder(tmp_path_factory):
     """A folder of all processes of this run of the tests; who makes something in it holds a lock beside it"""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrated_once():
+    """A new database of this process gets the tables that the same sets of migrations made before: to make them takes long"""
+    from sqlite_utils import Migrations
+
+    from lima.record import store
+
+    process, really, made = os.getpid(), store.migrate, {}
+
+    def migrate(db, path, plugins, readonly):
+        registry = plugins.registry("migrations")
+        if any(type(one) is not Migrations for one in registry.values()):
+            return really(db, path, plugins, readonly)
+        sets = ((registry.owners[n], one, *(m.name for m in one._migrations)) for n, one in sorted(registry.items()))
+        key = (*sets, *(p.name for p in plugins.loaded))
+        new = not (readonly or plugins.broken) and not db.execute("select 1 from sqlite_master").fetchone()
+        # Where others may open the file meanwhile, only the real thing has the locks for it.
+        alone = os.getpid() == process and threading.current_thread() is threading.main_thread()
+        if new and alone and key in made:
+            return made[key].backup(db.conn)
+        really(db, path, plugins, readonly)
+        if new and alone and not plugins.broken:
+            made[key] = copies.enter_context(closing(sqlite3.connect(":memory:")))
+            db.conn.backup(made[key])
+
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as copies:
+        patch.setattr(store, "migrate", migrate)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ CORE_SET = "lima"
 OWNERS = "table_owners"
 "Lower-case names of tables and views, and the set that made each"
 
+_MAKE_OWNERS = f"create table if not exists {OWNERS} (name text primary key, owner text not null)"
+
 
 class SetError(Exception):
     """A plugin's set cannot be applied; the message is the cause, and `advice` what to do, if not to remove the plugin"""
@@ -77,7 +79,11 @@ def _migrate_core(db: Database, path: Path, core: Any, readonly: bool) -> None:
     # The lock comes first: two processes that both saw a pending migration must not both apply it (llm#789).
     db.execute("begin immediate")
     try:
+        new = not _tables(db.conn)
         core.apply(db)
+        if new:  # whose everything is need not be found out later
+            db.execute(_MAKE_OWNERS)
+            _record(db.conn, dict.fromkeys(_tables(db.conn), CORE_SET))
     except BaseException:
         db.rollback()
         raise
@@ -157,7 +163,7 @@ def _owners(connection: sqlite3.Connection, registry: Registry) -> dict[str, str
     """The owner of each table and view that is known to have one
 
     A file of an older lima does not say. Then the set that makes a table of that name is taken to have made this one."""
-    connection.execute(f"create table if not exists {OWNERS} (name text primary key, owner text not null)")
+    connection.execute(_MAKE_OWNERS)
     owners = dict(connection.execute(f"select name, owner from {OWNERS}").fetchall())
     unowned = _tables(connection) - owners.keys()
     if not unowned:
