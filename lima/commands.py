@@ -31,52 +31,57 @@ def running_command() -> str:
     return " ".join(names)
 
 
-def as_now(cli: click.Group, below: dict[str, click.Command]) -> Callable[[], None]:
-    """What makes a group and the commands below it again what they are now, whatever is added to them or changed"""
-    parts = [(part, _copy(part)) for command in (cli, *below.values()) for part in (command, *command.params)]
+class AsNow:
+    """What a group and the commands below it are now, whatever is added to them or changed later"""
 
-    def put_back() -> None:
-        for part, attributes in parts:
-            vars(part).clear()
-            vars(part).update(_copied(attributes))
+    def __init__(self, cli: click.Group, earlier: "AsNow | None" = None) -> None:
+        """`earlier` is what they were before others were added, none of which changed one that was there"""
+        self.below = commands_below(cli)
+        known = earlier.parts if earlier else {}
+        self.parts = {
+            path: known[path] if path in known and not isinstance(command, click.Group) else _copies(command)
+            for path, command in {"": cli, **self.below}.items()
+        }
 
-    return put_back
+    def put_back(self) -> None:
+        """Make them again what they were"""
+        for parts in self.parts.values():
+            for part, attributes in parts:
+                vars(part).clear()
+                vars(part).update(_copied(attributes))
 
 
-def _copy(part: Any) -> dict[str, Any]:
-    """The attributes of a command or an option, with copies of its lists and dicts: of its options, of the commands below it"""
-    return _copied(vars(part))
+def _copies(command: click.Command) -> list[tuple[Any, dict[str, Any]]]:
+    """A command and its options, each with its attributes"""
+    return [(part, _copied(vars(part))) for part in (command, *command.params)]
 
 
 def _copied(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes with copies of their lists and dicts: of a command's options, of the commands below it"""
     return {name: value.copy() if type(value) in (list, dict) else value for name, value in attributes.items()}
 
 
-def add(
-    cli: click.Group, before: dict[str, click.Command], owners: dict[str, str], call: Callable[[], Any]
-) -> dict[str, click.Command]:
+def add(cli: click.Group, before: AsNow, owners: dict[str, str], call: Callable[[], Any]) -> AsNow:
     """Let a plugin add its commands to those that were there before, and give all; on any error all is as it was
 
     LimaError where it replaced or changed a command of another, whose `owners` are known, or added what is none."""
-    put_back = as_now(cli, before)
-    parts = {path: [(one, _copy(one)) for one in (c, *c.params)] for path, c in {"": cli, **before}.items()}
     try:
         call()
         _check_names(cli)
-        after = commands_below(cli)
-        for path, command in before.items():
-            if after.get(path) is not command:
+        below = commands_below(cli)
+        for path, command in before.below.items():
+            if below.get(path) is not command:
                 raise LimaError(f"its command {path!r} is registered by {owners[path]!r} already")
-        for path, there in parts.items():
+        for path, there in before.parts.items():
             if any(_differs(one, attributes) for one, attributes in there):
                 whose = f"the command {path!r}, which belongs to {owners[path]!r}" if path else "`lima` itself"
                 raise LimaError(f"it changes {whose}. Add one of its own")
-        for path in after.keys() - before.keys():
-            _check(path, after[path])
+        for path in below.keys() - before.below.keys():
+            _check(path, below[path])
     except BaseException:
-        put_back()
+        before.put_back()
         raise
-    return after
+    return AsNow(cli, before)
 
 
 def _differs(part: Any, before: dict[str, Any]) -> bool:

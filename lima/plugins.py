@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from lima.commands import add, commands_below, running_command
+from lima.commands import AsNow, add, running_command
 from lima.contract import hooks as hookspecs
 from lima.distributions import CORE, LIMA, Found, canonical, code_hash, found, needed_by
 from lima.errors import LimaError, PluginStopped, did_you_mean
@@ -224,8 +224,8 @@ class Plugins:
         """Let each plugin add its commands, also to groups of others, whichever of the two is loaded first
 
         One that replaces or changes a command of another is set aside."""
-        there = commands_below(cli)
-        owners = dict.fromkeys(there, CORE)
+        there = AsNow(cli)
+        owners = dict.fromkeys(there.below, CORE)
         waiting = list(self._callers("register_commands"))
         failed: dict[str, Exception] = {}
         while waiting:
@@ -238,7 +238,7 @@ class Plugins:
                         Visit("register_commands", plugin.name, hook=True, errors=False),
                     ):
                         there = add(cli, there, owners, partial(caller, cli=cli))
-                    for path in there:
+                    for path in there.below:
                         owners.setdefault(path, plugin.name)
                 except Exception as e:
                     failed[plugin.name] = e

@@ -57,9 +57,9 @@ def run_command(*arguments: str | Path, code: int = 0) -> Printed:
 
     Commands that plugins add are gone afterwards, so that the next call, in another test perhaps, begins as the first one."""
     from lima.cli import cli, main
-    from lima.commands import as_now, commands_below
+    from lima.commands import AsNow
 
-    put_back = as_now(cli, commands_below(cli))
+    before = AsNow(cli)
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace", write_through=True) for _ in range(2))
     ended: Any = 0
     try:
@@ -68,7 +68,7 @@ def run_command(*arguments: str | Path, code: int = 0) -> Printed:
     except SystemExit as e:
         ended = e.code
     finally:
-        put_back()
+        before.put_back()
     ended = ended if isinstance(ended, int) else int(ended is not None)
     texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
     return _expected(Printed(ended, *texts), arguments, code)
