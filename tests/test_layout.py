@@ -95,31 +95,42 @@ def floor_of(module):
     return next((i for i, floor in enumerate(FLOORS) if len(parts) > 1 and parts[1] in floor), None)
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_core_modules_look_down_only(path):
-    """Imports in functions and for types alone count as well"""
+def looks_up(path):
+    """What is wrong with the imports of a module of the core"""
     module, own = module_of(path), floor_of(module_of(path))
     if module == "lima" or f"{module}.".startswith("lima.testing."):
         return
-    assert own is not None, f"{name(path)} has no floor: add it to FLOORS"
+    if own is None:
+        yield f"{name(path)} has no floor: add it to FLOORS"
+        return
     for other, line in imports(tree_of(path)):
         if other.split(".")[0] == "lima" and other.split(".")[-1] not in ("hookimpl", "__version__"):
             floor = floor_of(other)
-            assert floor is not None, f"{name(path)}:{line} imports {other}: name the module that has it"
-            assert floor <= own, f"{name(path)}:{line} imports {other} from above"
+            if floor is None:
+                yield f"{name(path)}:{line} imports {other}: name the module that has it"
+            elif floor > own:
+                yield f"{name(path)}:{line} imports {other} from above"
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_the_core_names_no_plugin_and_knows_no_conversation(path):
-    text = re.sub(r"pip install lima-\w+", "", path.read_text())  # to advise is not to know
-    functions = (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef))
-    own = "|".join(["lima_varlen", "lima_spec", *(rf"{f.name}\b" for f in functions if "fixture" in ast.dump(f))])
-    assert re.findall(r"\blima_\w+|lima-(?!tune|runs|haiku\b|x\b)\w+", re.sub(own, "", text)) == []
-    assert re.findall(r"dialogue|multi.?turn|\bchat\b", text, re.I) == []
+def test_core_modules_look_down_only():
+    """Imports in functions and for types alone count as well"""
+    assert [wrong for path in CORE for wrong in looks_up(path)] == []
 
 
-@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda p: p.name)
-def test_plugins_import_public_names_and_only_plugins_they_declare(plugin):
+def test_the_core_names_no_plugin_and_knows_no_conversation():
+    wrong = []
+    for path in CORE:
+        text = re.sub(r"pip install lima-\w+", "", path.read_text())  # to advise is not to know
+        functions = (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef))
+        own = "|".join(["lima_varlen", "lima_spec", *(rf"{f.name}\b" for f in functions if "fixture" in ast.dump(f))])
+        found = re.findall(r"\blima_\w+|lima-(?!tune|runs|haiku\b|x\b)\w+", re.sub(own, "", text))
+        found += re.findall(r"dialogue|multi.?turn|\bchat\b", text, re.I)
+        wrong += [f"{name(path)}: {one}" for one in found]
+    assert wrong == []
+
+
+def undeclared(plugin):
+    """What a plugin imports and may not"""
     import tomllib
 
     declared = {
@@ -130,20 +141,30 @@ def test_plugins_import_public_names_and_only_plugins_they_declare(plugin):
     for path in sorted((plugin / own).rglob("*.py")):
         for module, line in imports(tree_of(path)):
             where, top = f"{name(path)}:{line}", module.split(".")[0]
-            if top == "lima":
-                assert may_be_imported(module), f"{where} imports {module}; public are lima, {', '.join(sorted(OPEN))}"
-            elif top.startswith("lima_") and top != own:
-                assert top.replace("_", "-") in declared, f"{where} imports {top}, which {plugin.name} does not declare"
+            if top == "lima" and not may_be_imported(module):
+                yield f"{where} imports {module}; public are lima, {', '.join(sorted(OPEN))}"
+            elif top.startswith("lima_") and top != own and top.replace("_", "-") not in declared:
+                yield f"{where} imports {top}, which {plugin.name} does not declare"
 
 
-@pytest.mark.parametrize("path", [*HOUSE, *TESTS], ids=name)
-def test_modules_are_short_and_say_what_they_are(path):
+def test_plugins_import_public_names_and_only_plugins_they_declare():
+    assert [wrong for plugin in PLUGINS for wrong in undeclared(plugin)] == []
+
+
+def unclear(path):
+    """What makes a module hard to read"""
     text, tree = path.read_text(), tree_of(path)
-    assert text.count("\n") <= 350, f"{name(path)} is too long: two modules would be clearer"
-    assert ast.get_docstring(tree) or not text.strip(), f"{name(path)} does not say what it is"
+    if text.count("\n") > 350:
+        yield f"{name(path)} is too long: two modules would be clearer"
+    if text.strip() and not ast.get_docstring(tree):
+        yield f"{name(path)} does not say what it is"
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno - node.lineno + 1 <= 60, f"{name(path)}:{node.lineno} {node.name} is too long"
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60:
+            yield f"{name(path)}:{node.lineno} {node.name} is too long"
+
+
+def test_modules_are_short_and_say_what_they_are():
+    assert [wrong for path in [*HOUSE, *TESTS] for wrong in unclear(path)] == []
 
 
 @pytest.fixture(scope="module")
@@ -201,11 +222,10 @@ def test_sql_on_a_table_is_seen(code, found):
     assert bool(list(uses_of(["runs", "steps", "choices"], ast.parse(code)))) is found
 
 
-@pytest.mark.parametrize("path", HOUSE, ids=name)
-def test_sql_on_the_cores_tables_is_only_in_record(path, core_tables):
-    if path.parent != ROOT / "lima" / "record":
-        found = list(uses_of(core_tables, tree_of(path)))
-        assert found == [], f"{name(path)}: ask the Store, or a function of lima/record"
+def test_sql_on_the_cores_tables_is_only_in_record(core_tables):
+    outside = [path for path in HOUSE if path.parent != ROOT / "lima" / "record"]
+    found = [f"{name(path)}:{line} {code}" for path in outside for line, code in uses_of(core_tables, tree_of(path))]
+    assert found == [], "ask the Store, or a function of lima/record"
 
 
 def test_entry_modules_of_plugins_import_nothing_heavy():
