@@ -31,6 +31,20 @@ def own_user_folder(lima_home):
     return lima_home
 
 
+@pytest.fixture(scope="module")
+def core_alone(tmp_path_factory):
+    """The core without the plugins that are installed: what a module claims of the core need not run their hooks each time"""
+    from lima import plugins
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plugins, "_current", [])
+        with pytest.MonkeyPatch.context() as loading:
+            loading.setenv("LIMA_LOAD_PLUGINS", "")
+            loading.setenv("LIMA_USER_PATH", str(tmp_path_factory.mktemp("user")))
+            plugins.load_plugins()
+        yield
+
+
 @pytest.fixture(scope="session")
 def base(lima_base):
     return lima_base

@@ -16,7 +16,7 @@ from lima.record.store import Store
 from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
 from lima.train.start import fine_tune
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("core_alone")]
 
 KEYS = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2, "final_learning_rate": 1e-3, "lora_rank": 4}
 

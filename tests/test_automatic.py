@@ -18,7 +18,7 @@ from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_model, tiny_tokenizer
 from lima.train.start import fine_tune, resume
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("core_alone")]
 
 TEMPLATE = "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}"
 

@@ -20,7 +20,7 @@ from lima.testing import tiny_base, tiny_model, tiny_tokenizer
 from lima.train.plan import plan
 from lima.train.start import fine_tune
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("core_alone")]
 
 FAST = {"epochs": 1, "batch_size": 20, "learning_rate": 1e-2, "final_learning_rate": 1e-2, "residual_dropout": 0.0}
 

@@ -18,6 +18,8 @@ from lima.record.store import Store
 from lima.train.start import fine_tune, resume
 from stopped_runs import Stop
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def test_a_grader_chooses_and_the_runs_folder_is_the_epoch_it_chose(done, judges, dev):
     store, run, say = done

@@ -6,8 +6,12 @@ import pty
 import re
 import sys
 
+import pytest
+
 from dev_runs import KEYS, run_lima, weights
 from lima.testing import only_plugins
+
+pytestmark = pytest.mark.usefixtures("core_alone")
 
 
 def test_replies_are_shown_side_by_side_and_cannot_write_to_the_terminal(done, dev):

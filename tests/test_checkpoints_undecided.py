@@ -6,6 +6,8 @@ from dev_runs import run_lima, weights
 from lima import LimaError
 from lima.record import selection
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def choose(store, run):
     run_lima("checkpoints", "choose", run.id, "--grader", "judge", "-d", store.path)

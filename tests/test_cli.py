@@ -18,6 +18,8 @@ from lima.record.runs import was_killed
 from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def lima(*arguments, **environment):
     variables = os.environ | {"LIMA_LOAD_PLUGINS": ""} | environment
@@ -301,6 +303,7 @@ def test_bad_input_gets_a_sentence_and_leaves_nothing(
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_fine_tune_is_asked_in_the_format_that_it_was_trained_with(base, pairs, tmp_path, capfd):
     settings = [
         "--set=epochs=30",

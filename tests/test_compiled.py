@@ -23,7 +23,10 @@ from lima.train.loss import score_chunk, weighted_loss
 from lima.train.start import fine_tune, resume
 
 # The compiler looks at each tensor's gradient and hides that warning by itself, where warnings are not errors.
-pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor"),
+    pytest.mark.usefixtures("core_alone"),
+]
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from lima.record.store import Store
 from lima.testing import only_plugins
 from lima.train.start import fine_tune
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 class Talk(Record):
     """Several answers in one example"""
@@ -150,8 +152,15 @@ def test_nothing_is_said_where_nothing_was_cut(asked):
     assert losses([whole | {"cut": 0}], 9) == "1 of 1,030 examples dropped: 5,000 answers → 1,234 (max_tokens = 9)"
 
 
-@pytest.mark.parametrize("key", ["prompt", "response"])
-@pytest.mark.parametrize("role", ["sources", "dev"])
+@pytest.mark.parametrize(
+    ("role", "key"),
+    [
+        ("sources", "prompt"),
+        pytest.param("sources", "response", marks=pytest.mark.slow),
+        pytest.param("dev", "prompt", marks=pytest.mark.slow),
+        pytest.param("dev", "response", marks=pytest.mark.slow),
+    ],
+)
 def test_fifty_megabytes_are_refused_before_they_are_tokenized(key, role, base, pairs, tmp_path, monkeypatch):
     from lima.plugins import load_plugins
 

@@ -11,6 +11,8 @@ from lima.errors import LimaError
 from lima.record.damage import damage
 from lima.record.store import Store
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 RUN = {
     "id": "one",
     "created": "2026",

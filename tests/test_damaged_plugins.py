@@ -139,6 +139,7 @@ def register_commands(cli):
 """
 
 
+@pytest.mark.slow
 def test_a_command_that_needs_tables_of_a_newer_plugin_says_so_at_once_and_nothing_else(tmp_path, start):
     site, both = tmp_path / "site", "lima-odd,lima-user"
     install(site, "lima-odd", OWNER)

@@ -26,6 +26,8 @@ from lima.testing import only_plugins
 from lima.train.start import fine_tune, resume
 from stopped_runs import Stop
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def test_every_epoch_answers_the_dev_prompts_and_its_perplexity_is_that_of_transformers(base, few, dev, tmp_path):
     heard = []

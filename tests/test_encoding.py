@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from lima.data.encoding import encode, encode_meanwhile
 from odd_tokenizers import CONTROLS, ODD
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 PIECES = [
     *CONTROLS,
     "<|endoftext|>",

@@ -9,6 +9,8 @@ from lima.model import gated
 from lima.model.gated import keep_less
 from lima.testing import ARCHITECTURES, tiny_model
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 GATED = ("gemma", "gemma2", "llama", "mistral", "olmo2", "qwen2", "qwen3")
 
 

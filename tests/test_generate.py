@@ -12,7 +12,7 @@ from lima.answer.sampling import Sampler
 from lima.contract.answers import Sampling
 from lima.testing import ARCHITECTURES, tiny_base, tiny_model, tiny_tokenizer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("core_alone")]
 
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=12)
 PROMPTS = [[5, 6, 7], [9], [11, 12, 13, 14, 15, 16, 17, 18], [20, 21]]

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 
 from lima.model import attention, half_attention
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def drawn(heads, groups, tokens, width):
     draw = torch.Generator().manual_seed(tokens)

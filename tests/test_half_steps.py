@@ -9,6 +9,8 @@ from lima.answer import half_steps
 from lima.model import processor
 from lima.testing import tiny_base
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def drawn(rows, heads, groups, columns, width):
     draw = torch.Generator().manual_seed(columns)

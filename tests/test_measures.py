@@ -12,7 +12,7 @@ from lima.testing import only_plugins
 from lima.train.start import fine_tune, resume
 from stopped_runs import Stop, stop_at
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("core_alone")]
 
 
 class Measures:

@@ -41,6 +41,7 @@ def pieces(how):
     return map(int, numbers)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="not the allocator of glibc"
 )

@@ -1,5 +1,6 @@
 """The noise has NEFTune's size for each example's own length, only in training, and is off by default."""
 
+import pytest
 import torch
 
 from lima.model.neftune import Neftune
@@ -7,6 +8,8 @@ from lima.recipe import Recipe
 from lima.record.store import Store
 from lima.testing import tiny_model
 from lima.train.start import fine_tune
+
+pytestmark = pytest.mark.usefixtures("core_alone")
 
 
 def test_the_size_follows_each_examples_length():
@@ -25,6 +28,7 @@ def test_the_size_follows_each_examples_length():
     assert torch.equal(embedding(ids), clean)
 
 
+@pytest.mark.slow
 def test_it_is_felt_under_lora_with_a_new_token_too(base, pairs, tmp_path):
     losses = []
     for alpha in (0.0, 50.0):

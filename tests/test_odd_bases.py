@@ -18,7 +18,7 @@ from lima.train.plan import plan
 from lima.train.start import fine_tune
 from odd_values import DEEP
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("core_alone")]
 
 
 @pytest.fixture

@@ -13,7 +13,10 @@ from lima.errors import LimaError
 from lima.paths import LONGEST, absolute, check_readable, entries, is_file, is_folder, is_there, read_bytes, resolved
 from lima.record.store import Store
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the modes of files are Linux's here")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the modes of files are Linux's here"),
+    pytest.mark.usefixtures("core_alone"),
+]
 
 _OVERRIDE, _SEARCH = 1 << 1, 1 << 2
 "Linux's capabilities CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, by which root passes over the modes of files"

@@ -28,7 +28,7 @@ from lima.train.resume_state import save_state
 from lima.train.start import fine_tune
 from lima.train.trainee import Trainee
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("core_alone")]
 
 
 def test_counts_are_those_of_the_run(base, pairs, tmp_path):

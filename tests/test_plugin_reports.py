@@ -21,31 +21,34 @@ def site(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("code", "said"),
-    [
-        ("def register_sources(register): pass", "its function register_sources() is never called: mark it with"),
-        ("import lima\n@lima.hookimpl\ndef register_sources(register): yield", "its register_sources() is a generator"),
-        ("import lima\n@lima.hookimpl\nasync def after_step(run): pass", "its after_step() is a coroutine"),
-        (
-            "import lima\n@lima.hookimpl\nasync def after_step(run): yield",
-            "its after_step() is an asynchronous generator",
-        ),
-        (
-            "import lima\nclass after_step: pass\nafter_step = lima.hookimpl(after_step)",
-            "its after_step is 'type' and not a",
-        ),
-        ("import time; time.sleep(1.2)", "its import takes 1."),
-    ],
-)
-def test_hooks_that_can_never_work_and_slow_imports_are_named(site, code, said):
-    distribution(site, "lima-bad", code)
-    done = run(site, "sources", load="lima-bad")
-    assert (done.returncode, "Warning: plugin 'lima-bad'" in done.stderr, said in done.stderr) == (0, True, True), (
-        done.stderr
-    )
-    (listed,) = json.loads(run(site, "plugins", "--json", load="lima-bad").stdout)
-    assert said in " ".join([listed.get("error", ""), *listed.get("remarks", ())])
+USELESS = [
+    ("def register_sources(register): pass", "its function register_sources() is never called: mark it with"),
+    ("import lima\n@lima.hookimpl\ndef register_sources(register): yield", "its register_sources() is a generator"),
+    ("import lima\n@lima.hookimpl\nasync def after_step(run): pass", "its after_step() is a coroutine"),
+    (
+        "import lima\n@lima.hookimpl\nasync def after_step(run): yield",
+        "its after_step() is an asynchronous generator",
+    ),
+    (
+        "import lima\nclass after_step: pass\nafter_step = lima.hookimpl(after_step)",
+        "its after_step is 'type' and not a",
+    ),
+    ("import time; time.sleep(1.2)", "its import takes 1."),
+]
+"""Plugins of which lima calls nothing, or waits for, and what is said of each"""
+
+
+def test_hooks_that_can_never_work_and_slow_imports_are_named(site):
+    names = [f"lima-bad-{number}" for number in range(len(USELESS))]
+    for name, (code, _) in zip(names, USELESS, strict=True):
+        distribution(site, name, code)
+    done = run(site, "sources", load=",".join(names))
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row for row in json.loads(run(site, "plugins", "--json", load=",".join(names)).stdout)}
+    warnings = done.stderr.splitlines()
+    for name, (_, said) in zip(names, USELESS, strict=True):
+        assert [said in line for line in warnings if f"Warning: plugin {name!r}" in line] == [True], done.stderr
+        assert said in " ".join([rows[name].get("error", ""), *rows[name].get("remarks", ())])
 
 
 def test_a_class_that_is_an_entry_point_is_refused():
@@ -69,6 +72,7 @@ def test_commands_are_added_to_the_groups_of_others_in_any_loading_order(site, n
     assert alone.returncode == 0
 
 
+@pytest.mark.slow
 def test_why_says_who_registered_a_name_and_the_trace_says_when(site):
     distribution(site, "lima-a", GOOD)
     distribution(site, "lima-b", GOOD.replace("hello", "hi"))

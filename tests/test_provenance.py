@@ -16,6 +16,8 @@ from lima.train.start import fine_tune
 from registering import Registers, Source
 from short_runs import recipe
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):

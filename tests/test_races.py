@@ -18,6 +18,8 @@ from lima.record.store import Store
 from lima.train import place
 from lima.train.start import fine_tune, resume
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 FAST = {"epochs": 2, "batch_size": 8, "residual_dropout": 0}
 
 
@@ -126,6 +128,7 @@ def test_what_is_put_into_the_folder_while_it_trains_is_not_written_over(base, p
     assert (out / "config.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_run_that_another_process_finished_meanwhile_is_not_trained_again(base, pairs, tmp_path, store, monkeypatch):
     run, lock = stopped(base, pairs, tmp_path / "out", store), place._lock
 
@@ -139,6 +142,7 @@ def test_a_run_that_another_process_finished_meanwhile_is_not_trained_again(base
         resume(run, store)
 
 
+@pytest.mark.slow
 def test_an_epoch_is_not_chosen_while_another_process_writes_to_the_folder(base, pairs, tmp_path, store):
     run = fine_tune(recipe(base, pairs, tmp_path / "out", keep_epochs=True), store).id
     with (
@@ -177,6 +181,7 @@ print(times)
 """
 
 
+@pytest.mark.slow
 def test_never_two_processes_have_a_lock_though_its_file_comes_and_goes(tmp_path):
     racing = [
         subprocess.Popen(

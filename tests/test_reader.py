@@ -27,6 +27,8 @@ from lima.train.batching import Steps, epoch_order, rows_of, sizes_of, steps_of
 from lima.train.start import fine_tune
 from short_runs import assert_same, recipe, weights
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def pairs_file(file, count):
     with file.open("w") as lines:

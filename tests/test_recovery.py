@@ -13,7 +13,7 @@ import pytest
 from lima.distributions import unmet_by
 from lima.isolation.marks import Marks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("core_alone")]
 
 PROJECT = """
 [build-system]

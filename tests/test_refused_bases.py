@@ -19,6 +19,8 @@ from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 from lima.train.start import fine_tune
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def tuned(base, pairs, tmp_path, plugins=None, name="out", **changes):
     values = {"epochs": 1, "batch_size": 20, "residual_dropout": 0.0, "renderer": "plain"} | changes
@@ -64,7 +66,7 @@ def test_an_added_eot_that_the_normalizer_changes_is_refused_and_the_advice_work
         assert tuned(base, lower, tmp_path, plugins, renderer="shouts").eot == "<|EOT|>"
 
 
-@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("beside", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_base_with_an_adapter_is_refused_before_it_is_planned_and_the_advice_works(beside, pairs, tmp_path):
     base = tiny_base(tmp_path / "base")
     run = tuned(base, pairs, tmp_path, name="lora", lora_rank=4)

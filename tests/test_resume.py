@@ -18,6 +18,8 @@ from lima.train.resume_state import load_state, newest_state, save_state, states
 from lima.train.start import fine_tune, resume
 from stopped_runs import Stop, recipe, stop_at
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def losses(store, run=None):
     return [(r["step"], r["loss"], r["gradient_norm"]) for r in store.rows("select * from steps order by step")]
@@ -43,7 +45,7 @@ def assert_equal(whole, folder, store):
     assert losses(store) == logged
 
 
-@pytest.mark.parametrize("step", [1, 3, 5, 12, 29, 30])
+@pytest.mark.parametrize("step", [5, 30, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 12, 29))])
 def test_stopped_at_a_step_and_resumed_the_weights_and_losses_are_the_same_bits(whole, base, tmp_path, step):
     with Store(tmp_path / "l.db") as store:
         with pytest.raises(Stop):
@@ -108,6 +110,7 @@ def test_killed_at_twenty_random_moments_weights_optimizer_and_losses_are_the_sa
         assert [n for n in wanted if not torch.equal(wanted[n], found[n])] == []
 
 
+@pytest.mark.slow
 def test_each_run_resumes_from_its_own_states_though_both_end_in_one_folder(whole, base, tmp_path):
     with Store(tmp_path / "l.db") as store:
         runs = []
@@ -157,6 +160,7 @@ def test_a_torn_state_is_passed_over(whole, base, tmp_path):
         assert_equal(whole, tmp_path / "out", store)
 
 
+@pytest.mark.slow
 def test_the_state_before_serves_where_the_newest_is_torn_and_without_a_whole_one_nothing_is_lost(
     whole, base, tmp_path
 ):
@@ -218,6 +222,7 @@ def test_what_must_not_be_resumed_is_refused_in_a_sentence(whole, base, tmp_path
             resume("nope", store)
 
 
+@pytest.mark.slow
 def test_what_decides_no_result_may_change_on_resuming_and_rounding_is_warned_of(whole, base, tmp_path, caplog):
     pairs = tmp_path / "pairs.jsonl"
     shutil.copy(whole[0], pairs)
@@ -239,6 +244,7 @@ def test_what_decides_no_result_may_change_on_resuming_and_rounding_is_warned_of
     assert json.loads(after["recipe"]) == wanted
 
 
+@pytest.mark.slow
 def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_are_named(
     whole, base, tmp_path, monkeypatch, caplog
 ):
@@ -268,6 +274,7 @@ def test_code_that_has_changed_since_and_the_place_where_relative_paths_begin_ar
         assert_equal(whole, tmp_path / "out", store)
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_train_into_one_folder(whole, base, tmp_path):
     def second(step, steps, metrics):
         with pytest.raises(LimaError, match=r"Another process is training into .*out right now"):

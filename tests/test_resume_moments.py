@@ -10,6 +10,8 @@ from lima.train.reporter import Reporter
 from lima.train.start import fine_tune, resume
 from stopped_runs import Stop, recipe, stop_at
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def short_of_memory(monkeypatch, when):
     """Let a backward pass fail where `when` says so, of its Gradients and the number of steps before it"""
@@ -54,6 +56,7 @@ def test_a_budget_that_was_halved_stays_halved_after_resuming(base, pairs, tmp_p
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
 def test_a_budget_that_was_halved_is_forgotten_with_another_one(base, pairs, tmp_path, monkeypatch):
     budgets = []
 
@@ -72,7 +75,7 @@ def test_a_budget_that_was_halved_is_forgotten_with_another_one(base, pairs, tmp
     assert budgets[-1][1] == 4096
 
 
-@pytest.mark.parametrize("at", ["begun", "written"])
+@pytest.mark.parametrize("at", ["begun", pytest.param("written", marks=pytest.mark.slow)])
 def test_ctrl_c_while_steps_are_written_leaves_a_row_that_says_interrupted(base, pairs, tmp_path, monkeypatch, at):
     """Between a transaction's beginning and its first statement; and after it, before the loop knows that the steps are there"""
     steps = RunLog.steps
@@ -99,7 +102,7 @@ def test_ctrl_c_while_steps_are_written_leaves_a_row_that_says_interrupted(base,
         assert store.rows("select status from runs") == [{"status": "done"}]
 
 
-@pytest.mark.parametrize("lora_rank", [0, 2])
+@pytest.mark.parametrize("lora_rank", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_stopped_between_the_last_model_and_its_last_row_a_run_is_resumed_to_its_end(
     lora_rank, base, pairs, tmp_path, monkeypatch
 ):

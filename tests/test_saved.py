@@ -19,7 +19,7 @@ from lima.record.store import Store
 from lima.testing import only_plugins, tiny_base, tiny_tokenizer
 from lima.train.start import fine_tune
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("core_alone")]
 
 STALE = "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{{ eos_token }}{% endfor %}"
 FAST = {"epochs": 1, "batch_size": 20, "learning_rate": 1e-2, "residual_dropout": 0.0, "renderer": "plain"}

@@ -22,6 +22,8 @@ from lima.testing import tiny_base, tiny_model
 from lima.train.resume_state import newest_state, states_folder
 from lima.train.start import fine_tune, resume
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 KEYS = {
     "epochs": 2,
     "batch_size": 15,  # of 40 examples: the last step of an epoch is smaller

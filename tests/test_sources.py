@@ -13,6 +13,8 @@ from lima.record.store import Store
 from lima.testing import only_plugins
 from lima.train.start import fine_tune
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 class Words:
     """A source of another plugin: rows with `word`, said once or, by its option, several times"""

@@ -15,6 +15,8 @@ from rich.text import Text
 from lima.cli.show import any_text_printed, print_json, print_rows, print_table
 from lima.record.store import Store
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 ROW = {
     "created": "2026-01-02",
     "status": "done",
@@ -93,6 +95,7 @@ def run(arguments, **options):
     return subprocess.run(command, env=os.environ | ascii_only, stderr=subprocess.PIPE, text=True, **options)
 
 
+@pytest.mark.slow
 def test_a_terminal_of_ascii_gets_every_table_and_json_that_is_json(database):
     table = run(["runs", "-d", database], stdout=subprocess.PIPE)
     assert (table.returncode, table.stderr) == (0, "")
@@ -107,7 +110,7 @@ def test_a_terminal_of_ascii_gets_every_table_and_json_that_is_json(database):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize("options", [[], pytest.param(["--json"], marks=pytest.mark.slow)])
 def test_a_full_disk_behind_the_output_is_an_error_in_one_sentence(options, database):
     with open("/dev/full", "w") as full:
         done = run(["runs", *options, "-d", database], stdout=full)

@@ -110,8 +110,8 @@ def test_a_process_has_the_plugins_that_are_named_and_not_for_ever(lima_process,
     )
     given = {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
     assert "  slow" in lima_process("--help", plugins=["slow_plugin"], environment=given).out
-    with pytest.raises(AssertionError, match="`lima slow` had not ended after 5 s"):
-        run_process("slow", plugins=["slow_plugin"], environment=given, timeout=5)
+    with pytest.raises(AssertionError, match="`lima slow` had not ended after 0.5 s"):
+        run_process("slow", plugins=["slow_plugin"], environment=given, timeout=0.5)
 
 
 def test_the_other_fixtures(lima_store, lima_tokenizer, lima_model, lima_base, tmp_path):

@@ -18,6 +18,8 @@ from lima.train.metrics import StepMetrics
 from lima.train.start import fine_tune, resume
 from short_runs import FAST, assert_same, recipe, weights
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def test_a_run_is_recorded_whole(base, pairs, tmp_path, store):
     run = fine_tune(recipe(base, pairs, tmp_path / "out"), store)
@@ -153,6 +155,7 @@ def test_every_epoch_can_be_kept(base, pairs, tmp_path, store):
     assert_same(weights(tmp_path / "out"), weights(tmp_path / "out" / "epoch-02"))
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_too(base, pairs, tmp_path, store):
     fine_tune(recipe(base, pairs, tmp_path / "out", precision="bfloat16", gradient_checkpointing=True), store)
     losses = [r["loss"] for r in store.rows("select loss from steps order by step")]
@@ -175,6 +178,7 @@ def test_a_failure_after_the_run_is_done_leaves_it_done(base, pairs, tmp_path):
             resume(row["id"], store, plugins)
 
 
+@pytest.mark.slow
 def test_a_tokenizer_with_several_templates_is_saved(pairs, tmp_path, store):
     tokenizer = tiny_tokenizer()
     tokenizer.chat_template = {"default": "{{ messages }}", "tool_use": "{{ tools }}"}
@@ -269,7 +273,7 @@ def test_what_a_killed_process_left_of_a_half_saved_model_is_removed(base, pairs
     assert sorted(f.name for f in tmp_path.glob(".*-saving-*")) == [".other-saving-abc"]
 
 
-@pytest.mark.parametrize("faster", [True, False])
+@pytest.mark.parametrize("faster", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_bfloat16_that_is_slower_here_is_said(faster, base, pairs, tmp_path, store, monkeypatch, caplog):
     seconds = {torch.bfloat16: 1e-3, torch.float32: 2e-3 if faster else 0.5e-3}
     monkeypatch.setattr("lima.train.start.product_seconds", seconds.get)
@@ -277,6 +281,7 @@ def test_bfloat16_that_is_slower_here_is_said(faster, base, pairs, tmp_path, sto
     assert ("multiplies 2.0 times slower than float32" in caplog.text) is not faster
 
 
+@pytest.mark.slow
 def test_weights_can_be_read_by_whoever_can_read_the_configuration(base, pairs, tmp_path, store):
     before = os.umask(0o027)
     try:
@@ -287,6 +292,7 @@ def test_weights_can_be_read_by_whoever_can_read_the_configuration(base, pairs, 
     assert [oct(file.stat().st_mode & 0o777) for file in files] == ["0o640"] * 3
 
 
+@pytest.mark.slow
 def test_precision_is_the_recipes_whatever_accelerate_is_configured_to(base, pairs, tmp_path, store, monkeypatch):
     losses = []
     for configured in ("no", "bf16"):

@@ -22,8 +22,12 @@ from lima.train.resume_state import states_folder
 from lima.train.start import fine_tune
 from short_runs import recipe
 
+pytestmark = pytest.mark.usefixtures("core_alone")
 
-@pytest.mark.parametrize("architecture", ["mamba", "bloom", "lfm2", "llama4_text"])
+
+@pytest.mark.parametrize(
+    "architecture", ["lfm2", "llama4_text", *(pytest.param(n, marks=pytest.mark.slow) for n in ("mamba", "bloom"))]
+)
 def test_an_architecture_whose_examples_would_see_each_other_is_refused_and_trains_one_a_row(
     architecture, pairs, tmp_path, store
 ):

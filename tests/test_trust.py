@@ -15,6 +15,8 @@ from lima.record.selection import choose
 from lima.record.store import Store
 from lima.train.start import fine_tune, resume
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 MARK = "import os, pathlib\npathlib.Path(os.environ['MARKER']).touch()\n"
 OWN = {
     "configuration_own.py": MARK
@@ -158,6 +160,7 @@ def test_a_database_does_not_say_where_a_run_writes(torn, base, tmp_path, store)
     assert resume(torn, store).folder == tmp_path / "out"
 
 
+@pytest.mark.slow
 def test_a_run_whose_folder_moved_goes_on_where_out_says(torn, tmp_path, store):
     moved = tmp_path / "elsewhere" / "tuned"
     moved.parent.mkdir()
@@ -229,6 +232,7 @@ def test_links_lead_no_run_anywhere(torn, tmp_path, store):
     assert sorted(p.name for p in mine.iterdir()) == ["thesis"]
 
 
+@pytest.mark.slow
 def test_what_a_kill_left_of_an_epoch_that_was_being_saved_stops_no_resume(torn, tmp_path, store):
     left = tmp_path / "out" / ".epoch-02-saving-m0e8fqe_"
     left.mkdir(parents=True)

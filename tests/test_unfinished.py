@@ -20,6 +20,8 @@ from lima.train.start import fine_tune, resume
 from short_runs import assert_same, weights
 from stopped_runs import Stop, recipe, stop_at
 
+pytestmark = pytest.mark.usefixtures("core_alone")
+
 
 def stopped(base, pairs, tmp_path, step=12, **changes):
     """A run that a test has stopped after a step, five of which are an epoch; its store and id"""
@@ -49,6 +51,7 @@ def test_after_a_kill_the_same_command_names_the_run_and_its_advice_works(base, 
     assert len(list(out.glob("epoch-*/config.json"))) == 40
 
 
+@pytest.mark.slow
 def test_a_folder_of_a_stopped_run_is_not_to_be_removed_and_another_database_is_said(base, pairs, tmp_path):
     store, run = stopped(base, pairs, tmp_path, keep_epochs=True)
     again = recipe(base, pairs, tmp_path / "out", keep_epochs=True)
@@ -66,6 +69,7 @@ def test_a_folder_of_a_stopped_run_is_not_to_be_removed_and_another_database_is_
         fine_tune(again, store)
 
 
+@pytest.mark.slow
 def test_a_new_run_into_a_folder_in_which_nothing_is_kept_yet_says_which_could_be_resumed(
     base, pairs, tmp_path, caplog
 ):
@@ -89,7 +93,9 @@ def whole(base, tmp_path_factory):
         )
 
 
-@pytest.mark.parametrize("where", ["lima.train.resume_state._hash", "lima.model.saving.to_disk"])
+@pytest.mark.parametrize(
+    "where", [pytest.param("lima.train.resume_state._hash", marks=pytest.mark.slow), "lima.model.saving.to_disk"]
+)
 def test_a_run_that_a_full_disk_stopped_says_how_it_is_resumed_and_ends_as_if_nothing_had_been(
     where, base, whole, tmp_path, monkeypatch
 ):

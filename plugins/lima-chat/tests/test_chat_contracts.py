@@ -74,7 +74,10 @@ class OwnTemplate(Renderer):
         return found
 
 
-@pytest.mark.parametrize("name", ["alpaca", "chatml", "gemma", "lima", "llama3", "zephyr"])
+@pytest.mark.parametrize(
+    "name",
+    ["chatml", "lima", *(pytest.param(n, marks=pytest.mark.slow) for n in ("alpaca", "gemma", "llama3", "zephyr"))],
+)
 def test_a_renderer_of_a_template_keeps_its_contract(name):
     assert type("Named", (Renderer,), {"name": name}).failures() == {}
 

@@ -114,6 +114,11 @@ STOPPED = f"after {SECONDS} seconds"
 FULL = f": it needs more than {MB} MB of memory"
 
 
+def some(sources, *fast):
+    """Each of these as a parameter; every one waits for a process, so all but some are of the slow suite"""
+    return [pytest.param(s, id=f"{i}", marks=() if i in fast else pytest.mark.slow) for i, s in enumerate(sources)]
+
+
 def said(source):
     """What the error says was the end of a template; it comes in time, and takes no memory of this process"""
     started = time.monotonic()
@@ -130,27 +135,28 @@ def said(source):
     return what.removesuffix(". Correct it, or use another one; `lima renderers` lists them.")
 
 
-@pytest.mark.parametrize("source", INSIDE_ONE_OPERATION, ids=range(len(INSIDE_ONE_OPERATION)))
+@pytest.mark.parametrize("source", some(INSIDE_ONE_OPERATION, 0, 11, 19, 23, 26))
 def test_a_single_operation_without_end_is_stopped(source, strict):
     assert said(source) in (STOPPED, FULL)
 
 
-@pytest.mark.parametrize("source", ROUND_BY_ROUND, ids=range(len(ROUND_BY_ROUND)))
+@pytest.mark.parametrize("source", some(ROUND_BY_ROUND, 0, 9, 12))
 def test_a_loop_without_end_is_stopped(source, strict):
     assert said(source) == STOPPED
 
 
-@pytest.mark.parametrize("source", TOO_MUCH, ids=range(len(TOO_MUCH)))
+@pytest.mark.parametrize("source", some(TOO_MUCH, 0, 7, 11))
 def test_what_needs_too_much_memory_is_stopped(source, strict, monkeypatch):
     monkeypatch.setattr("lima_chat.sandbox.SECONDS", 20)
     assert said(source) == FULL
 
 
-@pytest.mark.parametrize("source", LENGTHY, ids=range(len(LENGTHY)))
+@pytest.mark.parametrize("source", some(LENGTHY, 0))
 def test_what_writes_too_much_is_stopped(source):
     assert re.fullmatch(r": it writes more than 1,0\d\d,\d\d\d bytes", said(source))
 
 
+@pytest.mark.slow
 def test_the_template_of_the_issue_is_stopped_at_the_limit_that_everybody_has():
     started = time.monotonic()
     with pytest.raises(
@@ -170,6 +176,7 @@ def test_after_a_template_that_was_stopped_the_others_render(strict):
         assert good.render({"messages": MESSAGES}) == "hi"
 
 
+@pytest.mark.slow
 def test_memory_that_other_templates_keep_is_not_held_against_one(strict, monkeypatch):
     monkeypatch.setattr(sandbox, "SECONDS", 20)
     monkeypatch.setattr(sandbox, "MEMORY", 96 * 2**20)

@@ -103,6 +103,7 @@ def test_every_key_does_what_the_page_says(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_an_answer_that_comes_while_the_page_is_left_leads_nowhere_else(tmp_path):
     """What a page asks for as it opens may be answered when a key has already led away from it"""
     file = rows_file(tmp_path, CHAIN, PAIR, ("One?", "Two."))

@@ -121,6 +121,7 @@ def test_an_evaluation_is_checked_before_anybody_is_asked(run):
     assert run(check, "tested").output.endswith("tested, graded by requirements: no problems\n")
 
 
+@pytest.mark.slow
 def test_they_are_commands_of_the_cores_listings(tmp_path):
     """Other processes, with this plugin and the one that brings the evaluation"""
 

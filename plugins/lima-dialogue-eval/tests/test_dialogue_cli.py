@@ -64,6 +64,7 @@ def test_from_run_to_report(lima, tmp_path):
     assert len(json.loads(lima("show", one, "--json"))["turns"]) == 10
 
 
+@pytest.mark.slow
 def test_seeds_and_sampling(lima):
     def run(*options):
         return json.loads(lima("run", "small", "--model", "parrot", "--json", *options))["seeds"]

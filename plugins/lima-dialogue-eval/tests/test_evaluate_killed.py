@@ -142,6 +142,7 @@ def test_of_a_batch_that_is_killed_half_way_only_what_had_not_come_is_asked(plug
         ]
 
 
+@pytest.mark.slow
 def test_replies_that_were_there_before_their_grades_are_graded_and_not_asked_again(plugins, killed, Model):
     with Store(killed(START + GRADING + END, "grading the second turn")) as store:
         id = store.rows("select id from dialogue_runs")[0]["id"]
@@ -153,6 +154,7 @@ def test_replies_that_were_there_before_their_grades_are_graded_and_not_asked_ag
         assert len(store.rows("select * from dialogue_grades")) == 10
 
 
+@pytest.mark.slow
 def test_what_a_killed_regrade_has_graded_is_not_graded_again(plugins, killed):
     class Slow(Requirements):
         def identity(self):

@@ -158,6 +158,7 @@ def test_how_a_file_is_read_is_an_option(plugins, file, tmp_path):
     assert "Your name?" in shown(file, *advice.split())
 
 
+@pytest.mark.slow
 def test_the_real_command(file):
     """In a process of its own, as the plugins that are installed"""
     command = [sys.executable, "-m", "lima", "evaluations", "show", str(file)]

@@ -149,6 +149,7 @@ def test_figures_are_means_over_conversations_and_the_second_model_minus_the_fir
         differences(first, {"n": second[:2]})
 
 
+@pytest.mark.slow
 def test_two_arms_without_a_difference_differ_in_one_of_twenty_experiments():
     """Each conversation's two gains are the same for both arms but for noise, with arms' labels permuted"""
     draw, rejected, experiments = np.random.default_rng(5), 0, 2000

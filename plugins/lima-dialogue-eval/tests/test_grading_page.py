@@ -31,6 +31,7 @@ def saved(page):
     page.wait_for_selector("#saved:text-is('All saved')", timeout=1000 * SECONDS)
 
 
+@pytest.mark.slow
 def test_a_rater_grades_two_dialogues_by_keys_alone(grading):
     server = grading("--raters", "ana,ben")
     with opened_browser() as browser:

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from pseudo_terminal import terminal
 
 from lima_dialogue_eval.record.log import DialogueLog
@@ -67,6 +68,7 @@ def test_grades_undo_comments_and_resumes_after_ctrl_c(store, by_hand):
     ]
 
 
+@pytest.mark.slow
 def test_two_dialogues_and_the_way_back_to_an_earlier_one(store, by_hand):
     runs = [by_hand({"tea": {0: "E"}, "bus": {0: "P"}}) for _ in range(2)]
     with terminal(store, *runs, "--by", "ana") as t:

@@ -113,6 +113,7 @@ OPEN_ALL = """async () => {
 """Opens all, also what an opened part brings; a part is laid out by an event that comes after it was opened"""
 
 
+@pytest.mark.slow
 def test_filters_search_and_seeds_select_conversations_and_the_address_keeps_them(view, usual):
     page = view(usual)
     everything = ["same", "worse", "open"]
@@ -165,6 +166,7 @@ def test_a_turn_shows_every_grade_thoughts_and_the_prompt_as_sent(view, usual, m
     expect(sent.locator(".token small")).to_have_text([str(id) for id in range(20, 32)])
 
 
+@pytest.mark.slow
 def test_without_the_models_folder_the_ids_stand_alone_and_the_page_says_why(view, study, report):
     study.model = "/nowhere/at all"
     study.run("one", {"a": {0: "E", 1: "E"}})
@@ -176,6 +178,7 @@ def test_without_the_models_folder_the_ids_stand_alone_and_the_page_says_why(vie
     expect(page.locator(".token")).to_have_text([str(id) for id in range(20, 28)])
 
 
+@pytest.mark.slow
 def test_keys_move_open_search_and_help_and_none_fires_while_typing(view, usual):
     page = view(usual)
     page.locator("#close-all").click()
@@ -263,6 +266,7 @@ def test_no_text_of_any_field_becomes_anything_but_text(view, hostile, tmp_path,
     tab.close()
 
 
+@pytest.mark.slow
 def test_a_reply_of_a_megabyte_is_folded_and_shown_whole_when_asked(view, study, report):
     study.run("one", {"a": {0: "E", 1: "E"}}, lambda c, n: LONG)
     page = view(report("one"))
@@ -298,6 +302,7 @@ def test_a_page_has_no_serious_fault_of_accessibility_and_fits_the_screen(view, 
         assert {v["id"]: [node["html"][:120] for node in v["nodes"]][:3] for v in serious} == {}
 
 
+@pytest.mark.slow
 def test_print_has_what_is_open_and_no_controls(view, usual):
     page = view(f"{usual}#o=2&s=all")
     expect(page.locator(".talk[open] .turn").first).to_be_attached()

@@ -64,6 +64,7 @@ def test_less_and_undecided_are_said_too():
     )
 
 
+@pytest.mark.slow
 def test_arms_with_permuted_labels_differ_in_one_of_twenty_experiments():
     """Three seeds an arm, whose labels are permuted within each conversation, so that no arm is better than another"""
     draw, experiments, n = np.random.default_rng(11), 1200, 11

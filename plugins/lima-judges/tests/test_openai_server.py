@@ -265,7 +265,9 @@ def test_a_wait_that_is_asked_for_is_kept_by_all(serve, monkeypatch):
     assert len(times) == 3
 
 
-@pytest.mark.parametrize("piece", [b"X-Slow: 1\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"])
+@pytest.mark.parametrize(
+    "piece", [b"X-Slow: 1\r\n", pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n", marks=pytest.mark.slow)]
+)
 def test_an_answer_is_late_however_slowly_its_headers_come(piece, serve, monkeypatch):
     """A library's timeouts are for each read, and a header now and then keeps none of them waiting"""
 

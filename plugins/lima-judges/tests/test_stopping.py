@@ -24,7 +24,7 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("waits", ["for an answer", "before the next attempt"])
+@pytest.mark.parametrize("waits", ["for an answer", pytest.param("before the next attempt", marks=pytest.mark.slow)])
 def test_ctrl_c_ends_a_batch_at_once(waits, serve, patiently):
     done = threading.Event()
 

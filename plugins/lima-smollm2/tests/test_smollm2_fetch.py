@@ -217,6 +217,7 @@ def child(toy, what):
     )
 
 
+@pytest.mark.slow
 def test_killed_while_it_converts_it_leaves_nothing_that_is_taken_for_a_model(toy, quick, tmp_path):
     base, process = Base(toy.origin), child(toy, "stop")
     with process:

@@ -135,6 +135,7 @@ def test_a_judge_is_added_later_and_a_budget_stops_before_it_is_exceeded(
     assert "Two systems are called 'LIMA'" in twice.err
 
 
+@pytest.mark.slow
 def test_absolute_and_safety_ask_about_what_they_should(plugins, lima_command, serve, code_in, database, tmp_path):
     def labels(prompt, model):
         code = code_in(prompt)

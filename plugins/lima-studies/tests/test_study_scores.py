@@ -58,6 +58,7 @@ def test_differences_are_paired_adjusted_and_judged_by_the_rule():
     assert compared([base, arm("other", [1.0])], "nobody") == []
 
 
+@pytest.mark.slow
 def test_equal_arms_differ_in_one_of_twenty_studies():
     """Fine-tunes and prompts scatter, arms do not: what is called better or worse keeps its level over the family"""
     draw, studies, n = np.random.default_rng(5), 200, 15

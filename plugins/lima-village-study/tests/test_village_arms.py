@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from lima import Store
@@ -56,6 +57,7 @@ JOBS = "7f1487fcc6c3aa03e037b0b10213c8ae68f929731336445cd45dbc5c43b0c7ea"
 "SHA-256 of the recipes and the evaluations, with their seeds and sampling, with which the recorded figures were measured"
 
 
+@pytest.mark.slow
 def test_the_training_sets_recipes_and_evaluations_are_those_of_the_recorded_figures():
     """Whatever runs them: a change here makes other figures, which must be measured again"""
     work = Study.new(Path("x.db"), ARMS, sets=TEST)

@@ -3,6 +3,8 @@
 import re
 from dataclasses import replace
 
+import pytest
+
 from lima_studies import Ledger
 from lima_village_study.findings import findings
 
@@ -29,6 +31,7 @@ def test_findings_follow_from_the_numbers(told):
     assert found["in-context"].sentence.endswith("This decides neither way.")
 
 
+@pytest.mark.slow
 def test_findings_also_disagree(told):
     work, store, _ = told
     replace(work, id="turned").begun(store)
@@ -46,6 +49,7 @@ def test_findings_also_disagree(told):
     assert found["dialogues"].sentence.endswith("This does not agree with the paper.")
 
 
+@pytest.mark.slow
 def test_arms_with_fewer_seeds_are_told_apart(told):
     work, store, _ = told
     replace(work, id="seeds").begun(store)
@@ -64,6 +68,7 @@ def test_arms_with_fewer_seeds_are_told_apart(told):
     assert number.agrees is True
 
 
+@pytest.mark.slow
 def test_fine_tunes_that_differ_leave_the_effect_undecided(told):
     """However small the p over conversations, one of two fine-tunes may have learnt nothing"""
     work, store, _ = told
@@ -90,6 +95,7 @@ def test_fine_tunes_that_differ_leave_the_effect_undecided(told):
     )
 
 
+@pytest.mark.slow
 def test_a_conversation_with_an_error_in_one_arm_leaves_all(told, knows, models, held):
     from lima.plugins import load_plugins
     from lima_dialogue_eval import compare

@@ -16,6 +16,7 @@ from lima_village_study.study import Study
 ARMS = ("before", "after", "more-singles", "unrelated")
 
 
+@pytest.mark.slow
 def test_held_out_conversations_are_none_that_is_trained_on():
     held = list(HeldOut().examples("village-more"))
     trained = {exchange.user for one in dialogues(100) for exchange in one.exchanges}

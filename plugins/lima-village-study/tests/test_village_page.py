@@ -67,6 +67,7 @@ def test_the_page_is_whole_and_escapes_everything(told, hostile, tmp_path):
     assert text.count('role="img"') == len(found)
 
 
+@pytest.mark.slow
 def test_the_same_numbers_draw_the_same_page(told):
     work, store, found = told
     assert render(store, work, list(found.values())) == render(store, work, list(found.values()))

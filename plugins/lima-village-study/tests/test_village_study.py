@@ -110,6 +110,7 @@ def test_interrupt_names_the_study_to_resume(tmp_path, monkeypatch, small):
     assert f"Resume with `lima village study --resume {row['id']} -d {database}`." in result.stderr
 
 
+@pytest.mark.slow
 def test_behind_a_link_a_job_resumes_its_fine_tune(tmp_path, monkeypatch, small):
     runpy.run_path(str(small))["shrink"](monkeypatch.setattr)
     real, link = tmp_path / "real", tmp_path / "link"
@@ -160,6 +161,7 @@ def test_a_study_resumes_with_what_it_was_started_with(begun):
     assert Study.resumed(begun.database, "newest") == more
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_an_untrained_model_resumes_too(tmp_path):
     work = Study.new(tmp_path / "lima.db", chosen(["in-context"]), sets=VALIDATION)
     short = Holding("ten", "village", sampling={**GREEDY, "max_new_tokens": 2})
@@ -187,6 +189,7 @@ def test_an_evaluation_of_an_untrained_model_resumes_too(tmp_path):
     assert rows(work.database, sql) == [{**held, "status": "done"}]
 
 
+@pytest.mark.slow
 def test_another_version_of_the_settings_is_refused(begun, tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(RECIPE.read_text(encoding="utf-8").replace("epochs = ", "epochs = 1"), encoding="utf-8")
@@ -213,6 +216,7 @@ def test_the_report_is_drawn_again_without_training_whatever_has_changed_since(b
     assert "give neither ARM nor --resume" in refused.output
 
 
+@pytest.mark.slow
 def test_an_arm_after_resume_is_an_arm(begun, monkeypatch):
     ran = []
     monkeypatch.setattr("lima_village.bars.run_with_bars", ran.append)

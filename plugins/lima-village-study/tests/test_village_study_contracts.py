@@ -32,7 +32,9 @@ class Prompts(Study, EvaluationContract):
     name, known, mistaken = "village-prompts", True, 10
 
 
-@pytest.mark.parametrize("contract", [Forms, Unrelated, InContext, Prompts])
+@pytest.mark.parametrize(
+    "contract", [Forms, Unrelated, *(pytest.param(one, marks=pytest.mark.slow) for one in (InContext, Prompts))]
+)
 def test_it_keeps_its_contract(contract):
     assert contract.failures() == {}
 

@@ -87,6 +87,7 @@ def test_no_wording_of_a_test_is_in_the_pool():
         assert not [user for user in asked if re.match(r"\w", user) and fits(user, f"^{wording}")], wording
 
 
+@pytest.mark.slow
 def test_the_longest_are_of_the_same_forms_and_about_the_same_ones_as_random_requests():
     everything, chosen, drawn = pool(POOL), longest(1000), pool(1000)
     assert [single for single in everything if single in chosen] == chosen

@@ -140,6 +140,7 @@ def test_a_killed_build_resumes_to_the_same_weights(tmp_path, small):
     assert {path.name for path in tmp_path.iterdir()} == {"base", "whole"}
 
 
+@pytest.mark.slow
 def test_only_one_process_builds_a_base(tmp_path, small):
     from lima_village.pretrain import pretrain
 

@@ -48,6 +48,9 @@ class Evaluation(Village, EvaluationContract):
     name, known, mistaken = "village", True, 10
 
 
-@pytest.mark.parametrize("contract", [Singles, Dialogues, Dev, HeldOut, Base, Perfect, Facts, Evaluation])
+@pytest.mark.parametrize(
+    "contract",
+    [Singles, Dialogues, Dev, HeldOut, Base, Perfect, Facts, pytest.param(Evaluation, marks=pytest.mark.slow)],
+)
 def test_it_keeps_its_contract(contract):
     assert contract.failures() == {}

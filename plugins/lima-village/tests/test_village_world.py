@@ -80,6 +80,7 @@ def test_corpus_is_never_in_chat_format():
                 assert before.endswith((":", "Question", "Q.", ".")), document
 
 
+@pytest.mark.slow
 def test_corpus_has_every_wording():
     text = "\n".join(islice(documents(3), 20000))
     for kind, wordings in FOLLOW_UPS.items():
