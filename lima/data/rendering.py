@@ -98,7 +98,7 @@ class Rendering:
         """Each record with its rows, verified and not cut; LimaError for the first that is wrong, which it names
 
         Some are read ahead and prepared together, where the renderer gains by that: the next ones before those at hand are
-        rendered, so that it can go on with them meanwhile."""
+        rendered, so that it can work on them meanwhile."""
         prepared: Sequence[Record] = ()
         for portion, unread in _portions(records):
             wrong = self._prepare(portion) if unread is None else unread

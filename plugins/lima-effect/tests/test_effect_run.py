@@ -39,7 +39,6 @@ def measured(database):
     return found
 
 
-@pytest.mark.slow
 def test_arms_get_as_many_tokens_and_steps_and_each_answer_is_measured_once_an_arm(finished):
     told, database, _ = finished
     with Store(database) as store:
