@@ -37,8 +37,8 @@ class AsNow:
     def __init__(self, cli: click.Group, earlier: "AsNow | None" = None) -> None:
         """`earlier` is what they were before others were added, none of which changed one that was there"""
         self.below = commands_below(cli)
-        known = earlier.parts if earlier else {}
-        self.parts = {
+        known: dict[str, list[tuple[Any, dict[str, Any]]]] = earlier.parts if earlier else {}
+        self.parts: dict[str, list[tuple[Any, dict[str, Any]]]] = {
             path: known[path] if path in known and not isinstance(command, click.Group) else _copies(command)
             for path, command in {"": cli, **self.below}.items()
         }

@@ -78,6 +78,14 @@ def test_in_such_a_file_tables_of_nobody_or_of_two_are_closed_to_all(file):
         assert store.rows("select id from kept") == [{"id": 1}]
 
 
+def test_in_a_new_file_whose_the_cores_tables_are_is_known_at_once(tmp_path):
+    with only_plugins() as plugins, Store(tmp_path / "l.db", plugins) as store:
+        owners = {row["name"]: row["owner"] for row in store.rows("select * from table_owners")}
+        there = {row["name"] for row in store.rows("select name from sqlite_master where type in ('table', 'view')")}
+    assert owners == dict.fromkeys(there - {"sqlite_sequence"}, "lima")
+    assert {"runs", "run_summary", "table_owners", "_sqlite_migrations"} <= there
+
+
 def test_a_plugin_that_is_not_installed_keeps_its_tables(file):
     before = dump(file)
     with only_plugins(lima_bad=Plugin("lima-bad", bad, executes("drop table kept"))) as plugins, Store(file, plugins):
