@@ -81,6 +81,7 @@ def at_a_terminal(answers, *arguments):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode())
 
 
+@pytest.mark.slow
 def test_a_person_at_a_terminal_looks_and_chooses(done):
     store, run, say = done
     say(["ash", "elm", "oak"], ["bat", "cat", "dog"], ["red", "tan", "sky"])

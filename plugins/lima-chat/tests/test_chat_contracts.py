@@ -82,6 +82,7 @@ def test_a_renderer_of_a_template_keeps_its_contract(name):
     assert type("Named", (Renderer,), {"name": name}).failures() == {}
 
 
+@pytest.mark.slow
 def test_the_renderer_of_the_bases_template_keeps_its_contract():
     assert OwnTemplate.failures() == {}
 

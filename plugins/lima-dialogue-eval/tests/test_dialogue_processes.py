@@ -125,6 +125,7 @@ def test_the_code_of_a_model_s_folder_runs_with_the_flag_and_not_without(tmp_pat
     assert "The model 'odd' runs no code of a folder. Leave out --trust-remote-code." in other[2]
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_is_no_fault_of_a_plugin(store, by_hand):
     """As in `lima dialogues show RUN | head -1`"""
     run = by_hand({f"c{n}": {0: "EPF" * 9} for n in range(30)})

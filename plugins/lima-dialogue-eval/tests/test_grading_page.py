@@ -121,6 +121,7 @@ def test_the_pages_of_a_rater_name_no_run_and_open_no_one_else_s(grading):
     assert server.rows("select * from grading_events") == []
 
 
+@pytest.mark.slow
 def test_who_has_seen_the_models_changes_no_grade(grading):
     server = grading("--raters", "ana,ben", conversations={"tea": {0: "E"}})
 

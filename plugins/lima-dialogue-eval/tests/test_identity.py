@@ -189,6 +189,7 @@ def test_a_model_that_says_it_is_another_now_does_not_go_on(store, Model):
     assert resume_evaluation(store, id, first) == id
 
 
+@pytest.mark.slow
 def test_another_environment_is_a_note_that_stays_and_is_said_once(store, Model, monkeypatch):
     import lima_dialogue_eval.evaluation.provenance as provenance
 

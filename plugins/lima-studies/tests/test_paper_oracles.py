@@ -39,6 +39,7 @@ def cells(document, table):
     return {row[0]: [getattr(cell, "text", cell) for cell in row[1:]] for row in found.rows}
 
 
+@pytest.mark.slow
 def test_wins_ties_and_losses_print_as_in_the_paper(made):
     study = made("preference", [f"p{n}" for n in range(N)], ["LIMA", *SYSTEMS])
     for rater, team, column in (("ana", "crowd", "people"), ("gpt", "judges", "judges")):

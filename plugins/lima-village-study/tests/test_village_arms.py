@@ -145,6 +145,7 @@ def test_the_command_is_one_of_the_village_and_says_so_where_that_is_missing():
     )
 
 
+@pytest.mark.slow
 def test_settings_do_not_depend_on_prose():
     (arm,) = chosen(["one-kind"])
     work, other = (Study.new(Path("x.db"), [one]) for one in (arm, replace(arm, text="two", seconds=9)))

@@ -85,6 +85,7 @@ def test_the_labelled_replies_are_known_replies_of_every_village_evaluation():
     assert all(("flaw" in row) == (row["label"] == "fail") for row in rows)
 
 
+@pytest.mark.slow
 def test_the_grader_is_audited_on_them_and_fails_what_needs_no_model(tmp_path):
     from lima import Store
     from lima_dialogue_eval import audit_grader, audit_line, last_audit
