@@ -68,3 +68,18 @@ def test_a_process_that_is_forked_off_while_another_thread_tokenizes_can_tokeniz
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert len(waits()) == 40
+
+
+@pytest.mark.parametrize("kind", ODD)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_the_characters_of_tokens_are_those_of_the_tokenizer(kind, data):
+    tokenizer, text = tokenizer_of(kind), data.draw(texts)
+    ids, characters = encode(tokenizer, text)
+    expected = tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).offsets
+    assert (len(characters), list(characters)) == (len(ids), expected)
+    assert [characters[at] for at in range(-len(ids), len(ids))] == expected * 2
+    assert characters[1:-1] == expected[1:-1]
+    assert characters == expected
+    with pytest.raises(IndexError):
+        characters[len(ids)]

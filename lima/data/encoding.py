@@ -5,16 +5,44 @@ No special token is added, and none is made of what somebody wrote. Knows nothin
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import compress, count
 from threading import Lock
-from typing import Any
+from typing import Any, overload
 
 Ranges = Sequence[tuple[int, int]]
 "Of each one (start, stop), in characters"
-Encoded = tuple[list[int], list[tuple[int, int]]]
+Encoded = tuple[list[int], Sequence[tuple[int, int]]]
 "The ids of a text's tokens, and the characters of each"
+
+
+class Characters(Sequence[tuple[int, int]]):
+    """The (start, stop) characters of each token of a text, made when they are asked for: a list of all takes a while"""
+
+    def __init__(self, encoding: Any) -> None:
+        self._encoding = encoding
+
+    def __len__(self) -> int:
+        return len(self._encoding)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[int, int]: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[tuple[int, int]]: ...
+    def __getitem__(self, at: int | slice) -> tuple[int, int] | list[tuple[int, int]]:
+        places = range(len(self))[at]
+        characters = self._encoding.token_to_chars
+        return characters(places) if isinstance(places, int) else [characters(place) for place in places]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter(self._encoding.offsets)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 # Turn tokens that published tokenizers already have; the first one found is reused, so that no new row has to be learnt.
 KNOWN_EOT = ("<|eot_id|>", "<|im_end|>", "<end_of_turn>", "<|end|>", "<|eot|>", "<|end_of_turn|>", "<turn|>")
@@ -51,7 +79,7 @@ def encode_meanwhile(tokenizer: Any, texts: Sequence[tuple[str, Ranges]]) -> Cal
 
     def encoded() -> list[Encoded]:
         found = zip(texts, begun.result(), strict=True)
-        return [_with_literals(tokenizer, text, literal, (one.ids, one.offsets)) for (text, literal), one in found]
+        return [_with_literals(tokenizer, text, literal, (one.ids, Characters(one))) for (text, literal), one in found]
 
     return encoded
 
@@ -103,7 +131,7 @@ def _encode_piece(tokenizer: Any, text: str, split: bool) -> Encoded:
         return [], []
     with _ALONE:
         out = _backend(tokenizer, split).encode(text, add_special_tokens=False)
-    return out.ids, out.offsets
+    return out.ids, Characters(out)
 
 
 def _backend(tokenizer: Any, split: bool) -> Any:
