@@ -31,14 +31,18 @@ def running_command() -> str:
     return " ".join(names)
 
 
+Part = tuple[Any, type, dict[str, Any]]
+"A command, an option or what it takes; its class; copies of its attributes"
+
+
 class AsNow:
     """What a group and the commands below it are now, whatever is added to them or changed later"""
 
     def __init__(self, cli: click.Group, earlier: "AsNow | None" = None) -> None:
         """`earlier` is what they were before others were added, none of which changed one that was there"""
         self.below = commands_below(cli)
-        known: dict[str, list[tuple[Any, dict[str, Any]]]] = earlier.parts if earlier else {}
-        self.parts: dict[str, list[tuple[Any, dict[str, Any]]]] = {
+        known: dict[str, list[Part]] = earlier.parts if earlier else {}
+        self.parts: dict[str, list[Part]] = {
             path: known[path] if path in known and not isinstance(command, click.Group) else _copies(command)
             for path, command in {"": cli, **self.below}.items()
         }
@@ -46,14 +50,19 @@ class AsNow:
     def put_back(self) -> None:
         """Make them again what they were"""
         for parts in self.parts.values():
-            for part, attributes in parts:
-                vars(part).clear()
-                vars(part).update(_copied(attributes))
+            for part, kind, attributes in parts:
+                if type(part) is not kind:
+                    part.__class__ = kind
+                part.__dict__.clear()
+                part.__dict__.update(_copied(attributes))
 
 
-def _copies(command: click.Command) -> list[tuple[Any, dict[str, Any]]]:
-    """A command and its options, each with its attributes"""
-    return [(part, _copied(vars(part))) for part in (command, *command.params)]
+def _copies(command: click.Command) -> list["Part"]:
+    """A command, its options and what they take, each with its class and attributes"""
+    return [
+        (part, type(part), _copied(vars(part)))
+        for part in (command, *command.params, *(parameter.type for parameter in command.params))
+    ]
 
 
 def _copied(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +82,7 @@ def add(cli: click.Group, before: AsNow, owners: dict[str, str], call: Callable[
             if below.get(path) is not command:
                 raise LimaError(f"its command {path!r} is registered by {owners[path]!r} already")
         for path, there in before.parts.items():
-            if any(_differs(one, attributes) for one, attributes in there):
+            if any(type(one) is not kind or _differs(one, attributes) for one, kind, attributes in there):
                 whose = f"the command {path!r}, which belongs to {owners[path]!r}" if path else "`lima` itself"
                 raise LimaError(f"it changes {whose}. Add one of its own")
         for path in below.keys() - before.below.keys():
@@ -85,7 +94,7 @@ def add(cli: click.Group, before: AsNow, owners: dict[str, str], call: Callable[
 
 
 def _differs(part: Any, before: dict[str, Any]) -> bool:
-    """Whether an attribute of a command or an option is another one than before; to a group commands may be added"""
+    """Whether an attribute of such a part is another one than before; to a group commands may be added"""
     now = vars(part)
     return now.keys() != before.keys() or any(
         now[name] is not old and (type(old) not in (list, dict) or now[name] != old)

@@ -296,7 +296,11 @@ def test_a_processor_that_multiplies_bfloat16_is_told_by_its_features(monkeypatc
             monkeypatch.setattr(processor, "about_the_processor", lambda flags=flags: f"flags\t\t: fpu {flags} rdpid")
             monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
             monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", allowed)
+            monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
             found[flags, allowed] = processor.bfloat16_is_native.__wrapped__()
+            monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+            monkeypatch.setenv("DNNL_MAX_CPU_ISA", allowed)  # its older name
+            assert found[flags, allowed] == processor.bfloat16_is_native.__wrapped__()
     native = [key for key, answer in found.items() if answer]
     expected = [(f, a) for f, a in found if "bf16" in f and a != "avx512_core"]
     assert native == (expected if torch.backends.mkldnn.is_available() else [])

@@ -194,6 +194,10 @@ def attributes(group):
     return {name: value.copy() if isinstance(value, list | dict) else value for name, value in vars(group).items()}
 
 
+def of_another_class(part):
+    part.__class__ = type("Mine", (type(part),), {"invoke": lambda self, context: 0})
+
+
 class Unhelpful(click.Command):
     def get_short_help_str(self, limit=45):
         raise SystemExit(0)
@@ -215,6 +219,9 @@ class Unhelpful(click.Command):
             lambda cli: setattr(cli.commands["runs"], "invoke", lambda _: 0),
             "it changes the command 'runs', which belongs to",
         ),
+        (lambda cli: of_another_class(cli.commands["runs"]), "it changes the command 'runs'"),
+        (lambda cli: setattr(cli.commands["runs"].params[0].type, "name", "mine"), "it changes the command"),
+        (lambda cli: of_another_class(cli.commands["runs"].params[0]), "it changes the command 'runs'"),
         (lambda cli: setattr(cli.commands["runs"].params[0], "required", True), "it changes the command 'runs'"),
     ],
 )

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import compress, count
-from threading import Lock
+from threading import RLock
 from typing import Any, overload
 
 Ranges = Sequence[tuple[int, int]]
@@ -52,7 +52,7 @@ NEW_EOT = "<|eot|>"
 BEGINNINGS = ("\n", "\ufdd0", "\x00", "\u2028")
 "Characters that hardly any vocabulary joins to another"
 
-_ALONE = Lock()
+_ALONE = RLock()
 "Held from setting up a tokenizer to the end of what is tokenized so: whether it splits control tokens is a setting of its"
 
 if hasattr(os, "register_at_fork"):
@@ -72,7 +72,8 @@ def encode(tokenizer: Any, text: str, literal: Ranges = ()) -> Encoded:
 def encode_meanwhile(tokenizer: Any, texts: Sequence[tuple[str, Ranges]]) -> Callable[[], list[Encoded]]:
     """Begin to tokenize several (text, literal) in a thread of its own, which uses all processors, while this one goes on
 
-    What is returned waits for the end, and gives for each what `encode` does."""
+    What is returned waits for the end, and gives for each what `encode` does. In a process that is forked off meanwhile the end
+    never comes."""
     beside = ThreadPoolExecutor(1)
     begun = beside.submit(_encode_batch, tokenizer, [text for text, _ in texts])
     beside.shutdown(wait=False)

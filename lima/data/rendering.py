@@ -120,7 +120,8 @@ class Rendering:
             able = [one for one in portion if isinstance(one, self.renderer.renders)]
             short = [one for one in able if length_of(one) <= longest(self.max_tokens)]
             try:
-                self.renderer.ahead(short, self.tokenizer, self.eot)
+                if short or not portion:
+                    self.renderer.ahead(short, self.tokenizer, self.eot)
             except Exception as e:
                 return e
         return None
@@ -149,7 +150,7 @@ def _portions(records: Iterable[Record]) -> Iterator[tuple[list[Record], Excepti
             portion, characters = [], 0
     if portion:
         yield portion, None
-    if wrong:
+    if wrong is not None:
         yield [], wrong
 
 
