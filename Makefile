@@ -30,6 +30,7 @@ docs-check: $(VENV)/installed
 # torch first and by its pinned version: a range would take whatever build the resolver finds newest.
 $(VENV)/installed: pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PATHS))
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"lima needs Python 3.11 or newer, found {sys.version.split()[0]}: make PYTHON=python3.11")'
+	@echo "Installing lima, its plugins and torch (some 200 MB) into $(VENV): a few minutes."
 	$(PYTHON) -m venv $(VENV)
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]' $(addprefix -e ./,$(PATHS))

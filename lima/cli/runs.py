@@ -50,15 +50,23 @@ def show_run(run: str, database: str | None, as_json: bool) -> None:
         row["plugins"] = of.plugins_of(store, row["id"])
         row["sources"] = of.sources_of(store, row["id"])
         row["examples_by_status"] = of.examples_by_status(store, row["id"])
+        row["left_out"] = of.left_out(store, row["id"])
         row["losses"] = of.losses_of(store, row["id"])
         if chosen := last_choice(store, row["id"]):
             row["chosen"] = chosen
         if as_json:
             print_json(row)
             return
-        losses = row.pop("losses")
+        losses, left_out = row.pop("losses"), row.pop("left_out")
+        said = [f"{one['example']} {one['status']}: {one['reason']}" for one in left_out]
+        more = [f"{len(said) - MOST:,} more; --json has all"] if len(said) > MOST else []
+        row["left_out"] = "\n".join([*said[:MOST], *more])
         row["losses"] = f"{losses[0]:.3f} → {losses[-1]:.3f} over {len(losses)} steps" if losses else "none"
         print_fields({k: _plain(v) for k, v in row.items() if v not in (None, "")}, as_json=False)
+
+
+MOST = 10
+"Examples that were not kept whole of which the reason is shown"
 
 
 def _plain(value: Any) -> Any:

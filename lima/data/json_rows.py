@@ -64,7 +64,7 @@ def json_lines(lines: Iterable[bytes]) -> Iterator[Found]:
                     number,
                     number,
                     None,
-                    f"not JSON ({e.what} at column {(e.at or 0) + 1}). One object a line is expected.",
+                    f"not JSON ({e.what.removesuffix(' at')} at column {(e.at or 0) + 1}). One object a line is expected.",
                 )
             else:
                 yield number, number, None, f"the line {e}."
@@ -199,7 +199,12 @@ def _row(text: str, at: int, number: int) -> tuple[Any, int, str, int]:
     except NotJson as e:
         where = at if e.at is None else e.at
         column = where - text.rfind("\n", 0, where)
-        return None, at, f"not JSON ({e.what} at column {column})." if e.what else f"row {number} {e}.", where
+        return (
+            None,
+            at,
+            f"not JSON ({e.what.removesuffix(' at')} at column {column})." if e.what else f"row {number} {e}.",
+            where,
+        )
     behind = skip(text, end)
     mark = text[behind : behind + 1]
     if mark not in (",", "]") or not mark:

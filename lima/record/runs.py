@@ -91,6 +91,12 @@ def examples_by_status(store: Store, run: str) -> dict[str, int]:
     return {row["status"]: row["n"] for row in rows}
 
 
+def left_out(store: Store, run: str) -> list[dict[str, Any]]:
+    """The examples that were cut, dropped or refused, in their order, each with its reason"""
+    what = "source, example, status, reason"
+    return store.rows(f"select {what} from run_examples where run = ? and status != 'kept' order by position", [run])
+
+
 def losses_of(store: Store, run: str) -> list[float]:
     """The loss of each step"""
     return [row["loss"] for row in store.rows("select loss from steps where run = ? order by step", [run])]

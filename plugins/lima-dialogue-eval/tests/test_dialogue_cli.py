@@ -146,10 +146,15 @@ def test_only_a_new_run_makes_a_database(plugins, tmp_path, arguments):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_arm_is_its_newest_run(lima):
+def test_an_arm_is_its_newest_run_and_of_several_is_said_which(lima, caplog):
     for arm in ("before", "tuned, epoch 3", "tuned, epoch 3"):
         newest = json.loads(lima("run", "small", "--model", "parrot", "--arm", arm, "--seeds", "1", "--json"))["id"]
-    assert json.loads(lima("compare", "before", "tuned, epoch 3", "--json"))["after"]["runs"] == [newest]
+    caplog.clear()
+    for _ in range(2):
+        assert json.loads(lima("compare", "before", "tuned, epoch 3", "--json"))["after"]["runs"] == [newest]
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 1
+    assert f"2 dialogue runs have the arm 'tuned, epoch 3'; the newest is taken: {newest}, of 'parrot' with" in said[0]
 
 
 def run_of(plugins, tmp_path, model, *options):

@@ -58,6 +58,9 @@ class Bars:
         self.whole = self.progress.add_task("starting", total=None, who=experiment.id.partition("-")[0])
         self.workers: dict[int, TaskID] = {}
         self.jobs = self.left = len(experiment.grid.jobs())
+        self.doing: dict[int, float] = {}
+        "Of what each worker is at, how much is trained, in the units of the whole"
+        self.done = 0.0
 
     def hear(self, event: Event) -> None:
         """Move the bars"""
@@ -66,8 +69,15 @@ class Bars:
             self.progress.update(self.whole, total=sum(job.arm.seconds or 1.0 for job in event.left))
         elif event.what == "finished" and event.job:
             self.left -= 1
-            self.progress.advance(self.whole, event.job.arm.seconds or 1.0)
-        self.progress.update(self.whole, description=f"{self.jobs - self.left} of {self.jobs} done")
+            self.done += event.job.arm.seconds or 1.0
+            self.doing.pop(event.worker, None)
+        elif event.job and event.total and not event.evaluation:
+            self.doing[event.worker] = (event.job.arm.seconds or 1.0) * event.done / event.total
+        self.progress.update(
+            self.whole,
+            description=f"{self.jobs - self.left} of {self.jobs} done",
+            completed=self.done + sum(self.doing.values()),
+        )
         if not event.total or not event.job:
             return
         if event.worker not in self.workers:

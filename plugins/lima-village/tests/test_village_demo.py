@@ -154,6 +154,29 @@ def test_times_are_whole_in_a_narrow_terminal(tmp_path, width):
     assert "village-prompts" in lines[1]
 
 
+def test_the_bar_of_the_whole_moves_while_its_jobs_train(tmp_path):
+    from lima_studies import Event
+    from lima_village.bars import Bars
+    from lima_village.demo import demonstration
+
+    experiment = demonstration(tmp_path / "lima.db", 2, False)
+    bars, (one, two, *_) = Bars(experiment), experiment.grid.jobs()
+    at = []
+    for event in (
+        Event("begun", left=tuple(experiment.grid.jobs())),
+        Event("training", one, 1, 4, worker=0),
+        Event("training", two, 2, 4, worker=1),
+        Event("holding", one, 3, 3, evaluation="village", worker=0),
+        Event("finished", one, worker=0),
+        Event("training", two, 4, 4, worker=1),
+        Event("finished", two, worker=1),
+    ):
+        bars.hear(event)
+        at.append(bars.progress.tasks[0].completed)
+    assert at == [0, 0.25, 0.75, 0.75, 1.5, 2, 2]
+    assert bars.progress.tasks[0].total == 4
+
+
 @pytest.mark.slow
 def test_a_failing_worker_is_a_sentence(small, monkeypatch):
     monkeypatch.setattr(module, "ARMS", {"before": ["no-such-source"], "after": ["no-such-source"]})

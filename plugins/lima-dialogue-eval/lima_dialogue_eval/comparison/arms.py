@@ -159,7 +159,8 @@ def _seed_notes(comparison: Comparison, pair: Pair) -> list[str]:
         ]
     sampled = any(run["sampling"].get("temperature") for arm in (before, after) for run in arm.runs)
     if len(before.seeds) < 3 and sampled:
-        found = "`lima dialogues power` says what they can find."
+        named = " ".join(",".join(run["id"] for run in arm.runs) for arm in (before, after))
+        found = f"`lima dialogues power {named}` says what they can find."
         if comparison.outcome == outcomes.GRADE:
             found = (
                 "on ten conversations with sampled replies, power to find +0.3 grade points is about .40 with one and .74 with "

@@ -4,6 +4,7 @@ Knows nothing of models or graders.
 """
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
@@ -89,11 +90,28 @@ def find_run(store: Store, name: str) -> dict[str, Any]:
 
     With `database`, the file that it is in, which commands about it name."""
     if not (name and store.rows("select 1 from dialogue_runs where id = ?", [name])):
-        of_arm = store.rows("select id from dialogue_runs where arm = ? order by created, id", [name]) if name else []
+        of_arm = store.rows(_OF_ARM, [name]) if name else []
+        _say_which(store, name, of_arm)
         name = of_arm[-1]["id"] if of_arm else name
     advice = "Make one with `lima dialogues run EVALUATION --model MODEL`."
     row = store.find("dialogue_runs", name, "dialogue run", advice)
     return _decoded(store, row, seeds=list, sampling=dict, plugins=list, environment=dict)
+
+
+_OF_ARM = "select id, evaluation, model from dialogue_runs where arm = ? order by created, id"
+_said: set[tuple[str, str, str]] = set()
+
+
+def _say_which(store: Store, arm: str, runs: list[dict[str, Any]]) -> None:
+    """Say, once, which run of an arm is taken where there are several"""
+    if len(runs) < 2 or (str(store.path), arm, runs[-1]["id"]) in _said:
+        return
+    _said.add((str(store.path), arm, runs[-1]["id"]))
+    logging.getLogger("lima").warning(
+        "%d dialogue runs have the arm %r; the newest is taken: %s, of %r with the evaluation %r. For another one name its id, "
+        "which `lima dialogues` lists.",
+        len(runs), arm, runs[-1]["id"], runs[-1]["model"], runs[-1]["evaluation"],
+    )  # fmt: skip
 
 
 def summary(store: Store, id: str) -> dict[str, Any]:
