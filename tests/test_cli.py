@@ -205,20 +205,6 @@ def test_a_byte_order_mark_is_forgiven(tmp_path, capfd):
     assert json.loads(Done(capfd, "sources", "show", file, "--json").stdout)["examples"] == 1
 
 
-def test_what_a_run_left_out_is_shown_with_its_reasons(base, tmp_path, capfd):
-    rows = [{"prompt": f"Why {n}?", "response": "" if n % 2 else "So."} for n in range(26)]
-    file = tmp_path / "some.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    place = ["--out", tmp_path / "out", "-d", tmp_path / "l.db", "--set", "epochs=1", "--skip-bad", "--json"]
-    run = json.loads(Done(capfd, "train", "--base", base, "--source", file, *place).stdout)["run"]
-    shown = json.loads(Done(capfd, "runs", "show", run, "-d", tmp_path / "l.db", "--json").stdout)["left_out"]
-    assert [one["example"] for one in shown] == [f"{file}, line {n}" for n in range(2, 27, 2)]
-    text = Done(capfd, "runs", "show", run, "-d", tmp_path / "l.db").stdout
-    assert f"{file}, line 20 refused: {shown[9]['reason']}" in text
-    assert "line 22 refused" not in text
-    assert "3 more; --json has all" in text
-
-
 def bad(tmp_path, text):
     file = tmp_path / "bad.jsonl"
     file.write_bytes(text)

@@ -285,3 +285,17 @@ def test_rows_that_are_only_counted_are_counted(command, base, capfd, caplog):
         row = found["sources"][0] if command == "plan" else found
         assert (row["examples"], row["refused"]) == (1, 10_000)
         assert f"{spec}: 10,001 rows read = 1 kept + 10,000 refused (10,000 × it is too short)." in caplog.text
+
+
+def test_what_a_run_left_out_is_shown_with_its_reasons(base, tmp_path, lima_command):
+    rows = [{"prompt": f"Why {n}?", "response": "" if n % 2 else "So."} for n in range(26)]
+    file, database = tmp_path / "some.jsonl", ["-d", tmp_path / "l.db"]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    about = ["--source", file, "--out", tmp_path / "out", "--set", "epochs=1", "--skip-bad", "--json"]
+    run = lima_command("train", "--base", base, *about, *database).json["run"]
+    shown = lima_command("runs", "show", run, *database, "--json").json["left_out"]
+    assert [one["example"] for one in shown] == [f"{file}, line {n}" for n in range(2, 27, 2)]
+    text = lima_command("runs", "show", run, *database).out
+    assert f"{file}, line 20 refused: {shown[9]['reason']}" in text
+    assert "line 22 refused" not in text
+    assert "3 more; --json has all" in text
