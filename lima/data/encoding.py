@@ -70,10 +70,9 @@ def encode(tokenizer: Any, text: str, literal: Ranges = ()) -> Encoded:
 
 
 def encode_meanwhile(tokenizer: Any, texts: Sequence[tuple[str, Ranges]]) -> Callable[[], list[Encoded]]:
-    """Begin to tokenize several (text, literal) in a thread of its own, which uses all processors, while this one goes on
+    """Begin to tokenize several texts, each (text, literal), in another thread; the function returned waits for the result
 
-    What is returned waits for the end, and gives for each what `encode` does. In a process that is forked off meanwhile the end
-    never comes."""
+    It gives for each what `encode` does. A process that is forked off in between must not call it: it would wait for ever."""
     beside = ThreadPoolExecutor(1)
     begun = beside.submit(_encode_batch, tokenizer, [text for text, _ in texts])
     beside.shutdown(wait=False)

@@ -125,7 +125,7 @@ class ChatRenderer(ABC):
     def ahead(self, records: Sequence[Conversation | Example], tokenizer: Any, eot: str) -> None:
         """Render those without tools in one go, and begin to tokenize them; where anything is wrong with one, `render` makes
         each and says it"""
-        from lima_chat.tokens import begun
+        from lima_chat.tokens import tokens_meanwhile
 
         if not records:
             self._ahead.clear()
@@ -140,7 +140,7 @@ class ChatRenderer(ABC):
                 (talk.turns, layout.answers(messages, talk.trained_turns, texts=texts))
                 for talk, messages, texts in zip(talks, asked, layout.texts(asked), strict=True)
             ]
-            self._ahead.add(Portion(plain, layout, begun(answered, layout, tokenizer)))
+            self._ahead.add(Portion(plain, layout, tokens_meanwhile(answered, layout, tokenizer)))
 
     def _tokens(self, record: Conversation | Example, tokenizer: Any, eot: str) -> "Tokens":
         """Both from one pass: who calls for the one needs the other next"""

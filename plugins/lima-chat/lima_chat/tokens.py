@@ -44,10 +44,10 @@ def tokens_of(turns: Sequence[Turn], answers: Sequence[Answer], layout: Layout, 
     return encoder.tokens([encode(tokenizer, *text) for text in encoder.texts])
 
 
-def begun(
+def tokens_meanwhile(
     talks: Sequence[tuple[Sequence[Turn], list[Answer]]], layout: Layout, tokenizer: Any
 ) -> Callable[[], list[Tokens]]:
-    """Begin to tokenize the texts of several conversations, each (turns, answers), together; what is returned makes their rows"""
+    """Begin to tokenize several conversations, each (turns, answers), in a thread; the function returned makes their rows"""
     groups, characters = [list[Encoder]()], 0
     for turns, answers in talks:
         if characters > MOST_CHARACTERS:
